@@ -1,0 +1,68 @@
+/* chip.h - a chip is a file: read it, check it, and answer what follows from it (peaks, capacities).
+ * No other layer reads YAML of chips; nothing about a chip is compiled in. */
+#ifndef SLX_CHIP_H
+#define SLX_CHIP_H
+
+#include "base/base.h"
+
+/* Number formats a chip may declare in isa.formats. */
+#define SLX_CHIP_FORMATS(X) X(MXINT8) X(MXFP4) X(MXFP6) X(MXFP8) X(Q4S) X(Q8S) X(I8S) X(BF16) X(F32)
+typedef enum {
+#define X(n) SLX_CF_##n,
+    SLX_CHIP_FORMATS(X)
+#undef X
+    SLX_CF_COUNT
+} slx_chip_format;
+
+typedef struct {
+    char path[1024];
+    const char *name;
+    struct { const char *node; double reticle_mm2, vdd_v; } process;
+    struct { uint32_t x, y, enabled; double clock_ghz; } grid;   /* tiles = enabled */
+    struct {
+        uint32_t spm_kib, spm_banks, bank_bytes_clk, acc_kib, queue_depth, tokens, token_max, registers;
+    } tile;
+    struct {
+        uint32_t m, n, k;                                        /* MACs a clock of INT8: m*n*k */
+        struct { double w4a8, w8a8, q4s, q8s, bf16; } rate;      /* relative to m*n*k; 0 = absent */
+        double c0_cycles, swap_cycles;
+    } ten;
+    struct { uint32_t lanes; double c2_cycles, smx_per_clk, div_cycles; } vec;
+    struct {
+        uint32_t stacks, bits, channels, pch, align_bytes;
+        double gbps_pin, gib, trcd_ns, trp_ns, tras_ns, trefi_us, trfcpb_ns; /* gib: per stack */
+    } hbm;
+    struct { double link_bytes_clk, hop_clk, mm_per_hop; } noc;
+    struct { uint32_t ports; double gbps, alpha_ns, switch_ns; } net;   /* ports 0 = no scale-up network */
+    struct { double mib, bytes_clk; } rom;
+    struct { bool formats[SLX_CF_COUNT]; uint32_t max_m; } isa;
+    struct { double w4a8_fj, w8a8_fj, fp32_add_pj, fp32_fma_pj, sram_rd_pj_b, sram_wr_pj_b, rom_pj_b,
+                    noc_pj_b_mm, noc_pj_b_router, hbm_pj_b, serdes_pj_b, leak_w_mm2; } energy;
+    struct { double int8_mac_um2, fp32_add_um2, fma_lane_um2, sram_mib_mm2, sram_overhead, hbm_phy_mm2; } area;
+    int n_sources;
+    struct slx_chip_source { const char *key, *from; double pm; } *sources; /* pm = relative uncertainty */
+    uint64_t hash;      /* of every figure above (not of comments or sources) */
+    slx_arena arena;
+} slx_chip;
+
+/* name: a path, or a bare name looked up in chips/ (".yaml" added). Refuses unknown keys, missing keys, values out of
+ * their range, and contradictions, each with file, line, column and key. */
+slx_status slx_chip_load(slx_chip **out, const char *name, slx_err *err);
+/* From text (fuzzing, tests). */
+slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const char *path, slx_err *err);
+void slx_chip_free(slx_chip *c);
+const char *slx_chip_format_name(slx_chip_format f);
+
+/* What the file implies. Zero where a rate is absent. */
+typedef struct {
+    double w4a8_ops, w8a8_ops, q4s_ops, q8s_ops, bf16_ops; /* operations a second, 2 a MAC */
+    double hbm_bytes_s, hbm_bytes;
+    double spm_bytes, acc_bytes, rom_bytes, net_bytes_s;
+    double balance_w4a8, balance_w8a8;               /* operations a byte of HBM */
+} slx_chip_peaks;
+slx_chip_peaks slx_chip_get_peaks(const slx_chip *c);
+
+/* Reference of every key for docs and `silex chip --keys`: one line a key. */
+void slx_chip_print_keys(FILE *out);
+
+#endif
