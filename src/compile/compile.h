@@ -1,0 +1,54 @@
+/* compile.h - model + chip -> program. The driver reads as its stages:
+ *
+ *   slx_model --graph.c--> slx_graph --plan.c--> slx_plan --emit.c + tmpl_*.c--> slx_program --verify--> done
+ *                              |
+ *                              '--golden.c--> values of whole tensors, the reference for every machine
+ *
+ * Every stage prints with --dump (graph, plan, schedule, program). Nothing here looks at weight values: the program
+ * carries a recipe (slx_weight) that import.c turns into bytes.
+ */
+#ifndef SLX_COMPILE_H
+#define SLX_COMPILE_H
+
+#include "chip/chip.h"
+#include "isa/program.h"
+#include "isa/step.h"
+#include "model/model.h"
+
+/* Capacities of a program; 0 = the default in brackets. */
+typedef struct {
+    uint32_t max_rows;     /* rows of one step [512, less where the chip is small] */
+    uint32_t max_samples;  /* logit rows of one step [16] */
+    uint32_t max_seqs;     /* [16] */
+    uint32_t max_context;  /* positions of one sequence [the model's context] */
+    uint32_t max_pages;    /* pages of 128 positions in the pool [enough for one sequence of max_context, and 16 more] */
+} slx_compile_options;
+
+/* Compiles, emits spans and recipe, verifies. *out is initialised; free with slx_program_free. Refuses by name what the
+ * chip cannot do (formats, sizes: by how much, and what would fit). dump: stage name or NULL, printed to dump_out. */
+slx_status slx_compile(slx_program *out, const slx_model *m, const slx_chip *c, const slx_compile_options *opt,
+                       const char *dump, FILE *dump_out, slx_err *err);
+extern const char *const slx_compile_dumps[]; /* NULL-terminated names */
+
+/* ------------------------------------------------------------------ import: model tensors in the chip's formats */
+
+/* Rows [row0, row0+n) of a recipe entry as the ISA wants them: codes [n][kblk] blocks (slx_fmt_code_bytes each), scales
+ * [n][kblk] (u8 or fp16), m [n][kblk] fp16 (Q4SM; else NULL). Rows >= w->n are zero. Native where tensor type and format
+ * agree (Q4_1 -> q4sm, Q4_0 -> q4s, Q8_0 -> q8s), else dequantised and quantised to mxint8. Faults of range name tensor
+ * and row. VECTOR entries: slx_import_vector. */
+slx_status slx_import_rows(const slx_model *m, const slx_weight *w, uint32_t row0, uint32_t n, uint8_t *codes,
+                           void *scales, uint16_t *mplane, slx_err *err);
+slx_status slx_import_vector(const slx_model *m, const slx_weight *w, float *out, slx_err *err);
+/* Writes one entry's bytes (w->bytes) as HBM holds them from w->addr on; used by strict. */
+slx_status slx_import_image(const slx_model *m, const slx_weight *w, uint8_t *out, slx_err *err);
+/* The whole rope table of a program: fp32 [max_context][n_rot]. */
+void slx_import_rope(const slx_program *p, const slx_model *m, float *out);
+
+/* ------------------------------------------------------------------ golden: the model by whole tensors */
+
+/* Logits of every position of one sequence, straight from the graph with num's definitions; no program, no tiles.
+ * fmt choices (weights' formats) are those of p's recipe. logits [n][vocab]. */
+slx_status slx_golden(const slx_model *m, const slx_program *p, const uint32_t *tokens, uint32_t n, float *logits,
+                      slx_err *err);
+
+#endif

@@ -1,0 +1,86 @@
+/* template.h - the schedule templates: pure functions from parameters to instruction words.
+ *
+ * A program is a list of spans, each the expansion of one template. The compiler writes (template, parameters) beside
+ * the words; fast expands again and compares before it trusts a fused kernel. Phases of one step on T tiles:
+ *
+ *   prologue | embed BAR | LOOP layers: layer_base | linear q, k, v BAR | rope BAR | attention BAR [rowq BAR] | linear o BAR
+ *            | rows (x += o; norm; quantise) BAR | gateup BAR | linear down BAR | rows (x += down; next norm) BAR
+ *            | lmhead | end
+ *
+ * Between phases everything lies in the EXCHANGE region of HBM; a phase ends with BAR, after which LDQ may read.
+ * Registers with one meaning all through: r4 rows of the step, r5 samples, r6 first row of this tile, r7 rows of this
+ * tile, r8 layer, r9 HBM address of this layer's weights, r10 of this layer's KV, r19 weight buffer in use.
+ * r11..r18, r20..r31 belong to the template that runs.
+ */
+#ifndef SLX_TEMPLATE_H
+#define SLX_TEMPLATE_H
+
+#include "isa/program.h"
+
+/* Parameters by name: X(name), in the order of slx_span.param. Addresses are HBM (absolute) unless spm_/off_; off_w is
+ * relative to r9. *_stride in bytes. */
+#define SLX_TP_PROLOGUE(X) X(tiles) X(max_rows) X(max_samples) X(rows_cap) X(spm_header) X(wbuf0) X(wbuf1) \
+    X(tok_credit_mask) X(weights) X(kv)
+#define SLX_TP_BARRIER(X) X(group)
+/* tile's rows: token ids -> x; norm with the first layer's weight; quantise. */
+#define SLX_TP_EMBED(X) X(off_token) X(emb_codes) X(emb_scales) X(emb_m) X(emb_fmt) X(kblk) X(d) X(x) X(a_codes) X(a_scales) \
+    X(norm_w) X(eps) X(mr) X(spm_idx) X(spm_codes) X(spm_scales) X(spm_x) X(spm_n) X(spm_w) X(spm_q) X(spm_qs) X(rows_cap)
+#define SLX_TP_LOOP_BEGIN(X) X(n_layers) X(body) X(weights) X(layer_stride) X(kv) X(kv_layer_stride)
+/* out[row][col0 + slice*ns ..] := A * W^T; fp32. piece sizes follow from kblk and pieces. */
+#define SLX_TP_LINEAR(X) X(off_w) X(fmt) X(kblk) X(log2g) X(pieces) X(ns) X(slices) X(rot) X(tiles) X(a_codes) X(a_scales) \
+    X(out) X(out_stride) X(mr) X(spm_a) X(spm_as) X(spm_y) X(wbuf_sum)
+#define SLX_TP_ROPE(X) X(qkv) X(qkv_stride) X(off_k) X(off_v) X(heads) X(kv_heads) X(hd) X(hdp) X(n_rot) X(style) X(rope) \
+    X(off_position) X(off_kcode) X(off_kscale) X(off_vscale) X(q_codes) X(q_scales) X(kv_head_stride) X(mr) X(rows_cap) \
+    X(spm_idx) X(spm_tab) X(spm_q) X(spm_k) X(spm_v) X(spm_qc) X(spm_qs) X(spm_kc) X(spm_ks) X(spm_vc) X(spm_vs) X(idx_stride)
+/* out_codes != 0: quantised heads (hd % 32 == 0); else fp32 rows to out. */
+#define SLX_TP_ATTENTION(X) X(off_span) X(off_item) X(off_lim) X(off_pages) X(max_items) X(item_rows) X(max_rows) X(max_list) \
+    X(max_chunks) X(heads) X(kv_heads) X(hd) X(hdp) X(q_codes) X(q_scales) X(scale_bits) X(page_stride) X(kv_head_stride) \
+    X(out_codes) X(out_scales) X(out) X(spm_item) X(spm_q) X(spm_qs) X(spm_lim) X(spm_pages) X(spm_page) X(spm_t) X(spm_pc) \
+    X(spm_ps) X(spm_st2) X(spm_o2) X(spm_stt) X(spm_ot) X(spm_sts) X(spm_os) X(spm_oc) X(spm_ocs)
+/* quantise fp32 rows (head_dim not a multiple of 32). */
+#define SLX_TP_ROWQ(X) X(src) X(src_stride) X(cols) X(a_codes) X(a_scales) X(mr) X(spm_x) X(spm_q) X(spm_qs) X(rows_cap)
+/* x += y; norm with the weight at r9 + off_norm; quantise. */
+#define SLX_TP_ROWS(X) X(x) X(y) X(y_stride) X(d) X(off_norm) X(eps) X(a_codes) X(a_scales) X(mr) X(spm_x) X(spm_y) X(spm_w) \
+    X(spm_q) X(spm_qs) X(rows_cap)
+#define SLX_TP_GATEUP(X) X(off_gate) X(off_up) X(fmt_gate) X(fmt_up) X(kblk) X(log2g) X(pieces) X(slices) X(tiles) X(a_codes) \
+    X(a_scales) X(out_codes) X(out_scales) X(out_kblk) X(mr) X(spm_a) X(spm_as) X(spm_g) X(spm_u) X(spm_q) X(spm_qs) X(wbuf_sum)
+#define SLX_TP_LMHEAD(X) X(w) X(off_scale) X(off_m) X(fmt) X(kblk) X(log2g) X(pieces) X(ns) X(slices) X(tiles) X(a_codes) \
+    X(a_scales) X(off_sample) X(logits) X(logits_stride) X(mr) X(spm_idx) X(spm_a) X(spm_as) X(spm_y) X(wbuf_sum)
+#define SLX_TP_END(X) X(zero)
+
+#define SLX_TEMPLATES(X)                                                                           \
+    X(PROLOGUE) X(BARRIER) X(EMBED) X(LOOP_BEGIN) X(LINEAR) X(ROPE) X(ATTENTION) X(ROWQ) X(ROWS)   \
+    X(GATEUP) X(LMHEAD) X(END)
+
+typedef enum {
+#define X(n) SLX_TMPL_##n,
+    SLX_TEMPLATES(X)
+#undef X
+    SLX_N_TEMPLATES
+} slx_template_id;
+
+/* Parameter indices: SLX_LINEAR_off_w ... */
+#define SLX_TP_DECL(T) typedef enum { SLX_TP_##T(SLX_TP_NAME_##T) SLX_##T##_n_params } slx_tp_##T;
+#define SLX_TP_NAME_PROLOGUE(p) SLX_PROLOGUE_##p,
+#define SLX_TP_NAME_BARRIER(p) SLX_BARRIER_##p,
+#define SLX_TP_NAME_EMBED(p) SLX_EMBED_##p,
+#define SLX_TP_NAME_LOOP_BEGIN(p) SLX_LOOP_BEGIN_##p,
+#define SLX_TP_NAME_LINEAR(p) SLX_LINEAR_##p,
+#define SLX_TP_NAME_ROPE(p) SLX_ROPE_##p,
+#define SLX_TP_NAME_ATTENTION(p) SLX_ATTENTION_##p,
+#define SLX_TP_NAME_ROWQ(p) SLX_ROWQ_##p,
+#define SLX_TP_NAME_ROWS(p) SLX_ROWS_##p,
+#define SLX_TP_NAME_GATEUP(p) SLX_GATEUP_##p,
+#define SLX_TP_NAME_LMHEAD(p) SLX_LMHEAD_##p,
+#define SLX_TP_NAME_END(p) SLX_END_##p,
+SLX_TEMPLATES(SLX_TP_DECL)
+
+const char *slx_template_name(uint32_t id);             /* "linear"; NULL */
+uint32_t slx_template_n_params(uint32_t id);
+const char *slx_template_param_name(uint32_t id, uint32_t i);
+
+/* Expands into out (slx_buf of slx_insn, appended). A pure function of id and param; false when the parameters cannot
+ * be expressed (fields too small), with out unchanged. pc0 is the stream index of the first word (branch targets). */
+bool slx_template_expand(uint32_t id, const uint64_t *param, uint32_t pc0, slx_buf *out);
+
+#endif
