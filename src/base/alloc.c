@@ -1,7 +1,8 @@
 /* alloc.c - the malloc family without NULL, and large aligned memory.
  *
- * slx_aalloc is for weights and caches: from LARGE_BYTES on it maps whole 2 MiB pages, since a weight stream through
- * 4 KiB pages spends its time on address translation. Below, the C library's aligned allocation does.
+ * slx_aalloc is for weights and caches: from LARGE_BYTES on it maps whole 2 MiB pages, since a
+ * weight stream through 4 KiB pages spends its time on address translation. Below, the C library's
+ * aligned allocation does.
  */
 #include "base/base.h"
 
@@ -64,7 +65,8 @@ void *slx_aalloc(size_t bytes)
     size_t head = -(uintptr_t)p & (HUGE_BYTES - 1);
     if (head) munmap(p, head);
     if (whole - head - n) munmap(p + head + n, whole - head - n);
-    madvise(p + head, n, MADV_HUGEPAGE); /* advice: a system without huge pages goes on with small ones */
+    /* advice: a system without huge pages goes on with small ones */
+    madvise(p + head, n, MADV_HUGEPAGE);
     return p + head;
 }
 

@@ -4,8 +4,9 @@
  *                |
  *                '--> [head | used ......]   older ones are never allocated from again
  *
- * Invariant: every byte handed out is zero and stays where it is until slx_arena_deinit. A request too large for the
- * usual block gets a block of its own. Under AddressSanitizer every request does, so that running over its end shows.
+ * Invariant: every byte handed out is zero and stays where it is until slx_arena_deinit. A request
+ * too large for the usual block gets a block of its own. Under AddressSanitizer every request does,
+ * so that running over its end shows.
  */
 #include "base/base.h"
 
@@ -75,7 +76,8 @@ void *slx_push(slx_arena *a, size_t bytes, size_t align)
         }
         slx_arena_block *b = slx_xcalloc(1, size);
         char *beg = (char *)(b + 1), *end = (char *)b + size;
-        if (a->blocks && (size_t)(end - beg) - bytes < room) { /* keep the roomier rest for what comes */
+        /* keep the roomier rest for what comes */
+        if (a->blocks && (size_t)(end - beg) - bytes < room) {
             b->next = a->blocks->next;
             a->blocks->next = b;
             a->used_bytes += bytes;

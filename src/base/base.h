@@ -1,4 +1,4 @@
-/* base.h - what every layer stands on: status and errors, arenas, strings, files, hashing, random numbers.
+/* base.h - what every layer stands on: errors, arenas, strings, files, hashing, threads.
  *
  * Nothing here knows what Silex is for. Rules that hold for the whole project:
  *   - wrong input is returned as an slx_status with details in the caller's slx_err (kind 1);
@@ -17,14 +17,14 @@
 /* ------------------------------------------------------------------ status and errors */
 
 /* One row a status: enumerator, text. Exit codes of the command follow from it (slx_exit_code). */
-#define SLX_STATUS_MAP(X)                                                                          \
-    X(SLX_OK, "ok")                                                                                \
-    X(SLX_EINPUT, "wrong input")               /* a file, flag or request is wrong        exit 2 */ \
-    X(SLX_EUNSUPPORTED, "not supported")       /* well-formed, refused by name             exit 2 */ \
-    X(SLX_EIO, "cannot read or write")         /* the system refused                       exit 2 */ \
-    X(SLX_ENOMEM, "needs too much memory")     /* refused before allocating                exit 2 */ \
-    X(SLX_EFAULT, "the program faulted")       /* the simulated program did it             exit 3 */ \
-    X(SLX_EINTERRUPTED, "interrupted")         /* Ctrl-C                                 exit 130 */
+#define SLX_STATUS_MAP(X)                                                                       \
+    X(SLX_OK, "ok")                                                                             \
+    X(SLX_EINPUT, "wrong input")              /* a file, flag or request is wrong   exit 2 */   \
+    X(SLX_EUNSUPPORTED, "not supported")      /* well-formed, refused by name       exit 2 */   \
+    X(SLX_EIO, "cannot read or write")        /* the system refused                 exit 2 */   \
+    X(SLX_ENOMEM, "needs too much memory")    /* refused before allocating          exit 2 */   \
+    X(SLX_EFAULT, "the program faulted")      /* the simulated program did it       exit 3 */   \
+    X(SLX_EINTERRUPTED, "interrupted")        /* Ctrl-C                           exit 130 */
 
 typedef enum {
 #define X(name, text) name,
@@ -73,7 +73,8 @@ typedef struct {
 
 void slx_arena_init(slx_arena *a);
 void slx_arena_deinit(slx_arena *a);
-/* Zeroed; aborts with a clear message when the system has no memory left (callers refuse absurd sizes before). */
+/* Zeroed. When the system has no memory left the process says so and exits with 2: callers refuse
+ * absurd sizes before. */
 void *slx_push(slx_arena *a, size_t bytes, size_t align);
 #define slx_new(a, T, n) ((T *)slx_push((a), slx_mul_size(sizeof(T), (size_t)(n)), _Alignof(T)))
 size_t slx_mul_size(size_t a, size_t b); /* SLX_BUG on overflow */
@@ -84,7 +85,8 @@ char *slx_sprintf(slx_arena *a, const char *fmt, ...) __attribute__((format(prin
 void *slx_xmalloc(size_t bytes);
 void *slx_xcalloc(size_t n, size_t bytes);
 void *slx_xrealloc(void *p, size_t bytes);
-/* 64-byte aligned (2 MiB and huge-page advised when large), zeroed; free with slx_afree(p, bytes). */
+/* 64-byte aligned (2 MiB and huge-page advised when large), zeroed; free with
+ * slx_afree(p, bytes). */
 void *slx_aalloc(size_t bytes);
 void slx_afree(void *p, size_t bytes);
 
@@ -98,7 +100,8 @@ slx_str slx_str_c(const char *s);
 bool slx_str_eq(slx_str a, slx_str b);
 bool slx_str_is(slx_str a, const char *b);
 
-/* A growing byte string. Zero-initialise; slx_buf_free when done. Always NUL-terminated when len > 0. */
+/* A growing byte string. Zero-initialise; slx_buf_free when done. Always NUL-terminated when
+ * len > 0. */
 typedef struct {
     char *ptr;
     size_t len, cap;
@@ -117,7 +120,7 @@ const char *slx_nearest(const char *s, const char *const *names, int n);
 
 /* UTF-8: decodes one code point at p (end exclusive); returns its length, 0 when malformed. */
 int slx_utf8_get(const char *p, const char *end, uint32_t *cp);
-int slx_utf8_put(char out[4], uint32_t cp);
+int slx_utf8_put(char out[4], uint32_t cp); /* its length; what is no scalar value becomes U+FFFD */
 bool slx_utf8_valid(const char *p, size_t n);
 
 /* ------------------------------------------------------------------ files */
@@ -130,17 +133,19 @@ typedef struct {
 } slx_map;
 slx_status slx_map_open(slx_map *m, const char *path, slx_err *err);
 void slx_map_close(slx_map *m);
-/* Tells the system that pages of [ptr, ptr+n) are not needed any more (their content stays valid). */
+/* Tells the system that pages of [ptr, ptr+n) are not needed any more (their content stays
+ * valid). */
 void slx_map_release(const slx_map *m, const void *ptr, size_t n);
 
 /* Reads a whole file or standard input ("-") into buf. */
 slx_status slx_read_file(slx_buf *out, const char *path, slx_err *err);
-/* Writes to a temporary name in the same folder and renames; on error nothing is left. "-" = standard output. */
+/* Writes to a temporary name in the same folder and renames; on error nothing is left.
+ * "-" is standard output. */
 slx_status slx_write_file(const char *path, const void *p, size_t n, slx_err *err);
-/* Finds a data file: NAME as a path; else NAME in SILEX_HOME/DIR, the source tree's DIR, PREFIX/share/silex/DIR,
- * with each of the suffixes tried (NULL-terminated list, may be empty). */
-slx_status slx_find_file(char out[1024], const char *dir, const char *name, const char *const *suffixes,
-                         slx_err *err);
+/* Finds a data file: NAME as a path; else NAME in SILEX_HOME/DIR, the source tree's DIR,
+ * PREFIX/share/silex/DIR, with each of the suffixes tried (NULL-terminated list, may be empty). */
+slx_status slx_find_file(char out[1024], const char *dir, const char *name,
+                         const char *const *suffixes, slx_err *err);
 
 /* ------------------------------------------------------------------ hash, random, time, host */
 
@@ -170,9 +175,10 @@ int slx_host_threads(void);       /* CPUs this process may use */
 
 /* ------------------------------------------------------------------ threads */
 
-/* A fixed team: slx_team_run calls fn(arg, i, n) on n threads (the caller is one of them) and returns when all have
- * ended. Between the calls workers spin briefly, then sleep. slx_team_meet is a barrier among the members inside fn:
- * a bounded spin (a few microseconds), then a futex sleep, so a busy neighbour does not cost a time slice. */
+/* A fixed team: slx_team_run calls fn(arg, i, n) on n threads (the caller is one of them) and
+ * returns when all have ended. Between the calls workers spin briefly, then sleep. slx_team_meet is
+ * a barrier among the members inside fn: a bounded spin (a few microseconds), then a futex sleep,
+ * so a busy neighbour does not cost a time slice. */
 typedef struct slx_team slx_team;
 slx_team *slx_team_open(int n);
 void slx_team_close(slx_team *t);
@@ -182,7 +188,8 @@ void slx_team_meet(slx_team *t);
 
 /* ------------------------------------------------------------------ progress */
 
-/* A progress line on stderr, only when it is a terminal and the work takes over two seconds. done in 0..1. */
+/* A progress line on stderr, only when it is a terminal and the work takes over two seconds. done
+ * in 0..1. */
 typedef struct {
     const char *what;
     double start_s, last_s;

@@ -4,10 +4,12 @@
 
 #include "base/base.h"
 
-/* Says so on stderr and exits with the code of SLX_ENOMEM: neither wrong data nor a bug, and nothing to go on with. */
+/* Says so on stderr and exits with the code of SLX_ENOMEM: neither wrong data nor a bug, and
+ * nothing to go on with. */
 _Noreturn void slx_out_of_memory(size_t bytes);
 
-/* Writes path's content kind into a message: "is a folder", "is not a regular file". NULL when it is a regular file. */
+/* Writes path's content kind into a message: "is a folder", "is not a regular file". NULL when it
+ * is a regular file. */
 const char *slx_not_regular(unsigned st_mode);
 
 #endif

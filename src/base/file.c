@@ -1,7 +1,8 @@
 /* file.c - whole files: mapped, read, written.
  *
- * Invariant of slx_write_file: at any moment the path holds either what was there before or all of the new content;
- * the content goes to a temporary name in the same folder and is renamed over the path at the end.
+ * Invariant of slx_write_file: at any moment the path holds either what was there before or all of
+ * the new content; the content goes to a temporary name in the same folder and is renamed over the
+ * path at the end.
  */
 #include "base/base.h"
 
@@ -25,9 +26,10 @@ slx_status slx_map_open(slx_map *m, const char *path, slx_err *err)
 {
     *m = (slx_map){0};
     if (strlen(path) >= sizeof m->path)
-        return slx_fail(err, SLX_EINPUT, path, 0, 0, "path of %zu bytes, expected fewer than %zu", strlen(path),
-                        sizeof m->path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not blocking: a pipe without a writer is refused below */
+        return slx_fail(err, SLX_EINPUT, path, 0, 0, "path of %zu bytes, expected fewer than %zu",
+                        strlen(path), sizeof m->path);
+    /* not blocking: a pipe without a writer is refused below */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return slx_fail(err, SLX_EIO, path, 0, 0, "cannot open: %s", strerror(errno));
     struct stat st;
     if (fstat(fd, &st)) {
@@ -44,7 +46,8 @@ slx_status slx_map_open(slx_map *m, const char *path, slx_err *err)
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         int e = errno;
         close(fd);
-        if (p == MAP_FAILED) return slx_fail(err, SLX_EIO, path, 0, 0, "cannot map: %s", strerror(e));
+        if (p == MAP_FAILED)
+            return slx_fail(err, SLX_EIO, path, 0, 0, "cannot map: %s", strerror(e));
         m->ptr = p;
         m->size = (size_t)st.st_size;
     } else {
@@ -65,7 +68,8 @@ void slx_map_release(const slx_map *m, const void *ptr, size_t n)
     const uint8_t *p = ptr;
     if (!m->ptr || !n) return;
     SLX_ASSERT(p >= m->ptr && p + n <= m->ptr + m->size);
-    /* Whole pages inside the range only: a page on its edge also holds what a neighbour still reads. */
+    /* Whole pages inside the range only: a page on its edge also holds what a neighbour still
+     * reads. */
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t beg = ((uintptr_t)p + page - 1) & ~(page - 1);
     uintptr_t end = (uintptr_t)(p + n);
@@ -85,8 +89,10 @@ static slx_status read_all(slx_buf *out, int fd, const char *name, slx_err *err)
             return SLX_OK;
         } else if (errno != EINTR || slx_interrupted()) {
             int e = errno;
-            if (e == EINTR) return slx_fail(err, SLX_EINTERRUPTED, name, 0, 0, "interrupted while reading");
-            if (e == EISDIR) return slx_fail(err, SLX_EINPUT, name, 0, 0, "is a folder, expected a file");
+            if (e == EINTR)
+                return slx_fail(err, SLX_EINTERRUPTED, name, 0, 0, "interrupted while reading");
+            if (e == EISDIR)
+                return slx_fail(err, SLX_EINPUT, name, 0, 0, "is a folder, expected a file");
             return slx_fail(err, SLX_EIO, name, 0, 0, "cannot read: %s", strerror(e));
         }
     }
@@ -120,7 +126,8 @@ static int write_all(int fd, const char *p, size_t n)
     return 0;
 }
 
-/* A pipe, a terminal or /dev/null: written in place, since a rename would put a file where the device was. */
+/* A pipe, a terminal or /dev/null: written in place, since a rename would put a file where the
+ * device was. */
 static int write_in_place(const char *path, const void *p, size_t n)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -137,7 +144,8 @@ static int write_and_rename(const char *path, unsigned mode, const void *p, size
     size_t dir_len = slash ? (size_t)(slash - path) + 1 : 0;
     slx_buf tmp = {0};
     int fd = -1;
-    for (unsigned i = 0; i < 100 && fd < 0; i++) { /* own counter instead of mkstemp: it keeps the umask in force */
+    /* own counter instead of mkstemp: it keeps the umask in force */
+    for (unsigned i = 0; i < 100 && fd < 0; i++) {
         tmp.len = 0;
         slx_buf_add(&tmp, path, dir_len);
         slx_buf_addf(&tmp, ".slx-%ld-%u.tmp", (long)getpid(), i);
@@ -161,7 +169,8 @@ slx_status slx_write_file(const char *path, const void *p, size_t n, slx_err *er
 {
     if (!strcmp(path, "-")) {
         int e = fflush(stdout) ? errno : write_all(STDOUT_FILENO, p, n);
-        return e ? slx_fail(err, SLX_EIO, "standard output", 0, 0, "cannot write: %s", strerror(e)) : SLX_OK;
+        return e ? slx_fail(err, SLX_EIO, "standard output", 0, 0, "cannot write: %s", strerror(e))
+                 : SLX_OK;
     }
     struct stat st;
     int e;

@@ -39,9 +39,10 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Names in ROOT/DIR that end in one of the suffixes, without it; all of them when there are no suffixes. */
-static void list_root(slx_arena *a, const char **names, int *n, int cap, const char *root, const char *dir,
-                      const char *const *suffixes)
+/* Names in ROOT/DIR that end in one of the suffixes, without it; all of them when there are no
+ * suffixes. */
+static void list_root(slx_arena *a, const char **names, int *n, int cap, const char *root,
+                      const char *dir, const char *const *suffixes)
 {
     char path[PATH_BYTES];
     int len = snprintf(path, sizeof path, "%s/%s", root, dir);
@@ -64,8 +65,8 @@ static void list_root(slx_arena *a, const char **names, int *n, int cap, const c
     closedir(d);
 }
 
-static slx_status not_found(const char *const *roots, const char *dir, const char *name, const char *const *suffixes,
-                            slx_err *err)
+static slx_status not_found(const char *const *roots, const char *dir, const char *name,
+                            const char *const *suffixes, slx_err *err)
 {
     slx_arena a;
     slx_arena_init(&a);
@@ -80,26 +81,28 @@ static slx_status not_found(const char *const *roots, const char *dir, const cha
     for (int i = 0; i < n && i < LISTED; i++)
         slx_buf_addf(&hint, "%s%s", i ? ", " : near ? " There are: " : "; there are: ", names[i]);
     if (n > LISTED) slx_buf_addf(&hint, " and %d more", n - LISTED);
-    slx_status s = slx_fail(err, SLX_EINPUT, name, 0, 0, "no such file, and no such name in %s%s", dir,
-                            hint.len ? hint.ptr : " (where nothing is)");
+    slx_status s = slx_fail(err, SLX_EINPUT, name, 0, 0, "no such file, and no such name in %s%s",
+                            dir, hint.len ? hint.ptr : " (where nothing is)");
     slx_buf_free(&hint);
     slx_arena_deinit(&a);
     return s;
 }
 
-slx_status slx_find_file(char out[PATH_BYTES], const char *dir, const char *name, const char *const *suffixes,
-                         slx_err *err)
+slx_status slx_find_file(char out[PATH_BYTES], const char *dir, const char *name,
+                         const char *const *suffixes, slx_err *err)
 {
     size_t len = strlen(name);
     if (!len || len >= PATH_BYTES)
-        return slx_fail(err, SLX_EINPUT, name, 0, 0, "name of %zu bytes, expected 1 to %d", len, PATH_BYTES - 1);
+        return slx_fail(err, SLX_EINPUT, name, 0, 0, "name of %zu bytes, expected 1 to %d", len,
+                        PATH_BYTES - 1);
     if (is_file(name)) {
         memcpy(out, name, len + 1);
         return SLX_OK;
     }
     if (strchr(name, '/')) return slx_fail(err, SLX_EINPUT, name, 0, 0, "no such file");
     const char *home = getenv("SILEX_HOME");
-    const char *const roots[ROOTS] = {home && *home ? home : NULL, SLX_SOURCE_DIR, SLX_PREFIX "/share/silex"};
+    const char *const roots[ROOTS] = {home && *home ? home : NULL, SLX_SOURCE_DIR,
+                                      SLX_PREFIX "/share/silex"};
     for (int i = 0; i < ROOTS; i++)
         if (roots[i] && try_root(out, roots[i], dir, name, suffixes)) return SLX_OK;
     return not_found(roots, dir, name, suffixes, err);

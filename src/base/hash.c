@@ -4,7 +4,8 @@
  *
  *   | v0: 8 | v1: 8 | v2: 8 | v3: 8 |  <- stripe;   mem[0 .. memsize) = total % 32 bytes
  *
- * Invariant: the digest depends on the bytes alone, not on how they were cut into slx_hash_add calls.
+ * Invariant: the digest depends on the bytes alone, not on how they were cut into slx_hash_add
+ * calls.
  */
 #include "base/base.h"
 

@@ -16,7 +16,8 @@ double slx_now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* VmHWM, not ru_maxrss: the latter keeps the peak of the process that called exec, however large that was. */
+/* VmHWM, not ru_maxrss: the latter keeps the peak of the process that called exec, however large
+ * that was. */
 uint64_t slx_peak_rss_bytes(void)
 {
     unsigned long long kib = 0;
@@ -35,11 +36,13 @@ uint64_t slx_peak_rss_bytes(void)
 
 static int affinity_cpus(void)
 {
-    for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) { /* the kernel refuses a set smaller than its own */
+    /* the kernel refuses a set smaller than its own */
+    for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
         cpu_set_t *set = CPU_ALLOC((size_t)cpus);
         if (!set) break;
         size_t bytes = CPU_ALLOC_SIZE((size_t)cpus);
-        int bad = sched_getaffinity(0, bytes, set) ? errno : 0, n = bad ? 0 : CPU_COUNT_S(bytes, set);
+        int bad = sched_getaffinity(0, bytes, set) ? errno : 0,
+            n = bad ? 0 : CPU_COUNT_S(bytes, set);
         CPU_FREE(set);
         if (n > 0) return n;
         if (bad != EINVAL) break;
@@ -48,8 +51,8 @@ static int affinity_cpus(void)
     return n > 0 ? (int)n : 1;
 }
 
-/* CPUs a control group's quota amounts to, rounded up; 0 when there is none. One file holds "quota period" (cpu.max),
- * the older layout two files with one number each. */
+/* CPUs a control group's quota amounts to, rounded up; 0 when there is none. One file holds "quota
+ * period" (cpu.max), the older layout two files with one number each. */
 static double quota_at(const char *folder, bool v2)
 {
     char path[4400];
@@ -57,7 +60,8 @@ static double quota_at(const char *folder, bool v2)
     snprintf(path, sizeof path, "%s/%s", folder, v2 ? "cpu.max" : "cpu.cfs_quota_us");
     FILE *f = fopen(path, "r");
     if (!f) return 0;
-    int got = v2 ? fscanf(f, "%lld %lld", &quota, &period) : fscanf(f, "%lld", &quota); /* "max" reads as nothing */
+    /* "max" reads as nothing */
+    int got = v2 ? fscanf(f, "%lld %lld", &quota, &period) : fscanf(f, "%lld", &quota);
     fclose(f);
     if (!v2 && got == 1) {
         snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Decimal or 0x hexadecimal with an optional sign. Not strtoll: it takes blanks and reads 010 as eight. */
+/* Decimal or 0x hexadecimal with an optional sign. Not strtoll: it takes blanks and reads 010 as
+ * eight. */
 bool slx_parse_i64(const char *s, int64_t lo, int64_t hi, int64_t *out)
 {
     bool neg = *s == '-';
@@ -23,7 +24,9 @@ bool slx_parse_i64(const char *s, int64_t lo, int64_t hi, int64_t *out)
                      : *s >= 'A' && *s <= 'F' ? (unsigned)(*s - 'A') + 10
                                               : 99;
         if (d >= base) return false;
-        if (__builtin_mul_overflow(v, (uint64_t)base, &v) || __builtin_add_overflow(v, (uint64_t)d, &v)) return false;
+        if (__builtin_mul_overflow(v, (uint64_t)base, &v) ||
+            __builtin_add_overflow(v, (uint64_t)d, &v))
+            return false;
     }
     if (v > (uint64_t)INT64_MAX + neg) return false;
     int64_t r = neg ? (int64_t)(0 - v) : (int64_t)v;
@@ -34,7 +37,8 @@ bool slx_parse_i64(const char *s, int64_t lo, int64_t hi, int64_t *out)
 
 bool slx_parse_f64(const char *s, double lo, double hi, double *out)
 {
-    if (!*s || s[strspn(s, "0123456789+-.eE")]) return false; /* no blanks, nan, inf or hexadecimal */
+    /* no blanks, nan, inf or hexadecimal */
+    if (!*s || s[strspn(s, "0123456789+-.eE")]) return false;
     char *end;
     double v = strtod(s, &end);
     if (end == s || *end || !isfinite(v) || v < lo || v > hi) return false;
@@ -49,8 +53,8 @@ static int fold(char c)
 
 enum { NAME_MAX_LEN = 64 };
 
-/* Edits (insert, delete, replace, swap neighbours; case is free) that turn a into b; both shorter than NAME_MAX_LEN.
- * Three rows of the usual table are enough: a swap looks back two rows. */
+/* Edits (insert, delete, replace, swap neighbours; case is free) that turn a into b; both shorter
+ * than NAME_MAX_LEN. Three rows of the usual table are enough: a swap looks back two rows. */
 static int distance(const char *a, const char *b)
 {
     int rows[3][NAME_MAX_LEN + 1], nb = (int)strlen(b);
@@ -64,7 +68,8 @@ static int distance(const char *a, const char *b)
             int best = prev[j - 1] + !same;
             if (prev[j] + 1 < best) best = prev[j] + 1;
             if (cur[j - 1] + 1 < best) best = cur[j - 1] + 1;
-            bool swap = i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) && fold(a[i - 2]) == fold(b[j - 1]);
+            bool swap = i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) &&
+                        fold(a[i - 2]) == fold(b[j - 1]);
             if (swap && prev2[j - 2] + 1 < best) best = prev2[j - 2] + 1;
             cur[j] = best;
         }

@@ -1,6 +1,7 @@
 /* progress.c - a progress line for people, and Ctrl-C.
  *
- * Nothing is drawn when stderr is not a terminal, nor in the first two seconds: short work should leave no trace.
+ * Nothing is drawn when stderr is not a terminal, nor in the first two seconds: short work should
+ * leave no trace.
  */
 #include "base/base.h"
 
@@ -47,7 +48,8 @@ void slx_progress_end(slx_progress *p)
     *p = (slx_progress){0};
 }
 
-/* The one thing a signal handler can do is set a flag, and a flag a handler can reach is a global. */
+/* The one thing a signal handler can do is set a flag, and a flag a handler can reach is a
+ * global. */
 static atomic_bool interrupted;
 
 static void on_interrupt(int sig)
@@ -58,7 +60,8 @@ static void on_interrupt(int sig)
 
 void slx_catch_interrupt(void)
 {
-    /* SA_RESETHAND: a second Ctrl-C ends the process at once. No SA_RESTART: a read that waits must return. */
+    /* SA_RESETHAND: a second Ctrl-C ends the process at once. No SA_RESTART: a read that waits must
+     * return. */
     struct sigaction sa = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&sa.sa_mask);
     sigaction(SIGINT, &sa, NULL);

@@ -1,4 +1,5 @@
-/* rng.c - splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
+/* rng.c - splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators",
+ * 2014). */
 #include "base/base.h"
 
 uint64_t slx_rng_u64(slx_rng *r)

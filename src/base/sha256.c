@@ -1,6 +1,7 @@
 /* sha256.c - SHA-256 (FIPS 180-4) of a buffer, as hexadecimal text.
  *
- * The message is taken in blocks of 64 bytes; the last one or two hold the rest, 0x80, zeros and the length in bits.
+ * The message is taken in blocks of 64 bytes; the last one or two hold the rest, 0x80, zeros and
+ * the length in bits.
  */
 #include "base/base.h"
 
@@ -47,7 +48,8 @@ static void block(uint32_t h[8], const uint8_t *p)
 
 void slx_sha256_hex(char out[65], const void *data, size_t n)
 {
-    uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                     0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     const uint8_t *p = data;
     size_t left = n;
     for (; left >= 64; p += 64, left -= 64) block(h, p);

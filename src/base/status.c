@@ -1,7 +1,8 @@
 /* status.c - statuses, the one error record, and the end of the process on a bug in Silex.
  *
- * Invariant: an slx_err that came out of slx_fail is complete text; it borrows nothing, so it may outlive whatever
- * the message spoke of, and slx_fail may be given pieces of the very record it fills.
+ * Invariant: an slx_err that came out of slx_fail is complete text; it borrows nothing, so it may
+ * outlive whatever the message spoke of, and slx_fail may be given pieces of the very record it
+ * fills.
  */
 #include "base/base.h"
 
@@ -41,10 +42,12 @@ static void copy_tail(char *dst, size_t cap, const char *src)
     }
 }
 
-slx_status slx_fail(slx_err *err, slx_status code, const char *file, int line, int col, const char *fmt, ...)
+slx_status slx_fail(slx_err *err, slx_status code, const char *file, int line, int col,
+                    const char *fmt, ...)
 {
     if (!err) return code;
-    slx_err e = {.code = code, .line = line, .col = col}; /* a copy: the arguments may point into *err */
+    /* a copy: the arguments may point into *err */
+    slx_err e = {.code = code, .line = line, .col = col};
     copy_tail(e.file, sizeof e.file, file ? file : "");
     va_list ap;
     va_start(ap, fmt);
@@ -71,7 +74,8 @@ void slx_err_print(const slx_err *err, FILE *out)
     fprintf(out, "%5d | ", err->line);
     print_clean(err->source, out);
     fputc('\n', out);
-    if (err->col > 0 && err->col <= (int)sizeof err->source) fprintf(out, "      | %*s^\n", err->col - 1, "");
+    if (err->col > 0 && err->col <= (int)sizeof err->source)
+        fprintf(out, "      | %*s^\n", err->col - 1, "");
 }
 
 void slx_bug(const char *file, int line, const char *fmt, ...)

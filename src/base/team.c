@@ -1,18 +1,22 @@
 /* team.c - a fixed team of threads and the barrier its members meet at.
  *
- * A decoded token costs some hundred and fifty meetings, so one must cost well under a microsecond while everybody is
- * running; and a member that lost its CPU to another process may be away for milliseconds, so nobody may wait for it
- * by spinning. Every wait is therefore the same three steps (wait_while):
+ * A decoded token costs some hundred and fifty meetings, so one must cost well under a microsecond
+ * while everybody is running; and a member that lost its CPU to another process may be away for
+ * milliseconds, so nobody may wait for it by spinning. Every wait is therefore the same three steps
+ * (wait_while):
  *
  *   look --> spin a bounded time, pausing --> announce oneself in `sleepers`, sleep on the futex
  *
- * and every wake looks at `sleepers` first, so that a meeting without sleepers makes no system call.
+ * and every wake looks at `sleepers` first, so that a meeting without sleepers makes no system
+ * call.
  *
- * Why no wake is lost: the waiter raises `sleepers`, then the kernel compares the word with the value it waits on; the
- * waker changes the word, then reads `sleepers`. All four are sequentially consistent, so at least one sees the other.
+ * Why no wake is lost: the waiter raises `sleepers`, then the kernel compares the word with the
+ * value it waits on; the waker changes the word, then reads `sleepers`. All four are sequentially
+ * consistent, so at least one sees the other.
  *
- * Invariant: `round` counts meetings, `arrived` those present at the current one, `job` the calls of slx_team_run,
- * `busy` the workers still inside the current call. The last to arrive resets `arrived` before it opens the round.
+ * Invariant: `round` counts meetings, `arrived` those present at the current one, `job` the calls
+ * of slx_team_run, `busy` the workers still inside the current call. The last to arrive resets
+ * `arrived` before it opens the round.
  */
 #include "base/base.h"
 
@@ -24,7 +28,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Each on a cache line of its own: those who wait on one must not slow those who count on another. */
+/* Each on a cache line of its own: those who wait on one must not slow those who count on
+ * another. */
 typedef struct {
     _Alignas(64) _Atomic uint32_t word;
     _Atomic uint32_t sleepers;
@@ -42,7 +47,7 @@ struct slx_team {
     _Alignas(64) void (*fn)(void *arg, int i, int n); /* NULL tells the workers to end */
     void *arg;
     int n;
-    int spins; /* pauses that take SPIN_NS on this host */
+    int spins;       /* pauses that take SPIN_S on this host */
     worker *workers; /* n - 1 */
 };
 
@@ -57,7 +62,8 @@ static void pause_cpu(void)
 #endif
 }
 
-/* A pause takes 10 cycles on one processor and 140 on the next, so it is measured, least of five against interruptions. */
+/* A pause takes 10 cycles on one processor and 140 on the next, so it is measured, least of five
+ * against interruptions. */
 static int spins_per(double seconds)
 {
     enum { TRIAL = 200 };
@@ -80,18 +86,21 @@ static void wait_while(gate *g, uint32_t value, int spins)
         pause_cpu();
     }
     atomic_fetch_add(&g->sleepers, 1);
-    while (atomic_load(&g->word) == value) syscall(SYS_futex, &g->word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    while (atomic_load(&g->word) == value)
+        syscall(SYS_futex, &g->word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
     atomic_fetch_sub(&g->sleepers, 1);
 }
 
 static void wake_all(gate *g)
 {
-    if (atomic_load(&g->sleepers)) syscall(SYS_futex, &g->word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    if (atomic_load(&g->sleepers))
+        syscall(SYS_futex, &g->word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 void slx_team_meet(slx_team *t)
 {
-    uint32_t round = atomic_load_explicit(&t->round.word, memory_order_relaxed); /* cannot move before we arrive */
+    /* cannot move before we arrive */
+    uint32_t round = atomic_load_explicit(&t->round.word, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&t->arrived, 1, memory_order_acq_rel) + 1 == (uint32_t)t->n) {
         atomic_store_explicit(&t->arrived, 0, memory_order_relaxed);
         atomic_fetch_add(&t->round.word, 1);
@@ -128,7 +137,8 @@ void slx_team_run(slx_team *t, void (*fn)(void *arg, int i, int n), void *arg)
     SLX_ASSERT(fn);
     if (t->n > 1) start(t, fn, arg);
     fn(arg, 0, t->n);
-    for (uint32_t busy; t->n > 1 && (busy = atomic_load(&t->busy.word)) != 0;) wait_while(&t->busy, busy, t->spins);
+    for (uint32_t busy; t->n > 1 && (busy = atomic_load(&t->busy.word)) != 0;)
+        wait_while(&t->busy, busy, t->spins);
 }
 
 slx_team *slx_team_open(int n)
@@ -141,7 +151,8 @@ slx_team *slx_team_open(int n)
     for (int i = 1; i < n; i++) {
         worker *w = &t->workers[i - 1];
         *w = (worker){.team = t, .index = i};
-        if (pthread_create(&w->thread, NULL, work, w)) { /* a system limit: a smaller team gives the same results */
+        /* a system limit: a smaller team gives the same results */
+        if (pthread_create(&w->thread, NULL, work, w)) {
             t->n = i;
             break;
         }

@@ -1,8 +1,9 @@
-/* utf8.c - one code point in, one code point out, by the table of well-formed sequences of the Unicode standard (3-7):
+/* utf8.c - one code point in, one code point out, by the table of well-formed sequences of the
+ * Unicode standard (3-7):
  *
- *   00..7F                          |  E1..EC  80..BF 80..BF          |  F0      90..BF 80..BF 80..BF
- *   C2..DF  80..BF                  |  ED      80..9F 80..BF          |  F1..F3  80..BF 80..BF 80..BF
- *   E0      A0..BF 80..BF           |  EE..EF  80..BF 80..BF          |  F4      80..8F 80..BF 80..BF
+ *   00..7F                  |  E1..EC  80..BF 80..BF  |  F0      90..BF 80..BF 80..BF
+ *   C2..DF  80..BF          |  ED      80..9F 80..BF  |  F1..F3  80..BF 80..BF 80..BF
+ *   E0      A0..BF 80..BF   |  EE..EF  80..BF 80..BF  |  F4      80..8F 80..BF 80..BF
  *
  * so overlong forms, surrogates and anything above 10FFFF are malformed.
  */

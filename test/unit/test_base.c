@@ -1,6 +1,6 @@
-/* test_base.c - the contracts of base/base.h. Expected digests are published vectors: XXH64 from the reference
- * implementation (libxxhash 0.8.1, seed 0), SHA-256 from FIPS 180-4 and NIST's short message set, splitmix64
- * from the values its authors' C code prints for seed 1234567. */
+/* test_base.c - the contracts of base/base.h. Expected digests are published vectors: XXH64 from
+ * the reference implementation (libxxhash 0.8.1, seed 0), SHA-256 from FIPS 180-4 and NIST's short
+ * message set, splitmix64 from the values its authors' C code prints for seed 1234567. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +55,8 @@ static int entries(const char *dir)
     int n = 0;
     DIR *d = opendir(dir);
     assert_non_null(d);
-    for (const struct dirent *e; (e = readdir(d));) n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+    for (const struct dirent *e; (e = readdir(d));)
+        n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
     closedir(d);
     return n;
 }
@@ -99,7 +100,9 @@ static void test_error_print(void **state)
     (void)state;
     slx_err e;
     char text[2048];
-    assert_int_equal(slx_fail(&e, SLX_EINPUT, "mine.yaml", 14, 13, "hbm.gbps_pin: found \"%s\"", "fast"), SLX_EINPUT);
+    assert_int_equal(
+        slx_fail(&e, SLX_EINPUT, "mine.yaml", 14, 13, "hbm.gbps_pin: found \"%s\"", "fast"),
+        SLX_EINPUT);
     strcpy(e.source, "  gbps_pin: fast");
     err_text(&e, text);
     assert_string_equal(text, "mine.yaml:14: hbm.gbps_pin: found \"fast\"\n"
@@ -137,7 +140,11 @@ static void test_arena(void **state)
     (void)state;
     slx_arena a;
     slx_arena_init(&a);
-    struct { uint8_t *p; size_t n; uint8_t fill; } kept[2000];
+    struct {
+        uint8_t *p;
+        size_t n;
+        uint8_t fill;
+    } kept[2000];
     slx_rng r = {7};
     for (int i = 0; i < 2000; i++) {
         size_t n = i % 97 == 0 ? 100000 + slx_rng_below(&r, 100000) : slx_rng_below(&r, 300);
@@ -162,7 +169,8 @@ static void test_arena(void **state)
 static void test_aligned(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0, 1, 63, 64, 65, 4095, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, 9 << 20};
+    static const size_t sizes[] = {
+        0, 1, 63, 64, 65, 4095, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, 9 << 20};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         uint8_t *p = slx_aalloc(sizes[i]);
         assert_int_equal((uintptr_t)p % (sizes[i] >= 4 << 20 ? 2 << 20 : 64), 0);
@@ -239,17 +247,37 @@ static void test_buf(void **state)
 static void test_parse_i64(void **state)
 {
     (void)state;
-    static const struct { const char *s; int64_t want; } good[] = {
-        {"0", 0}, {"-0", 0}, {"+7", 7}, {"007", 7}, {"0x1F", 31}, {"-0x10", -16},
-        {"9223372036854775807", INT64_MAX}, {"-9223372036854775808", INT64_MIN},
+    static const struct {
+        const char *s;
+        int64_t want;
+    } good[] = {
+        {"0", 0},
+        {"-0", 0},
+        {"+7", 7},
+        {"007", 7},
+        {"0x1F", 31},
+        {"-0x10", -16},
+        {"9223372036854775807", INT64_MAX},
+        {"-9223372036854775808", INT64_MIN},
     };
     int64_t v;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_true(slx_parse_i64(good[i].s, INT64_MIN, INT64_MAX, &v));
         assert_true(v == good[i].want);
     }
-    static const char *const bad[] = {"", "-", "+", " 1", "1 ", "1x", "0x", "1.0", "--1", "0xg",
-                                      "9223372036854775808", "-9223372036854775809", "99999999999999999999999"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "+",
+                                      " 1",
+                                      "1 ",
+                                      "1x",
+                                      "0x",
+                                      "1.0",
+                                      "--1",
+                                      "0xg",
+                                      "9223372036854775808",
+                                      "-9223372036854775809",
+                                      "99999999999999999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (slx_parse_i64(bad[i], INT64_MIN, INT64_MAX, &v)) fail_msg("took \"%s\"", bad[i]);
     assert_true(slx_parse_i64("5", 5, 5, &v));
@@ -264,7 +292,8 @@ static void test_parse_f64(void **state)
     assert_true(slx_parse_f64("-1.5e3", -1e9, 1e9, &v) && v == -1500.0);
     assert_true(slx_parse_f64(".5", 0, 1, &v) && v == 0.5);
     assert_true(slx_parse_f64("3", 0, 3, &v) && v == 3.0);
-    static const char *const bad[] = {"", " 1", "1 ", "nan", "inf", "0x1p3", "1e999", "1,5", "e5", "1.2.3", "-", "3.1"};
+    static const char *const bad[] = {"",      " 1",  "1 ", "nan",   "inf", "0x1p3",
+                                      "1e999", "1,5", "e5", "1.2.3", "-",   "3.1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (slx_parse_f64(bad[i], 0, 3, &v)) fail_msg("took \"%s\"", bad[i]);
 }
@@ -272,7 +301,8 @@ static void test_parse_f64(void **state)
 static void test_nearest(void **state)
 {
     (void)state;
-    static const char *const names[] = {"run", "tokenize", "template", "compile", "disasm", "silex-1", "silex-mini"};
+    static const char *const names[] = {"run",    "tokenize", "template",  "compile",
+                                        "disasm", "silex-1",  "silex-mini"};
     const int n = sizeof names / sizeof *names;
     assert_string_equal(slx_nearest("rnu", names, n), "run");
     assert_string_equal(slx_nearest("tokenise", names, n), "tokenize");
@@ -286,12 +316,17 @@ static void test_nearest(void **state)
     assert_null(slx_nearest("run", names, 0));
 }
 
-/* Every sequence of one to four bytes out of the edges of the table in utf8.c, against the definition taken the other
- * way round: encode every scalar value, and see whether the bytes are among them. */
+/* Every sequence of one to four bytes out of the edges of the table in utf8.c, against the
+ * definition taken the other way round: encode every scalar value, and see whether the bytes are
+ * among them. */
 static int reference_length(const uint8_t *p, int left, uint32_t *cp)
 {
     static const uint32_t first[5] = {0, 0, 0x80, 0x800, 0x10000};
-    int n = p[0] < 0x80 ? 1 : (p[0] & 0xE0) == 0xC0 ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : (p[0] & 0xF8) == 0xF0 ? 4 : 0;
+    int n = p[0] < 0x80             ? 1
+            : (p[0] & 0xE0) == 0xC0 ? 2
+            : (p[0] & 0xF0) == 0xE0 ? 3
+            : (p[0] & 0xF8) == 0xF0 ? 4
+                                    : 0;
     if (!n || left < n) return 0;
     uint32_t v = n == 1 ? p[0] : p[0] & (0xFFu >> (n + 1));
     for (int i = 1; i < n; i++) {
@@ -306,16 +341,19 @@ static int reference_length(const uint8_t *p, int left, uint32_t *cp)
 static void test_utf8(void **state)
 {
     (void)state;
-    static const uint8_t edge[] = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0,
-                                   0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF8, 0xFE, 0xFF};
+    static const uint8_t edge[] = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF,
+                                   0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE,
+                                   0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF8, 0xFE, 0xFF};
     const int n = sizeof edge;
     for (int i = 0; i < n * n * n * n; i++) {
         uint8_t s[4] = {edge[i % n], edge[i / n % n], edge[i / n / n % n], edge[i / n / n / n]};
         for (int len = 1; len <= 4; len++) {
             uint32_t got_cp = 0, want_cp = 0;
-            int got = slx_utf8_get((char *)s, (char *)s + len, &got_cp), want = reference_length(s, len, &want_cp);
+            int got = slx_utf8_get((char *)s, (char *)s + len, &got_cp),
+                want = reference_length(s, len, &want_cp);
             if (got != want || got_cp != want_cp)
-                fail_msg("%02x %02x %02x %02x, %d bytes: %d, expected %d", s[0], s[1], s[2], s[3], len, got, want);
+                fail_msg("%02x %02x %02x %02x, %d bytes: %d, expected %d", s[0], s[1], s[2], s[3],
+                         len, got, want);
         }
     }
     for (uint32_t cp = 0; cp <= 0x10FFFF; cp++) {
@@ -323,7 +361,8 @@ static void test_utf8(void **state)
         char s[4];
         uint32_t back = 1;
         int len = slx_utf8_put(s, cp);
-        if (slx_utf8_get(s, s + len, &back) != len || back != cp) fail_msg("U+%04X does not come back", cp);
+        if (slx_utf8_get(s, s + len, &back) != len || back != cp)
+            fail_msg("U+%04X does not come back", cp);
     }
     char s[4];
     assert_int_equal(slx_utf8_put(s, 0x20AC), 3); /* the euro sign, E2 82 AC */
@@ -486,19 +525,22 @@ static void test_find(void **state)
     assert_string_equal(path, in_folder("find-me/things/alpha-1.yaml"));
     assert_int_equal(slx_find_file(path, "things", "alpha-1.yaml", suffixes, &e), SLX_OK);
     assert_int_equal(slx_find_file(path, "things", "notes.txt", NULL, &e), SLX_OK);
-    assert_int_equal(slx_find_file(path, "none", in_folder("find-me/things/beta.yaml"), NULL, &e), SLX_OK);
+    assert_int_equal(slx_find_file(path, "none", in_folder("find-me/things/beta.yaml"), NULL, &e),
+                     SLX_OK);
     assert_string_equal(path, in_folder("find-me/things/beta.yaml"));
     assert_int_equal(slx_find_file(path, "things", "alpha1", suffixes, &e), SLX_EINPUT);
     assert_string_equal(e.file, "alpha1");
     assert_string_equal(e.msg, "no such file, and no such name in things; did you mean alpha-1?"
                                " There are: alpha-1, beta");
     assert_int_equal(slx_find_file(path, "things", "omicron", suffixes, &e), SLX_EINPUT);
-    assert_string_equal(e.msg, "no such file, and no such name in things; there are: alpha-1, beta");
+    assert_string_equal(e.msg,
+                        "no such file, and no such name in things; there are: alpha-1, beta");
     assert_int_equal(slx_find_file(path, "nowhere", "omicron", suffixes, &e), SLX_EINPUT);
     assert_int_equal(slx_find_file(path, "things", "./alpha-1", suffixes, &e), SLX_EINPUT);
     assert_int_equal(slx_find_file(path, "things", "", suffixes, &e), SLX_EINPUT);
     unsetenv("SILEX_HOME");
-    assert_int_equal(slx_find_file(path, "src/base", "base", (const char *const[]){".h", NULL}, &e), SLX_OK);
+    assert_int_equal(slx_find_file(path, "src/base", "base", (const char *const[]){".h", NULL}, &e),
+                     SLX_OK);
     assert_string_equal(path, SLX_SOURCE_DIR "/src/base/base.h");
 }
 
@@ -509,7 +551,10 @@ static const uint64_t XXH_RAMP = UINT64_C(0x6be03acbf959c413);
 static void test_xxh64(void **state)
 {
     (void)state;
-    static const struct { const char *text; uint64_t want; } vectors[] = {
+    static const struct {
+        const char *text;
+        uint64_t want;
+    } vectors[] = {
         {"", UINT64_C(0xef46db3751d8e999)},
         {"a", UINT64_C(0xd24ec4f1a98c6e5b)},
         {"as", UINT64_C(0x1c330fb2d66be179)},
@@ -517,8 +562,7 @@ static void test_xxh64(void **state)
         {"asdf", UINT64_C(0x415872f599cea71e)},
         {"Call me Ishmael. Some years ago--never mind how long precisely-",
          UINT64_C(0x02a2e85470d6fd96)},
-        {"The quick brown fox jumps over the lazy dog",
-         UINT64_C(0x0b242d361fda71bc)},
+        {"The quick brown fox jumps over the lazy dog", UINT64_C(0x0b242d361fda71bc)},
         {"abcdefghijklmnopqrstuvwxyz012345", UINT64_C(0xbf2cd639b4143b80)},
     };
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
@@ -540,13 +584,17 @@ static void test_xxh64(void **state)
 static void test_sha256(void **state)
 {
     (void)state;
-    static const struct { const char *text, *want; } vectors[] = {
+    static const struct {
+        const char *text, *want;
+    } vectors[] = {
         {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
         {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
         {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
-        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrst"
-         "nopqrstu", "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
+        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrl"
+         "mnopqrsmnopqrst"
+         "nopqrstu",
+         "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
     };
     char hex[65];
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
@@ -600,7 +648,8 @@ enum { MEETINGS = 2000, MEMBERS = 8 };
 
 typedef struct {
     slx_team *team;
-    int plain[2][MEMBERS]; /* not atomic: only the meeting orders the accesses, which ThreadSanitizer checks */
+    /* not atomic: only the meeting orders the accesses, which ThreadSanitizer checks */
+    int plain[2][MEMBERS];
     atomic_int calls, wrong;
 } meeting;
 
@@ -619,7 +668,8 @@ static void meet_often(void *arg, int i, int n)
 static void test_team_meets(void **state)
 {
     (void)state;
-    for (int n = 1; n <= MEMBERS; n = n < 3 ? n + 1 : n + 5) { /* 8 members on few CPUs: more members than CPUs */
+    /* 8 members on few CPUs: more members than CPUs */
+    for (int n = 1; n <= MEMBERS; n = n < 3 ? n + 1 : n + 5) {
         meeting m = {.team = slx_team_open(n)};
         assert_int_equal(slx_team_size(m.team), n);
         slx_team_run(m.team, meet_often, &m);
