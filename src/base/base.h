@@ -175,10 +175,10 @@ int slx_host_threads(void);       /* CPUs this process may use */
 
 /* ------------------------------------------------------------------ threads */
 
-/* A fixed team: slx_team_run calls fn(arg, i, n) on n threads (the caller is one of them) and
- * returns when all have ended. Between the calls workers spin briefly, then sleep. slx_team_meet is
- * a barrier among the members inside fn: a bounded spin (a few microseconds), then a futex sleep,
- * so a busy neighbour does not cost a time slice. */
+/* A fixed team: slx_team_run calls fn(arg, i, n) on n threads (the caller is member 0) and returns
+ * when all have ended. Between the calls workers spin briefly, then sleep. slx_team_meet is a
+ * barrier among the members inside fn: a bounded spin of some tens of microseconds, none at all
+ * while members share a CPU, then a futex sleep. team.c says what was measured. */
 typedef struct slx_team slx_team;
 slx_team *slx_team_open(int n);
 void slx_team_close(slx_team *t);
