@@ -4,7 +4,7 @@
 #   make test       everything            make check   under a minute, no model file
 #   make fuzz       FUZZ_RUNS executions of every parser (clang)
 #   make bench gen install uninstall clean
-# SAN=1 builds with ASan and UBSan, SAN=thread with TSan, each in its own folder. CC=clang works too.
+# SAN=1 builds with ASan and UBSan, SAN=thread with TSan, each in its own folder. CC=clang works too; V=1 shows commands.
 SAN     ?=
 BUILD   ?= build$(if $(SAN),-san$(if $(filter thread,$(SAN)),-thread))
 PREFIX  ?= /usr/local
@@ -28,6 +28,8 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 comma   := ,
+Q        = $(if $(V),,@)
+say      = $(if $(V),,@echo '  $(1)')
 # Sanitizers change what the optimiser sees, and with it the guesses behind some warnings: only plain builds are strict.
 WARN     = -Wall -Wextra -Wshadow -Wpedantic \
            $(if $(SAN),-Wno-format-truncation -Wno-maybe-uninitialized,-Werror)
@@ -78,23 +80,29 @@ $(BUILD)/.libraries: $(BUILD)/.flags
 
 $(BUILD)/%.o: %.c Makefile $(BUILD)/.flags | $(BUILD)/.libraries
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_) $(TESTINC) $(ISA) -MMD -MP -c -o $@ $<
+	$(call say,CC $<)
+	$(Q)$(CC) $(CFLAGS_) $(TESTINC) $(ISA) -MMD -MP -c -o $@ $<
 
 $(LIB): $(OBJ)
+	$(call say,AR $@)
 	@rm -f $@
-	ar qcs $@ $(OBJ)
+	$(Q)ar qcs $@ $(OBJ)
 
 $(BIN): $(BUILD)/src/cli/main.o $(LIB)
-	$(CC) $(CFLAGS_) -o $@ $< $(LIB) $(LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS_) -o $@ $< $(LIB) $(LIBS)
 
 $(UNIT) $(DIFF): $(BUILD)/test/%: $(BUILD)/test/%.o $(SHARED) $(LIB)
-	$(CC) $(CFLAGS_) -o $@ $< $(SHARED) $(LIB) $(LIBS) -lcmocka
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS_) -o $@ $< $(SHARED) $(LIB) $(LIBS) -lcmocka
 
 $(REPLAY): $(BUILD)/test/fuzz/replay_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(LIB)
-	$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
 
 $(TOOLS): $(BUILD)/tools/%: $(BUILD)/tools/%.o $(LIB)
-	$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
 
 .SECONDARY:
 -include $(OBJ:.o=.d) $(BUILD)/src/cli/main.d $(UNIT:=.d) $(DIFF:=.d) $(SHARED:.o=.d) $(TOOLS:=.d)
@@ -147,18 +155,21 @@ FUZZFLAGS  = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=a
 .PHONY: fuzz fuzz-built
 fuzz: $(BUILD)/.setup-fuzz
 	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang SAN=1 SANFLAGS='$(FUZZFLAGS)' \
-	  WARN=-Wall fuzz-built
+	  WARN=-Wall -k fuzz-built
 
-fuzz-built: $(FUZZ:%=$(BUILD)/fuzz-%)
-	@mkdir -p fuzz-out
-	@set -e; for f in $(FUZZ); do echo "fuzz $$f: $(FUZZ_RUNS) runs"; \
-	  mkdir -p $(BUILD)/corpus/$$f test/fuzz/seeds/$$f; \
-	  $(BUILD)/fuzz-$$f -runs=$(FUZZ_RUNS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
-	    -verbosity=0 -artifact_prefix=fuzz-out/$$f- $(BUILD)/corpus/$$f test/fuzz/seeds/$$f; done
+fuzz-built: $(FUZZ:%=fuzz-run-%)
 	@echo "fuzz: $(words $(FUZZ)) entries, $(FUZZ_RUNS) runs each, no crash, leak or hang"
 
+fuzz-run-%: $(BUILD)/fuzz-%
+	@mkdir -p fuzz-out $(BUILD)/corpus/$* test/fuzz/seeds/$*
+	@if $< -runs=$(FUZZ_RUNS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=fuzz-out/$*- $(BUILD)/corpus/$* test/fuzz/seeds/$* > $(BUILD)/fuzz-$*.log 2>&1; \
+	  then echo "fuzz $*: $(FUZZ_RUNS) runs, nothing found"; \
+	  else tail -60 $(BUILD)/fuzz-$*.log; echo "fuzz $*: FAILED, its input is in fuzz-out/"; exit 1; fi
+
 $(BUILD)/fuzz-%: $(BUILD)/test/fuzz/fuzz_%.o $(LIB)
-	$(CC) $(CFLAGS_) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS_) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # ---------------------------------------------------------------- generated, installed
 
