@@ -11,6 +11,7 @@
 #define SLX_COMPILE_H
 
 #include "chip/chip.h"
+#include "compile/import.h"
 #include "isa/program.h"
 #include "isa/step.h"
 #include "model/model.h"
@@ -29,20 +30,6 @@ typedef struct {
 slx_status slx_compile(slx_program *out, const slx_model *m, const slx_chip *c, const slx_compile_options *opt,
                        const char *dump, FILE *dump_out, slx_err *err);
 extern const char *const slx_compile_dumps[]; /* NULL-terminated names */
-
-/* ------------------------------------------------------------------ import: model tensors in the chip's formats */
-
-/* Rows [row0, row0+n) of a recipe entry as the ISA wants them: codes [n][kblk] blocks (slx_fmt_code_bytes each), scales
- * [n][kblk] (u8 or fp16), m [n][kblk] fp16 (Q4SM; else NULL). Rows >= w->n are zero. Native where tensor type and format
- * agree (Q4_1 -> q4sm, Q4_0 -> q4s, Q8_0 -> q8s), else dequantised and quantised to mxint8. Faults of range name tensor
- * and row. VECTOR entries: slx_import_vector. */
-slx_status slx_import_rows(const slx_model *m, const slx_weight *w, uint32_t row0, uint32_t n, uint8_t *codes,
-                           void *scales, uint16_t *mplane, slx_err *err);
-slx_status slx_import_vector(const slx_model *m, const slx_weight *w, float *out, slx_err *err);
-/* Writes one entry's bytes (w->bytes) as HBM holds them from w->addr on; used by strict. */
-slx_status slx_import_image(const slx_model *m, const slx_weight *w, uint8_t *out, slx_err *err);
-/* The whole rope table of a program: fp32 [max_context][n_rot]. */
-void slx_import_rope(const slx_program *p, const slx_model *m, float *out);
 
 /* ------------------------------------------------------------------ golden: the model by whole tensors */
 

@@ -1,0 +1,108 @@
+/* func_int.h - inside the functional machines: HBM by regions, tiles, and the instruction executors.
+ *
+ *   machine.c  opening, dispatch by kind            hbm.c    regions as host memory
+ *   strict.c   order: tiles, tokens, BAR            ctl.c    CTL engine
+ *   exec_mem.c LDQ and STQ                          exec_ten.c TEN     exec_vec.c VEC
+ *   count.c    a step's counts, control flow only   fast*.c  fused kernels
+ */
+#ifndef SLX_FUNC_INT_H
+#define SLX_FUNC_INT_H
+
+#include "func/func.h"
+
+/* ------------------------------------------------------------------ HBM */
+
+/* Regions as separate host allocations, in the order of the program. Untouched memory costs nothing. */
+typedef struct {
+    const slx_program *prog;
+    uint8_t **mem;  /* [n_regions]; NULL where the machine keeps no image */
+    bool *writable; /* by the program */
+} slx_hbm;
+
+void slx_hbm_init(slx_hbm *h, const slx_program *p);
+void slx_hbm_deinit(slx_hbm *h);
+void slx_hbm_alloc(slx_hbm *h, uint32_t region); /* zeroed; nothing if already there */
+/* Region index that holds all of [addr, addr+bytes), or -1. bytes may be 0. */
+int slx_hbm_region(const slx_hbm *h, uint64_t addr, uint64_t bytes);
+int slx_hbm_kind(const slx_hbm *h, slx_region_kind kind); /* first region of a kind, -1 */
+
+/* ------------------------------------------------------------------ tiles */
+
+typedef struct {
+    uint32_t first, end, rd;
+    uint64_t n, i;
+} slx_loop_frame;
+
+typedef struct {
+    uint64_t r[SLX_N_REGS];
+    uint32_t id, pc, depth, calls;
+    slx_loop_frame loop[SLX_MAX_LOOP_DEPTH];
+    uint32_t ret[SLX_MAX_CALL_DEPTH];
+    uint8_t tok[SLX_N_TOKENS];
+    bool halted, at_bar;
+    uint32_t bar_group;
+    uint64_t index;             /* instructions started in this step */
+    uint8_t *spm, *spm_written; /* [spm_bytes], 1 = written in this step */
+    float *acc;
+    uint8_t *acc_written;        /* [acc_cells] */
+    uint32_t spm_high, acc_high; /* bound of what was written: what the next step must clear */
+} slx_tile;
+
+typedef struct {
+    slx_machine *m;
+    const slx_program *prog;
+    const slx_chip *chip;
+    slx_hbm hbm;
+    slx_tile *tiles;
+    slx_fault *fault;
+    bool values;             /* false: control flow only (count.c) */
+    slx_step_counts *counts; /* NULL = not counted */
+    void (*retire)(void *arg, const slx_retire *r);
+    void *retire_arg;
+    uint64_t out_dst, out_bytes; /* what the running instruction wrote, for the retire record */
+    const void *out_ptr;
+    uint8_t *stx_seen; /* scratch of STX's repeated-index test */
+    size_t stx_seen_bytes;
+} slx_strict;
+
+/* Operand values of one instruction, resolved. */
+typedef struct {
+    const slx_insn *in;
+    unsigned op, f0, f1, flags;
+    uint64_t v[SLX_N_OPERANDS];
+} slx_operands;
+
+/* Every executor: true, or false with *s->fault filled (cause and detail; place is added by strict.c). */
+bool slx_fault_set(slx_strict *s, slx_fault_cause c, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+bool slx_exec_ctl(slx_strict *s, slx_tile *t, const slx_operands *o); /* moves t->pc */
+bool slx_exec_mem(slx_strict *s, slx_tile *t, const slx_operands *o); /* LD LDX ST STX MOV */
+bool slx_exec_ten(slx_strict *s, slx_tile *t, const slx_operands *o);
+bool slx_exec_vec(slx_strict *s, slx_tile *t, const slx_operands *o);
+
+/* SPM access with every check; NULL = fault set. align in bytes. rows of bytes at stride are checked one by one;
+ * the pointer is to the first. Reads demand that the bytes were written, writes mark them. */
+uint8_t *slx_spm_read(slx_strict *s, slx_tile *t, uint64_t addr, uint64_t rows, uint64_t bytes,
+                      uint64_t stride, unsigned align);
+uint8_t *slx_spm_write(slx_strict *s, slx_tile *t, uint64_t addr, uint64_t rows, uint64_t bytes,
+                       uint64_t stride, unsigned align);
+
+void slx_strict_init(slx_strict *s, const slx_program *p, const slx_chip *c);
+void slx_strict_deinit(slx_strict *s);
+slx_status slx_strict_load(slx_strict *s, const slx_model *m,
+                           slx_err *err); /* weights and rope table into HBM */
+slx_status slx_strict_step(slx_strict *s, slx_fault *fault);
+
+/* ------------------------------------------------------------------ fast */
+
+typedef struct slx_fast slx_fast;
+slx_status slx_fast_open(slx_fast **out, slx_hbm *hbm, const slx_program *p, const slx_chip *c,
+                         const slx_model *m, const slx_machine_options *opt, slx_err *err);
+void slx_fast_close(slx_fast *f);
+/* SLX_OK done; SLX_EFAULT a step faulted (the caller reruns it by strict to name it). */
+slx_status slx_fast_step(slx_fast *f);
+/* NULL when the whole program runs fused; else why not, and the caller runs it instruction by instruction. */
+const char *slx_fast_refusal(const slx_fast *f);
+void slx_fast_counts(const slx_fast *f, uint32_t *fused, uint32_t *spans);
+
+#endif
