@@ -140,8 +140,8 @@ FAST = $(wildcard tools/test_*.sh) $(UNIT) $(REPLAY)
 SLOW = $(DIFF) $(wildcard test/*.py) $(wildcard test/e2e/test_*.sh test/e2e/test_*.py)
 
 .PHONY: check-built test-built test-programs
-test-programs: $(UNIT) $(DIFF) $(REPLAY)
-check-built: all $(UNIT) $(REPLAY)
+test-programs: $(UNIT) $(DIFF) $(REPLAY) $(TOOLS)
+check-built: all $(UNIT) $(REPLAY) $(TOOLS)
 	@SLX_BUILD=$(BUILD) tools/run-tests $(FAST)
 test-built: all test-programs
 	@SLX_BUILD=$(BUILD) tools/run-tests $(FAST) $(SLOW)
@@ -173,7 +173,8 @@ $(BUILD)/fuzz-%: $(BUILD)/test/fuzz/fuzz_%.o $(LIB)
 
 # ---------------------------------------------------------------- generated, installed
 
-# Pages for readers that are not C, from the ISA's one table. Committed; check compares them.
+# Pages for readers that are not C, from the tables that C includes: tools/NAME.c is a program that writes its pages
+# into the folder it is given. They are committed; tools/test_gen.sh compares.
 .PHONY: gen
 gen: $(TOOLS)
 	@for t in $(TOOLS); do $$t docs; done
