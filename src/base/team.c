@@ -30,6 +30,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -179,6 +180,12 @@ slx_team *slx_team_open(int n)
     t->spins = n > 1 ? spins_per(SPIN_S) : 0;
     t->few_cpus = sysconf(_SC_NPROCESSORS_CONF) <= 64;
     t->workers = slx_xcalloc((size_t)n, sizeof *t->workers);
+    /* Workers inherit the mask: Ctrl-C goes to the caller's thread, whose read it must cut short. */
+    sigset_t user, before;
+    sigemptyset(&user);
+    sigaddset(&user, SIGINT);
+    sigaddset(&user, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &user, &before);
     for (int i = 1; i < n; i++) {
         worker *w = &t->workers[i - 1];
         *w = (worker){.team = t, .index = i};
@@ -188,6 +195,7 @@ slx_team *slx_team_open(int n)
             break;
         }
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return t;
 }
 

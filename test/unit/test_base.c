@@ -724,6 +724,26 @@ static void test_member_zero_is_the_caller(void **state)
     slx_team_close(t);
 }
 
+static void note_mask(void *arg, int i, int n)
+{
+    (void)n;
+    sigset_t now;
+    pthread_sigmask(SIG_BLOCK, NULL, &now);
+    ((int *)arg)[i] = sigismember(&now, SIGINT);
+}
+
+static void test_only_the_caller_hears_interrupts(void **state)
+{
+    (void)state;
+    int blocked[3] = {9, 9, 9};
+    slx_team *t = slx_team_open(3);
+    slx_team_run(t, note_mask, blocked);
+    slx_team_close(t);
+    assert_int_equal(blocked[0], 0);
+    assert_int_equal(blocked[1], 1);
+    assert_int_equal(blocked[2], 1);
+}
+
 /* ------------------------------------------------------------------ progress, Ctrl-C */
 
 static void interrupt_twice(void)
@@ -774,6 +794,7 @@ int main(void)
         cmocka_unit_test(test_team_meets),
         cmocka_unit_test(test_team_runs_many_jobs),
         cmocka_unit_test(test_member_zero_is_the_caller),
+        cmocka_unit_test(test_only_the_caller_hears_interrupts),
         cmocka_unit_test(test_interrupt),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
