@@ -12,14 +12,18 @@
 
 /* ------------------------------------------------------------------ tensors */
 
-/* name, ggml id, elements a block, bytes a block, can be read as floats by slx_dequant. One row a storage type. */
+/* name, ggml id, elements a block, bytes a block, can be read as floats by slx_dequant. One row a storage type. Types
+ * that are only sized here let a file's header be read, so that the model is refused with their name. */
 #define SLX_TENSOR_TYPES(X)                                                                        \
     X(F32, 0, 1, 4, 1)    X(F16, 1, 1, 2, 1)     X(Q4_0, 2, 32, 18, 1)  X(Q4_1, 3, 32, 20, 1)      \
     X(Q5_0, 6, 32, 22, 1) X(Q5_1, 7, 32, 24, 1)  X(Q8_0, 8, 32, 34, 1)  X(Q8_1, 9, 32, 36, 0)      \
     X(Q2_K, 10, 256, 84, 1) X(Q3_K, 11, 256, 110, 1) X(Q4_K, 12, 256, 144, 1)                      \
     X(Q5_K, 13, 256, 176, 1) X(Q6_K, 14, 256, 210, 1) X(Q8_K, 15, 256, 292, 0)                     \
-    X(IQ4_NL, 20, 32, 18, 1) X(IQ4_XS, 23, 256, 136, 1) X(I8, 24, 1, 1, 0) X(I16, 25, 1, 2, 0)     \
-    X(I32, 26, 1, 4, 0)   X(I64, 27, 1, 8, 0)    X(F64, 28, 1, 8, 0)    X(BF16, 30, 1, 2, 1)       \
+    X(IQ2_XXS, 16, 256, 66, 0) X(IQ2_XS, 17, 256, 74, 0) X(IQ3_XXS, 18, 256, 98, 0)                \
+    X(IQ1_S, 19, 256, 50, 0) X(IQ4_NL, 20, 32, 18, 1) X(IQ3_S, 21, 256, 110, 0)                    \
+    X(IQ2_S, 22, 256, 82, 0) X(IQ4_XS, 23, 256, 136, 1) X(I8, 24, 1, 1, 0) X(I16, 25, 1, 2, 0)     \
+    X(I32, 26, 1, 4, 0)   X(I64, 27, 1, 8, 0)    X(F64, 28, 1, 8, 0)    X(IQ1_M, 29, 256, 56, 0)   \
+    X(BF16, 30, 1, 2, 1)  X(TQ1_0, 34, 256, 54, 1) X(TQ2_0, 35, 256, 66, 1)                        \
     X(MXFP4, 39, 32, 17, 1) X(NVFP4, 40, 64, 36, 1)
 
 typedef enum {

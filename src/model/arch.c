@@ -1,0 +1,380 @@
+/* arch.c - what the keys and tensors of a container mean: hyperparameters and weights, checked, for each architecture.
+ *
+ * Everything about an architecture is one row of `archs`; docs/adding-a-model.md walks through adding one. The rule of
+ * this file: what is not understood is refused by name. A tensor without a role, a key that changes the arithmetic, a
+ * storage type without kernels: each would give fluent nonsense if it were passed over.
+ */
+#include "model/model_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MAX_COUNT  (1u << 24)
+#define MAX_LAYERS 4096u
+
+/* Storage types that have kernels. */
+static bool type_for_matmul(uint32_t type)
+{
+    return type == SLX_T_F32 || type == SLX_T_F16 || type == SLX_T_BF16 || type == SLX_T_Q4_0 ||
+           type == SLX_T_Q4_1 || type == SLX_T_Q8_0;
+}
+
+static bool type_for_norm(uint32_t type)
+{
+    return type == SLX_T_F32 || type == SLX_T_F16 || type == SLX_T_BF16;
+}
+
+typedef struct {
+    const char *name; /* general.architecture and the prefix of its keys */
+    slx_rope_style rope_style;
+} arch;
+
+static const arch archs[] = {
+    {"llama", SLX_ROPE_INTERLEAVED},
+};
+
+/* Keys that change the arithmetic when present with another value than this one; all numbers. */
+static const struct {
+    const char *suffix, *what;
+    double neutral;
+} plain_only[] = {
+    {"expert_count", "a mixture of experts", 0},
+    {"attn_logit_softcapping", "soft-capped attention", 0},
+    {"final_logit_softcapping", "soft-capped logits", 0},
+    {"attention.clamp_kqv", "clamped attention", 0},
+    {"attention.max_alibi_bias", "ALiBi", 0},
+    {"attention.q_lora_rank", "latent attention", 0},
+    {"attention.kv_lora_rank", "latent attention", 0},
+    {"attention.scale", "another attention scale", 0},
+    {"embedding_scale", "scaled embeddings", 1},
+    {"residual_scale", "scaled residuals", 1},
+    {"logit_scale", "scaled logits", 1},
+};
+
+typedef struct {
+    slx_model *m;
+    const slx_gguf *g;
+    const arch *a;
+    slx_err *err;
+    uint8_t *has_role; /* [tensor count] */
+    char key[128];
+} loader;
+
+#define FAIL(l, status, ...) slx_fail((l)->err, (status), slx_gguf_path((l)->g), 0, 0, __VA_ARGS__)
+
+/* ------------------------------------------------------------------ keys */
+
+/* The full key of "{arch}.suffix"; lives until the next call. */
+static const char *key(loader *l, const char *suffix)
+{
+    snprintf(l->key, sizeof l->key, "%s.%s", l->a->name, suffix);
+    return l->key;
+}
+
+static bool has(loader *l, const char *suffix)
+{
+    return slx_gguf_get(l->g, key(l, suffix)) != NULL;
+}
+
+/* A count between 1 and max; with fallback != 0 the key may be absent. */
+static slx_status count(loader *l, const char *suffix, uint32_t fallback, uint32_t max,
+                        uint32_t *out)
+{
+    *out = fallback;
+    if (fallback == 0 || has(l, suffix)) SLX_TRY(slx_gguf_u32(l->g, key(l, suffix), out, l->err));
+    if (*out < 1 || *out > max)
+        return FAIL(l, SLX_EINPUT, "key '%s': found %u, expected 1 to %u", key(l, suffix), *out,
+                    max);
+    return SLX_OK;
+}
+
+static slx_status number(loader *l, const char *suffix, double lo, double hi, float *io)
+{
+    SLX_TRY(slx_gguf_f32(l->g, key(l, suffix), io, l->err));
+    if (!(*io >= lo && *io <= hi))
+        return FAIL(l, SLX_EINPUT, "key '%s': found %g, expected %g to %g", key(l, suffix),
+                    (double)*io, lo, hi);
+    return SLX_OK;
+}
+
+static slx_status check_plain(loader *l)
+{
+    for (size_t i = 0; i < sizeof plain_only / sizeof *plain_only; i++) {
+        const slx_gguf_value *v = slx_gguf_get(l->g, key(l, plain_only[i].suffix));
+        double x;
+        if (!v) continue;
+        if (v->vtype == SLX_V_F32 || v->vtype == SLX_V_F64) {
+            float f;
+            SLX_TRY(slx_gguf_f32(l->g, l->key, &f, l->err));
+            x = (double)f;
+        } else {
+            uint32_t u;
+            SLX_TRY(slx_gguf_u32(l->g, l->key, &u, l->err));
+            x = u;
+        }
+        if (x != plain_only[i].neutral)
+            return FAIL(l, SLX_EUNSUPPORTED,
+                        "key '%s': found %g, which asks for %s; not supported for architecture %s",
+                        l->key, x, plain_only[i].what, l->a->name);
+    }
+    return SLX_OK;
+}
+
+static slx_status load_hparams(loader *l)
+{
+    slx_hparams *hp = &l->m->hp;
+    uint32_t value_length, window;
+    hp->arch = l->a->name;
+    hp->rope_style = l->a->rope_style;
+    SLX_TRY(check_plain(l));
+    SLX_TRY(count(l, "block_count", 0, MAX_LAYERS, &hp->n_layers));
+    SLX_TRY(count(l, "context_length", 0, MAX_COUNT, &hp->context));
+    SLX_TRY(count(l, "embedding_length", 0, MAX_COUNT, &hp->d_model));
+    SLX_TRY(count(l, "feed_forward_length", 0, MAX_COUNT, &hp->d_ff));
+    SLX_TRY(count(l, "attention.head_count", 0, MAX_COUNT, &hp->n_heads));
+    SLX_TRY(count(l, "attention.head_count_kv", hp->n_heads, MAX_COUNT, &hp->n_kv_heads));
+    if (hp->n_heads % hp->n_kv_heads)
+        return FAIL(l, SLX_EINPUT, "key '%s': found %u, expected a divisor of the %u heads",
+                    key(l, "attention.head_count_kv"), hp->n_kv_heads, hp->n_heads);
+    if (!has(l, "attention.key_length") && hp->d_model % hp->n_heads)
+        return FAIL(l, SLX_EINPUT,
+                    "key '%s': found %u, expected a divisor of the embedding length %u",
+                    key(l, "attention.head_count"), hp->n_heads, hp->d_model);
+    SLX_TRY(count(l, "attention.key_length", hp->d_model / hp->n_heads, MAX_COUNT, &hp->head_dim));
+    SLX_TRY(count(l, "attention.value_length", hp->head_dim, MAX_COUNT, &value_length));
+    if (value_length != hp->head_dim)
+        return FAIL(l, SLX_EUNSUPPORTED, "key '%s': found %u, expected the key length %u",
+                    key(l, "attention.value_length"), value_length, hp->head_dim);
+    if (hp->head_dim % 2)
+        return FAIL(l, SLX_EINPUT,
+                    "key '%s': found a head of %u dimensions, expected an even number",
+                    key(l, has(l, "attention.key_length") ? "attention.key_length"
+                                                          : "attention.head_count"),
+                    hp->head_dim);
+    SLX_TRY(count(l, "rope.dimension_count", hp->head_dim, MAX_COUNT, &hp->n_rot));
+    if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
+        return FAIL(l, SLX_EINPUT,
+                    "key '%s': found %u, expected an even number up to the head's %u dimensions",
+                    key(l, "rope.dimension_count"), hp->n_rot, hp->head_dim);
+    SLX_TRY(number(l, "attention.layer_norm_rms_epsilon", 0, 1, &hp->rms_eps));
+    hp->rope_base = 10000.0f;
+    if (has(l, "rope.freq_base")) SLX_TRY(number(l, "rope.freq_base", 1e-6, 1e30, &hp->rope_base));
+    if (has(l, "attention.sliding_window")) {
+        SLX_TRY(slx_gguf_u32(l->g, key(l, "attention.sliding_window"), &window, l->err));
+        if (window && window < hp->context)
+            return FAIL(l, SLX_EUNSUPPORTED,
+                        "key '%s': found %u, below the context of %u; sliding windows are not "
+                        "supported for architecture %s",
+                        l->key, window, hp->context, l->a->name);
+    }
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ tensors */
+
+static void dims_text(char out[96], uint32_t n, const uint64_t *ne)
+{
+    int at = snprintf(out, 96, "[");
+    for (uint32_t i = 0; i < n; i++)
+        at += snprintf(out + at, (size_t)(96 - at), "%s%llu", i ? ", " : "",
+                       (unsigned long long)ne[i]);
+    snprintf(out + at, (size_t)(96 - at), "]");
+}
+
+/* A tensor that must be there with this shape; n1 == 0 asks for a vector, which is a norm weight. */
+static slx_status take(loader *l, const char *name, uint64_t n0, uint64_t n1,
+                       const slx_tensor **out)
+{
+    const slx_tensor *t = slx_gguf_find(l->g, name);
+    uint64_t want[2] = {n0, n1};
+    uint32_t n_dims = n1 ? 2 : 1;
+    if (!t)
+        return FAIL(l, SLX_EINPUT, "tensor '%s': not found, expected in architecture %s", name,
+                    l->a->name);
+    if (t->n_dims != n_dims || t->ne[0] != n0 || (n1 && t->ne[1] != n1)) {
+        char found[96], expected[96];
+        dims_text(found, t->n_dims, t->ne);
+        dims_text(expected, n_dims, want);
+        return FAIL(l, SLX_EINPUT, "tensor '%s': found shape %s, expected %s", name, found,
+                    expected);
+    }
+    if (!(n1 ? type_for_matmul(t->type) : type_for_norm(t->type)))
+        return FAIL(l, SLX_EUNSUPPORTED, "tensor '%s': found type %s, expected one of %s", name,
+                    slx_tensor_type_name(t->type),
+                    n1 ? "F32, F16, BF16, Q4_0, Q4_1, Q8_0" : "F32, F16, BF16");
+    l->has_role[t - slx_gguf_tensor(l->g, 0)] = 1;
+    *out = t;
+    return SLX_OK;
+}
+
+static slx_status take_layer(loader *l, uint32_t i, const char *part, uint64_t n0, uint64_t n1,
+                             const slx_tensor **out)
+{
+    char name[64];
+    snprintf(name, sizeof name, "blk.%u.%s.weight", i, part);
+    return take(l, name, n0, n1, out);
+}
+
+static slx_status load_layers(loader *l)
+{
+    slx_model *m = l->m;
+    const slx_hparams *hp = &m->hp;
+    uint64_t d = hp->d_model, ff = hp->d_ff, q = (uint64_t)hp->n_heads * hp->head_dim,
+             kv = (uint64_t)hp->n_kv_heads * hp->head_dim;
+    /* Every layer brings nine tensors, so this bound also keeps the table in proportion to the file. */
+    if ((uint64_t)slx_gguf_tensor_count(l->g) < 9 * (uint64_t)hp->n_layers)
+        return FAIL(l, SLX_EINPUT, "found %d tensors, expected at least %u for %u layers",
+                    slx_gguf_tensor_count(l->g), 9 * hp->n_layers, hp->n_layers);
+    m->layers = slx_new(&m->arena, slx_layer_weights, hp->n_layers);
+    for (uint32_t i = 0; i < hp->n_layers; i++) {
+        slx_layer_weights *w = &m->layers[i];
+        SLX_TRY(take_layer(l, i, "attn_norm", d, 0, &w->attn_norm));
+        SLX_TRY(take_layer(l, i, "attn_q", d, q, &w->wq));
+        SLX_TRY(take_layer(l, i, "attn_k", d, kv, &w->wk));
+        SLX_TRY(take_layer(l, i, "attn_v", d, kv, &w->wv));
+        SLX_TRY(take_layer(l, i, "attn_output", q, d, &w->wo));
+        SLX_TRY(take_layer(l, i, "ffn_norm", d, 0, &w->ffn_norm));
+        SLX_TRY(take_layer(l, i, "ffn_gate", d, ff, &w->w_gate));
+        SLX_TRY(take_layer(l, i, "ffn_up", d, ff, &w->w_up));
+        SLX_TRY(take_layer(l, i, "ffn_down", ff, d, &w->w_down));
+    }
+    return SLX_OK;
+}
+
+static slx_status load_embedding(loader *l)
+{
+    slx_model *m = l->m;
+    slx_hparams *hp = &m->hp;
+    const slx_tensor *e = slx_gguf_find(l->g, "token_embd.weight");
+    uint64_t vocab = e && e->n_dims == 2 ? e->ne[1] : 1;
+    if (vocab > MAX_COUNT)
+        return FAIL(l, SLX_EINPUT, "tensor 'token_embd.weight': found %llu rows, expected up to %u",
+                    (unsigned long long)vocab, MAX_COUNT);
+    hp->vocab = (uint32_t)vocab;
+    SLX_TRY(take(l, "token_embd.weight", hp->d_model, vocab, &m->tok_embd));
+    SLX_TRY(take(l, "output_norm.weight", hp->d_model, 0, &m->output_norm));
+    hp->tied = !slx_gguf_find(l->g, "output.weight");
+    m->output = m->tok_embd;
+    if (!hp->tied) SLX_TRY(take(l, "output.weight", hp->d_model, vocab, &m->output));
+    if (has(l, "vocab_size")) {
+        uint32_t said;
+        SLX_TRY(slx_gguf_u32(l->g, key(l, "vocab_size"), &said, l->err));
+        if (said != hp->vocab)
+            return FAIL(l, SLX_EINPUT,
+                        "key '%s': found %u, expected the %u rows of token_embd.weight", l->key,
+                        said, hp->vocab);
+    }
+    return SLX_OK;
+}
+
+/* Linear scaling divides the position, which is the same as dividing every frequency: it becomes rope_freqs. */
+static slx_status load_rope(loader *l)
+{
+    slx_model *m = l->m;
+    uint32_t half = m->hp.n_rot / 2;
+    float factor = 1;
+    slx_str type;
+    if (slx_gguf_find(l->g, "rope_freqs.weight")) {
+        SLX_TRY(take(l, "rope_freqs.weight", half, 0, &m->rope_freqs));
+        if (m->rope_freqs->type != SLX_T_F32)
+            return FAIL(l, SLX_EUNSUPPORTED,
+                        "tensor 'rope_freqs.weight': found type %s, expected F32",
+                        slx_tensor_type_name(m->rope_freqs->type));
+        for (uint32_t i = 0; i < half; i++) {
+            float x = slx_le_f32(m->rope_freqs->data + 4 * (size_t)i);
+            if (!(x > 0 && isfinite(x)))
+                return FAIL(
+                    l, SLX_EINPUT,
+                    "tensor 'rope_freqs.weight': found %g at %u, expected a finite number above 0",
+                    (double)x, i);
+        }
+    }
+    if (has(l, "rope.scaling.type")) {
+        if (!slx_gguf_str(l->g, l->key, &type))
+            return FAIL(l, SLX_EINPUT, "key '%s': found type %s, expected a string", l->key,
+                        slx_gguf_vtype_name(slx_gguf_get(l->g, l->key)->vtype));
+        if (slx_str_is(type, "linear")) {
+            SLX_TRY(number(l, "rope.scaling.factor", 1e-3, 1e6, &factor));
+        } else if (!slx_str_is(type, "none")) {
+            char text[360];
+            return FAIL(l, SLX_EUNSUPPORTED, "key '%s': found '%s', expected none or linear",
+                        key(l, "rope.scaling.type"), slx_printable(text, type));
+        }
+    } else if (has(l, "rope.scale_linear")) {
+        SLX_TRY(number(l, "rope.scale_linear", 1e-3, 1e6, &factor));
+    }
+    if (factor == 1.0f) return SLX_OK;
+
+    slx_tensor *t = slx_new(&m->arena, slx_tensor, 1);
+    float *f = slx_new(&m->arena, float, half);
+    for (uint32_t i = 0; i < half; i++)
+        f[i] = factor * (m->rope_freqs ? slx_le_f32(m->rope_freqs->data + 4 * (size_t)i) : 1.0f);
+    *t = (slx_tensor){"rope_freqs (linear)", SLX_T_F32,   1,          {half, 1, 1, 1},
+                      (const uint8_t *)f,    4ull * half, 4ull * half};
+    m->rope_freqs = t;
+    return SLX_OK;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), k = strlen(end);
+    return n >= k && !strcmp(s + n - k, end);
+}
+
+static slx_status check_roles(loader *l)
+{
+    for (int i = 0; i < slx_gguf_tensor_count(l->g); i++) {
+        const slx_tensor *t = slx_gguf_tensor(l->g, i);
+        char text[360];
+        if (l->has_role[i]) continue;
+        slx_printable(text, slx_str_c(t->name));
+        return FAIL(l, SLX_EUNSUPPORTED, "tensor '%s': %s architecture %s", text,
+                    ends_with(t->name, ".bias") ? "biases are not supported for"
+                    : strstr(t->name, "_exps") || strstr(t->name, "gate_inp")
+                        ? "experts are not supported for"
+                        : "has no role known in",
+                    l->a->name);
+    }
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static slx_status find_arch(loader *l)
+{
+    slx_str name;
+    char text[360];
+    const char *known[sizeof archs / sizeof *archs];
+    uint32_t shards = 1;
+    if (!slx_gguf_str(l->g, "general.architecture", &name))
+        return FAIL(l, SLX_EINPUT, "key 'general.architecture': not found, expected a string");
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
+        known[i] = archs[i].name;
+        if (slx_str_is(name, archs[i].name)) l->a = &archs[i];
+    }
+    if (!l->a)
+        return FAIL(l, SLX_EUNSUPPORTED, "key 'general.architecture': found '%s', expected %s%s",
+                    slx_printable(text, name),
+                    sizeof archs / sizeof *archs > 1 ? "a known one, such as " : "", known[0]);
+    if (slx_gguf_get(l->g, "split.count"))
+        SLX_TRY(slx_gguf_u32(l->g, "split.count", &shards, l->err));
+    if (shards > 1)
+        return FAIL(l, SLX_EUNSUPPORTED,
+                    "key 'split.count': found one of %u parts of a model, expected a whole model",
+                    shards);
+    return SLX_OK;
+}
+
+slx_status slx_arch_load(slx_model *m, slx_err *err)
+{
+    loader l = {.m = m, .g = m->gguf, .err = err};
+    int n = slx_gguf_tensor_count(m->gguf);
+    SLX_TRY(find_arch(&l));
+    if (n == 0) return FAIL(&l, SLX_EINPUT, "found no tensors, expected a model with weights");
+    SLX_TRY(load_hparams(&l));
+    l.has_role = slx_new(&m->arena, uint8_t, n);
+    SLX_TRY(load_embedding(&l));
+    SLX_TRY(load_layers(&l));
+    SLX_TRY(load_rope(&l));
+    return check_roles(&l);
+}

@@ -1,0 +1,111 @@
+/* model.c - opens a model: container, architecture, tokenizer, chat template, in this order; closes it as a whole.
+ *
+ * Invariant: a model that was handed out is complete and checked; on any error nothing stays allocated or mapped.
+ */
+#include "model/model_int.h"
+
+#include <stdlib.h>
+
+static slx_status load_template(slx_model *m, slx_err *err)
+{
+    slx_str text;
+    char name[300];
+    slx_template *chat;
+    const char *path = slx_gguf_path(m->gguf);
+    const slx_gguf_value *v = slx_gguf_get(m->gguf, "tokenizer.chat_template");
+    if (!v) return SLX_OK;
+    if (!slx_gguf_str(m->gguf, "tokenizer.chat_template", &text))
+        return slx_fail(err, SLX_EINPUT, path, 0, 0,
+                        "key 'tokenizer.chat_template': found type %s, expected string",
+                        slx_gguf_vtype_name(v->vtype));
+    snprintf(name, sizeof name, "%s: tokenizer.chat_template", path);
+    SLX_TRY(slx_template_parse(&chat, &m->arena, name, text.ptr, text.len, err));
+    m->chat = chat;
+    return SLX_OK;
+}
+
+static slx_status load(slx_model *m, bool vocab_only, slx_err *err)
+{
+    slx_tokenizer *tok;
+    if (!vocab_only) SLX_TRY(slx_arch_load(m, err));
+    SLX_TRY(slx_tokenizer_open(&tok, m->gguf, err));
+    m->tok = tok;
+    if (vocab_only && !tok)
+        return slx_fail(err, SLX_EINPUT, slx_gguf_path(m->gguf), 0, 0,
+                        "key 'tokenizer.ggml.model': not found, expected a file with a vocabulary");
+    if (!vocab_only && tok && slx_tok_vocab(tok) != m->hp.vocab)
+        return slx_fail(err, SLX_EINPUT, slx_gguf_path(m->gguf), 0, 0,
+                        "key 'tokenizer.ggml.tokens': found %u tokens, expected the %u rows of "
+                        "token_embd.weight",
+                        slx_tok_vocab(tok), m->hp.vocab);
+    return load_template(m, err);
+}
+
+static void set_name(slx_model *m)
+{
+    slx_str s;
+    if (slx_gguf_str(m->gguf, "general.name", &s) && s.len && !memchr(s.ptr, 0, s.len) &&
+        slx_utf8_valid(s.ptr, s.len)) {
+        m->name = slx_sprintf(&m->arena, "%.*s", (int)(s.len < 255 ? s.len : 255), s.ptr);
+        return;
+    }
+    const char *slash = strrchr(m->path, '/');
+    m->name = slash ? slash + 1 : m->path;
+}
+
+slx_status slx_model_from_gguf(slx_model **out, slx_gguf *g, bool vocab_only, slx_err *err)
+{
+    slx_model *m = slx_xcalloc(1, sizeof *m);
+    uint64_t header_bytes;
+    slx_hash h;
+    slx_arena_init(&m->arena);
+    m->gguf = g;
+    snprintf(m->path, sizeof m->path, "%s", slx_gguf_path(g));
+    const uint8_t *bytes = slx_gguf_bytes(g, &header_bytes, &m->file_bytes);
+    slx_hash_init(&h);
+    slx_hash_add(&h, bytes, (size_t)header_bytes);
+    slx_hash_add(&h, &m->file_bytes, sizeof m->file_bytes);
+    m->hash = slx_hash_get(&h);
+    set_name(m);
+    slx_status s = load(m, vocab_only, err);
+    if (s != SLX_OK) {
+        slx_model_close(m);
+        m = NULL;
+    }
+    *out = m;
+    return s;
+}
+
+static slx_status open_path(slx_model **out, const char *path, bool vocab_only, slx_err *err)
+{
+    slx_gguf *g;
+    *out = NULL;
+    SLX_TRY(slx_gguf_open(&g, path, err));
+    return slx_model_from_gguf(out, g, vocab_only, err);
+}
+
+slx_status slx_model_open(slx_model **out, const char *path, slx_err *err)
+{
+    return open_path(out, path, false, err);
+}
+
+slx_status slx_model_open_vocab(slx_model **out, const char *path, slx_err *err)
+{
+    return open_path(out, path, true, err);
+}
+
+void slx_model_close(slx_model *m)
+{
+    if (!m) return;
+    slx_tokenizer_close((slx_tokenizer *)m->tok);
+    slx_gguf_close(m->gguf);
+    slx_arena_deinit(&m->arena);
+    free(m);
+}
+
+void slx_model_release(const slx_model *m, const slx_tensor *t)
+{
+    const slx_map *map = slx_gguf_map(m->gguf);
+    if (map->ptr && t->data >= map->ptr && t->data < map->ptr + map->size)
+        slx_map_release(map, t->data, t->bytes);
+}
