@@ -1,0 +1,119 @@
+/* tmpl_int.h - what the schedule templates share: the token ids, the register names and one emitter a mnemonic.
+ *
+ * Tokens: one posting and one waiting engine an id for the whole program; a LOOP body leaves every counter as it was.
+ *   id          poster -> waiter   credit   purpose
+ *   TK_BAR      STQ -> LDQ         0        the phase before is over on every tile
+ *   TK_WFREE    TEN -> LDQ         2        a weight (or page) buffer is free
+ *   TK_WREADY   LDQ -> TEN         0        a weight (or page) buffer is full
+ *   TK_AFREE    TEN -> LDQ         1        the activation buffer (or the only page buffer) is free
+ *   TK_AREADY   LDQ -> TEN         0        ... is full
+ *   TK_YFREE    STQ -> TEN         1        the output buffer is free
+ *   TK_YREADY   TEN -> STQ         0        ... is full
+ *   TK_IN       LDQ -> VEC         0        inputs of a row tile are in the scratchpad
+ *   TK_OUT      VEC -> STQ         0        results of a row tile are in the scratchpad
+ *   TK_ROUND    STQ -> LDQ         1        a row tile is stored, so all its buffers are free
+ *   TK_OFREE    STQ -> VEC         1        the result buffer alone is free
+ *   TK_TV       TEN -> VEC         0        an AOUT is there
+ *   TK_VT       VEC -> TEN         0        probabilities are there
+ *   TK_GFREE    VEC -> TEN         1        gate and up buffers are free
+ *   TK_ITEM     LDQ -> CTL         0        a table for LDS is there
+ *   TK_SEEN     CTL -> LDQ         1        LDS has read it
+ */
+#ifndef SLX_TMPL_INT_H
+#define SLX_TMPL_INT_H
+
+#include "compile/template.h"
+
+enum {
+    TK_BAR = 1, TK_WFREE, TK_WREADY, TK_AFREE, TK_AREADY, TK_YFREE, TK_YREADY, TK_IN, TK_OUT,
+    TK_ROUND, TK_OFREE, TK_TV, TK_VT, TK_GFREE, TK_ITEM, TK_SEEN, TK_END
+};
+/* Ids with a credit; TK_WFREE has two, the others one. */
+#define TK_CREDITS                                                                                 \
+    (UINT64_C(1) << TK_WFREE | UINT64_C(1) << TK_AFREE | UINT64_C(1) << TK_YFREE |                 \
+     UINT64_C(1) << TK_ROUND | UINT64_C(1) << TK_OFREE | UINT64_C(1) << TK_GFREE |                 \
+     UINT64_C(1) << TK_SEEN)
+const char *slx_tmpl_token_name(unsigned id); /* "wfree"; NULL */
+
+enum {
+    R_ROWS = 4, R_SAMPLES, R_ROW0, R_MYROWS, R_LAYER, R_W, R_KV,
+    R_WBUF = 19,
+    R_PAIR = 30, R_CONST = 31 /* scratch of pair_r and of constants over 31 bits: dead after the next instruction */
+};
+
+/* Output of one expansion. ok turns false for good when a value does not fit its field. */
+typedef struct {
+    slx_buf *out;
+    size_t start;
+    bool ok;
+} em;
+
+/* Operand words. */
+uint32_t imm(em *e, uint64_t v);
+uint32_t regi(em *e, unsigned r, int64_t add);
+#define REG(r) regi(e, (r), 0)
+#define IMM(v) imm(e, (v))
+/* (x, y) with x in a register. */
+uint32_t pair_r(em *e, unsigned rx, uint64_t y);
+uint32_t pair_c(em *e, uint64_t x, uint64_t y);
+/* A constant HBM address. */
+uint32_t addr_c(em *e, uint64_t addr);
+uint32_t strides(em *e, uint64_t d, uint64_t a, uint64_t b); /* bytes, multiples of 64; 0 = natural */
+
+/* w1: waits and posts; 0 = none. */
+static inline uint32_t tok(unsigned w0, unsigned w1, unsigned p0, unsigned p1) {
+    return (uint32_t)w0 | (uint32_t)w1 << 8 | (uint32_t)p0 << 16 | (uint32_t)p1 << 24;
+}
+#define NOTOK 0u
+#define WAIT(t) tok((t), 0, 0, 0)
+#define POST(t) tok(0, 0, (t), 0)
+#define WAITPOST(w, p) tok((w), 0, (p), 0)
+
+void put(em *e, unsigned op, unsigned f0, unsigned f1, unsigned flags, uint32_t toks, uint32_t a, uint32_t b,
+         uint32_t c, uint32_t d, uint32_t x, uint32_t y);
+
+void e_li(em *e, unsigned rd, uint64_t v);
+void e_alu(em *e, unsigned fn, unsigned rd, uint32_t a, uint32_t b);
+void e_addc(em *e, unsigned rd, unsigned rs, uint64_t c); /* rd := rs + c */
+void e_mulc(em *e, unsigned rd, unsigned rs, uint64_t c); /* rd := rs * c */
+void e_lds(em *e, unsigned rd, uint64_t spm, uint64_t limit, bool uni, uint32_t toks);
+size_t e_loop(em *e, uint32_t n, unsigned counter);
+void e_loop_end(em *e, size_t at);
+void e_ld(em *e, uint32_t dst, uint32_t src, uint32_t bytes, uint32_t rows, uint64_t sstride, uint64_t dstride, uint32_t toks);
+void e_ldx(em *e, uint32_t dst, uint32_t base, uint32_t idx, uint32_t count, uint64_t bytes, uint64_t stride, uint32_t toks);
+void e_st(em *e, uint32_t dst, uint32_t src, uint32_t bytes, uint32_t rows, uint64_t sstride, uint64_t dstride, uint32_t toks);
+void e_stx(em *e, uint32_t base, uint32_t src, uint32_t idx, uint32_t count, uint64_t bytes, uint64_t stride, uint32_t toks);
+void e_mm(em *e, unsigned fmt, unsigned flags, unsigned log2g, uint64_t acc, uint64_t a, uint64_t as, uint32_t b,
+          uint32_t mn, uint32_t kld, uint32_t toks);
+void e_aadd(em *e, uint64_t d, uint64_t a, uint64_t b, uint32_t n, uint32_t toks);
+void e_aout(em *e, uint64_t dst, uint32_t mn, uint64_t stride, uint32_t c, uint32_t toks);
+/* Quantise fp32 rows to MXINT8. */
+void e_quant(em *e, unsigned flags, uint64_t q, uint64_t qs, uint32_t src, uint64_t src_scale, uint32_t rc,
+             uint64_t src_stride, uint32_t toks);
+void e_nrm(em *e, uint64_t d, uint64_t a, uint64_t w, uint32_t eps, uint32_t rc, uint32_t toks);
+
+/* Row tile i (register ri) of `count` (register) rows in tiles of mr: r_at := i*mr, r_m := min(count - r_at, mr). */
+void e_row_tile(em *e, unsigned ri, unsigned r_count, uint64_t mr, unsigned r_at, unsigned r_m);
+/* rd := ceil(rs / mr) */
+void e_tiles(em *e, unsigned rd, unsigned rs, uint64_t mr);
+/* First slice and number of slices of this tile: floor(t*S/T) .. */
+void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices, uint64_t tiles, uint64_t rot);
+
+static inline uint64_t up(uint64_t v, uint64_t a) { return (v + a - 1) / a * a; }
+/* Bytes of a row of fp32 in the scratchpad, and of x and y in HBM. */
+static inline uint64_t row_bytes(uint64_t cols) { return up(4 * cols, 64); }
+
+void tmpl_prologue(em *e, const uint64_t *p);
+void tmpl_barrier(em *e, const uint64_t *p);
+void tmpl_loop_begin(em *e, const uint64_t *p);
+void tmpl_end(em *e, const uint64_t *p);
+void tmpl_embed(em *e, const uint64_t *p);
+void tmpl_rows(em *e, const uint64_t *p);
+void tmpl_rowq(em *e, const uint64_t *p);
+void tmpl_linear(em *e, const uint64_t *p);
+void tmpl_gateup(em *e, const uint64_t *p);
+void tmpl_lmhead(em *e, const uint64_t *p);
+void tmpl_rope(em *e, const uint64_t *p);
+void tmpl_attention(em *e, const uint64_t *p);
+
+#endif
