@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-slx_status slx_func_count(const slx_program *p, const uint8_t *desc, slx_step_counts *out,
-                          slx_err *err)
+slx_status slx_func_count(const slx_program *p, const uint8_t *desc, slx_step_counts *out, slx_err *err)
 {
     slx_strict s;
     slx_fault fault;
@@ -21,7 +20,7 @@ slx_status slx_func_count(const slx_program *p, const uint8_t *desc, slx_step_co
     slx_status st = slx_strict_step(&s, &fault);
     slx_strict_deinit(&s);
     if (st != SLX_OK)
-        return slx_fail(err, st, p->info.model_name, 0, 0, "tile %u, pc %u: %s: %s", fault.tile,
-                        fault.pc, slx_fault_text(fault.cause), fault.detail);
+        return slx_fail(err, st, p->info.model_name, 0, 0, "tile %u, pc %u: %s: %s", fault.tile, fault.pc,
+                        slx_fault_text(fault.cause), fault.detail);
     return SLX_OK;
 }

@@ -18,8 +18,7 @@ static bool alu(slx_strict *s, unsigned fn, uint64_t a, uint64_t b, uint64_t d, 
     case SLX_ALUFN_max: *out = a > b ? a : b; return true;
     case SLX_ALUFN_divu:
     case SLX_ALUFN_remu:
-        if (!b)
-            return slx_fault_set(s, SLX_FAULT_DIVIDE, "%llu divided by 0", (unsigned long long)a);
+        if (!b) return slx_fault_set(s, SLX_FAULT_DIVIDE, "%llu divided by 0", (unsigned long long)a);
         *out = fn == SLX_ALUFN_divu ? a / b : a % b;
         return true;
     case SLX_ALUFN_ltu: *out = a < b; return true;
@@ -71,8 +70,8 @@ bool slx_exec_ctl(slx_strict *s, slx_tile *t, const slx_operands *o)
             return true;
         }
         if (o->f0 == SLX_SYSFN_trap && o->v[0] != o->v[1])
-            return slx_fault_set(s, SLX_FAULT_TRAP, "%llu differs from %llu",
-                                 (unsigned long long)o->v[0], (unsigned long long)o->v[1]);
+            return slx_fault_set(s, SLX_FAULT_TRAP, "%llu differs from %llu", (unsigned long long)o->v[0],
+                                 (unsigned long long)o->v[1]);
         break;
     case SLX_OP_LI: set_reg(t, o->v[0], o->v[1] | o->v[2] << 32); break;
     case SLX_OP_ALU: {
@@ -88,8 +87,8 @@ bool slx_exec_ctl(slx_strict *s, slx_tile *t, const slx_operands *o)
         uint64_t v = 0;
         memcpy(&v, p, n);
         if (v > o->v[2])
-            return slx_fault_set(s, SLX_FAULT_LIMIT, "value %llu, limit %llu",
-                                 (unsigned long long)v, (unsigned long long)o->v[2]);
+            return slx_fault_set(s, SLX_FAULT_LIMIT, "value %llu, limit %llu", (unsigned long long)v,
+                                 (unsigned long long)o->v[2]);
         set_reg(t, o->v[0], v);
         break;
     }

@@ -54,8 +54,7 @@ uint8_t *slx_spm_read(slx_strict *s, slx_tile *t, uint64_t addr, uint64_t rows, 
         const uint8_t *w = t->spm_written + addr + r * stride;
         const uint8_t *hole = memchr(w, 0, bytes);
         if (hole) {
-            slx_fault_set(s, SLX_FAULT_UNWRITTEN, "SPM 0x%llx",
-                          (unsigned long long)(hole - t->spm_written));
+            slx_fault_set(s, SLX_FAULT_UNWRITTEN, "SPM 0x%llx", (unsigned long long)(hole - t->spm_written));
             return NULL;
         }
     }
@@ -87,8 +86,8 @@ static uint8_t *hbm_at(slx_strict *s, uint64_t addr, uint64_t bytes, bool write,
         return NULL;
     }
     if (write && !s->hbm.writable[region]) {
-        slx_fault_set(s, SLX_FAULT_ADDRESS, "HBM 0x%llx: region %s is read-only",
-                      (unsigned long long)addr, r->name);
+        slx_fault_set(s, SLX_FAULT_ADDRESS, "HBM 0x%llx: region %s is read-only", (unsigned long long)addr,
+                      r->name);
         return NULL;
     }
     uint8_t *mem = s->hbm.mem[region];
@@ -96,8 +95,7 @@ static uint8_t *hbm_at(slx_strict *s, uint64_t addr, uint64_t bytes, bool write,
 }
 
 /* Tiles that receive: this one, or all of a multicast group (f1 = group number + 1). */
-static bool receivers(slx_strict *s, const slx_tile *t, unsigned f1, uint32_t *first,
-                      uint32_t *count)
+static bool receivers(slx_strict *s, const slx_tile *t, unsigned f1, uint32_t *first, uint32_t *count)
 {
     *first = t->id;
     *count = 1;
@@ -110,8 +108,7 @@ static bool receivers(slx_strict *s, const slx_tile *t, unsigned f1, uint32_t *f
 
 static bool load(slx_strict *s, slx_tile *t, const slx_operands *o)
 {
-    uint64_t dst = o->v[0], src = o->v[1], bytes = o->v[2], rows = o->v[3], ss = o->v[4],
-             ds = o->v[5];
+    uint64_t dst = o->v[0], src = o->v[1], bytes = o->v[2], rows = o->v[3], ss = o->v[4], ds = o->v[5];
     uint32_t first, count;
     if (!rows || !bytes) return true;
     if (!receivers(s, t, o->f1, &first, &count)) return false;
@@ -130,16 +127,15 @@ static bool load(slx_strict *s, slx_tile *t, const slx_operands *o)
         s->counts->spm_write_bytes += rows * bytes * count;
     }
     s->out_dst = dst;
-    s->out_bytes = rows == 1 || ds == bytes ? rows * bytes
-                                            : bytes; /* hashed: the first row of a strided copy */
+    s->out_bytes =
+        rows == 1 || ds == bytes ? rows * bytes : bytes; /* hashed: the first row of a strided copy */
     s->out_ptr = t->spm + dst;
     return true;
 }
 
 static bool store(slx_strict *s, slx_tile *t, const slx_operands *o)
 {
-    uint64_t dst = o->v[0], src = o->v[1], bytes = o->v[2], rows = o->v[3], ss = o->v[4],
-             ds = o->v[5];
+    uint64_t dst = o->v[0], src = o->v[1], bytes = o->v[2], rows = o->v[3], ss = o->v[4], ds = o->v[5];
     if (!rows || !bytes) return true;
     const uint8_t *p = slx_spm_read(s, t, src, rows, bytes, ss, 1);
     if (!p) return false;
@@ -167,8 +163,7 @@ static bool indexed(slx_strict *s, slx_tile *t, const slx_operands *o, bool is_l
     if (!ip) return false;
     int region = slx_hbm_region(&s->hbm, base, 0);
     if (region < 0)
-        return slx_fault_set(s, SLX_FAULT_ADDRESS, "HBM 0x%llx: in no region",
-                             (unsigned long long)base);
+        return slx_fault_set(s, SLX_FAULT_ADDRESS, "HBM 0x%llx: in no region", (unsigned long long)base);
     uint8_t *rows = is_load ? slx_spm_write(s, t, spm, 1, count * bytes, count * bytes, 1)
                             : slx_spm_read(s, t, spm, 1, count * bytes, count * bytes, 1);
     if (!rows) return false;

@@ -14,8 +14,7 @@ static float *acc_range(slx_strict *s, slx_tile *t, uint64_t first, uint64_t n, 
     if (read && n) {
         const uint8_t *hole = memchr(t->acc_written + first, 0, n);
         if (hole) {
-            slx_fault_set(s, SLX_FAULT_UNWRITTEN, "ACC %llu",
-                          (unsigned long long)(hole - t->acc_written));
+            slx_fault_set(s, SLX_FAULT_UNWRITTEN, "ACC %llu", (unsigned long long)(hole - t->acc_written));
             return NULL;
         }
     }
@@ -58,10 +57,8 @@ static bool product(slx_strict *s, slx_tile *t, const slx_operands *o)
         size_t planes = off_m ? off_m : off_scale, sb = slx_fmt_scale_bytes(fmt);
         SLX_ASSERT(total);
         b = slx_spm_read(s, t, o->v[3], 1, (uint64_t)n * kblk * slx_fmt_code_bytes(fmt), 0, 64);
-        if (b && !slx_spm_read(s, t, o->v[3] + off_scale, 1, (uint64_t)n * kblk * sb, 0, 1))
-            return false;
-        if (b && !slx_spm_read(s, t, o->v[3] + planes, 1, (uint64_t)n * kblk * sb, 0, 1))
-            return false;
+        if (b && !slx_spm_read(s, t, o->v[3] + off_scale, 1, (uint64_t)n * kblk * sb, 0, 1)) return false;
+        if (b && !slx_spm_read(s, t, o->v[3] + planes, 1, (uint64_t)n * kblk * sb, 0, 1)) return false;
     }
     if (!b) return false;
     if (s->counts) {
@@ -80,11 +77,11 @@ static bool product(slx_strict *s, slx_tile *t, const slx_operands *o)
         for (uint32_t j = 0; j < n; j++) {
             float *c = &acc[(size_t)i * n + j];
             const float *chain = init ? NULL : c;
-            float v = bt ? slx_dot_bt(ai, asi, (const int8_t *)b + j, ld * 32ull, kblk, chain)
-                         : slx_dot((slx_num_fmt)fmt, ai, asi, b + j * row_codes,
-                                   b + off_scale + j * row_scales,
-                                   off_m ? (const uint16_t *)(b + off_m + j * row_scales) : NULL,
-                                   kblk, log2g, chain);
+            float v =
+                bt ? slx_dot_bt(ai, asi, (const int8_t *)b + j, ld * 32ull, kblk, chain)
+                   : slx_dot((slx_num_fmt)fmt, ai, asi, b + j * row_codes, b + off_scale + j * row_scales,
+                             off_m ? (const uint16_t *)(b + off_m + j * row_scales) : NULL, kblk, log2g,
+                             chain);
             if (!slx_f32_finite(v))
                 return slx_fault_set(s, SLX_FAULT_NONFINITE, "product of row %u, column %u", i, j);
             *c = v;
@@ -129,8 +126,7 @@ static bool out(slx_strict *s, slx_tile *t, const slx_operands *o)
         for (uint32_t j = 0; j < n; j++) {
             float v = acc[(size_t)i * n + j];
             if (o->v[4]) v = v * c;
-            if (!slx_f32_finite(v))
-                return slx_fault_set(s, SLX_FAULT_NONFINITE, "row %u, column %u", i, j);
+            if (!slx_f32_finite(v)) return slx_fault_set(s, SLX_FAULT_NONFINITE, "row %u, column %u", i, j);
             uint32_t bits = slx_f32_bits(v);
             uint16_t half = elem == 2 ? slx_f32_to_bf16(v) : 0;
             memcpy(d + i * ld + (uint64_t)j * elem, elem == 2 ? (const void *)&half : &bits, elem);

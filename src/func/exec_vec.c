@@ -21,8 +21,7 @@ static float root(float x)
 /* 2^(code - 133), the value of one step of an MXINT8 element; exact, subnormal below code 7. */
 static float step_of(uint8_t code)
 {
-    return code >= 7 ? slx_f32_from((uint32_t)(code - 6) << 23)
-                     : slx_f32_from(UINT32_C(1) << (code + 16));
+    return code >= 7 ? slx_f32_from((uint32_t)(code - 6) << 23) : slx_f32_from(UINT32_C(1) << (code + 16));
 }
 
 static float ceiling(float x)
@@ -211,8 +210,7 @@ static bool norm(slx_strict *s, slx_tile *t, const slx_operands *o)
     float *d = w ? out_rows(s, t, o->v[0], rows, cols, sd) : NULL;
     if (!d) return false;
     for (uint32_t r = 0; s->values && r < rows; r++)
-        if (!slx_rmsnorm(row_of(a, r, sa), w, slx_f32_from((uint32_t)o->v[3]), cols,
-                         row_to(d, r, sd)))
+        if (!slx_rmsnorm(row_of(a, r, sa), w, slx_f32_from((uint32_t)o->v[3]), cols, row_to(d, r, sd)))
             return slx_fault_set(s, SLX_FAULT_NONFINITE, "row %u", r);
     return true;
 }
@@ -225,8 +223,7 @@ static bool rotate(slx_strict *s, slx_tile *t, const slx_operands *o)
     uint64_t sd = stride_f32(f.d, cols), sa = stride_f32(f.a, cols);
     if (!rows || !cols) return true;
     if (!h || n_rot > cols || n_rot % 2)
-        return slx_fault_set(s, SLX_FAULT_ADDRESS, "(H, n_rot) = (%u, %u) with %u columns", h,
-                             n_rot, cols);
+        return slx_fault_set(s, SLX_FAULT_ADDRESS, "(H, n_rot) = (%u, %u) with %u columns", h, n_rot, cols);
     uint32_t table_rows = (rows + h - 1) / h;
     const float *a = in_rows(s, t, o->v[1], rows, cols, sa);
     const float *tab = a ? in_rows(s, t, o->v[2], 1, table_rows * n_rot, 0) : NULL;
@@ -239,8 +236,8 @@ static bool rotate(slx_strict *s, slx_tile *t, const slx_operands *o)
     return true;
 }
 
-static bool quantise(slx_strict *s, slx_tile *t, const slx_operands *o, uint32_t rows,
-                     uint32_t cols, strides f)
+static bool quantise(slx_strict *s, slx_tile *t, const slx_operands *o, uint32_t rows, uint32_t cols,
+                     strides f)
 {
     uint32_t nb = (cols + 31) / 32, ld = f.d ? f.d : nb;
     bool row = o->flags & SLX_F_ROW, col = o->flags & SLX_F_COL;
@@ -280,8 +277,8 @@ static bool quantise(slx_strict *s, slx_tile *t, const slx_operands *o, uint32_t
     return true;
 }
 
-static bool dequantise(slx_strict *s, slx_tile *t, const slx_operands *o, uint32_t rows,
-                       uint32_t cols, strides f)
+static bool dequantise(slx_strict *s, slx_tile *t, const slx_operands *o, uint32_t rows, uint32_t cols,
+                       strides f)
 {
     uint32_t nb = (cols + 31) / 32, ld = f.a ? f.a : nb;
     unsigned cb = slx_fmt_code_bytes(o->f1), sb = slx_fmt_scale_bytes(o->f1);
@@ -296,29 +293,9 @@ static bool dequantise(slx_strict *s, slx_tile *t, const slx_operands *o, uint32
     float *d = qs ? out_rows(s, t, o->v[0], rows, cols, sd) : NULL;
     if (!d) return false;
     for (uint32_t r = 0; s->values && r < rows; r++)
-        for (uint32_t c = 0; c < cols; c++) {
-            size_t at = (size_t)r * ld + c / 32;
-            float v;
-            if (cb == 32) {
-                int8_t w = (int8_t)q[at * 32 + c % 32];
-                uint16_t h = 0;
-                if (sb == 2) memcpy(&h, qs + at * 2, 2);
-                v = o->f1 == SLX_FMT_mxint8 ? slx_mxint8_value(w, qs[at])
-                                            : slx_fp16_to_f32(h) * (float)w;
-            } else {
-                uint8_t byte = q[at * 16 + c % 32 / 2];
-                int code = c & 1 ? byte >> 4 : byte & 15;
-                uint16_t h, m;
-                memcpy(&h, qs + at * 2, 2);
-                v = slx_fp16_to_f32(h) * (float)(qm ? code : code - 8);
-                if (qm) {
-                    memcpy(&m, qm + at * 2, 2);
-                    v = v + slx_fp16_to_f32(m);
-                }
-            }
-            if (!finite_or_fault(s, v, r, c)) return false;
-            row_to(d, r, sd)[c] = v;
-        }
+        if (!slx_block_values(o->f1, q + (size_t)r * ld * cb, qs + (size_t)r * ld * sb,
+                              qm ? qm + r * ld * 2ull : NULL, cols, row_to(d, r, sd)))
+            return slx_fault_set(s, SLX_FAULT_NONFINITE, "row %u", r);
     return true;
 }
 
@@ -392,8 +369,8 @@ static bool merge(slx_strict *s, slx_tile *t, const slx_operands *o)
     uint64_t st = row64(d * 4ull);
     if (!rows || !d) return true;
     bool empty = o->f0 == SLX_MRGFN_empty, two = o->f0 == SLX_MRGFN_merge;
-    if (!empty && (!slx_spm_read(s, t, o->v[0], 1, rows * 8ull, 0, 4) ||
-                   !in_rows(s, t, o->v[1], rows, d, st)))
+    if (!empty &&
+        (!slx_spm_read(s, t, o->v[0], 1, rows * 8ull, 0, 4) || !in_rows(s, t, o->v[1], rows, d, st)))
         return false;
     const uint8_t *s2 = two ? slx_spm_read(s, t, o->v[2], 1, rows * 8ull, 0, 4) : NULL;
     const float *o2 = two && s2 ? in_rows(s, t, o->v[3], rows, d, st) : NULL;
@@ -424,8 +401,8 @@ static bool top_k(slx_strict *s, slx_tile *t, const slx_operands *o)
     uint64_t sa = row64(cols * 4ull), sk = row64(k * 4ull);
     if (!rows || !cols || !k) return true;
     if (o->v[4] > SLX_MAX_CANDIDATES)
-        return slx_fault_set(s, SLX_FAULT_ADDRESS, "k = %llu, at most %d",
-                             (unsigned long long)o->v[4], SLX_MAX_CANDIDATES);
+        return slx_fault_set(s, SLX_FAULT_ADDRESS, "k = %llu, at most %d", (unsigned long long)o->v[4],
+                             SLX_MAX_CANDIDATES);
     const float *a = in_rows(s, t, o->v[2], rows, cols, sa);
     uint8_t *idx = a ? slx_spm_write(s, t, o->v[1], rows, k * 4ull, sk, 4) : NULL;
     float *val = idx ? out_rows(s, t, o->v[0], rows, k, sk) : NULL;
@@ -442,8 +419,7 @@ static bool sample(slx_strict *s, slx_tile *t, const slx_operands *o)
     uint64_t st = row64(n * 4ull);
     if (!rows || !n) return true;
     if (n > SLX_MAX_CANDIDATES)
-        return slx_fault_set(s, SLX_FAULT_ADDRESS, "%u candidates, at most %d", n,
-                             SLX_MAX_CANDIDATES);
+        return slx_fault_set(s, SLX_FAULT_ADDRESS, "%u candidates, at most %d", n, SLX_MAX_CANDIDATES);
     const float *val = in_rows(s, t, o->v[1], rows, n, st);
     const uint8_t *idx = val ? slx_spm_read(s, t, o->v[2], rows, n * 4ull, st, 4) : NULL;
     const uint8_t *par = idx ? slx_spm_read(s, t, o->v[3], 1, rows * 32ull, 0, 4) : NULL;
@@ -491,8 +467,7 @@ static bool gather(slx_strict *s, slx_tile *t, const slx_operands *o)
         uint32_t k;
         memcpy(&k, idx + 4 * i, 4);
         if (k >= rows)
-            return slx_fault_set(s, SLX_FAULT_ADDRESS, "row %u of %llu", k,
-                                 (unsigned long long)rows);
+            return slx_fault_set(s, SLX_FAULT_ADDRESS, "row %u of %llu", k, (unsigned long long)rows);
         const uint8_t *a = slx_spm_read(s, t, o->v[1] + k * bytes, 1, bytes, 0, 1);
         if (!a) return false;
         memmove(d + i * bytes, a, bytes);

@@ -16,13 +16,15 @@
 
 typedef struct slx_machine slx_machine;
 
-#define SLX_FAULTS(X)                                                                              \
-    X(NONE, "none") X(NONFINITE, "a result is NaN or infinite") X(SCALE, "scale out of range")     \
-    X(EXP2, "exp2 argument out of range") X(LIMIT, "LDS value above its limit")                    \
-    X(ADDRESS, "address outside its space or region") X(REPEATED, "STX index repeated")            \
-    X(DIVIDE, "division by zero") X(COUNT, "LOOP count above 2^24") X(TRAP, "TRAP")                \
-    /* diagnostics of strict: an illegal program */                                                \
-    X(UNWRITTEN, "scratchpad read before it was written") X(ORDER, "not a legal program order (token or BAR)")
+#define SLX_FAULTS(X)                                                                                        \
+    X(NONE, "none")                                                                                          \
+    X(NONFINITE, "a result is NaN or infinite") X(SCALE, "scale out of range")                               \
+        X(EXP2, "exp2 argument out of range") X(LIMIT, "LDS value above its limit")                          \
+            X(ADDRESS, "address outside its space or region") X(REPEATED, "STX index repeated")              \
+                X(DIVIDE, "division by zero") X(COUNT, "LOOP count above 2^24")                              \
+                    X(TRAP, "TRAP") /* diagnostics of strict: an illegal program */                          \
+        X(UNWRITTEN, "scratchpad read before it was written")                                                \
+            X(ORDER, "not a legal program order (token or BAR)")
 typedef enum {
 #define X(n, t) SLX_FAULT_##n,
     SLX_FAULTS(X)
@@ -33,17 +35,17 @@ const char *slx_fault_text(slx_fault_cause c);
 typedef struct {
     slx_fault_cause cause;
     uint32_t tile, pc;
-    uint64_t index;       /* dynamic instruction count of the tile */
-    char detail[256];     /* disassembly and the offending value */
+    uint64_t index;   /* dynamic instruction count of the tile */
+    char detail[256]; /* disassembly and the offending value */
 } slx_fault;
 
 typedef enum { SLX_MACHINE_FAST, SLX_MACHINE_STRICT } slx_machine_kind;
 
 typedef struct {
     slx_machine_kind kind;
-    int threads;                     /* fast: 0 = all the host has */
-    const slx_kern *kern;            /* fast: NULL = slx_kern_get() */
-    bool unfused;                    /* fast: never fuse (tests) */
+    int threads;                                    /* fast: 0 = all the host has */
+    const slx_kern *kern;                           /* fast: NULL = slx_kern_get() */
+    bool unfused;                                   /* fast: never fuse (tests) */
     void (*retire)(void *arg, const slx_retire *r); /* strict: called for every instruction when not NULL */
     void *retire_arg;
 } slx_machine_options;
@@ -54,13 +56,15 @@ slx_status slx_machine_open(slx_machine **out, const slx_program *p, const slx_c
                             const slx_machine_options *opt, slx_err *err);
 void slx_machine_close(slx_machine *m);
 
-uint8_t *slx_machine_desc(slx_machine *m);   /* the DESC region; write it (slx_step_build), then step */
+uint8_t *slx_machine_desc(slx_machine *m); /* the DESC region; write it (slx_step_build), then step */
 /* One step. SLX_EFAULT fills *fault: the first in strict's order. After a fault the values are undefined. */
 slx_status slx_machine_step(slx_machine *m, slx_fault *fault, slx_err *err);
-const float *slx_machine_logits(const slx_machine *m, uint32_t slot);  /* [vocab_pad], valid until the next step */
+const float *slx_machine_logits(const slx_machine *m,
+                                uint32_t slot); /* [vocab_pad], valid until the next step */
 /* Bytes of one KV page of (layer, head): 264*head_dim_pad, read-only view for tests and hashes. */
 const uint8_t *slx_machine_page(const slx_machine *m, uint32_t layer, uint32_t kv_head, uint32_t page);
-uint64_t slx_machine_kv_hash(const slx_machine *m, const uint32_t *pages, uint32_t n_pages); /* over layers, heads, pages */
+uint64_t slx_machine_kv_hash(const slx_machine *m, const uint32_t *pages,
+                             uint32_t n_pages); /* over layers, heads, pages */
 /* Spans fused / all spans; reason of the first that is not (NULL when all are). */
 void slx_machine_fusion(const slx_machine *m, uint32_t *fused, uint32_t *spans, const char **why);
 

@@ -2,6 +2,7 @@
  *
  *   machine.c  opening, dispatch by kind            hbm.c    regions as host memory
  *   strict.c   order: tiles, tokens, BAR            ctl.c    CTL engine
+ *   values.c   codes back to fp32
  *   exec_mem.c LDQ and STQ                          exec_ten.c TEN     exec_vec.c VEC
  *   count.c    a step's counts, control flow only   fast*.c  fused kernels
  */
@@ -86,6 +87,10 @@ uint8_t *slx_spm_read(slx_strict *s, slx_tile *t, uint64_t addr, uint64_t rows, 
                       uint64_t stride, unsigned align);
 uint8_t *slx_spm_write(slx_strict *s, slx_tile *t, uint64_t addr, uint64_t rows, uint64_t bytes,
                        uint64_t stride, unsigned align);
+
+/* One row of blocks as fp32: codes, scales (u8 or fp16), m (fp16, Q4SM only, else NULL). false = not finite. */
+bool slx_block_values(unsigned fmt, const uint8_t *codes, const uint8_t *scales, const uint8_t *m,
+                      uint32_t cols, float *out);
 
 void slx_strict_init(slx_strict *s, const slx_program *p, const slx_chip *c);
 void slx_strict_deinit(slx_strict *s);

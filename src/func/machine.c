@@ -24,8 +24,7 @@ static slx_status find_regions(slx_machine *m, slx_err *err)
         *at[i] = slx_hbm_kind(&m->strict.hbm, kinds[i]);
         if (*at[i] < 0 && m->model)
             return slx_fail(err, SLX_EINPUT, m->prog->info.model_name, 0, 0,
-                            "found no region of kind %s, expected one",
-                            slx_region_kind_name(kinds[i]));
+                            "found no region of kind %s, expected one", slx_region_kind_name(kinds[i]));
         if (*at[i] >= 0) slx_hbm_alloc(&m->strict.hbm, (uint32_t)*at[i]);
     }
     return SLX_OK;
@@ -82,28 +81,26 @@ slx_status slx_machine_step(slx_machine *m, slx_fault *fault, slx_err *err)
     if (m->fast && !slx_fast_refusal(m->fast)) {
         st = slx_fast_step(m->fast);
         if (st == SLX_OK) return SLX_OK;
-        SLX_TRY(load_strict(
-            m, err)); /* the step overwrote none of its inputs: run it again to name the fault */
+        SLX_TRY(
+            load_strict(m, err)); /* the step overwrote none of its inputs: run it again to name the fault */
     }
     st = slx_strict_step(&m->strict, fault);
     if (st == SLX_OK && m->fast && !slx_fast_refusal(m->fast))
         SLX_BUG("fast faulted in a step that strict completes");
     if (st != SLX_OK)
-        slx_fail(err, st, m->prog->info.model_name, 0, 0,
-                 "tile %u, pc %u, instruction %llu: %s: %s", fault->tile, fault->pc,
-                 (unsigned long long)fault->index, slx_fault_text(fault->cause), fault->detail);
+        slx_fail(err, st, m->prog->info.model_name, 0, 0, "tile %u, pc %u, instruction %llu: %s: %s",
+                 fault->tile, fault->pc, (unsigned long long)fault->index, slx_fault_text(fault->cause),
+                 fault->detail);
     return st;
 }
 
 const float *slx_machine_logits(const slx_machine *m, uint32_t slot)
 {
     SLX_ASSERT(slot < m->prog->info.desc.max_samples);
-    return (const float *)(const void *)m->strict.hbm.mem[m->logits] +
-           (size_t)slot * m->prog->info.vocab_pad;
+    return (const float *)(const void *)m->strict.hbm.mem[m->logits] + (size_t)slot * m->prog->info.vocab_pad;
 }
 
-const uint8_t *slx_machine_page(const slx_machine *m, uint32_t layer, uint32_t kv_head,
-                                uint32_t page)
+const uint8_t *slx_machine_page(const slx_machine *m, uint32_t layer, uint32_t kv_head, uint32_t page)
 {
     const slx_program_info *in = &m->prog->info;
     SLX_ASSERT(layer < in->n_layers && kv_head < in->n_kv_heads && page < in->desc.max_pages);

@@ -74,9 +74,8 @@ slx_status slx_strict_load(slx_strict *s, const slx_model *m, slx_err *err)
         const slx_weight *w = &p->weights[i];
         int r = slx_hbm_region(&s->hbm, w->addr, w->bytes);
         if (r < 0)
-            return slx_fail(err, SLX_EINPUT, p->info.model_name, 0, 0,
-                            "weight %s at 0x%llx: in no region", w->tensor,
-                            (unsigned long long)w->addr);
+            return slx_fail(err, SLX_EINPUT, p->info.model_name, 0, 0, "weight %s at 0x%llx: in no region",
+                            w->tensor, (unsigned long long)w->addr);
         SLX_TRY(slx_import_image(m, w, s->hbm.mem[r] + (w->addr - p->regions[r].base), err));
         slx_progress_at(&bar, (i + 1.0) / p->n_weights);
     }
@@ -135,8 +134,7 @@ static bool take_waits(slx_strict *s, slx_tile *t, const slx_insn *in)
         unsigned id = slx_insn_tok(in, k);
         if (!id) continue;
         if (!t->tok[id])
-            return slx_fault_set(s, SLX_FAULT_ORDER, "waits for t%u, which is 0 in program order",
-                                 id);
+            return slx_fault_set(s, SLX_FAULT_ORDER, "waits for t%u, which is 0 in program order", id);
         t->tok[id]--;
     }
     return true;
@@ -148,8 +146,8 @@ static bool give_posts(slx_strict *s, slx_tile *t, const slx_insn *in)
         unsigned id = slx_insn_tok(in, k);
         if (!id) continue;
         if (t->tok[id] >= s->prog->info.token_max)
-            return slx_fault_set(s, SLX_FAULT_ORDER, "posts t%u, which stands at its maximum %u",
-                                 id, s->prog->info.token_max);
+            return slx_fault_set(s, SLX_FAULT_ORDER, "posts t%u, which stands at its maximum %u", id,
+                                 s->prog->info.token_max);
         t->tok[id]++;
     }
     return true;

@@ -1,0 +1,313 @@
+/* fast.c - opening the fast machine: prove, find the weights the program addresses, pack them for this host. */
+#include "func/fast_int.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define P(span, T, name) ((span)->param[SLX_##T##_##name])
+
+static bool refuse(slx_fast *f, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(f->why_text, sizeof f->why_text, fmt, ap);
+    va_end(ap);
+    f->why = f->why_text;
+    return false;
+}
+
+/* The recipe entry at an address, in the layout and shape its reader asks for. */
+static const slx_weight *weight_at(slx_fast *f, uint64_t addr, slx_weight_layout layout)
+{
+    for (uint32_t i = 0; i < f->prog->n_weights; i++) {
+        const slx_weight *w = &f->prog->weights[i];
+        if (w->addr == addr && w->layout == (uint32_t)layout) return w;
+    }
+    refuse(f, "no weight starts at 0x%llx", (unsigned long long)addr);
+    return NULL;
+}
+
+static uint64_t layer_base(const slx_fast *f, uint32_t layer)
+{
+    return P(f->s.loop, LOOP_BEGIN, weights) + layer * P(f->s.loop, LOOP_BEGIN, layer_stride);
+}
+
+/* What one product of the program needs of its weight. */
+typedef struct {
+    const slx_weight *w;
+    slx_panels *p;
+    unsigned log2g;
+} pack_job;
+
+static bool want(slx_fast *f, pack_job *j, slx_panels *p, uint64_t addr, slx_weight_layout layout,
+                 uint64_t fmt, uint64_t kblk, uint64_t log2g, uint64_t n_pad, uint64_t pieces)
+{
+    const slx_weight *w = weight_at(f, addr, layout);
+    if (!w) return false;
+    if (w->fmt != fmt || w->kblk != kblk || w->n_pad != n_pad ||
+        (layout == SLX_LAYOUT_SLICES && w->pieces != pieces) || (layout == SLX_LAYOUT_SLICES && w->ns != 32))
+        return refuse(f, "weight %s is not in the shape its reader expects", w->tensor);
+    *j = (pack_job){w, p, (unsigned)log2g};
+    return true;
+}
+
+static bool want_linear(slx_fast *f, pack_job *j, slx_panels *p, const slx_span *l, uint32_t layer)
+{
+    return want(f, j, p, layer_base(f, layer) + P(l, LINEAR, off_w), SLX_LAYOUT_SLICES, P(l, LINEAR, fmt),
+                P(l, LINEAR, kblk), P(l, LINEAR, log2g), P(l, LINEAR, slices) * P(l, LINEAR, ns),
+                P(l, LINEAR, pieces));
+}
+
+static bool want_vector(slx_fast *f, float **out, uint64_t addr, slx_status *st, slx_err *err)
+{
+    const slx_weight *w = weight_at(f, addr, SLX_LAYOUT_VECTOR);
+    if (!w) return false;
+    if ((uint64_t)w->n * w->k != f->d) return refuse(f, "vector %s is not of %u values", w->tensor, f->d);
+    *out = slx_new(&f->arena, float, (f->d + 31) & ~15u);
+    *st = slx_import_vector(f->model, w, *out, err);
+    return *st == SLX_OK;
+}
+
+/* ------------------------------------------------------------------ packing, in parallel over groups of 16 rows */
+
+typedef struct {
+    slx_fast *f;
+    pack_job *jobs;
+    uint32_t n_jobs;
+    uint32_t next; /* taken by atomic add: job index */
+    slx_status status[SLX_FAST_MAX_THREADS];
+    slx_err err[SLX_FAST_MAX_THREADS];
+} packing;
+
+static slx_status pack_rows(const slx_fast *f, const pack_job *j, uint32_t row0, uint32_t rows, uint8_t *buf,
+                            slx_err *err)
+{
+    const slx_weight *w = j->w;
+    size_t cb = (size_t)w->kblk * slx_fmt_code_bytes(w->fmt),
+           sb = (size_t)w->kblk * slx_fmt_scale_bytes(w->fmt);
+    uint8_t *codes = buf, *scales = buf + rows * cb;
+    uint16_t *m = w->fmt == SLX_FMT_q4sm ? (uint16_t *)(void *)(scales + rows * sb) : NULL;
+    SLX_TRY(slx_import_rows(f->model, w, row0, rows, codes, scales, m, err));
+    for (uint32_t r = 0; r < rows; r++)
+        slx_panels_put(j->p, row0 + r, codes + r * cb, scales + r * sb, m ? m + r * (sb / 2) : NULL);
+    return SLX_OK;
+}
+
+static void pack_thread(void *arg, int i, int n)
+{
+    packing *k = arg;
+    (void)n;
+    for (;;) {
+        uint32_t at = __atomic_fetch_add(&k->next, 1, __ATOMIC_RELAXED);
+        if (at >= k->n_jobs || k->status[i] != SLX_OK) return;
+        const pack_job *j = &k->jobs[at];
+        uint32_t step = 64;
+        uint8_t *buf = slx_xmalloc((size_t)step * j->w->kblk * 40);
+        for (uint32_t r = 0; r < j->w->n && k->status[i] == SLX_OK; r += step)
+            k->status[i] = pack_rows(k->f, j, r, j->w->n - r < step ? j->w->n - r : step, buf, &k->err[i]);
+        free(buf);
+        const slx_tensor *t = slx_gguf_find(k->f->model->gguf, j->w->tensor);
+        if (t) slx_model_release(k->f->model, t);
+    }
+}
+
+static slx_status pack_all(slx_fast *f, pack_job *jobs, uint32_t n, slx_err *err)
+{
+    packing k = {.f = f, .jobs = jobs, .n_jobs = n};
+    for (uint32_t i = 0; i < n; i++)
+        slx_panels_init(jobs[i].p, (slx_num_fmt)jobs[i].w->fmt, f->kern->level, jobs[i].w->n_pad,
+                        jobs[i].w->kblk, jobs[i].log2g);
+    slx_team_run(f->team, pack_thread, &k);
+    for (int i = 0; i < f->n_threads; i++)
+        if (k.status[i] != SLX_OK) {
+            if (err) *err = k.err[i];
+            return k.status[i];
+        }
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ buffers */
+
+static void *aligned(slx_arena *a, size_t bytes)
+{
+    return slx_push(a, bytes + 64, 64);
+}
+
+static void act_init(slx_fast *f, slx_act *a, uint32_t rows, uint32_t kblk)
+{
+    a->level = f->kern->level;
+    a->rows = rows;
+    a->kblk = kblk;
+    a->bytes = slx_act_bytes(a->level, rows, kblk);
+    a->data = aligned(&f->arena, a->bytes);
+}
+
+static size_t most(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static void alloc_thread(slx_fast *f, slx_fast_thread *th)
+{
+    uint32_t wide = (uint32_t)most(most(f->kblk_d, f->kblk_a), f->kblk_f);
+    th->x = aligned(&f->arena, (size_t)SLX_FAST_SMALL_ROWS * f->d * 4);
+    th->y = aligned(&f->arena, most(f->d, f->o_cols) * 4 + 128);
+    th->codes = aligned(&f->arena, (size_t)SLX_FAST_SMALL_ROWS * wide * 32);
+    th->scales = aligned(&f->arena, (size_t)SLX_FAST_SMALL_ROWS * wide);
+    th->head_codes = aligned(&f->arena, (size_t)SLX_FAST_SMALL_ROWS * f->kblk_d * 32);
+    th->head_scales = aligned(&f->arena, (size_t)SLX_FAST_SMALL_ROWS * f->kblk_d);
+    act_init(f, &th->act, SLX_FAST_SMALL_ROWS, wide);
+    th->g = aligned(&f->arena, (size_t)f->max_rows * 32 * 4);
+    th->u = aligned(&f->arena, (size_t)f->max_rows * 32 * 4);
+    const slx_panels *ps[] = {&f->layers[0].q,    &f->layers[0].k,  &f->layers[0].v,    &f->layers[0].o,
+                              &f->layers[0].gate, &f->layers[0].up, &f->layers[0].down, &f->head};
+    uint32_t rows = (uint32_t)most(f->max_rows, f->prog->info.desc.max_samples);
+    for (size_t i = 0; i < sizeof ps / sizeof *ps; i++)
+        th->scratch_bytes = most(th->scratch_bytes, slx_panel_scratch_bytes(ps[i], rows));
+    slx_fast_attn_init(f, th);
+    th->scratch = aligned(&f->arena, th->scratch_bytes);
+}
+
+static void alloc(slx_fast *f)
+{
+    size_t rows = most(f->max_rows, f->prog->info.desc.max_samples);
+    uint32_t wide = (uint32_t)most(most(f->kblk_d, f->kblk_a), f->kblk_f);
+    f->x = aligned(&f->arena, rows * f->d * 4);
+    f->qkv = aligned(&f->arena, rows * f->qkv_cols * 4);
+    f->out = aligned(&f->arena, rows * ((f->d + 31) / 32 * 32) * 4);
+    if (f->s.rowq) f->attn_f32 = aligned(&f->arena, rows * f->o_cols * 4);
+    f->codes = aligned(&f->arena, rows * wide * 32);
+    f->scales = aligned(&f->arena, rows * wide);
+    f->q_codes = aligned(&f->arena, rows * f->heads * f->hdp);
+    f->q_scales = aligned(&f->arena, rows * f->heads * f->hdp / 32);
+    f->f_codes = aligned(&f->arena, rows * f->ff_pad);
+    f->f_scales = aligned(&f->arena, rows * f->ff_pad / 32);
+    act_init(f, &f->act, (uint32_t)rows, wide);
+    f->block_rows = slx_fast_block_rows(f);
+    f->items = slx_new(&f->arena, slx_fast_item, f->prog->info.desc.max_items);
+    int kv = slx_hbm_kind(f->hbm, SLX_REGION_KV);
+    f->kv = f->hbm->mem[kv];
+    f->kv_bytes = f->prog->regions[kv].bytes;
+    for (int i = 0; i < f->n_threads; i++) alloc_thread(f, &f->th[i]);
+}
+
+/* ------------------------------------------------------------------ open */
+
+static void read_shapes(slx_fast *f)
+{
+    const slx_program_info *in = &f->prog->info;
+    const slx_fast_spans *s = &f->s;
+    f->d = in->d_model;
+    f->heads = in->n_heads;
+    f->kv_heads = in->n_kv_heads;
+    f->group = in->n_heads / in->n_kv_heads;
+    f->hd = in->head_dim;
+    f->hdp = in->head_dim_pad;
+    f->o_cols = f->heads * f->hd;
+    f->kblk_d = (f->d + 31) / 32;
+    f->kblk_a = (f->o_cols + 31) / 32;
+    f->ff_pad = (in->d_ff + 31) / 32 * 32;
+    f->kblk_f = f->ff_pad / 32;
+    f->max_rows = in->desc.max_rows;
+    f->off_k = (uint32_t)(P(s->rope, ROPE, off_k) / 4);
+    f->off_v = (uint32_t)(P(s->rope, ROPE, off_v) / 4);
+    f->qkv_cols = (uint32_t)(P(s->q, LINEAR, out_stride) / 4);
+    f->eps_embed = slx_f32_from((uint32_t)P(s->embed, EMBED, eps));
+    f->eps1 = slx_f32_from((uint32_t)P(s->rows1, ROWS, eps));
+    f->eps2 = slx_f32_from((uint32_t)P(s->rows2, ROWS, eps));
+    f->interleaved = P(s->rope, ROPE, style) == SLX_ROTFN_interleaved;
+    f->attn_scale = slx_f32_from((uint32_t)P(s->attn, ATTENTION, scale_bits));
+}
+
+static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
+{
+    const slx_fast_spans *s = &f->s;
+    uint32_t n = f->prog->info.n_layers;
+    f->layers = slx_new(&f->arena, slx_fast_layer, n);
+    pack_job *jobs = slx_new(&f->arena, pack_job, (size_t)n * 7 + 1), *j = jobs;
+    *st = SLX_OK;
+    uint64_t ns = P(s->gateup, GATEUP, slices) * 32;
+    for (uint32_t l = 0; l < n; l++) {
+        slx_fast_layer *y = &f->layers[l];
+        const slx_span *g = s->gateup;
+        uint64_t base = layer_base(f, l), next = base + P(s->rows2, ROWS, off_norm);
+        if (!want_linear(f, j++, &y->q, s->q, l) || !want_linear(f, j++, &y->k, s->k, l) ||
+            !want_linear(f, j++, &y->v, s->v, l) || !want_linear(f, j++, &y->o, s->o, l) ||
+            !want(f, j++, &y->gate, base + P(g, GATEUP, off_gate), SLX_LAYOUT_SLICES, P(g, GATEUP, fmt_gate),
+                  P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns, P(g, GATEUP, pieces)) ||
+            !want(f, j++, &y->up, base + P(g, GATEUP, off_up), SLX_LAYOUT_SLICES, P(g, GATEUP, fmt_up),
+                  P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns, P(g, GATEUP, pieces)) ||
+            !want_linear(f, j++, &y->down, s->down, l))
+            return false;
+        if (!want_vector(f, l + 1 < n ? &f->layers[l + 1].attn_norm : &f->output_norm, next, st, err) ||
+            !want_vector(f, &y->ffn_norm, base + P(s->rows1, ROWS, off_norm), st, err))
+            return false;
+    }
+    if (!want_vector(f, &f->layers[0].attn_norm, P(s->embed, EMBED, norm_w), st, err)) return false;
+    f->emb = weight_at(f, P(s->embed, EMBED, emb_codes), SLX_LAYOUT_PLANES);
+    if (!f->emb) return false;
+    if (f->emb->fmt != P(s->embed, EMBED, emb_fmt) || f->emb->kblk != f->kblk_d ||
+        f->emb->addr + f->emb->off_scale != P(s->embed, EMBED, emb_scales))
+        return refuse(f, "the embedding is not in the shape its reader expects");
+    const slx_span *h = s->head;
+    if (!want(f, j++, &f->head, P(h, LMHEAD, w), SLX_LAYOUT_PLANES, P(h, LMHEAD, fmt), P(h, LMHEAD, kblk),
+              P(h, LMHEAD, log2g), f->prog->info.vocab_pad, 1))
+        return false;
+    *st = pack_all(f, jobs, (uint32_t)(j - jobs), err);
+    return *st == SLX_OK;
+}
+
+slx_status slx_fast_open(slx_fast **out, slx_hbm *hbm, const slx_program *p, const slx_chip *c,
+                         const slx_model *m, const slx_machine_options *opt, slx_err *err)
+{
+    (void)c;
+    slx_fast *f = slx_xcalloc(1, sizeof *f);
+    slx_arena_init(&f->arena);
+    f->prog = p;
+    f->model = m;
+    f->hbm = hbm;
+    f->kern = opt->kern ? opt->kern : slx_kern_get();
+    *out = f;
+    f->why = slx_fast_prove(p, &f->s, &f->fused, f->why_text);
+    if (!f->why && opt->unfused) f->why = "asked for";
+    if (f->why) return SLX_OK;
+    f->n_threads = opt->threads > 0 ? opt->threads : slx_host_threads();
+    if (f->n_threads > SLX_FAST_MAX_THREADS) f->n_threads = SLX_FAST_MAX_THREADS;
+    f->team = slx_team_open(f->n_threads);
+    slx_status st;
+    read_shapes(f);
+    if (!prepare(f, &st, err)) return f->why ? SLX_OK : st;
+    int rope = slx_hbm_kind(hbm, SLX_REGION_ROPE);
+    slx_hbm_alloc(hbm, (uint32_t)rope);
+    f->rope = (float *)(void *)hbm->mem[rope];
+    slx_import_rope(p, m, f->rope);
+    alloc(f);
+    return SLX_OK;
+}
+
+void slx_fast_close(slx_fast *f)
+{
+    if (!f) return;
+    for (uint32_t l = 0; f->layers && l < f->prog->info.n_layers; l++) {
+        slx_fast_layer *y = &f->layers[l];
+        slx_panels *ps[] = {&y->q, &y->k, &y->v, &y->o, &y->gate, &y->up, &y->down};
+        for (int i = 0; i < 7; i++) slx_panels_deinit(ps[i]);
+    }
+    slx_panels_deinit(&f->head);
+    for (int i = 0; i < f->n_threads; i++) slx_fast_attn_deinit(&f->th[i]);
+    if (f->team) slx_team_close(f->team);
+    slx_arena_deinit(&f->arena);
+    free(f);
+}
+
+const char *slx_fast_refusal(const slx_fast *f)
+{
+    return f->why;
+}
+
+void slx_fast_counts(const slx_fast *f, uint32_t *fused, uint32_t *spans)
+{
+    *fused = f->why ? 0 : f->fused;
+    *spans = f->prog->n_spans;
+}

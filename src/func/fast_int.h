@@ -1,0 +1,138 @@
+/* fast_int.h - inside the fast machine.
+ *
+ *   fast.c       open: prove the spans, find the weights, pack them; close
+ *   fast_prove.c spans -> the words they claim to be; how the phases of one layer hang together
+ *   fast_step.c  a step: phases over a thread team          fast_attn.c  rope, KV pages, attention
+ *
+ * The program's exchange buffers, scratchpads and tiles do not exist here: what lies between two phases is a host
+ * array, legal because the proof shows that the next phase reads what this one wrote and nothing else does.
+ */
+#ifndef SLX_FAST_INT_H
+#define SLX_FAST_INT_H
+
+#include "compile/import.h"
+#include "compile/template.h"
+#include "func/func_int.h"
+#include "num/panel.h"
+
+enum { SLX_FAST_MAX_THREADS = 64, SLX_FAST_SMALL_ROWS = 8 };
+
+/* The spans of the one program shape the fused kernels know. rowq is NULL where heads are whole blocks. */
+typedef struct {
+    const slx_span *prologue, *embed, *loop, *q, *k, *v, *rope, *attn, *rowq, *o, *rows1, *gateup, *down,
+        *rows2, *head;
+} slx_fast_spans;
+
+/* Fills *s from the program's spans; NULL when every word is proved and the phases fit each other, else the reason
+ * (in buf). */
+const char *slx_fast_prove(const slx_program *p, slx_fast_spans *s, uint32_t *fused, char buf[256]);
+
+typedef struct {
+    slx_panels q, k, v, o, gate, up, down;
+    float *attn_norm, *ffn_norm; /* [d_model] */
+} slx_fast_layer;
+
+/* One thread's own memory. */
+typedef struct {
+    float *x;           /* [SMALL_ROWS][d]: its copy of the residual rows of a small step */
+    float *y;           /* [max(d, heads*hd)] one row */
+    int8_t *codes;      /* [SMALL_ROWS][32*max kblk] */
+    uint8_t *scales;    /* [SMALL_ROWS][max kblk] */
+    int8_t *head_codes; /* [SMALL_ROWS][32*kblk_d] rows that want logits */
+    uint8_t *head_scales;
+    slx_act act;   /* SMALL_ROWS rows */
+    float *g, *u;  /* [max_rows][32] a slice of gate and up */
+    void *scratch; /* panel kernels */
+    size_t scratch_bytes;
+    /* attention */
+    float *t, *p;                   /* [block rows][128], [128] */
+    float *o2, *ot, *os;            /* [block rows][hdp] */
+    slx_attn_state *st, *stt, *sts; /* of a chunk, a group, all; [block rows] */
+    int8_t *pc, *qc, *vt;           /* [block rows][128], [block rows][hdp], [hdp][128] */
+    uint8_t *ps, *qs, *code133;
+    slx_act pact, qact;
+    slx_panels kp, vp;
+    bool faulted;
+} slx_fast_thread;
+
+/* Attention work as the descriptor lists it. */
+typedef struct {
+    uint32_t row0, rows, kv_head, page_at, chunks;
+} slx_fast_item;
+
+struct slx_fast {
+    const slx_program *prog;
+    const slx_model *model;
+    slx_hbm *hbm;
+    slx_fast_spans s;
+    char why_text[256];
+    const char *why;
+    uint32_t fused;
+    const slx_kern *kern;
+    slx_team *team;
+    int n_threads;
+    slx_fast_layer *layers;
+    float *output_norm;
+    slx_panels head;
+    const slx_weight *emb;
+    float *rope; /* [max_context][n_rot], the ROPE region */
+    /* shapes */
+    uint32_t d, qkv_cols, off_k, off_v, heads, kv_heads, hd, hdp, group, kblk_d, kblk_a, kblk_f, ff_pad,
+        max_rows, o_cols;
+    float eps1, eps2, eps_embed, attn_scale;
+    /* shared rows of a step */
+    float *x, *qkv, *out, *attn_f32;
+    int8_t *codes; /* [max_rows][32 * widest kblk]: quantised input of the next product */
+    uint8_t *scales;
+    int8_t *q_codes; /* [max_rows][heads*hdp] */
+    uint8_t *q_scales;
+    int8_t *f_codes; /* [max_rows][ff_pad] */
+    uint8_t *f_scales;
+    slx_act act; /* max_rows rows, shared, for large steps */
+    slx_fast_thread th[SLX_FAST_MAX_THREADS];
+    uint32_t block_rows;  /* head rows one attention block holds */
+    slx_fast_item *items; /* [max_items] */
+    uint8_t *kv;          /* the KV region */
+    uint64_t kv_bytes;
+    bool interleaved;
+    slx_arena arena;
+};
+
+/* The running step, read by every thread. */
+typedef struct {
+    slx_fast *f;
+    const uint8_t *desc;
+    uint32_t rows, samples, n_items;
+    const slx_fast_item *items;
+    bool split_heads; /* a small step: threads share the heads of an item too */
+} slx_fast_run;
+
+/* Reads and checks the descriptor's items; false = the step will fault. */
+bool slx_fast_attn_plan(slx_fast_run *r);
+uint32_t slx_fast_block_rows(const slx_fast *f);
+void slx_fast_rope_rows(const slx_fast_run *r, slx_fast_thread *th, uint32_t layer, uint32_t unit0,
+                        uint32_t unit1);
+uint32_t slx_fast_attn_units(const slx_fast_run *r);
+void slx_fast_attn_unit(const slx_fast_run *r, slx_fast_thread *th, uint32_t layer, uint32_t unit);
+void slx_fast_attn_init(slx_fast *f, slx_fast_thread *th);
+void slx_fast_attn_deinit(slx_fast_thread *th);
+
+/* u32 of the descriptor at byte offset off + 4*i. */
+static inline uint32_t slx_desc_u32(const uint8_t *desc, uint32_t off, uint32_t i)
+{
+    uint32_t v;
+    __builtin_memcpy(&v, desc + off + 4ull * i, 4);
+    return v;
+}
+
+/* Largest number of rows a thread takes when n threads share `rows` in groups of 8. */
+static inline void slx_share(uint32_t n, uint32_t unit, int i, int of, uint32_t *lo, uint32_t *hi)
+{
+    uint32_t units = (n + unit - 1) / unit;
+    uint64_t a = (uint64_t)units * (uint32_t)i / (uint32_t)of,
+             b = (uint64_t)units * ((uint32_t)i + 1) / (uint32_t)of;
+    *lo = (uint32_t)(a * unit < n ? a * unit : n);
+    *hi = (uint32_t)(b * unit < n ? b * unit : n);
+}
+
+#endif

@@ -1,0 +1,254 @@
+/* fast_prove.c - why a fused kernel may stand for a stretch of the program.
+ *
+ * 1. The spans cover the stream without a gap, and each expands, word for word, to what the stream holds.
+ * 2. The templates stand in the one order the kernels know.
+ * 3. Every address and count a template was given fits its neighbours: a phase reads exactly the buffer that the phase
+ *    before it wrote, with the same widths; buffers lie apart; scratchpad areas of one span lie apart.
+ * What remains free (eps, the score scale, weight addresses, tile shapes) the kernels read from the parameters.
+ */
+#include "func/fast_int.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+typedef struct {
+    const slx_program *p;
+    char *buf;
+    const char *why;
+} proof;
+
+static bool no(proof *pf, const slx_span *s, const char *fmt, ...)
+{
+    char text[160];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (!pf->why) {
+        snprintf(pf->buf, 256, "span %s at pc %u: %s", s ? s->name : "?", s ? s->pc : 0, text);
+        pf->why = pf->buf;
+    }
+    return false;
+}
+
+static bool same(proof *pf, const slx_span *s, const char *what, uint64_t found, uint64_t expected)
+{
+    return found == expected || no(pf, s, "%s is 0x%llx, its neighbours say 0x%llx", what,
+                                   (unsigned long long)found, (unsigned long long)expected);
+}
+
+/* Step 1 for one span. */
+static bool words_match(proof *pf, const slx_span *s, uint32_t pc)
+{
+    if (s->pc != pc) return no(pf, s, "starts at pc %u, the one before ends at %u", s->pc, pc);
+    if (s->tmpl >= SLX_N_TEMPLATES || s->n_param != slx_template_n_params(s->tmpl))
+        return no(pf, s, "unknown template or number of parameters");
+    if (s->count > pf->p->n_insns - pc) return no(pf, s, "runs past the end of the stream");
+    slx_buf b = {0};
+    bool ok = slx_template_expand(s->tmpl, s->param, pc, &b);
+    size_t bytes = (size_t)s->count * sizeof(slx_insn);
+    if (!ok || b.len != bytes || memcmp(b.ptr, pf->p->insns + pc, bytes) != 0) {
+        uint32_t at = pc;
+        const slx_insn *want = (const slx_insn *)(const void *)b.ptr;
+        if (ok && b.len == bytes)
+            while (!memcmp(&want[at - pc], &pf->p->insns[at], sizeof(slx_insn))) at++;
+        ok = no(pf, s, "the word at pc %u is not the template's", at);
+    }
+    slx_buf_free(&b);
+    return ok;
+}
+
+/* Step 2: takes the next span if it is of the wanted template. */
+static const slx_span *take(proof *pf, uint32_t *i, slx_template_id id)
+{
+    const slx_span *s = *i < pf->p->n_spans ? &pf->p->spans[*i] : NULL;
+    if (!s || s->tmpl != (uint32_t)id) {
+        no(pf, s, "expected %s here", slx_template_name(id));
+        return NULL;
+    }
+    ++*i;
+    return s;
+}
+
+static bool barrier(proof *pf, uint32_t *i)
+{
+    const slx_span *s = take(pf, i, SLX_TMPL_BARRIER);
+    if (!s) return false;
+    uint64_t g = s->param[SLX_BARRIER_group];
+    if (g >= pf->p->n_groups || pf->p->groups[g].first != 0 || pf->p->groups[g].count != pf->p->info.n_tiles)
+        return no(pf, s, "not a barrier of all tiles");
+    return true;
+}
+
+static bool order(proof *pf, slx_fast_spans *s)
+{
+    uint32_t i = 0;
+    const slx_program *p = pf->p;
+#define TAKE(field, id)                                                                                      \
+    if (!(s->field = take(pf, &i, SLX_TMPL_##id))) return false
+    TAKE(prologue, PROLOGUE);
+    TAKE(embed, EMBED);
+    if (!barrier(pf, &i)) return false;
+    TAKE(loop, LOOP_BEGIN);
+    TAKE(q, LINEAR);
+    TAKE(k, LINEAR);
+    TAKE(v, LINEAR);
+    if (!barrier(pf, &i)) return false;
+    TAKE(rope, ROPE);
+    if (!barrier(pf, &i)) return false;
+    TAKE(attn, ATTENTION);
+    if (!barrier(pf, &i)) return false;
+    if (i < p->n_spans && p->spans[i].tmpl == SLX_TMPL_ROWQ) {
+        TAKE(rowq, ROWQ);
+        if (!barrier(pf, &i)) return false;
+    }
+    TAKE(o, LINEAR);
+    if (!barrier(pf, &i)) return false;
+    TAKE(rows1, ROWS);
+    if (!barrier(pf, &i)) return false;
+    TAKE(gateup, GATEUP);
+    if (!barrier(pf, &i)) return false;
+    TAKE(down, LINEAR);
+    if (!barrier(pf, &i)) return false;
+    TAKE(rows2, ROWS);
+    if (!barrier(pf, &i)) return false;
+    uint32_t body_end = p->spans[i - 1].pc + p->spans[i - 1].count;
+    TAKE(head, LMHEAD);
+    const slx_span *end = take(pf, &i, SLX_TMPL_END);
+#undef TAKE
+    if (!end) return false;
+    if (i != p->n_spans || end->pc + end->count != p->n_insns)
+        return no(pf, end, "something follows the end");
+    if (p->entry_step != 0) return no(pf, s->prologue, "a step does not start here");
+    /* the LOOP spans exactly the layer's phases: its body is counted from the LOOP instruction of this template */
+    uint64_t body = s->loop->param[SLX_LOOP_BEGIN_body];
+    const slx_insn *in = &p->insns[s->loop->pc];
+    uint32_t at = s->loop->pc;
+    while (slx_insn_op(in) != SLX_OP_LOOP && at < s->loop->pc + s->loop->count) in++, at++;
+    return same(pf, s->loop, "end of the layer loop", at + 1 + body, body_end);
+}
+
+#define P(span, T, name) ((span)->param[SLX_##T##_##name])
+
+static bool layout_prologue(proof *pf, const slx_fast_spans *s)
+{
+    const slx_program_info *in = &pf->p->info;
+    const slx_region *w = slx_program_region(pf->p, SLX_REGION_WEIGHTS);
+    return w && same(pf, s->prologue, "tiles", P(s->prologue, PROLOGUE, tiles), in->n_tiles) &&
+           same(pf, s->prologue, "max_rows", P(s->prologue, PROLOGUE, max_rows), in->desc.max_rows) &&
+           same(pf, s->prologue, "max_samples", P(s->prologue, PROLOGUE, max_samples),
+                in->desc.max_samples) &&
+           same(pf, s->loop, "layers", P(s->loop, LOOP_BEGIN, n_layers), in->n_layers) &&
+           same(pf, s->loop, "KV stride of a layer", P(s->loop, LOOP_BEGIN, kv_layer_stride),
+                in->kv_layer_stride) &&
+           same(pf, s->loop, "KV base", P(s->loop, LOOP_BEGIN, kv),
+                slx_program_region(pf->p, SLX_REGION_KV)->base);
+}
+
+static bool linear_shape(proof *pf, const slx_span *l, uint64_t a_codes, uint64_t a_scales, uint64_t kblk)
+{
+    return same(pf, l, "input codes", P(l, LINEAR, a_codes), a_codes) &&
+           same(pf, l, "input scales", P(l, LINEAR, a_scales), a_scales) &&
+           same(pf, l, "input blocks", P(l, LINEAR, kblk), kblk) &&
+           same(pf, l, "tiles", P(l, LINEAR, tiles), pf->p->info.n_tiles);
+}
+
+static bool data_flow(proof *pf, const slx_fast_spans *s)
+{
+    const slx_program_info *in = &pf->p->info;
+    const slx_desc_layout *dl = &in->desc;
+    uint64_t desc = slx_program_region(pf->p, SLX_REGION_DESC)->base;
+    const slx_span *e = s->embed, *r = s->rope, *a = s->attn;
+    uint64_t kblk_d = P(e, EMBED, kblk), ac = P(e, EMBED, a_codes), as = P(e, EMBED, a_scales),
+             x = P(e, EMBED, x);
+    uint64_t qkv = P(s->q, LINEAR, out), stride = P(s->q, LINEAR, out_stride);
+    bool ok = same(pf, e, "row width", P(e, EMBED, d), in->d_model) &&
+              same(pf, e, "blocks", kblk_d, (in->d_model + 31) / 32) &&
+              same(pf, e, "token ids", P(e, EMBED, off_token), dl->off_token);
+    ok = ok && linear_shape(pf, s->q, ac, as, kblk_d) && linear_shape(pf, s->k, ac, as, kblk_d) &&
+         linear_shape(pf, s->v, ac, as, kblk_d);
+    ok = ok && same(pf, s->k, "row stride", P(s->k, LINEAR, out_stride), stride) &&
+         same(pf, s->v, "row stride", P(s->v, LINEAR, out_stride), stride);
+    ok = ok && same(pf, r, "input", P(r, ROPE, qkv), qkv) &&
+         same(pf, r, "input stride", P(r, ROPE, qkv_stride), stride) &&
+         same(pf, r, "place of k", qkv + P(r, ROPE, off_k), P(s->k, LINEAR, out)) &&
+         same(pf, r, "place of v", qkv + P(r, ROPE, off_v), P(s->v, LINEAR, out)) &&
+         same(pf, r, "heads", P(r, ROPE, heads), in->n_heads) &&
+         same(pf, r, "KV heads", P(r, ROPE, kv_heads), in->n_kv_heads) &&
+         same(pf, r, "head", P(r, ROPE, hd), in->head_dim) &&
+         same(pf, r, "padded head", P(r, ROPE, hdp), in->head_dim_pad) &&
+         same(pf, r, "n_rot", P(r, ROPE, n_rot), in->n_rot) &&
+         same(pf, r, "rope table", P(r, ROPE, rope), slx_program_region(pf->p, SLX_REGION_ROPE)->base) &&
+         same(pf, r, "positions", P(r, ROPE, off_position), dl->off_position) &&
+         same(pf, r, "kcode", P(r, ROPE, off_kcode), dl->off_kcode) &&
+         same(pf, r, "kscale", P(r, ROPE, off_kscale), dl->off_kscale) &&
+         same(pf, r, "vscale", P(r, ROPE, off_vscale), dl->off_vscale) &&
+         same(pf, r, "KV head stride", P(r, ROPE, kv_head_stride), in->kv_head_stride);
+    ok = ok && same(pf, a, "q codes", P(a, ATTENTION, q_codes), P(r, ROPE, q_codes)) &&
+         same(pf, a, "q scales", P(a, ATTENTION, q_scales), P(r, ROPE, q_scales)) &&
+         same(pf, a, "heads", P(a, ATTENTION, heads), in->n_heads) &&
+         same(pf, a, "KV heads", P(a, ATTENTION, kv_heads), in->n_kv_heads) &&
+         same(pf, a, "head", P(a, ATTENTION, hd), in->head_dim) &&
+         same(pf, a, "padded head", P(a, ATTENTION, hdp), in->head_dim_pad) &&
+         same(pf, a, "page stride", P(a, ATTENTION, page_stride), in->page_stride) &&
+         same(pf, a, "KV head stride", P(a, ATTENTION, kv_head_stride), in->kv_head_stride) &&
+         same(pf, a, "spans", P(a, ATTENTION, off_span), dl->off_span) &&
+         same(pf, a, "items", P(a, ATTENTION, off_item), dl->off_item) &&
+         same(pf, a, "limits", P(a, ATTENTION, off_lim), dl->off_lim) &&
+         same(pf, a, "page list", P(a, ATTENTION, off_pages), dl->off_pages);
+    uint64_t oc = P(a, ATTENTION, out_codes), os = P(a, ATTENTION, out_scales);
+    if (ok && s->rowq) {
+        const slx_span *w = s->rowq;
+        oc = P(w, ROWQ, a_codes), os = P(w, ROWQ, a_scales);
+        ok = same(pf, w, "input", P(w, ROWQ, src), P(a, ATTENTION, out)) &&
+             same(pf, w, "columns", P(w, ROWQ, cols), in->n_heads * in->head_dim);
+    } else if (ok) {
+        ok = same(pf, a, "head modulo 32", in->head_dim % 32, 0);
+    }
+    ok = ok && linear_shape(pf, s->o, oc, os, (in->n_heads * in->head_dim + 31) / 32);
+    const slx_span *w1 = s->rows1, *w2 = s->rows2, *g = s->gateup;
+    ok = ok && same(pf, w1, "residual", P(w1, ROWS, x), x) &&
+         same(pf, w1, "addend", P(w1, ROWS, y), P(s->o, LINEAR, out)) &&
+         same(pf, w1, "addend stride", P(w1, ROWS, y_stride), P(s->o, LINEAR, out_stride)) &&
+         same(pf, w1, "row width", P(w1, ROWS, d), in->d_model);
+    ok = ok && same(pf, g, "input codes", P(g, GATEUP, a_codes), P(w1, ROWS, a_codes)) &&
+         same(pf, g, "input scales", P(g, GATEUP, a_scales), P(w1, ROWS, a_scales)) &&
+         same(pf, g, "input blocks", P(g, GATEUP, kblk), kblk_d) &&
+         same(pf, g, "slices", P(g, GATEUP, slices), (in->d_ff + 31) / 32) &&
+         same(pf, g, "output blocks", P(g, GATEUP, out_kblk), (in->d_ff + 31) / 32) &&
+         same(pf, g, "tiles", P(g, GATEUP, tiles), in->n_tiles);
+    ok = ok &&
+         linear_shape(pf, s->down, P(g, GATEUP, out_codes), P(g, GATEUP, out_scales), (in->d_ff + 31) / 32);
+    ok = ok && same(pf, w2, "residual", P(w2, ROWS, x), x) &&
+         same(pf, w2, "addend", P(w2, ROWS, y), P(s->down, LINEAR, out)) &&
+         same(pf, w2, "addend stride", P(w2, ROWS, y_stride), P(s->down, LINEAR, out_stride)) &&
+         same(pf, w2, "row width", P(w2, ROWS, d), in->d_model) &&
+         same(pf, w2, "codes", P(w2, ROWS, a_codes), ac) && same(pf, w2, "scales", P(w2, ROWS, a_scales), as);
+    const slx_span *h = s->head;
+    return ok && same(pf, h, "input codes", P(h, LMHEAD, a_codes), ac) &&
+           same(pf, h, "input scales", P(h, LMHEAD, a_scales), as) &&
+           same(pf, h, "input blocks", P(h, LMHEAD, kblk), kblk_d) &&
+           same(pf, h, "sample rows", P(h, LMHEAD, off_sample), dl->off_sample) &&
+           same(pf, h, "logits", P(h, LMHEAD, logits), slx_program_region(pf->p, SLX_REGION_LOGITS)->base) &&
+           same(pf, h, "logits stride", P(h, LMHEAD, logits_stride), in->vocab_pad * 4ull) &&
+           same(pf, h, "tiles", P(h, LMHEAD, tiles), in->n_tiles) && desc;
+}
+
+const char *slx_fast_prove(const slx_program *p, slx_fast_spans *s, uint32_t *fused, char buf[256])
+{
+    proof pf = {.p = p, .buf = buf};
+    uint32_t pc = 0;
+    memset(s, 0, sizeof *s);
+    *fused = 0;
+    for (uint32_t i = 0; i < p->n_spans; i++) {
+        if (words_match(&pf, &p->spans[i], pc)) ++*fused;
+        pc = p->spans[i].pc + p->spans[i].count;
+    }
+    if (pf.why) return pf.why;
+    if (!p->n_spans) return "the program names no templates";
+    if (!order(&pf, s) || !layout_prologue(&pf, s) || !data_flow(&pf, s)) {
+        *fused = 0;
+        return pf.why ? pf.why : "the program lacks a region";
+    }
+    return NULL;
+}
