@@ -111,11 +111,24 @@ void slx_panel_cuts(uint32_t kblk, unsigned log2g, uint32_t cut[SLX_PANEL_MAX_SE
     cuts_of(0, kblk, log2g, cut + 1);
 }
 
+void slx_panel_all_rows(slx_panel_job *t, const slx_act *a, uint32_t first,
+                        slx_panel_kernel *const *kernels, uint32_t step, float *out)
+{
+    for (uint32_t row = first; row < a->rows;) {
+        slx_act_place pl = slx_act_at(a, row);
+        uint32_t n = pl.rows - pl.at < step ? pl.rows - pl.at : step;
+        t->a = pl.base + (size_t)pl.at * 32;
+        t->meta = pl.base + (size_t)pl.rows * 32 + pl.at * 4;
+        t->group_rows = pl.rows;
+        t->out = out + row * t->ldo;
+        kernels[n - 1](t);
+        row += n;
+    }
+}
+
 size_t slx_panel_scratch_bytes(const slx_panels *p, uint32_t rows)
 {
-    size_t block = slx_panel_is4(p->fmt) || p->level != SLX_CPU_AVX2 ? SLX_UNPACKED_BLOCK
-                                                                     : SLX_UNPACKED_SPLIT_BLOCK;
-    return rows > 1 ? slx_mul_size(block, p->kblk) + 64 : 64;
+    return rows > 1 ? slx_mul_size(SLX_UNPACKED_BLOCK, p->kblk) : 64;
 }
 
 void slx_panel_mul(const slx_panels *p, const slx_act *a, uint32_t first_panel, uint32_t count,

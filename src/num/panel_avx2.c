@@ -3,9 +3,8 @@
  *
  * 4-bit codes 0..15 against int8: maddubs sums pairs, |pair| <= 2*15*127 = 3810, and 8 of them stay
  * below 2^15, so a block is summed in int16 and widened once. 8-bit codes straight from the panel:
- * |w| * (a with the sign of w), pair <= 32512, widened each time. For many rows the panel is first
- * unpacked to bytes in scratch, which stays in L1 for all of them; 8-bit codes plus 128 become two
- * bytes of 4 bits there, so that they too are summed in int16.
+ * |w| * (a with the sign of w), pair <= 32512, widened each time. For many rows a panel of 4 bits
+ * is first unpacked to bytes in scratch, which stays in L1 for all of them.
  *
  * Up to ROWS rows share each load of weights. All sums of a block are exact, so nothing of this
  * shows in the bits.
@@ -13,13 +12,16 @@
 #include "num/panel_impl.h"
 
 #include <immintrin.h>
-#include <string.h>
 
-enum { ROWS = 4, SPLIT_ROWS = 2, PREFETCH_BYTES = 8192 };
+enum {
+    ROWS = 4,             /* that share a load of weights: 8 sums and 8 chains fill the registers */
+    UNPACK_ROWS = 12,     /* from here on unpacking first is faster */
+    PREFETCH_BYTES = 8192 /* ahead: past the page, where the hardware's own reading ahead stops */
+};
 #define INLINE static inline __attribute__((always_inline))
 
 /* Where the weights of a block come from. */
-typedef enum { PACKED4, PACKED8, UNPACKED4, SPLIT8 } source;
+typedef enum { PACKED4, PACKED8, UNPACKED4 } source;
 
 INLINE __m256i load(const uint8_t *p)
 {
@@ -47,6 +49,27 @@ INLINE __m256 bcast_f32(const uint8_t *p)
     return _mm256_broadcast_ss((const float *)p);
 }
 
+INLINE void prefetch_block(const uint8_t *w, const int block_bytes)
+{
+    for (int i = 0; i < block_bytes; i += 64)
+        _mm_prefetch((const char *)w + PREFETCH_BYTES + i, _MM_HINT_T0);
+}
+
+/* Sums in the order they are written: left alone, the compiler turns a chain into a tree and keeps
+ * all products of a block alive, most of them on the stack. */
+INLINE __m256i add16(__m256i a, __m256i b)
+{
+    __m256i s = _mm256_add_epi16(a, b);
+    __asm__("" : "+x"(s));
+    return s;
+}
+INLINE __m256i add32(__m256i a, __m256i b)
+{
+    __m256i s = _mm256_add_epi32(a, b);
+    __asm__("" : "+x"(s));
+    return s;
+}
+
 /* Integer sums of one block, J with M's bits, for R rows (at a, 32 bytes each) and both halves. */
 INLINE void sums_packed4(const uint8_t *w, const uint8_t *a, const int R, __m256i j[ROWS][2])
 {
@@ -64,8 +87,7 @@ INLINE void sums_packed4(const uint8_t *w, const uint8_t *a, const int R, __m256
             for (int r = 0; r < R; r++) {
                 __m256i x = _mm256_maddubs_epi16(lo, bcast4(a + r * 32 + g * 4));
                 __m256i y = _mm256_maddubs_epi16(hi, bcast4(a + r * 32 + g * 4 + 16));
-                x = _mm256_add_epi16(x, y);
-                s[r][h] = g ? _mm256_add_epi16(s[r][h], x) : x;
+                s[r][h] = add16(g ? add16(s[r][h], x) : x, y);
             }
         }
     }
@@ -88,8 +110,8 @@ INLINE void sums_unpacked4(const uint8_t *w, const uint8_t *a, const int R, __m2
         for (int r = 0; r < R; r++) {
             __m256i ar = bcast4(a + r * 32 + g * 4);
             __m256i x = _mm256_maddubs_epi16(w0, ar), y = _mm256_maddubs_epi16(w1, ar);
-            s[r][0] = g ? _mm256_add_epi16(s[r][0], x) : x;
-            s[r][1] = g ? _mm256_add_epi16(s[r][1], y) : y;
+            s[r][0] = g ? add16(s[r][0], x) : x;
+            s[r][1] = g ? add16(s[r][1], y) : y;
         }
     }
 #pragma GCC unroll 8
@@ -115,55 +137,14 @@ INLINE void sums_packed8(const uint8_t *w, const uint8_t *a, const int R, __m256
             for (int r = 0; r < R; r++) {
                 __m256i x =
                     _mm256_maddubs_epi16(mag, _mm256_sign_epi8(bcast4(a + r * 32 + g * 4), v));
-                j[r][h] = _mm256_add_epi32(j[r][h], _mm256_madd_epi16(x, ones));
+                j[r][h] = add32(j[r][h], _mm256_madd_epi16(x, ones));
             }
         }
     }
 }
 
-INLINE void sums_split8(const uint8_t *w, const uint8_t *a, const int R, __m256i j[ROWS][2])
-{
-    const __m256i ones = _mm256_set1_epi16(1), sixteens = _mm256_set1_epi16(16);
-    const __m256i magic = _mm256_set1_epi32(SLX_MAGIC_BITS);
-    __m256i s[ROWS][2], t[ROWS][2];
-#pragma GCC unroll 8
-    for (int g = 0; g < 8; g++) {
-#pragma GCC unroll 8
-        for (int h = 0; h < 2; h++) {
-            __m256i lo = load(w + g * 128 + h * 64), hi = load(w + g * 128 + h * 64 + 32);
-#pragma GCC unroll 8
-            for (int r = 0; r < R; r++) {
-                __m256i ar = bcast4(a + r * 32 + g * 4);
-                __m256i x = _mm256_maddubs_epi16(lo, ar), y = _mm256_maddubs_epi16(hi, ar);
-                s[r][h] = g ? _mm256_add_epi16(s[r][h], x) : x;
-                t[r][h] = g ? _mm256_add_epi16(t[r][h], y) : y;
-            }
-        }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) {
-#pragma GCC unroll 8
-        for (int h = 0; h < 2; h++) {
-            __m256i x = _mm256_madd_epi16(s[r][h], ones), y = _mm256_madd_epi16(t[r][h], sixteens);
-            j[r][h] = _mm256_add_epi32(_mm256_add_epi32(x, y), magic);
-        }
-    }
-}
-
-/* R rows (at a: codes of the first of them in block 0; nc: which nc of the group of group_rows
- * rows) against one panel: 16 outputs a row to out. */
-typedef struct {
-    const uint8_t *w;        /* panel, or unpacked panel */
-    const uint8_t *a, *meta; /* block 0: codes and floats of the first row */
-    uint32_t group_rows;
-    slx_num_fmt fmt;
-    unsigned log2g;
-    const uint32_t *cut;
-    float *out;
-    size_t ldo;
-} job;
-
-INLINE void rows_by_panel(const job *t, const source src, const bool with_m, const int R)
+/* R <= ROWS rows against one panel: 16 outputs a row to out. */
+INLINE void rows_by_panel(const slx_panel_job *t, const source src, const bool with_m, const int R)
 {
     __m256 open[SLX_PANEL_MAX_LOG2G + 1][ROWS][2];
     uint32_t depth = 0;
@@ -173,11 +154,8 @@ INLINE void rows_by_panel(const job *t, const source src, const bool with_m, con
     const bool mx = t->fmt == SLX_NF_MXINT8;
     const int w_stride = src == PACKED4     ? (with_m ? 320 : 288)
                          : src == UNPACKED4 ? SLX_UNPACKED_BLOCK
-                         : src == SPLIT8    ? SLX_UNPACKED_SPLIT_BLOCK
                                             : (mx ? 528 : 544);
-    const size_t nc = field * (src == SPLIT8              ? SLX_ACT_NC128
-                               : src == PACKED8 || with_m ? SLX_ACT_NC0
-                                                          : SLX_ACT_NC8);
+    const size_t nc = field * (src == PACKED8 || with_m ? SLX_ACT_NC0 : SLX_ACT_NC8);
     for (uint32_t s = 0; s < 1u << t->log2g; s++) {
         __m256 acc[ROWS][2];
 #pragma GCC unroll 8
@@ -186,16 +164,11 @@ INLINE void rows_by_panel(const job *t, const source src, const bool with_m, con
              n--, w += w_stride, a += a_stride, meta += a_stride) {
             __m256i j[ROWS][2];
             __m256 d[2], m[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-            if (src == PACKED4 || src == PACKED8) {
-                for (int i = 0; i < w_stride; i += 64)
-                    _mm_prefetch((const char *)w + PREFETCH_BYTES + i, _MM_HINT_T0);
-            }
+            if (src != UNPACKED4) prefetch_block(w, w_stride);
             if (src == PACKED4) {
                 sums_packed4(w, a, R, j);
             } else if (src == UNPACKED4) {
                 sums_unpacked4(w, a, R, j);
-            } else if (src == SPLIT8) {
-                sums_split8(w, a, R, j);
             } else {
                 sums_packed8(w, a, R, j);
             }
@@ -207,8 +180,6 @@ INLINE void rows_by_panel(const job *t, const source src, const bool with_m, con
                 } else if (src == UNPACKED4) {
                     d[h] = load_f32(w + 512 + h * 32);
                     if (with_m) m[h] = load_f32(w + 576 + h * 32);
-                } else if (src == SPLIT8) {
-                    d[h] = load_f32(w + 1024 + h * 32);
                 } else {
                     d[h] = mx ? load_e(w + 512 + h * 8) : load_fp16(w + 512 + h * 16);
                 }
@@ -249,34 +220,28 @@ INLINE void rows_by_panel(const job *t, const source src, const bool with_m, con
     }
 }
 
-typedef void kernel(const job *t);
 #define KERNEL(name, src, m, R)                                                                    \
-    static void name##_##R(const job *t)                                                           \
+    static void name##_##R(const slx_panel_job *t)                                                 \
     {                                                                                              \
         rows_by_panel(t, src, m, R);                                                               \
     }
-#define KERNELS2(name, src, m) KERNEL(name, src, m, 1) KERNEL(name, src, m, 2)
-#define KERNELS4(name, src, m)                                                                     \
-    KERNELS2(name, src, m) KERNEL(name, src, m, 3) KERNEL(name, src, m, 4)
-KERNELS4(packed4m, PACKED4, true)
-KERNELS4(packed4, PACKED4, false)
-KERNELS4(packed8, PACKED8, false)
-KERNELS4(unpacked4m, UNPACKED4, true)
-KERNELS4(unpacked4, UNPACKED4, false)
-KERNELS2(split8, SPLIT8, false)
-
-static kernel *const packed_kernel[3][ROWS] = {{packed4m_1, packed4m_2, packed4m_3, packed4m_4},
-                                               {packed4_1, packed4_2, packed4_3, packed4_4},
-                                               {packed8_1, packed8_2, packed8_3, packed8_4}};
-static kernel *const unpacked_kernel[3][ROWS] = {
-    {unpacked4m_1, unpacked4m_2, unpacked4m_3, unpacked4m_4},
-    {unpacked4_1, unpacked4_2, unpacked4_3, unpacked4_4},
-    {split8_1, split8_2, NULL, NULL}};
+#define KERNELS(name, src, m)                                                                      \
+    KERNEL(name, src, m, 1)                                                                        \
+    KERNEL(name, src, m, 2)                                                                        \
+    KERNEL(name, src, m, 3)                                                                        \
+    KERNEL(name, src, m, 4)                                                                        \
+    static slx_panel_kernel *const name[ROWS] = {name##_1, name##_2, name##_3, name##_4};
+KERNELS(packed4m, PACKED4, true)
+KERNELS(packed4, PACKED4, false)
+KERNELS(packed8, PACKED8, false)
+KERNELS(unpacked4m, UNPACKED4, true)
+KERNELS(unpacked4, UNPACKED4, false)
 
 static void unpack4(const uint8_t *w, uint32_t kblk, slx_panel_shape sh, uint8_t *to)
 {
     const __m256i low = _mm256_set1_epi8(15);
     for (uint32_t b = 0; b < kblk; b++, w += sh.block_bytes, to += SLX_UNPACKED_BLOCK) {
+        prefetch_block(w, (int)sh.block_bytes);
         for (int i = 0; i < 256; i += 32) {
             __m256i v = load(w + i);
             _mm256_store_si256((__m256i *)(to + i), _mm256_and_si256(v, low));
@@ -291,50 +256,23 @@ static void unpack4(const uint8_t *w, uint32_t kblk, slx_panel_shape sh, uint8_t
     }
 }
 
-static void split8(const uint8_t *w, uint32_t kblk, slx_panel_shape sh, bool mx, uint8_t *to)
-{
-    const __m256i low = _mm256_set1_epi8(15), flip = _mm256_set1_epi8(-128);
-    for (uint32_t b = 0; b < kblk; b++, w += sh.block_bytes, to += SLX_UNPACKED_SPLIT_BLOCK) {
-        for (int i = 0; i < 512; i += 32) {
-            __m256i v = _mm256_xor_si256(load(w + i), flip);
-            _mm256_store_si256((__m256i *)(to + 2 * i), _mm256_and_si256(v, low));
-            _mm256_store_si256((__m256i *)(to + 2 * i + 32),
-                               _mm256_and_si256(_mm256_srli_epi16(v, 4), low));
-        }
-        for (int h = 0; h < 2; h++)
-            _mm256_store_ps((float *)(to + 1024 + h * 32),
-                            mx ? load_e(w + 512 + h * 8) : load_fp16(w + 512 + h * 16));
-    }
-}
-
 void slx_panel_mul_avx2(const slx_panels *p, const slx_act *a, uint32_t first_panel, uint32_t count,
                         float *out, size_t ldo, void *scratch)
 {
     slx_panel_shape sh = slx_panel_shape_of(p->fmt);
     uint32_t cut[SLX_PANEL_MAX_SEG + 1];
     slx_panel_cuts(p->kblk, p->log2g, cut);
-    int kind = p->fmt == SLX_NF_Q4SM ? 0 : p->fmt == SLX_NF_Q4S ? 1 : 2;
-    bool unpack = a->rows > ROWS;
-    uint32_t step = unpack && kind == 2 ? SPLIT_ROWS : ROWS;
-    job t = {.fmt = p->fmt, .log2g = p->log2g, .cut = cut, .ldo = ldo};
+    bool unpack = a->rows >= UNPACK_ROWS && slx_panel_is4(p->fmt);
+    slx_panel_kernel *const *kernels = p->fmt == SLX_NF_Q4SM  ? (unpack ? unpacked4m : packed4m)
+                                       : p->fmt == SLX_NF_Q4S ? (unpack ? unpacked4 : packed4)
+                                                              : packed8;
+    slx_panel_job t = {.fmt = p->fmt, .log2g = p->log2g, .cut = cut, .ldo = ldo};
     for (uint32_t i = 0; i < count; i++) {
         t.w = p->data + (first_panel + i) * p->panel_bytes;
         if (unpack) {
-            if (kind < 2)
-                unpack4(t.w, p->kblk, sh, scratch);
-            else
-                split8(t.w, p->kblk, sh, p->fmt == SLX_NF_MXINT8, scratch);
+            unpack4(t.w, p->kblk, sh, scratch);
             t.w = scratch;
         }
-        for (uint32_t row = 0; row < a->rows;) {
-            slx_act_place pl = slx_act_at(a, row);
-            uint32_t n = pl.rows - pl.at < step ? pl.rows - pl.at : step;
-            t.a = pl.base + (size_t)pl.at * 32;
-            t.meta = pl.base + (size_t)pl.rows * 32 + pl.at * 4;
-            t.group_rows = pl.rows;
-            t.out = out + row * ldo + i * SLX_PANEL_ROWS;
-            (unpack ? unpacked_kernel : packed_kernel)[kind][n - 1](&t);
-            row += n;
-        }
+        slx_panel_all_rows(&t, a, 0, kernels, ROWS, out + (size_t)i * SLX_PANEL_ROWS);
     }
 }

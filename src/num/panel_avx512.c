@@ -10,7 +10,11 @@
 
 #include <immintrin.h>
 
-enum { ROWS = 8, PREFETCH_BYTES = 8192 };
+enum {
+    ROWS = 8,             /* that share a load of weights */
+    UNPACK_ROWS = 25,     /* from here on unpacking first is faster */
+    PREFETCH_BYTES = 8192 /* ahead: past the page, where the hardware's own reading ahead stops */
+};
 #define INLINE static inline __attribute__((always_inline))
 
 /* Where the weights of a block come from. */
@@ -42,19 +46,14 @@ INLINE __m512 bcast_f32(const uint8_t *p)
     return _mm512_set1_ps(*(const float *)p);
 }
 
-typedef struct {
-    const uint8_t *w;        /* panel, or unpacked panel */
-    const uint8_t *a, *meta; /* block 0: codes and floats of the first row */
-    uint32_t group_rows;
-    slx_num_fmt fmt;
-    unsigned log2g;
-    const uint32_t *cut;
-    float *out;
-    size_t ldo;
-} job;
+INLINE void prefetch_block(const uint8_t *w, const int block_bytes)
+{
+    for (int i = 0; i < block_bytes; i += 64)
+        _mm_prefetch((const char *)w + PREFETCH_BYTES + i, _MM_HINT_T0);
+}
 
 /* R rows against one panel: 16 outputs a row to out. */
-INLINE void rows_by_panel(const job *t, const source src, const bool with_m, const int R)
+INLINE void rows_by_panel(const slx_panel_job *t, const source src, const bool with_m, const int R)
 {
     const __m512i low = _mm512_set1_epi8(15), magic = _mm512_set1_epi32(SLX_MAGIC_BITS);
     __m512 open[SLX_PANEL_MAX_LOG2G + 1][ROWS];
@@ -75,10 +74,7 @@ INLINE void rows_by_panel(const job *t, const source src, const bool with_m, con
              n--, w += w_stride, a += a_stride, meta += a_stride) {
             __m512i j[ROWS], k[ROWS];
             __m512 d, m = _mm512_setzero_ps();
-            if (src != UNPACKED4) {
-                for (int i = 0; i < w_stride; i += 64)
-                    _mm_prefetch((const char *)w + PREFETCH_BYTES + i, _MM_HINT_T0);
-            }
+            if (src != UNPACKED4) prefetch_block(w, w_stride);
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++) j[r] = magic;
             if (src == PACKED4) {
@@ -143,9 +139,8 @@ INLINE void rows_by_panel(const job *t, const source src, const bool with_m, con
     for (int r = 0; r < R; r++) _mm512_storeu_ps(t->out + r * t->ldo, open[0][r]);
 }
 
-typedef void kernel(const job *t);
 #define KERNEL(name, src, m, R)                                                                    \
-    static void name##_##R(const job *t)                                                           \
+    static void name##_##R(const slx_panel_job *t)                                                 \
     {                                                                                              \
         rows_by_panel(t, src, m, R);                                                               \
     }
@@ -158,8 +153,8 @@ typedef void kernel(const job *t);
     KERNEL(name, src, m, 6)                                                                        \
     KERNEL(name, src, m, 7)                                                                        \
     KERNEL(name, src, m, 8)                                                                        \
-    static kernel *const name[ROWS] = {name##_1, name##_2, name##_3, name##_4,                     \
-                                       name##_5, name##_6, name##_7, name##_8};
+    static slx_panel_kernel *const name[ROWS] = {name##_1, name##_2, name##_3, name##_4,           \
+                                                 name##_5, name##_6, name##_7, name##_8};
 KERNELS(packed4m, PACKED4, true)
 KERNELS(packed4, PACKED4, false)
 KERNELS(packed8, PACKED8, false)
@@ -170,6 +165,7 @@ static void unpack4(const uint8_t *w, uint32_t kblk, slx_panel_shape sh, uint8_t
 {
     const __m512i low = _mm512_set1_epi8(15);
     for (uint32_t b = 0; b < kblk; b++, w += sh.block_bytes, to += SLX_UNPACKED_BLOCK) {
+        prefetch_block(w, (int)sh.block_bytes);
         for (int i = 0; i < 256; i += 64) {
             __m512i v = load(w + i);
             _mm512_store_si512(to + i, _mm512_and_si512(v, low));
@@ -186,26 +182,17 @@ void slx_panel_mul_avx512(const slx_panels *p, const slx_act *a, uint32_t first_
     slx_panel_shape sh = slx_panel_shape_of(p->fmt);
     uint32_t cut[SLX_PANEL_MAX_SEG + 1];
     slx_panel_cuts(p->kblk, p->log2g, cut);
-    bool unpack = a->rows > ROWS && slx_panel_is4(p->fmt);
-    kernel *const *run = p->fmt == SLX_NF_Q4SM  ? (unpack ? unpacked4m : packed4m)
-                         : p->fmt == SLX_NF_Q4S ? (unpack ? unpacked4 : packed4)
-                                                : packed8;
-    job t = {.fmt = p->fmt, .log2g = p->log2g, .cut = cut, .ldo = ldo};
+    bool unpack = a->rows >= UNPACK_ROWS && slx_panel_is4(p->fmt);
+    slx_panel_kernel *const *kernels = p->fmt == SLX_NF_Q4SM  ? (unpack ? unpacked4m : packed4m)
+                                       : p->fmt == SLX_NF_Q4S ? (unpack ? unpacked4 : packed4)
+                                                              : packed8;
+    slx_panel_job t = {.fmt = p->fmt, .log2g = p->log2g, .cut = cut, .ldo = ldo};
     for (uint32_t i = 0; i < count; i++) {
         t.w = p->data + (first_panel + i) * p->panel_bytes;
         if (unpack) {
             unpack4(t.w, p->kblk, sh, scratch);
             t.w = scratch;
         }
-        for (uint32_t row = 0; row < a->rows;) {
-            slx_act_place pl = slx_act_at(a, row);
-            uint32_t n = pl.rows - pl.at < ROWS ? pl.rows - pl.at : ROWS;
-            t.a = pl.base + (size_t)pl.at * 32;
-            t.meta = pl.base + (size_t)pl.rows * 32 + pl.at * 4;
-            t.group_rows = pl.rows;
-            t.out = out + row * ldo + i * SLX_PANEL_ROWS;
-            run[n - 1](&t);
-            row += n;
-        }
+        slx_panel_all_rows(&t, a, 0, kernels, ROWS, out + (size_t)i * SLX_PANEL_ROWS);
     }
 }

@@ -7,8 +7,8 @@
  *   8-bit   | g0 | g1 | ... | g7 | d[16] fp16 (Q8S) or e[16] u8 (MXINT8) |  544 or 528 bytes
  *
  *   group g = 64 bytes = 16 rows x 4 bytes: row r, k = 4g..4g+3 at byte 4r..4r+3. One ymm is 8
- *   rows, one zmm 16: outputs lie across lanes, and 4 activation bytes broadcast to all lanes meet 4
- *   weights of every row.
+ *   rows, one zmm 16: outputs lie across lanes, and 4 activation bytes broadcast to all lanes meet
+ *   4 weights of every row.
  *   4-bit: low nibble k = 4g+i, high nibble k = 16+4g+i. 8-bit: the code as int8; at level AVX-512
  *   as uint8, plus 128.
  *   e: the weight's scale code minus 6 (0 stays 0), so that e << 23 is the float 2^(code-133).
@@ -42,9 +42,7 @@ enum {
     SLX_PANEL_MAX_SEG = 1 << SLX_PANEL_MAX_LOG2G,
     SLX_MAGIC_BITS = 0x4b400000, /* M */
     /* A block of an unpacked panel: 8 groups of codes as bytes, d[16] and m[16] as floats. */
-    SLX_UNPACKED_BLOCK = 512 + 64 + 64,
-    /* The same with each 8-bit code split in two bytes of 4 bits (AVX2). */
-    SLX_UNPACKED_SPLIT_BLOCK = 1024 + 64
+    SLX_UNPACKED_BLOCK = 512 + 64 + 64
 };
 #define SLX_MAGIC 12582912.0f
 
@@ -90,6 +88,24 @@ static inline slx_act_place slx_act_at(const slx_act *a, uint32_t row)
 
 /* cut[s]..cut[s+1]: blocks of segment s, s < 1 << log2g (chip.md 4.2). */
 void slx_panel_cuts(uint32_t kblk, unsigned log2g, uint32_t cut[SLX_PANEL_MAX_SEG + 1]);
+
+/* A few rows against one panel, for the kernels of one level: the first row's place in its group.
+ * */
+typedef struct {
+    const uint8_t *w;        /* panel, or unpacked panel */
+    const uint8_t *a, *meta; /* block 0: codes and floats of the first row */
+    uint32_t group_rows;
+    slx_num_fmt fmt;
+    unsigned log2g;
+    const uint32_t *cut;
+    float *out; /* 16 floats a row, ldo apart */
+    size_t ldo;
+} slx_panel_job;
+typedef void slx_panel_kernel(const slx_panel_job *t);
+/* Rows [first, a->rows) against t's panel, in pieces of n <= step rows of one group by
+ * kernels[n-1]. out: row 0. */
+void slx_panel_all_rows(slx_panel_job *t, const slx_act *a, uint32_t first,
+                        slx_panel_kernel *const *kernels, uint32_t step, float *out);
 
 typedef void slx_panel_mul_fn(const slx_panels *p, const slx_act *a, uint32_t first_panel,
                               uint32_t count, float *out, size_t ldo, void *scratch);
