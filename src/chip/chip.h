@@ -37,20 +37,22 @@ typedef struct {
     struct { double mib, bytes_clk; } rom;
     struct { bool formats[SLX_CF_COUNT]; uint32_t max_m; } isa;
     struct { double w4a8_fj, w8a8_fj, fp32_add_pj, fp32_fma_pj, sram_rd_pj_b, sram_wr_pj_b, rom_pj_b,
-                    noc_pj_b_mm, noc_pj_b_router, hbm_pj_b, serdes_pj_b, leak_w_mm2; } energy;
+                    noc_pj_b_mm, noc_pj_b_router, hbm_pj_b, d2d_pj_b, serdes_pj_b, leak_w_mm2; } energy;
     struct { double int8_mac_um2, fp32_add_um2, fma_lane_um2, sram_mib_mm2, sram_overhead, hbm_phy_mm2; } area;
     int n_sources;
     struct slx_chip_source { const char *key, *from; double pm; } *sources; /* pm = relative uncertainty */
-    uint64_t hash;      /* of every figure above (not of comments or sources) */
+    uint64_t hash;      /* of every figure and format above (not of names, comments or sources) */
     slx_arena arena;
 } slx_chip;
 
-/* name: a path, or a bare name looked up in chips/ (".yaml" added). Refuses unknown keys, missing keys, values out of
+/* name: a path, "-" for standard input, or a bare name looked up in chips/ (".yaml" added). Refuses unknown keys, missing keys, values out of
  * their range, and contradictions, each with file, line, column and key. */
 slx_status slx_chip_load(slx_chip **out, const char *name, slx_err *err);
-/* From text (fuzzing, tests). */
+/* From text, which is not kept. path is what messages and c->path call it. *out is NULL after a failure. */
 slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const char *path, slx_err *err);
-void slx_chip_free(slx_chip *c);
+void slx_chip_free(slx_chip *c); /* NULL is fine */
+/* Where a figure comes from: the entry of its key ("hbm.gib"), else of its section ("hbm"), else NULL. Borrowed. */
+const struct slx_chip_source *slx_chip_get_source(const slx_chip *c, const char *key);
 const char *slx_chip_format_name(slx_chip_format f);
 
 /* What the file implies. Zero where a rate is absent. */
@@ -62,7 +64,7 @@ typedef struct {
 } slx_chip_peaks;
 slx_chip_peaks slx_chip_get_peaks(const slx_chip *c);
 
-/* Reference of every key for docs and `silex chip --keys`: one line a key. */
+/* Reference of every key for docs and `silex chip --keys`: a line of headings, then one line a key. */
 void slx_chip_print_keys(FILE *out);
 
 #endif

@@ -1,0 +1,47 @@
+/* chip.c - what a chip's figures imply, and where they come from. */
+#include "chip/chip_int.h"
+
+#include <string.h>
+
+slx_chip_peaks slx_chip_get_peaks(const slx_chip *c)
+{
+    const double kib = 1024, mib = 1048576, gib = 1073741824;
+    double tiles = c->grid.enabled;
+    double base = 2.0 * c->ten.m * c->ten.n * c->ten.k * tiles * c->grid.clock_ghz * 1e9;
+    slx_chip_peaks p = {
+        .w4a8_ops = base * c->ten.rate.w4a8,
+        .w8a8_ops = base * c->ten.rate.w8a8,
+        .q4s_ops = base * c->ten.rate.q4s,
+        .q8s_ops = base * c->ten.rate.q8s,
+        .bf16_ops = base * c->ten.rate.bf16,
+        .hbm_bytes_s = c->hbm.stacks * (double)c->hbm.bits * c->hbm.gbps_pin * 1e9 / 8,
+        .hbm_bytes = c->hbm.stacks * c->hbm.gib * gib,
+        .spm_bytes = tiles * c->tile.spm_kib * kib,
+        .acc_bytes = tiles * c->tile.acc_kib * kib,
+        .rom_bytes = c->rom.mib * mib,
+        .net_bytes_s = c->net.ports * c->net.gbps * 1e9 / 8,
+    };
+    p.balance_w4a8 = p.w4a8_ops / p.hbm_bytes_s;
+    p.balance_w8a8 = p.w8a8_ops / p.hbm_bytes_s;
+    return p;
+}
+
+static const struct slx_chip_source *source_at(const slx_chip *c, const char *key, size_t len)
+{
+    for (int i = 0; i < c->n_sources; i++)
+        if (strlen(c->sources[i].key) == len && !memcmp(c->sources[i].key, key, len))
+            return &c->sources[i];
+    return NULL;
+}
+
+const struct slx_chip_source *slx_chip_get_source(const slx_chip *c, const char *key)
+{
+    size_t len = strlen(key);
+    for (;;) {
+        const struct slx_chip_source *s = source_at(c, key, len);
+        if (s) return s;
+        while (len && key[len - 1] != '.') len--;
+        if (!len) return NULL;
+        len--;
+    }
+}
