@@ -141,12 +141,14 @@ tpl_value tpl_item(tpl_run *r, tpl_value v, tpl_value key) {
 
 static tpl_value slice(tpl_run *r, tpl_value v, const tpl_value part[3]) {
     if (v.kind == TPL_UNDEFINED) undefined_error(r, v);
+    if (v.kind == TPL_DICT) tpl_error(r, "found a slice of dict, expected a sequence");
     if (!sequence(v)) return no_such(r, v, "[:]", 3);
     int64_t at[3] = {0, 0, 1};
     bool given[3];
     for (int k = 0; k < 3; k++) {
         given[k] = part[k].kind != TPL_MISSING && part[k].kind != TPL_NONE;
-        if (given[k] && !tpl_as_int(part[k], &at[k])) return no_such(r, v, "[:]", 3);
+        if (given[k] && !tpl_as_int(part[k], &at[k]))
+            tpl_error(r, "found %s in a slice, expected int or none", tpl_type(part[k]));
     }
     int64_t step = at[2], n;
     if (!step) tpl_error(r, "found a slice with step 0");
@@ -460,6 +462,9 @@ static tpl_value call_macro(tpl_run *r, const tpl_macro *m, const tpl_argv *a) {
     const tpl_node *d = m->def;
     tpl_scope *sc = scope_new(r, m->scope);
     tpl_value rest = tpl_list_new(r, TPL_F_TUPLE, 0), extra = tpl_dict_new(r, 0), caller = {.kind = TPL_MISSING};
+    if (a->n_pos > d->n_names && !(d->op & TPL_USES_VARARGS))
+        tpl_error(r, "found %zu arguments, expected at most %zu for macro '%.*s'", a->n_pos, d->n_names,
+                  (int)d->name.len, d->name.ptr);
     for (size_t i = d->n_names; i < a->n_pos; i++) tpl_list_add(r, rest.u.l, a->pos[i]);
     bool *given = tpl_alloc(r, d->n_names + 1);
     for (size_t i = 0; i < d->n_names && i < a->n_pos; i++) {
@@ -475,9 +480,12 @@ static tpl_value call_macro(tpl_run *r, const tpl_macro *m, const tpl_argv *a) {
                           a->kw_names[k].ptr, (int)d->name.len, d->name.ptr);
             scope_set(r, sc, d->names[i], a->kw[k]);
             given[i] = true;
-        } else if (slx_str_is(a->kw_names[k], "caller")) {
+        } else if (slx_str_is(a->kw_names[k], "caller") && (d->op & TPL_USES_CALLER)) {
             caller = a->kw[k];
         } else {
+            if (!(d->op & TPL_USES_KWARGS))
+                tpl_error(r, "found the argument '%.*s', which macro '%.*s' does not take", (int)a->kw_names[k].len,
+                          a->kw_names[k].ptr, (int)d->name.len, d->name.ptr);
             tpl_dict_put(r, extra.u.d, tpl_string(r, a->kw_names[k].ptr, NULL, a->kw_names[k].len), a->kw[k]);
         }
     }

@@ -153,6 +153,9 @@ typedef enum {
 /* Operators of two or three characters; those of one are themselves. */
 enum { TPL_EQ = 128, TPL_NE, TPL_LE, TPL_GE, TPL_POW, TPL_FLOORDIV, TPL_IN, TPL_NOT_IN };
 
+/* In the op of a macro or call block: which of Jinja's special names its body holds. */
+enum { TPL_USES_VARARGS = 1, TPL_USES_KWARGS = 2, TPL_USES_CALLER = 4 };
+
 struct tpl_node {
     tpl_node_kind kind;
     uint8_t op;
@@ -202,6 +205,7 @@ typedef struct {
     size_t n_tok, cap_tok;
     size_t pos;
     int nest, loops;
+    uint8_t uses; /* TPL_USES_* of the macro being read */
 } tpl_parse;
 
 _Noreturn void tpl_syntax(tpl_parse *p, uint32_t off, const char *fmt, ...)

@@ -205,6 +205,9 @@ static tpl_node *primary(tpl_parse *p) {
             return constant(p, t->off, (tpl_value){.kind = TPL_NONE});
         tpl_node *n = node(p, TPL_E_NAME, t->off);
         n->name = t->text;
+        if (slx_str_is(n->name, "varargs")) p->uses |= TPL_USES_VARARGS;
+        if (slx_str_is(n->name, "kwargs")) p->uses |= TPL_USES_KWARGS;
+        if (slx_str_is(n->name, "caller")) p->uses |= TPL_USES_CALLER;
         return n;
     }
     case TPL_T_STRING: {
@@ -668,7 +671,9 @@ static tpl_node *statement(tpl_parse *p) {
         n->c = body_to(p, "endfilter", off);
         return n;
     }
+    uint8_t uses = p->uses;
     p->loops = 0;
+    p->uses = 0;
     if (slx_str_is(w, "macro")) {
         n = node(p, TPL_S_MACRO, off);
         n->name = want_name(p, "the macro's name");
@@ -685,6 +690,8 @@ static tpl_node *statement(tpl_parse *p) {
     } else {
         tpl_syntax(p, off, "found the tag '%.*s', which is not supported here", (int)(w.len < 60 ? w.len : 60), w.ptr);
     }
+    n->op = p->uses;
+    p->uses = uses | (n->kind == TPL_S_CALL ? n->op : 0);
     p->loops = loops;
     return n;
 }

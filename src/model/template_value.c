@@ -484,6 +484,10 @@ void tpl_repr(tpl_run *r, tpl_sink *s, tpl_value v) {
         tpl_put(r, s, v.u.macro->def->name.ptr, v.u.macro->def->name.len, false);
         tpl_puts(r, s, "'>");
         break;
+    case TPL_LOOP:
+        snprintf(b, sizeof b, "<LoopContext %zu/%zu>", v.u.loop->i + 1, v.u.loop->items->n);
+        tpl_puts(r, s, b);
+        break;
     default:
         tpl_puts(r, s, "<");
         tpl_puts(r, s, tpl_type(v));

@@ -148,6 +148,36 @@ static void chat_cases_community(void **state) {
     assert_int_equal(t.bad, 0);
 }
 
+typedef struct {
+    tally t;
+    char *vars;
+} expr_tally;
+
+static void expression(json_t *row, const char *dir, void *arg) {
+    (void)dir;
+    expr_tally *x = arg;
+    tally *t = &x->t;
+    if (json_object_get(row, "vars")) { /* of the rows that follow */
+        x->vars = json_dumps(json_object_get(row, "vars"), 0);
+        return;
+    }
+    const json_t *text = json_object_get(row, "template");
+    const char *vars = x->vars;
+    shot s;
+    shoot_text(&s, "case", json_string_value(text), json_string_length(text), vars, strlen(vars));
+    t->run++;
+    t->bad += !matches(&s, row, json_string_value(text));
+    done(&s);
+}
+
+static void expressions(void **state) {
+    (void)state;
+    expr_tally x = {0};
+    assert_true(lines_of("test/vectors/chat/expr_cases.jsonl", NULL, expression, &x) > 900);
+    free(x.vars);
+    assert_int_equal(x.t.bad, 0);
+}
+
 /* ------------------------------------------------------------------ marks */
 
 /* One or more letters and digits of user input become as many private-use characters, which no template holds. What
@@ -449,6 +479,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chat_cases),
         cmocka_unit_test(chat_cases_community),
+        cmocka_unit_test(expressions),
         cmocka_unit_test(marks_of_chat_cases),
         cmocka_unit_test(marks_of_operations),
         cmocka_unit_test(errors_have_a_place),
