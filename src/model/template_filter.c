@@ -431,7 +431,8 @@ tpl_value tpl_filter(tpl_run *r, slx_str name, tpl_value v, const tpl_argv *a) {
         tpl_leave(r);
         return out;
     }
-    tpl_error(r, "found the filter '%.*s', which is not supported here", (int)(name.len < 60 ? name.len : 60), name.ptr);
+    tpl_error(r, "found the filter '%.*s', which is not supported here", (int)(name.len < 60 ? name.len : 60),
+              name.ptr);
 }
 
 /* ------------------------------------------------------------------ tests */

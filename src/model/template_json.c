@@ -1,8 +1,8 @@
-/* template_json.c - JSON into template values, with user input marked, and out of them as Python's json.dumps writes it.
+/* template_json.c - JSON into template values, user input marked, and out of them as Python's json.dumps writes.
  *
- * Marks: every string inside "messages" is user input. The one exception are short identifiers under the keys role, name
- * and type: templates build control tokens from them ('<|' + message.role + '|>'), and an identifier can neither hold
- * nor close one by itself.
+ * Marks: every string inside "messages" is user input, keys too. Exceptions are short identifiers, which can neither
+ * hold nor close a control token by themselves: keys, and what stands under role, name and type, since templates build
+ * control tokens from those ('<|' + message.role + '|>').
  */
 #include "model/template_int.h"
 
@@ -64,8 +64,8 @@ static tpl_value value_in(tpl_run *r, const json_t *j, const char *key, bool use
         for (; it; it = json_object_iter_next((json_t *)(uintptr_t)j, it)) { /* jansson keeps the order of insertion */
             const char *k = json_object_iter_key(it);
             size_t n = json_object_iter_key_len(it);
-            bool role = is_identifier(k, n); /* keys the templates know; others are as free as content */
-            tpl_dict_append(r, v.u.d, string_in(r, k, n, user && !role), value_in(r, json_object_iter_value(it), k, user));
+            tpl_value name = string_in(r, k, n, user && !is_identifier(k, n));
+            tpl_dict_append(r, v.u.d, name, value_in(r, json_object_iter_value(it), k, user));
         }
         tpl_leave(r);
         return v;

@@ -4,7 +4,7 @@
  *
  * Whitespace follows Jinja with trim_blocks and lstrip_blocks: the first newline after a block or comment goes, blanks
  * from the line's beginning to a block or comment go; '-' takes all whitespace on its side, '+' keeps what the two
- * options would take. Inside brackets the ends of a tag are ordinary characters, so {{ {'a': {}} }} ends where it should.
+ * options would take. Inside brackets the ends of a tag are ordinary characters: {{ {'a': {}} }} ends where it should.
  */
 #include "model/template_int.h"
 

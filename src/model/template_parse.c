@@ -79,7 +79,9 @@ static _Noreturn void unexpected(tpl_parse *p, const char *expected) {
     case TPL_T_VAR_END: snprintf(found, sizeof found, "}}"); break;
     case TPL_T_BLOCK_BEGIN: snprintf(found, sizeof found, "{%%"); break;
     case TPL_T_BLOCK_END: snprintf(found, sizeof found, "%%}"); break;
-    case TPL_T_NAME: snprintf(found, sizeof found, "'%.*s'", (int)(t->text.len < 60 ? t->text.len : 60), t->text.ptr); break;
+    case TPL_T_NAME:
+        snprintf(found, sizeof found, "'%.*s'", (int)(t->text.len < 60 ? t->text.len : 60), t->text.ptr);
+        break;
     case TPL_T_STRING: snprintf(found, sizeof found, "a string"); break;
     case TPL_T_INT:
     case TPL_T_FLOAT: snprintf(found, sizeof found, "a number"); break;

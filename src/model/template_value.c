@@ -1,4 +1,4 @@
-/* template_value.c - values of the chat-template interpreter: making, asking, comparing, printing, as Python does it. */
+/* template_value.c - values of chat templates: making, asking, comparing, printing, as Python does. */
 #include "model/template_int.h"
 
 #include <math.h>
@@ -183,7 +183,8 @@ void tpl_dict_remove(tpl_dict *d, size_t i) {
 /* ------------------------------------------------------------------ asking */
 
 const char *tpl_type(tpl_value v) {
-    static const char *const forms[] = {"list", "tuple", "range", "dict_keys", "dict_values", "dict_items", "generator"};
+    static const char *const forms[] = {"list",        "tuple",      "range",    "dict_keys",
+                                        "dict_values", "dict_items", "generator"};
     switch (v.kind) {
     case TPL_MISSING: return "nothing";
     case TPL_UNDEFINED: return "Undefined";

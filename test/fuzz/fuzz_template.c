@@ -10,7 +10,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char chat[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi <b>\"}, {\"role\": \"assistant\","
+    static const char chat[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi <b>\"},"
+                               "{\"role\": \"assistant\","
                                "\"content\": null, \"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\":"
                                "{\"a\": [1, 2.5, true]}}}]}], \"add_generation_prompt\": true, \"tools\": null}";
     const char *text = (const char *)data, *vars = chat;
