@@ -108,7 +108,7 @@ typedef enum {
     SLX_FL_NONE,
 #define SLX_FL_ENUM(list) SLX_FL_##list,
     SLX_FN_LISTS(SLX_FL_ENUM)
-    SLX_FL_GROUP, /* multicast group, 0 = this tile alone */
+    SLX_FL_GROUP, /* multicast: 0 = this tile alone, else 1 + number of the group */
     SLX_FL_COUNT  /* a count >= 1 */
 } slx_fn_list;
 
@@ -150,6 +150,9 @@ static inline unsigned slx_insn_f1(const slx_insn *i) { return i->w[0] >> 16 & 2
 static inline unsigned slx_insn_flags(const slx_insn *i) { return i->w[0] >> 24; }
 /* k = 0, 1: waits; 2, 3: posts. */
 static inline unsigned slx_insn_tok(const slx_insn *i, int k) { return i->w[1] >> (8 * k) & 255; }
+
+/* The instruction table as Markdown: docs/isa.md, written by tools/isagen. */
+void slx_isa_doc(slx_buf *out);
 
 /* Structure of one instruction by itself: opcode, functions, flags, operands unused = 0, registers, immediates, tokens.
  * NULL when legal, else a sentence in buf naming the field, what was found and what was expected. */

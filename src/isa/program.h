@@ -3,14 +3,25 @@
  * A program never contains weights. Its recipe says which tensor of the model goes where in HBM and in which form;
  * strict lays the image out, fast packs straight from the model file.
  *
- *   .slx file, little-endian, every section at a multiple of 64 bytes:
- *   "SILEXSLX" | u32 version | u32 sections | u64 file bytes | u64 hash of all that follows the header
- *   | section table {u32 kind, u32 count, u64 offset, u64 bytes} | sections (kinds of slx_section)
+ *   .slx file, little-endian:
+ *   0   "SILEXSLX" | u32 version | u32 sections | u64 file bytes | u64 hash of all that follows | zeros    64 bytes
+ *   64  section table {u32 kind, u32 count, u64 offset, u64 bytes}, one row for every kind of slx_section, in order
+ *   ..  the sections, each at the next multiple of 64, zeros between; the file ends at a multiple of 64
+ *   A section holds count records of one size, their fields packed in the order of program_fields.c. So a program has
+ *   exactly one file form, and a reader can tell every length, offset and overlap before it uses one.
  */
 #ifndef SLX_PROGRAM_H
 #define SLX_PROGRAM_H
 
 #include "isa/isa.h"
+
+enum { SLX_PROGRAM_VERSION = 1 };
+
+/* Kinds of sections: INFO and DESC hold one record, ENTRIES the pc of the step, then those of the functions. */
+typedef enum {
+    SLX_SECTION_INFO = 1, SLX_SECTION_DESC, SLX_SECTION_REGIONS, SLX_SECTION_GROUPS, SLX_SECTION_ENTRIES,
+    SLX_SECTION_INSNS, SLX_SECTION_WEIGHTS, SLX_SECTION_SPANS, SLX_SECTION_END
+} slx_section;
 
 /* ------------------------------------------------------------------ HBM regions */
 
@@ -136,7 +147,8 @@ void slx_program_free(slx_program *p);
 const slx_region *slx_program_region(const slx_program *p, slx_region_kind kind); /* first of a kind, NULL */
 
 /* File form. Reading checks structure (sizes, counts, names, instruction words by slx_insn_check), not legality: that
- * is verify's. */
+ * is verify's. p is overwritten; after an error there is nothing to free. An all-zero desc means "no descriptor", any
+ * other one must be what slx_desc_layout_init makes of its capacities. */
 slx_status slx_program_write(const slx_program *p, const char *path, slx_err *err);
 slx_status slx_program_read(slx_program *p, const char *path, slx_err *err);
 slx_status slx_program_parse(slx_program *p, const void *data, size_t n, const char *name, slx_err *err);
@@ -144,8 +156,9 @@ void slx_program_serialise(const slx_program *p, slx_buf *out);
 /* SHA-256 of the serialised form, and its size. */
 void slx_program_sha256(const slx_program *p, char out[65], uint64_t *bytes);
 
-/* Text form: directives (.chip, .tiles, .region, .group, .entry, .weight, .desc, .info, .span ...) and instructions with labels.
- * slx_disasm(slx_asm(text)) is stable; slx_asm(slx_disasm(p)) == p. */
+/* Text form (docs/isa-semantics.md): directives .info .desc .region .group .entry .function .weight .span .equ, and
+ * instructions with labels. slx_disasm(slx_asm(text)) is stable; slx_asm(slx_disasm(p)) == p. slx_asm overwrites p and
+ * checks as reading a file does; errors have file, line, column and the source line. */
 void slx_disasm(const slx_program *p, slx_buf *out);
 slx_status slx_asm(slx_program *p, const char *text, size_t len, const char *name, slx_err *err);
 
