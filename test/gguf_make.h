@@ -291,9 +291,9 @@ static inline void slx_gm_tokenizer(slx_gm *m, uint32_t vocab)
 {
     static const char *const control[3] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
     /* "\304\240" is U+0120, the space. Each right after what it is made of. */
-    static const char *const merges[14] = {
-        "t h",          "th e", "\304\240 t", "\304\240t he", "a n", "an d", "\304\240 a",
-        "\304\240a nd", "i n",  "in g",       "e r",          "o n", "r e",  "l l"};
+    static const char *const merges[14] = {"t h", "th e", "\304\240 the", "\304\240 t", "a n", "an d",
+                                           "\304\240 and", "\304\240 a", "i n", "in g", "e r", "o n",
+                                           "r e", "l l"};
     char text[32];
     SLX_ASSERT(vocab >= SLX_GM_MIN_VOCAB);
     slx_gm_str(m, "tokenizer.ggml.model", "gpt2");
