@@ -21,8 +21,8 @@ typedef struct {
     const char *chip;         /* name or path; NULL = silex-1 */
     const char *program_path; /* run this .slx instead of compiling; NULL */
     slx_machine_kind kind;
-    int threads;              /* 0 = all */
-    const slx_kern *kern;     /* NULL = best */
+    int threads;          /* 0 = all */
+    const slx_kern *kern; /* NULL = best */
     bool unfused;
     slx_compile_options compile;
 } slx_engine_options;
@@ -59,27 +59,27 @@ typedef struct {
 slx_status slx_engine_step(slx_engine *e, slx_batch_entry *batch, uint32_t n, slx_err *err);
 
 /* A prompt in chunks of at most `chunk` rows (0 = the program's maximum); logits of the last position as above. */
-slx_status slx_seq_prefill(slx_seq *s, const uint32_t *tokens, uint32_t n, uint32_t chunk, const float **logits,
-                           slx_err *err);
+slx_status slx_seq_prefill(slx_seq *s, const uint32_t *tokens, uint32_t n, uint32_t chunk,
+                           const float **logits, slx_err *err);
 
 /* ------------------------------------------------------------------ generation */
 
 typedef struct {
-    float temperature;   /* 0 = greedy */
-    uint32_t top_k;      /* 0 = off */
-    float top_p, min_p;  /* 1, 0 = off */
+    float temperature;  /* 0 = greedy */
+    uint32_t top_k;     /* 0 = off */
+    float top_p, min_p; /* 1, 0 = off */
     uint64_t seed;
 } slx_sampling;
 
 /* Draws one token from a logit row by the contract's sampling (num): candidates are the first 1,024 in order. */
-slx_status slx_sample_token(const slx_engine *e, const float *logits, uint32_t position, const slx_sampling *p,
-                            uint32_t *token, slx_err *err);
+slx_status slx_sample_token(const slx_engine *e, const float *logits, uint32_t position,
+                            const slx_sampling *p, uint32_t *token, slx_err *err);
 
 typedef struct {
     double load_s, first_token_s;       /* opening the engine; prompt to first token */
     double prefill_tok_s, decode_tok_s; /* decode 0 when fewer than two tokens were made */
     uint32_t prompt_tokens, new_tokens;
-    const char *finish_reason;          /* "stop", "length", "interrupted" */
+    const char *finish_reason; /* "stop", "length", "interrupted" */
     uint64_t hash;
 } slx_generation;
 
@@ -96,9 +96,9 @@ slx_status slx_prompt_tokens(const slx_model *m, const char *text, size_t len, b
 /* ------------------------------------------------------------------ perplexity, bench */
 
 typedef struct {
-    uint64_t tokens;         /* scored */
-    double nll, perplexity;  /* mean natural negative log-likelihood */
-    slx_buf logprobs;        /* doubles, of the scored tokens in order */
+    uint64_t tokens;        /* scored */
+    double nll, perplexity; /* mean natural negative log-likelihood */
+    slx_buf logprobs;       /* doubles, of the scored tokens in order */
     uint64_t hash;
 } slx_perplexity;
 /* llama.cpp's rule: windows of ctx tokens, the second half of each scored (positions ctx/2 .. ctx-2 predict the

@@ -1,0 +1,143 @@
+/* generate.c - from a prompt to an answer: template, prefill, draw, detokenise, stop. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/run_int.h"
+
+#include <jansson.h>
+
+/* {"messages":[{"role":"user","content":TEXT}], ...} as the chat template wants it. */
+static char *variables(const slx_model *m, const char *text, size_t len)
+{
+    json_t *message = json_pack("{s:s, s:s%}", "role", "user", "content", text, len);
+    if (!message) return NULL;
+    json_t *vars = json_pack("{s:[o], s:b}", "messages", message, "add_generation_prompt", 1);
+    int64_t ids[2] = {slx_tok_bos(m->tok), slx_tok_eos(m->tok)};
+    const char *names[2] = {"bos_token", "eos_token"};
+    for (int i = 0; i < 2; i++) {
+        slx_str s = ids[i] >= 0 ? slx_tok_piece(m->tok, (uint32_t)ids[i]) : slx_str_c("");
+        json_object_set_new(vars, names[i], json_stringn_nocheck(s.ptr, s.len));
+    }
+    char *out = json_dumps(vars, JSON_COMPACT);
+    json_decref(vars);
+    return out;
+}
+
+slx_status slx_prompt_tokens(const slx_model *m, const char *text, size_t len, bool raw, slx_buf *ids,
+                             slx_err *err)
+{
+    if (!m->tok) return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "found no tokenizer in the model file");
+    if (!slx_utf8_valid(text, len))
+        return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found text that is not UTF-8");
+    int64_t bos = slx_tok_bos(m->tok);
+    uint32_t first = (uint32_t)bos;
+    bool templated = !raw && m->chat;
+    if (!templated && slx_tok_add_bos(m->tok) && bos >= 0) slx_buf_add(ids, &first, sizeof first);
+    if (!templated) return slx_tokenize(m->tok, text, len, false, ids, err);
+    char *vars = variables(m, text, len);
+    if (!vars) return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found text that JSON cannot hold");
+    slx_rendered r = {0};
+    slx_status st = slx_template_render(m->chat, vars, strlen(vars), NULL, &r, err);
+    if (st == SLX_OK) st = slx_tokenize_rendered(m->tok, &r, ids, err);
+    slx_rendered_free(&r);
+    free(vars);
+    return st;
+}
+
+slx_status slx_sample_token(const slx_engine *e, const float *logits, uint32_t position,
+                            const slx_sampling *p, uint32_t *token, slx_err *err)
+{
+    uint32_t vocab = e->prog.info.vocab;
+    if (p->temperature <= 0 || p->top_k == 1) {
+        float v;
+        slx_kern_get()->topk1(logits, vocab, &v, token);
+        return SLX_OK;
+    }
+    float val[SLX_MAX_CANDIDATES];
+    uint32_t idx[SLX_MAX_CANDIDATES], n = vocab < SLX_MAX_CANDIDATES ? vocab : SLX_MAX_CANDIDATES, chosen;
+    slx_topk(logits, vocab, n, 0, val, idx);
+    slx_sample_params sp = {.seed = p->seed,
+                            .stream = 0,
+                            .position = position,
+                            .top_k = p->top_k,
+                            .c = (float)(1.4426950408889634 / (double)p->temperature),
+                            .top_p = p->top_p,
+                            .min_p = p->min_p};
+    if (!slx_sample(val, n, &sp, &chosen))
+        return slx_fail(err, SLX_EFAULT, "sampling", 0, 0, "a probability is out of range at temperature %g",
+                        (double)p->temperature);
+    *token = idx[chosen];
+    return SLX_OK;
+}
+
+typedef struct {
+    const slx_tokenizer *tok;
+    slx_utf8_stream utf8;
+    void (*on_text)(void *arg, const char *text, size_t len);
+    void *arg;
+} writer;
+
+static void write_token(writer *w, uint32_t token)
+{
+    slx_buf bytes = {0}, text = {0};
+    slx_detokenize(w->tok, token, false, &bytes);
+    if (bytes.len) slx_utf8_stream_add(&w->utf8, bytes.ptr, bytes.len, &text);
+    if (text.len && w->on_text) w->on_text(w->arg, text.ptr, text.len);
+    slx_buf_free(&bytes);
+    slx_buf_free(&text);
+}
+
+static void write_end(writer *w)
+{
+    slx_buf text = {0};
+    slx_utf8_stream_end(&w->utf8, &text);
+    if (text.len && w->on_text) w->on_text(w->arg, text.ptr, text.len);
+    slx_buf_free(&text);
+}
+
+slx_status slx_generate(slx_seq *s, const uint32_t *prompt, uint32_t n, uint32_t max_new, uint32_t chunk,
+                        const slx_sampling *p, void (*on_text)(void *arg, const char *text, size_t len),
+                        void *arg, slx_buf *ids, slx_generation *out, slx_err *err)
+{
+    slx_engine *e = s->e;
+    writer w = {.tok = e->model->tok, .on_text = on_text, .arg = arg};
+    const float *logits = NULL;
+    double start = slx_now_s(), first = 0;
+    memset(out, 0, sizeof *out);
+    SLX_TRY(slx_seq_prefill(s, prompt, n, chunk, &logits, err));
+    out->load_s = e->load_s;
+    out->prompt_tokens = n;
+    out->finish_reason = "length";
+    slx_status st = SLX_OK;
+    uint32_t drawn = 0;
+    while (out->new_tokens < max_new) {
+        uint32_t token;
+        st = slx_sample_token(e, logits, s->length, p, &token, err);
+        if (st != SLX_OK) break;
+        if (!drawn++) first = slx_now_s();
+        if (w.tok && slx_tok_is_eog(w.tok, token)) {
+            out->finish_reason = "stop";
+            break;
+        }
+        slx_buf_add(ids, &token, sizeof token);
+        out->new_tokens++;
+        if (w.tok) write_token(&w, token);
+        if (slx_interrupted()) {
+            out->finish_reason = "interrupted";
+            break;
+        }
+        if (out->new_tokens == max_new || s->length == e->prog.info.max_context) break;
+        slx_batch_entry b = {.seq = s, .tokens = &token, .n = 1, .n_logits = 1};
+        st = slx_engine_step(e, &b, 1, err);
+        if (st != SLX_OK) break;
+        logits = b.logits;
+    }
+    double end = slx_now_s();
+    write_end(&w);
+    if (!drawn) first = end;
+    out->first_token_s = first - start;
+    out->prefill_tok_s = n / (first - start);
+    if (drawn > 1) out->decode_tok_s = (drawn - 1) / (end - first);
+    out->hash = slx_seq_hash(s);
+    return st;
+}

@@ -1,0 +1,25 @@
+/* run_int.h - inside run: what an engine and a sequence hold. */
+#ifndef SLX_RUN_INT_H
+#define SLX_RUN_INT_H
+
+#include "run/run.h"
+
+struct slx_engine {
+    slx_chip *chip;
+    slx_model *model;
+    slx_program prog;
+    bool have_prog;
+    slx_machine *machine;
+    uint32_t *free_pages; /* stack of page numbers */
+    uint32_t n_free;
+    double load_s;
+};
+
+struct slx_seq {
+    slx_engine *e;
+    uint32_t length;
+    uint32_t *pages, n_pages, cap_pages;
+    slx_hash hash;
+};
+
+#endif
