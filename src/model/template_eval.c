@@ -141,8 +141,7 @@ tpl_value tpl_item(tpl_run *r, tpl_value v, tpl_value key) {
 
 static tpl_value slice(tpl_run *r, tpl_value v, const tpl_value part[3]) {
     if (v.kind == TPL_UNDEFINED) undefined_error(r, v);
-    if (v.kind == TPL_DICT) tpl_error(r, "found a slice of dict, expected a sequence");
-    if (!sequence(v)) return no_such(r, v, "[:]", 3);
+    if (!sequence(v)) tpl_error(r, "found a slice of %s, expected a sequence", tpl_type(v));
     int64_t at[3] = {0, 0, 1};
     bool given[3];
     for (int k = 0; k < 3; k++) {
@@ -273,7 +272,7 @@ static tpl_value arithmetic(tpl_run *r, int op, tpl_value a, tpl_value b) {
     if (op == '+' && a.kind == TPL_LIST && b.kind == TPL_LIST && a.u.l->form == b.u.l->form &&
         a.u.l->form <= TPL_F_TUPLE)
         return concat_lists(r, a.u.l, b.u.l);
-    if (op == '%' && a.kind == TPL_STR && b.kind != TPL_UNDEFINED) return tpl_format_percent(r, a.u.s, b);
+    if (op == '%' && a.kind == TPL_STR) return tpl_format_percent(r, a.u.s, b);
     if (op == '*') {
         bool seq_a = a.kind == TPL_STR || (a.kind == TPL_LIST && a.u.l->form <= TPL_F_TUPLE);
         bool seq_b = b.kind == TPL_STR || (b.kind == TPL_LIST && b.u.l->form <= TPL_F_TUPLE);

@@ -103,13 +103,14 @@ FILTER(f_replace) {
 FILTER(f_indent) {
     tpl_value arg[3];
     tpl_bind(r, "indent", a, "width,first,blank", 0, arg);
+    const tpl_str *text = tpl_want_str(r, "indent", v);
     const tpl_str *pad = arg[0].kind == TPL_STR ? arg[0].u.s : NULL;
     if (!pad)
         pad = tpl_repeat(r, tpl_string_c(r, " ").u.s,
                          arg[0].kind == TPL_MISSING ? 4 : tpl_want_int(r, "indent", arg[0])).u.s;
     tpl_sink in, out;
     tpl_sink_init(r, &in, 64);
-    tpl_put_str(r, &in, tpl_to_str(r, v));
+    tpl_put_str(r, &in, text);
     tpl_puts(r, &in, "\n"); /* so that a newline at the end is not lost */
     const tpl_list *l = tpl_splitlines(r, tpl_sink_value(r, &in).u.s, false).u.l;
     tpl_sink_init(r, &out, in.n + 64);
@@ -189,7 +190,7 @@ FILTER(f_round) {
         if (slx_str_is(name, "floor")) return tpl_float(floor(f * scale) / scale);
         if (!slx_str_is(name, "common")) tpl_error(r, "round: found an unknown method");
     }
-    if (v.kind != TPL_FLOAT) return v;
+    if (v.kind != TPL_FLOAT) return v.kind == TPL_BOOL ? tpl_int(v.u.b) : v;
     char b[400]; /* the decimal nearest to the exact value, halves to even: what printf does */
     snprintf(b, sizeof b, "%.*f", (int)digits, f);
     tpl_str t = {b, NULL, strlen(b)};
@@ -279,7 +280,8 @@ FILTER(f_reverse) {
         for (size_t i = l->n; i-- > 0;) tpl_put_str(r, &out, l->v[i].u.s);
         return tpl_sink_value(r, &out);
     }
-    tpl_value out = generator(r);
+    bool walked = v.kind == TPL_LIST && v.u.l->form == TPL_F_GENERATOR; /* of those Jinja makes a list */
+    tpl_value out = tpl_list_new(r, walked ? TPL_F_LIST : TPL_F_GENERATOR, l->n);
     for (size_t i = l->n; i-- > 0;) tpl_list_add(r, out.u.l, l->v[i]);
     return out;
 }
@@ -354,6 +356,7 @@ static tpl_argv rest(const tpl_argv *a, size_t n) {
 
 FILTER(f_map) {
     tpl_value out = generator(r);
+    if (!tpl_truth(v)) return out; /* Jinja does not look at what is empty, none included */
     const tpl_list *l = tpl_items(r, v);
     if (!a->n_pos) {
         tpl_value arg[2];
@@ -373,6 +376,7 @@ FILTER(f_map) {
 /* select, reject and their attr forms: keep the items whose test is `keep`. */
 static tpl_value chosen(tpl_run *r, tpl_value v, const tpl_argv *a, bool by_attr, bool keep) {
     tpl_value out = generator(r);
+    if (!tpl_truth(v)) return out; /* as in map */
     const tpl_list *l = tpl_items(r, v);
     if (by_attr && !a->n_pos) tpl_error(r, "selectattr: found no attribute");
     size_t n = by_attr;
@@ -454,10 +458,13 @@ static bool same_case(tpl_run *r, tpl_value v, tpl_case c) {
     return tpl_equal(r, tpl_recase(r, s, c), str) && !tpl_equal(r, tpl_recase(r, s, other), str);
 }
 
-static int64_t remainder_of(tpl_run *r, tpl_value v, int64_t by) {
-    int64_t i = tpl_want_int(r, "test", v);
+/* v % by as Python has it, for by > 0; of other divisors only the zero is right. */
+static double remainder_of(tpl_run *r, tpl_value v, int64_t by) {
+    int64_t i;
+    if (!tpl_is_number(v)) tpl_error(r, "test: found %s, expected a number", tpl_type(v));
     if (!by) tpl_error(r, "found a division by zero");
-    return by == -1 ? 0 : i % by;
+    double m = tpl_as_int(v, &i) ? (double)(by == -1 ? 0 : i % by) : fmod(v.u.f, (double)by);
+    return m < 0 ? m + (double)by : m;
 }
 
 /* Tests of the value alone; -1: no such test. */
@@ -477,7 +484,7 @@ static int plain_test(tpl_run *r, slx_str name, tpl_value v) {
     if (slx_str_is(name, "false")) return v.kind == TPL_BOOL && !v.u.b;
     if (slx_str_is(name, "callable"))
         return v.kind == TPL_MACRO || v.kind == TPL_FUNCTION || v.kind == TPL_METHOD || v.kind == TPL_UNDEFINED;
-    if (slx_str_is(name, "odd")) return remainder_of(r, v, 2) != 0;
+    if (slx_str_is(name, "odd")) return remainder_of(r, v, 2) == 1;
     if (slx_str_is(name, "even")) return remainder_of(r, v, 2) == 0;
     if (slx_str_is(name, "lower")) return same_case(r, v, TPL_LOWER);
     if (slx_str_is(name, "upper")) return same_case(r, v, TPL_UPPER);

@@ -134,7 +134,9 @@ tpl_value tpl_format_percent(tpl_run *r, const tpl_str *f, tpl_value args) {
         if (p.zero) p.fill = '0';
         put_number(r, &out, &p, v);
     }
-    if (used < n && args.kind != TPL_DICT) tpl_error(r, "format: found more values than the text takes");
+    /* Python minds values left over only of a tuple, a string or a number */
+    bool container = args.kind == TPL_DICT || args.kind == TPL_UNDEFINED || (args.kind == TPL_LIST && !tuple);
+    if (used < n && !container) tpl_error(r, "format: found more values than the text takes");
     return tpl_sink_value(r, &out);
 }
 
