@@ -1,0 +1,90 @@
+/* plan.h - what the compiler decides before it writes a word: formats, sizes, tilings, places. Plain data, printable.
+ *
+ * Scratchpad of a tile
+ *   0        header of the descriptor (64 bytes)
+ *   wbuf[0]  weight buffer, wbuf[1] the other, each wbuf_bytes
+ *   common   areas of the phase that runs, laid out anew for every phase
+ * HBM: the regions of program.h in the order WEIGHTS, ROPE, DESC, KV, EXCHANGE, LOGITS
+ *   WEIGHTS  layer 0 | layer 1 | ... | tail | planes       layers and tail layer_stride bytes apart; tail is output_norm
+ *            where a layer has attn_norm, so that "the next layer's norm" is one address for every layer
+ *   EXCHANGE rows_pad rows a buffer: max_rows and one row tile more, so that intervals of addresses stay inside
+ */
+#ifndef SLX_PLAN_H
+#define SLX_PLAN_H
+
+#include "compile/compile.h"
+
+/* Matrices of a layer, in the order they lie in HBM; the head is apart. */
+#define SLX_MATS(X) X(Q, "q") X(K, "k") X(V, "v") X(O, "o") X(GATE, "gate") X(UP, "up") X(DOWN, "down") X(HEAD, "head")
+typedef enum {
+#define X(n, t) SLX_MAT_##n,
+    SLX_MATS(X)
+#undef X
+    SLX_N_MATS
+} slx_mat_id;
+
+typedef struct {
+    uint32_t n, k, n_pad, kblk, slices, ns;
+    uint32_t fmt, log2g, pieces, rot;
+    uint64_t slice_bytes, off_w;  /* off_w: from the layer's base; head: from the region's base */
+    const char *why;              /* why this format, for people */
+} slx_mat_plan;
+
+/* Scratchpad maps: every address by name. */
+typedef struct { uint64_t a, as, y, end; uint32_t mr; } slx_map_linear;
+typedef struct { uint64_t a, as, g, u, q, qs, end; uint32_t mr; } slx_map_gateup;
+typedef struct { uint64_t idx, a, as, y, end; uint32_t mr; } slx_map_head;
+typedef struct { uint64_t idx, codes, scales, x, n, w, q, qs, end; uint32_t mr; } slx_map_embed;
+typedef struct { uint64_t x, y, w, q, qs, end; uint32_t mr; } slx_map_rows;
+typedef struct { uint64_t idx, idx_stride, tab, q, k, v, r, qc, qs, kc, ks, vc, vs, end; uint32_t mr; } slx_map_rope;
+typedef struct {
+    uint64_t item, q, qs, lim, pages, page, page_step, t, pc, ps, st2, o2, stt, ot, sts, os, oc, ocs, end;
+    uint32_t item_rows;
+} slx_map_attn;
+
+typedef struct {
+    const slx_model *model;
+    const slx_chip *chip;
+    slx_compile_options opt;         /* resolved */
+    uint32_t tiles, spm_bytes, acc_cells, max_m, rows_cap;
+    uint32_t hdp, group, kblk_d, kblk_a, kblk_ff, vocab_pad, max_chunks;
+    bool heads_quantised;            /* head_dim % 32 == 0 */
+
+    slx_mat_plan mat[SLX_N_MATS];
+    uint32_t embd_fmt;
+    const char *embd_why;
+    uint32_t wbuf_bytes;
+    uint64_t wbuf[2];
+    slx_map_linear lin_qkv, lin_o, lin_down;
+    slx_map_gateup gateup;
+    slx_map_head head;
+    slx_map_embed embed;
+    slx_map_rows rows, rowq;
+    slx_map_rope rope;
+    slx_map_attn attn;
+
+    slx_region region[SLX_N_REGION_KINDS];
+    uint64_t off_attn_norm, off_ffn_norm, layer_stride;
+    uint64_t embd_addr, embd_bytes, embd_off_scale, embd_off_m;
+    uint64_t head_bytes, head_off_scale, head_off_m; /* == embd's when tied */
+    slx_desc_layout desc;
+    uint64_t page_stride, kv_head_stride, kv_layer_stride;
+    uint32_t rows_pad;
+    /* EXCHANGE, absolute addresses; strides in bytes */
+    uint64_t x, x_stride, a1c, a1s, qkv, qkv_stride, off_k, off_v, qc, qs, attn_out, attn_out_stride, a2c, a2s, y,
+        y_stride, a4c, a4s;
+} slx_plan;
+
+slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c, const slx_compile_options *opt,
+                         slx_err *err);
+void slx_plan_print(const slx_plan *p, FILE *out);
+const char *slx_mat_name(slx_mat_id id);
+
+/* plan_spm.c: pieces, row tiles and scratchpad maps for the formats already chosen. */
+slx_status slx_plan_spm(slx_plan *p, slx_err *err);
+
+/* Words, spans and recipe of a plan. out is initialised. dump: "schedule" prints the spans. */
+slx_status slx_emit(slx_program *out, const slx_plan *p, slx_err *err);
+void slx_schedule_print(const slx_program *p, FILE *out);
+
+#endif

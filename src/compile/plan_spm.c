@@ -1,0 +1,298 @@
+/* plan_spm.c - scratchpad and accumulators: how large a weight buffer, how many pieces of the contraction, how many rows
+ * a tile of rows, and where everything lies.
+ *
+ * Each phase has a function that lays out its areas for `mr` rows and gives the first byte behind them. The weight
+ * buffer is found by trying: half the scratchpad, then smaller; the choice that leaves the largest row tiles wins.
+ */
+#include "compile/plan.h"
+#include "compile/tmpl_int.h"
+
+typedef struct {
+    uint64_t at;
+} bump;
+
+static uint64_t area(bump *b, uint64_t bytes) {
+    uint64_t at = b->at;
+    b->at = up(at + bytes, 64);
+    return at;
+}
+
+static uint32_t piece_blocks_max(const slx_mat_plan *m, uint32_t pieces) {
+    uint32_t max = 0;
+    for (uint32_t i = 0; i < pieces; i++) {
+        uint32_t n = slx_tree_cut(m->kblk, pieces, i + 1) - slx_tree_cut(m->kblk, pieces, i);
+        if (n > max) max = n;
+    }
+    return max;
+}
+
+static uint64_t tile_bytes(const slx_mat_plan *m, uint32_t pieces) {
+    size_t s, mm;
+    return slx_btile_bytes(m->fmt, m->ns, piece_blocks_max(m, pieces), &s, &mm);
+}
+
+static unsigned log2u(uint32_t v) {
+    unsigned n = 0;
+    while (v >> (n + 1)) n++;
+    return n;
+}
+
+/* Cells of the accumulators one row takes. */
+static uint64_t cells_a_row(const slx_mat_plan *m) {
+    return (uint64_t)(m->pieces + m->log2g - log2u(m->pieces)) * m->ns;
+}
+
+/* ------------------------------------------------------------------ maps: areas of one phase for mr rows */
+
+static uint64_t map_linear(slx_map_linear *o, uint64_t at, uint32_t kp, uint32_t ns, uint32_t mr) {
+    bump b = {at};
+    o->mr = mr;
+    o->a = area(&b, (uint64_t)mr * kp * 32);
+    o->as = area(&b, (uint64_t)mr * kp);
+    o->y = area(&b, (uint64_t)mr * ns * 4);
+    return o->end = b.at;
+}
+
+static uint64_t map_gateup(slx_map_gateup *o, uint64_t at, uint32_t kp, uint32_t mr) {
+    bump b = {at};
+    o->mr = mr;
+    o->a = area(&b, (uint64_t)mr * kp * 32);
+    o->as = area(&b, (uint64_t)mr * kp);
+    o->g = area(&b, (uint64_t)mr * 128);
+    o->u = area(&b, (uint64_t)mr * 128);
+    o->q = area(&b, (uint64_t)mr * 32);
+    o->qs = area(&b, mr);
+    return o->end = b.at;
+}
+
+static uint64_t map_head(slx_map_head *o, uint64_t at, uint32_t kp, uint32_t ns, uint32_t mr) {
+    bump b = {at};
+    o->mr = mr;
+    o->idx = area(&b, 4ull * mr);
+    o->a = area(&b, (uint64_t)mr * kp * 32);
+    o->as = area(&b, (uint64_t)mr * kp);
+    o->y = area(&b, (uint64_t)mr * ns * 4);
+    return o->end = b.at;
+}
+
+static uint64_t map_embed(const slx_plan *p, slx_map_embed *o, uint64_t at, uint32_t mr) {
+    bump b = {at};
+    uint64_t d = p->model->hp.d_model, kb = (uint64_t)mr * p->kblk_d;
+    o->mr = mr;
+    o->idx = area(&b, 4ull * mr);
+    o->codes = area(&b, kb * slx_fmt_code_bytes(p->embd_fmt));
+    o->scales = area(&b, 2 * up(kb * slx_fmt_scale_bytes(p->embd_fmt), 64)); /* d, and m of Q4SM */
+    o->x = area(&b, mr * row_bytes(d));
+    o->n = area(&b, mr * row_bytes(d));
+    o->w = area(&b, 4 * d);
+    o->q = area(&b, kb * 32);
+    o->qs = area(&b, kb);
+    return o->end = b.at;
+}
+
+static uint64_t map_rows(slx_map_rows *o, uint64_t at, uint64_t d, bool norm, uint32_t mr) {
+    bump b = {at};
+    uint64_t kb = (uint64_t)mr * ((d + 31) / 32);
+    o->mr = mr;
+    o->x = area(&b, mr * row_bytes(d));
+    o->y = area(&b, norm ? mr * row_bytes(d) : 0);
+    o->w = area(&b, norm ? 4 * d : 0);
+    o->q = area(&b, kb * 32);
+    o->qs = area(&b, kb);
+    return o->end = b.at;
+}
+
+static uint64_t map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32_t mr) {
+    bump b = {at};
+    const slx_hparams *hp = &p->model->hp;
+    uint64_t qr = 4ull * hp->head_dim * hp->n_heads * mr, kr = 4ull * hp->head_dim * hp->n_kv_heads * mr;
+    uint64_t qc = (uint64_t)mr * hp->n_heads * p->hdp, kc = (uint64_t)mr * p->hdp;
+    o->mr = mr;
+    o->idx_stride = up(4ull * mr, 64);
+    o->idx = area(&b, 4 * o->idx_stride);
+    o->tab = area(&b, 4ull * mr * hp->n_rot);
+    o->q = area(&b, qr);
+    o->k = area(&b, kr);
+    o->v = area(&b, kr);
+    o->r = area(&b, qr);
+    o->qc = area(&b, qc);
+    o->qs = area(&b, qc / 32);
+    o->kc = area(&b, kc);
+    o->ks = area(&b, kc / 32);
+    o->vc = area(&b, kc);
+    o->vs = area(&b, mr);
+    return o->end = b.at;
+}
+
+static uint64_t map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint32_t pages, uint32_t rows) {
+    bump b = {at};
+    uint64_t hd = p->model->hp.head_dim, m = (uint64_t)rows * p->group;
+    o->item_rows = rows;
+    o->item = area(&b, 64);
+    o->q = area(&b, m * p->hdp);
+    o->qs = area(&b, m * p->hdp / 32);
+    o->lim = area(&b, 8ull * rows);
+    o->pages = area(&b, 4 * up(p->max_chunks, SLX_GROUP_CHUNKS));
+    o->page_step = pages > 1 ? 264ull * p->hdp : 0;
+    o->page = area(&b, 264ull * p->hdp * pages);
+    o->t = area(&b, m * 4 * SLX_MAX_CHUNK);
+    o->pc = area(&b, m * SLX_MAX_CHUNK);
+    o->ps = area(&b, m * SLX_MAX_CHUNK / 32);
+    o->st2 = area(&b, 8 * m);
+    o->o2 = area(&b, m * hd * 4);
+    o->stt = area(&b, 8 * m);
+    o->ot = area(&b, m * hd * 4);
+    o->sts = area(&b, 8 * m);
+    o->os = area(&b, m * hd * 4);
+    o->oc = area(&b, p->heads_quantised ? m * hd : 0);
+    o->ocs = area(&b, p->heads_quantised ? m * hd / 32 : 0);
+    return o->end = b.at;
+}
+
+/* ------------------------------------------------------------------ fitting */
+
+/* The phase that did not fit, with what it needs at least. */
+typedef struct {
+    const char *phase, *what;
+    uint64_t need, have;
+} misfit;
+
+static uint32_t min_u64(uint64_t a, uint64_t b) { return (uint32_t)(a < b ? a : b); }
+
+/* Largest mr <= cap for which end(mr) fits; the expression uses MR. 0 = none. */
+#define FIT(dst, cap, expr)                                                                        \
+    do {                                                                                           \
+        uint32_t lo_ = 0, hi_ = (cap);                                                             \
+        while (lo_ < hi_) {                                                                        \
+            uint32_t MR = lo_ + (hi_ - lo_ + 1) / 2;                                               \
+            if ((expr) <= p->spm_bytes) lo_ = MR;                                                  \
+            else hi_ = MR - 1;                                                                     \
+        }                                                                                          \
+        (dst) = lo_;                                                                               \
+        if (lo_) {                                                                                 \
+            uint32_t MR = lo_;                                                                     \
+            (void)(expr);                                                                          \
+        }                                                                                          \
+    } while (0)
+
+/* Fewest pieces whose tiles are at most `budget`; 0 = not even with all. A node of the tree needs a block at least. */
+static uint32_t pieces_for(const slx_mat_plan *m, uint64_t budget) {
+    for (uint32_t n = 1; n <= 1u << m->log2g; n *= 2)
+        if (tile_bytes(m, n) <= budget) return n;
+    return 0;
+}
+
+static bool fits(misfit *bad, uint32_t mr, const char *phase, const char *what, uint64_t need, uint64_t have) {
+    if (mr) return true;
+    *bad = (misfit){phase, what, need, have};
+    return false;
+}
+
+/* Lays everything out with weight buffers of at most `budget` bytes. Returns a score, 0 = does not fit. */
+static double lay_out(slx_plan *p, uint64_t budget, misfit *bad) {
+    slx_mat_plan *m = p->mat;
+    const slx_hparams *hp = &p->model->hp;
+    uint64_t wbuf = 0;
+    for (int i = 0; i < SLX_N_MATS; i++) {
+        m[i].pieces = pieces_for(&m[i], budget);
+        if (!fits(bad, m[i].pieces, slx_mat_name((slx_mat_id)i), "two weight buffers of scratchpad",
+                  2 * tile_bytes(&m[i], 1u << m[i].log2g), 2 * budget))
+            return 0;
+    }
+    /* q, k, v run without a barrier between them and share one map; gate and up share a buffer */
+    for (int i = SLX_MAT_Q; i <= SLX_MAT_V; i++)
+        for (int j = SLX_MAT_Q; j <= SLX_MAT_V; j++)
+            if (m[j].pieces > m[i].pieces) m[i].pieces = m[j].pieces;
+    uint64_t both = tile_bytes(&m[SLX_MAT_GATE], 1) + tile_bytes(&m[SLX_MAT_UP], 1);
+    uint32_t gu = m[SLX_MAT_GATE].pieces > m[SLX_MAT_UP].pieces ? m[SLX_MAT_GATE].pieces : m[SLX_MAT_UP].pieces;
+    if (gu == 1 && both > budget) gu = 1u << m[SLX_MAT_GATE].log2g >= 2 ? 2 : 0;
+    if (!fits(bad, gu, "gate and up", "two weight buffers of scratchpad", 2 * both, 2 * budget)) return 0;
+    m[SLX_MAT_GATE].pieces = m[SLX_MAT_UP].pieces = gu;
+    for (int i = 0; i < SLX_N_MATS; i++)
+        if (tile_bytes(&m[i], m[i].pieces) > wbuf) wbuf = tile_bytes(&m[i], m[i].pieces);
+    if (gu == 1 && both > wbuf) wbuf = both;
+    p->wbuf_bytes = (uint32_t)up(wbuf, 64);
+    p->wbuf[0] = 64;
+    p->wbuf[1] = p->wbuf[0] + p->wbuf_bytes;
+    uint64_t at = p->wbuf[1] + p->wbuf_bytes, have = p->spm_bytes;
+    double score = 0;
+    uint32_t all_rows = min_u64(p->max_m, p->opt.max_rows);
+
+#define LINEAR(dst, first, name)                                                                   \
+    do {                                                                                           \
+        slx_map_linear *o_ = &(dst);                                                               \
+        uint32_t kp_ = piece_blocks_max(&m[first], m[first].pieces);                               \
+        uint32_t cap_ = min_u64(all_rows, p->acc_cells / cells_a_row(&m[first])), mr_;             \
+        if (!fits(bad, cap_, name, "accumulator cells", cells_a_row(&m[first]), p->acc_cells)) return 0; \
+        FIT(mr_, cap_, map_linear(o_, at, kp_, m[first].ns, MR));                                  \
+        if (!fits(bad, mr_, name, "bytes of scratchpad", map_linear(o_, at, kp_, m[first].ns, 1), have)) return 0; \
+        score += (double)mr_ / all_rows / (m[first].pieces > 1 ? 2 : 1);                           \
+    } while (0)
+    LINEAR(p->lin_qkv, SLX_MAT_Q, "q, k, v");
+    LINEAR(p->lin_o, SLX_MAT_O, "o");
+    LINEAR(p->lin_down, SLX_MAT_DOWN, "down");
+#undef LINEAR
+    uint32_t mr, cap, kp = piece_blocks_max(&m[SLX_MAT_GATE], gu);
+    cap = min_u64(all_rows, p->acc_cells / cells_a_row(&m[SLX_MAT_GATE]));
+    if (!fits(bad, cap, "gate and up", "accumulator cells", cells_a_row(&m[SLX_MAT_GATE]), p->acc_cells)) return 0;
+    FIT(mr, cap, map_gateup(&p->gateup, at, kp, MR));
+    if (!fits(bad, mr, "gate and up", "bytes of scratchpad", map_gateup(&p->gateup, at, kp, 1), have)) return 0;
+    score += (double)mr / all_rows / (gu > 1 ? 2 : 1);
+
+    const slx_mat_plan *h = &m[SLX_MAT_HEAD];
+    kp = piece_blocks_max(h, h->pieces);
+    cap = min_u64(min_u64(p->max_m, p->opt.max_samples), p->acc_cells / cells_a_row(h));
+    if (!fits(bad, cap, "head", "accumulator cells", cells_a_row(h), p->acc_cells)) return 0;
+    FIT(mr, cap, map_head(&p->head, at, kp, h->ns, MR));
+    if (!fits(bad, mr, "head", "bytes of scratchpad", map_head(&p->head, at, kp, h->ns, 1), have)) return 0;
+
+    cap = min_u64(p->rows_cap, 4095);
+    FIT(mr, cap, map_embed(p, &p->embed, at, MR));
+    if (!fits(bad, mr, "embed", "bytes of scratchpad", map_embed(p, &p->embed, at, 1), have)) return 0;
+    FIT(mr, cap, map_rows(&p->rows, at, hp->d_model, true, MR));
+    if (!fits(bad, mr, "rows", "bytes of scratchpad", map_rows(&p->rows, at, hp->d_model, true, 1), have)) return 0;
+    score += (double)mr / cap;
+    uint64_t cols = (uint64_t)hp->n_heads * hp->head_dim;
+    FIT(mr, cap, map_rows(&p->rowq, at, cols, false, MR));
+    if (!fits(bad, mr, "rowq", "bytes of scratchpad", map_rows(&p->rowq, at, cols, false, 1), have)) return 0;
+    cap = min_u64(p->rows_cap, 4095 / hp->n_heads);
+    FIT(mr, cap, map_rope(p, &p->rope, at, MR));
+    if (!fits(bad, mr, "rope", "bytes of scratchpad", map_rope(p, &p->rope, at, 1), have)) return 0;
+    score += (double)mr / p->rows_cap;
+
+    /* items: enough of them for every tile in a step of max_rows; two page buffers unless they cost half the rows */
+    uint64_t wide = p->group * (uint64_t)(hp->head_dim > SLX_MAX_CHUNK ? hp->head_dim : SLX_MAX_CHUNK);
+    uint32_t want = (uint32_t)(((uint64_t)p->opt.max_rows * hp->n_kv_heads + p->tiles - 1) / p->tiles), one, two;
+    cap = min_u64(p->max_m / p->group, p->acc_cells / wide);
+    if (!fits(bad, cap, "attention", "accumulator cells or rows of a product", wide, p->acc_cells)) return 0;
+    cap = min_u64(min_u64(cap, want), p->opt.max_rows);
+    FIT(one, cap, map_attn(p, &p->attn, at, 1, MR));
+    if (!fits(bad, one, "attention", "bytes of scratchpad", map_attn(p, &p->attn, at, 1, 1), have)) return 0;
+    FIT(two, cap, map_attn(p, &p->attn, at, 2, MR));
+    if (two * 2 < one) map_attn(p, &p->attn, at, 1, one);
+    score += (double)p->attn.item_rows / cap;
+    return score;
+}
+
+slx_status slx_plan_spm(slx_plan *p, slx_err *err) {
+    misfit bad = {0}, first = {0};
+    double best = 0;
+    uint64_t best_budget = 0;
+    for (uint64_t budget = p->spm_bytes / 2; budget >= 256; budget -= budget / 8 + 1) {
+        double s = lay_out(p, budget, &bad);
+        if (s > best) {
+            best = s;
+            best_budget = budget;
+        } else if (s <= 0 && (!first.phase || bad.need < first.need)) {
+            first = bad;
+        }
+    }
+    if (best <= 0)
+        return slx_fail(err, SLX_EUNSUPPORTED, p->chip->path, 0, 0,
+                        "%s of %s needs at least %llu %s, the chip has %llu; a smaller model, fewer rows a step or a "
+                        "larger tile.spm_kib or tile.acc_kib would fit",
+                        first.phase, p->model->name, (unsigned long long)first.need, first.what,
+                        (unsigned long long)first.have);
+    lay_out(p, best_budget, &bad);
+    return SLX_OK;
+}

@@ -1,0 +1,103 @@
+/* step.c - one step's descriptor from the rows its sequences want computed. Layout: program.h.
+ *
+ * Rows stand in the order of the sequences. A sequence's rows are cut into pieces of item_rows; each piece times each KV
+ * head is one attention item over all chunks up to its last row. Items go to tiles in equal runs: which tile does
+ * which changes no bit.
+ */
+#include "isa/step.h"
+
+#include <string.h>
+
+
+static void put32(uint8_t *base, uint64_t i, uint32_t v) {
+    uint8_t *p = base + 4 * i;
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
+}
+
+#define REFUSE(...) slx_fail(err, SLX_EINPUT, "", 0, 0, __VA_ARGS__)
+
+static slx_status check_seq(const slx_program_info *in, const slx_step_seq *s, uint32_t i, slx_err *err) {
+    uint64_t end = (uint64_t)s->pos0 + s->n;
+    if (s->n == 0) return REFUSE("sequence %u has no rows in this step, expected at least one", i);
+    if (s->n_samples > s->n) return REFUSE("sequence %u wants %u logit rows of %u rows", i, s->n_samples, s->n);
+    if (end > in->max_context)
+        return REFUSE("sequence %u reaches position %llu, the program's context is %u", i, (unsigned long long)end - 1,
+                      in->max_context);
+    if ((uint64_t)s->n_pages * SLX_MAX_CHUNK < end)
+        return REFUSE("sequence %u has %u pages, expected %llu for position %llu", i, s->n_pages,
+                      (unsigned long long)((end + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK), (unsigned long long)end - 1);
+    for (uint32_t k = 0; k < s->n_pages; k++)
+        if (s->pages[k] >= in->desc.max_pages)
+            return REFUSE("sequence %u uses page %u, the pool has %u", i, s->pages[k], in->desc.max_pages);
+    for (uint32_t k = 0; k < s->n; k++)
+        if (s->tokens[k] >= in->vocab)
+            return REFUSE("sequence %u has token %u, the vocabulary has %u", i, s->tokens[k], in->vocab);
+    return SLX_OK;
+}
+
+static slx_status check_total(const char *what, uint64_t found, uint32_t max, slx_err *err) {
+    if (found <= max) return SLX_OK;
+    return REFUSE("the step has %llu %s, the program takes %u", (unsigned long long)found, what, max);
+}
+
+slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx_step_seq *seqs, uint32_t n_seqs,
+                          slx_err *err) {
+    const slx_desc_layout *l = &info->desc;
+    uint64_t rows = 0, samples = 0, pages = 0, items = 0;
+    SLX_TRY(check_total("sequences", n_seqs, l->max_seqs, err));
+    for (uint32_t i = 0; i < n_seqs; i++) {
+        const slx_step_seq *s = &seqs[i];
+        SLX_TRY(check_seq(info, s, i, err));
+        uint64_t used = ((uint64_t)s->pos0 + s->n + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK;
+        rows += s->n;
+        samples += s->n_samples;
+        pages += used;
+        items += ((uint64_t)s->n + l->item_rows - 1) / l->item_rows * info->n_kv_heads;
+    }
+    SLX_TRY(check_total("rows", rows, l->max_rows, err));
+    SLX_TRY(check_total("logit rows", samples, l->max_samples, err));
+    SLX_TRY(check_total("pages", pages, l->max_pages, err));
+    SLX_TRY(check_total("attention items", items, l->max_items, err));
+
+    memset(desc, 0, l->bytes);
+    put32(desc + l->off_header, 0, (uint32_t)rows);
+    put32(desc + l->off_header, 1, (uint32_t)samples);
+    put32(desc + l->off_header, 2, (uint32_t)pages);
+    uint32_t row = 0, slot = 0, list = 0, item = 0, d = info->head_dim_pad;
+    for (uint32_t i = 0; i < n_seqs; i++) {
+        const slx_step_seq *s = &seqs[i];
+        uint32_t row0 = row, used = (s->pos0 + s->n + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK;
+        for (uint32_t k = 0; k < s->n; k++, row++) {
+            uint32_t pos = s->pos0 + k, page = s->pages[pos / SLX_MAX_CHUNK], off = pos % SLX_MAX_CHUNK;
+            put32(desc + l->off_token, row, s->tokens[k]);
+            put32(desc + l->off_position, row, pos);
+            put32(desc + l->off_kcode, row, page * 264 + off);
+            put32(desc + l->off_kscale, row, page * 8448 + off);
+            put32(desc + l->off_vscale, row, page * 264 * d + off);
+            put32(desc + l->off_lim, 2 * row + 1, pos + 1);
+            if (k >= s->n - s->n_samples) put32(desc + l->off_sample, slot++, row);
+        }
+        for (uint32_t k = 0; k < used; k++) put32(desc + l->off_pages, list + k, s->pages[k]);
+        /* one KV head after another: neighbouring items share pages */
+        for (uint32_t h = 0; h < info->n_kv_heads; h++)
+            for (uint32_t k = 0; k < s->n; k += l->item_rows, item++) {
+                uint32_t n = s->n - k < l->item_rows ? s->n - k : l->item_rows;
+                uint8_t *at = desc + l->off_item + 32ull * item;
+                put32(at, 0, row0 + k);
+                put32(at, 1, n);
+                put32(at, 2, h);
+                put32(at, 3, list);
+                put32(at, 4, (s->pos0 + k + n + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK);
+            }
+        list += used;
+    }
+    for (uint64_t t = 0; t < info->n_tiles; t++) {
+        uint32_t first = (uint32_t)(t * item / info->n_tiles), end = (uint32_t)((t + 1) * item / info->n_tiles);
+        put32(desc + l->off_span, 2 * t, first);
+        put32(desc + l->off_span, 2 * t + 1, end - first);
+    }
+    return SLX_OK;
+}
