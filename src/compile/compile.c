@@ -6,9 +6,13 @@
 
 const char *const slx_compile_dumps[] = {"graph", "plan", "schedule", "program", NULL};
 
-static bool wants(const char *dump, const char *stage) { return dump && strcmp(dump, stage) == 0; }
+static bool wants(const char *dump, const char *stage)
+{
+    return dump && strcmp(dump, stage) == 0;
+}
 
-static void dump_graph(const slx_model *m, FILE *out) {
+static void dump_graph(const slx_model *m, FILE *out)
+{
     slx_arena a;
     slx_arena_init(&a);
     slx_graph g;
@@ -17,22 +21,26 @@ static void dump_graph(const slx_model *m, FILE *out) {
     slx_arena_deinit(&a);
 }
 
-static void dump_program(const slx_program *p, FILE *out) {
+static void dump_program(const slx_program *p, FILE *out)
+{
     slx_buf text = {0};
     slx_disasm(p, &text);
     fwrite(text.ptr, 1, text.len, out);
     slx_buf_free(&text);
 }
 
-slx_status slx_compile(slx_program *out, const slx_model *m, const slx_chip *c, const slx_compile_options *opt,
-                       const char *dump, FILE *dump_out, slx_err *err) {
+slx_status slx_compile(slx_program *out, const slx_model *m, const slx_chip *c,
+                       const slx_compile_options *opt, const char *dump, FILE *dump_out,
+                       slx_err *err)
+{
     int n = 0;
     while (slx_compile_dumps[n] && dump && strcmp(dump, slx_compile_dumps[n])) n++;
     if (dump && !slx_compile_dumps[n])
-        return slx_fail(err, SLX_EINPUT, "", 0, 0, "--dump: found \"%s\", expected graph, plan, schedule or program",
-                        dump);
+        return slx_fail(err, SLX_EINPUT, "", 0, 0,
+                        "--dump: found \"%s\", expected graph, plan, schedule or program", dump);
     if (!m->layers)
-        return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "found a vocabulary without weights, expected a model");
+        return slx_fail(err, SLX_EINPUT, m->path, 0, 0,
+                        "found a vocabulary without weights, expected a model");
     if (wants(dump, "graph")) dump_graph(m, dump_out);
     slx_plan plan;
     SLX_TRY(slx_plan_make(&plan, m, c, opt, err));

@@ -15,9 +15,13 @@ typedef struct {
     bool ok;
 } emitter;
 
-static uint32_t words_now(const emitter *e) { return (uint32_t)(e->words.len / sizeof(slx_insn)); }
+static uint32_t words_now(const emitter *e)
+{
+    return (uint32_t)(e->words.len / sizeof(slx_insn));
+}
 
-static void push(emitter *e, uint32_t tmpl, const char *name, const uint64_t *param) {
+static void push(emitter *e, uint32_t tmpl, const char *name, const uint64_t *param)
+{
     slx_span s = {.tmpl = tmpl, .pc = words_now(e), .n_param = slx_template_n_params(tmpl)};
     snprintf(s.name, sizeof s.name, "%s", name);
     memcpy(s.param, param, s.n_param * sizeof *param);
@@ -31,122 +35,159 @@ static void push(emitter *e, uint32_t tmpl, const char *name, const uint64_t *pa
 #define PUSH(e, T, name, ...)                                                                      \
     push((e), SLX_TMPL_##T, (name), (const uint64_t[SLX_##T##_n_params]){__VA_ARGS__})
 
-static uint64_t f32_bits(float x) {
+static uint64_t f32_bits(float x)
+{
     uint32_t u;
     memcpy(&u, &x, sizeof u);
     return u;
 }
 
-static void barrier(emitter *e) { PUSH(e, BARRIER, "barrier", P(BARRIER, group, 0)); }
+static void barrier(emitter *e)
+{
+    PUSH(e, BARRIER, "barrier", P(BARRIER, group, 0));
+}
 
-static void linear(emitter *e, const slx_plan *p, slx_mat_id id, const char *name, const slx_map_linear *map,
-                   uint64_t a_codes, uint64_t a_scales, uint64_t out, uint64_t out_stride) {
+static void linear(emitter *e, const slx_plan *p, slx_mat_id id, const char *name,
+                   const slx_map_linear *map, uint64_t a_codes, uint64_t a_scales, uint64_t out,
+                   uint64_t out_stride)
+{
     const slx_mat_plan *m = &p->mat[id];
-    PUSH(e, LINEAR, name, P(LINEAR, off_w, m->off_w), P(LINEAR, fmt, m->fmt), P(LINEAR, kblk, m->kblk),
-         P(LINEAR, log2g, m->log2g), P(LINEAR, pieces, m->pieces), P(LINEAR, ns, m->ns), P(LINEAR, slices, m->slices),
-         P(LINEAR, rot, m->rot), P(LINEAR, tiles, p->tiles), P(LINEAR, a_codes, a_codes), P(LINEAR, a_scales, a_scales),
-         P(LINEAR, out, out), P(LINEAR, out_stride, out_stride), P(LINEAR, mr, map->mr), P(LINEAR, spm_a, map->a),
-         P(LINEAR, spm_as, map->as), P(LINEAR, spm_y, map->y), P(LINEAR, wbuf_sum, p->wbuf[0] + p->wbuf[1]));
+    PUSH(e, LINEAR, name, P(LINEAR, off_w, m->off_w), P(LINEAR, fmt, m->fmt),
+         P(LINEAR, kblk, m->kblk), P(LINEAR, log2g, m->log2g), P(LINEAR, pieces, m->pieces),
+         P(LINEAR, ns, m->ns), P(LINEAR, slices, m->slices), P(LINEAR, rot, m->rot),
+         P(LINEAR, tiles, p->tiles), P(LINEAR, a_codes, a_codes), P(LINEAR, a_scales, a_scales),
+         P(LINEAR, out, out), P(LINEAR, out_stride, out_stride), P(LINEAR, mr, map->mr),
+         P(LINEAR, spm_a, map->a), P(LINEAR, spm_as, map->as), P(LINEAR, spm_y, map->y),
+         P(LINEAR, wbuf_sum, p->wbuf[0] + p->wbuf[1]));
 }
 
-static void rows(emitter *e, const slx_plan *p, const char *name, uint64_t off_norm) {
+static void rows(emitter *e, const slx_plan *p, const char *name, uint64_t off_norm)
+{
     const slx_map_rows *m = &p->rows;
-    PUSH(e, ROWS, name, P(ROWS, x, p->x), P(ROWS, y, p->y), P(ROWS, y_stride, p->y_stride), P(ROWS, d, p->model->hp.d_model),
-         P(ROWS, off_norm, off_norm), P(ROWS, eps, f32_bits(p->model->hp.rms_eps)), P(ROWS, a_codes, p->a1c),
-         P(ROWS, a_scales, p->a1s), P(ROWS, mr, m->mr), P(ROWS, spm_x, m->x), P(ROWS, spm_y, m->y), P(ROWS, spm_w, m->w),
-         P(ROWS, spm_q, m->q), P(ROWS, spm_qs, m->qs), P(ROWS, rows_cap, p->rows_cap));
+    PUSH(e, ROWS, name, P(ROWS, x, p->x), P(ROWS, y, p->y), P(ROWS, y_stride, p->y_stride),
+         P(ROWS, d, p->model->hp.d_model), P(ROWS, off_norm, off_norm),
+         P(ROWS, eps, f32_bits(p->model->hp.rms_eps)), P(ROWS, a_codes, p->a1c),
+         P(ROWS, a_scales, p->a1s), P(ROWS, mr, m->mr), P(ROWS, spm_x, m->x), P(ROWS, spm_y, m->y),
+         P(ROWS, spm_w, m->w), P(ROWS, spm_q, m->q), P(ROWS, spm_qs, m->qs),
+         P(ROWS, rows_cap, p->rows_cap));
 }
 
-static void prologue(emitter *e, const slx_plan *p) {
-    PUSH(e, PROLOGUE, "prologue", P(PROLOGUE, tiles, p->tiles), P(PROLOGUE, max_rows, p->opt.max_rows),
-         P(PROLOGUE, max_samples, p->opt.max_samples), P(PROLOGUE, rows_cap, p->rows_cap), P(PROLOGUE, spm_header, 0),
-         P(PROLOGUE, wbuf0, p->wbuf[0]), P(PROLOGUE, wbuf1, p->wbuf[1]), P(PROLOGUE, tok_credit_mask, TK_CREDITS),
-         P(PROLOGUE, weights, p->region[SLX_REGION_WEIGHTS].base), P(PROLOGUE, kv, p->region[SLX_REGION_KV].base));
+static void prologue(emitter *e, const slx_plan *p)
+{
+    PUSH(e, PROLOGUE, "prologue", P(PROLOGUE, tiles, p->tiles),
+         P(PROLOGUE, max_rows, p->opt.max_rows), P(PROLOGUE, max_samples, p->opt.max_samples),
+         P(PROLOGUE, rows_cap, p->rows_cap), P(PROLOGUE, spm_header, 0),
+         P(PROLOGUE, wbuf0, p->wbuf[0]), P(PROLOGUE, wbuf1, p->wbuf[1]),
+         P(PROLOGUE, tok_credit_mask, TK_CREDITS),
+         P(PROLOGUE, weights, p->region[SLX_REGION_WEIGHTS].base),
+         P(PROLOGUE, kv, p->region[SLX_REGION_KV].base));
 }
 
-static void embed(emitter *e, const slx_plan *p) {
+static void embed(emitter *e, const slx_plan *p)
+{
     const slx_map_embed *m = &p->embed;
-    PUSH(e, EMBED, "embed", P(EMBED, off_token, p->desc.off_token), P(EMBED, emb_codes, p->embd_addr),
-         P(EMBED, emb_scales, p->embd_addr + p->embd_off_scale),
-         P(EMBED, emb_m, p->embd_off_m ? p->embd_addr + p->embd_off_m : 0), P(EMBED, emb_fmt, p->embd_fmt),
-         P(EMBED, kblk, p->kblk_d), P(EMBED, d, p->model->hp.d_model), P(EMBED, x, p->x), P(EMBED, a_codes, p->a1c),
-         P(EMBED, a_scales, p->a1s), P(EMBED, norm_w, p->region[SLX_REGION_WEIGHTS].base + p->off_attn_norm),
-         P(EMBED, eps, f32_bits(p->model->hp.rms_eps)), P(EMBED, mr, m->mr), P(EMBED, spm_idx, m->idx),
-         P(EMBED, spm_codes, m->codes), P(EMBED, spm_scales, m->scales), P(EMBED, spm_x, m->x), P(EMBED, spm_n, m->n),
-         P(EMBED, spm_w, m->w), P(EMBED, spm_q, m->q), P(EMBED, spm_qs, m->qs), P(EMBED, rows_cap, p->rows_cap));
+    PUSH(e, EMBED, "embed", P(EMBED, off_token, p->desc.off_token),
+         P(EMBED, emb_codes, p->embd_addr), P(EMBED, emb_scales, p->embd_addr + p->embd_off_scale),
+         P(EMBED, emb_m, p->embd_off_m ? p->embd_addr + p->embd_off_m : 0),
+         P(EMBED, emb_fmt, p->embd_fmt), P(EMBED, kblk, p->kblk_d),
+         P(EMBED, d, p->model->hp.d_model), P(EMBED, x, p->x), P(EMBED, a_codes, p->a1c),
+         P(EMBED, a_scales, p->a1s),
+         P(EMBED, norm_w, p->region[SLX_REGION_WEIGHTS].base + p->off_attn_norm),
+         P(EMBED, eps, f32_bits(p->model->hp.rms_eps)), P(EMBED, mr, m->mr),
+         P(EMBED, spm_idx, m->idx), P(EMBED, spm_codes, m->codes), P(EMBED, spm_scales, m->scales),
+         P(EMBED, spm_x, m->x), P(EMBED, spm_n, m->n), P(EMBED, spm_w, m->w), P(EMBED, spm_q, m->q),
+         P(EMBED, spm_qs, m->qs), P(EMBED, rows_cap, p->rows_cap));
 }
 
-static void rope(emitter *e, const slx_plan *p) {
+static void rope(emitter *e, const slx_plan *p)
+{
     const slx_map_rope *m = &p->rope;
     const slx_hparams *hp = &p->model->hp;
-    PUSH(e, ROPE, "rope", P(ROPE, qkv, p->qkv), P(ROPE, qkv_stride, p->qkv_stride), P(ROPE, off_k, p->off_k),
-         P(ROPE, off_v, p->off_v), P(ROPE, heads, hp->n_heads), P(ROPE, kv_heads, hp->n_kv_heads),
-         P(ROPE, hd, hp->head_dim), P(ROPE, hdp, p->hdp), P(ROPE, n_rot, hp->n_rot),
-         P(ROPE, style, hp->rope_style == SLX_ROPE_HALF), P(ROPE, rope, p->region[SLX_REGION_ROPE].base),
+    PUSH(e, ROPE, "rope", P(ROPE, qkv, p->qkv), P(ROPE, qkv_stride, p->qkv_stride),
+         P(ROPE, off_k, p->off_k), P(ROPE, off_v, p->off_v), P(ROPE, heads, hp->n_heads),
+         P(ROPE, kv_heads, hp->n_kv_heads), P(ROPE, hd, hp->head_dim), P(ROPE, hdp, p->hdp),
+         P(ROPE, n_rot, hp->n_rot), P(ROPE, style, hp->rope_style == SLX_ROPE_HALF),
+         P(ROPE, rope, p->region[SLX_REGION_ROPE].base),
          P(ROPE, off_position, p->desc.off_position), P(ROPE, off_kcode, p->desc.off_kcode),
-         P(ROPE, off_kscale, p->desc.off_kscale), P(ROPE, off_vscale, p->desc.off_vscale), P(ROPE, q_codes, p->qc),
-         P(ROPE, q_scales, p->qs), P(ROPE, kv_head_stride, p->kv_head_stride), P(ROPE, mr, m->mr),
-         P(ROPE, rows_cap, p->rows_cap), P(ROPE, spm_idx, m->idx), P(ROPE, spm_tab, m->tab), P(ROPE, spm_q, m->q),
-         P(ROPE, spm_k, m->k), P(ROPE, spm_v, m->v), P(ROPE, spm_r, m->r), P(ROPE, spm_qc, m->qc),
-         P(ROPE, spm_qs, m->qs), P(ROPE, spm_kc, m->kc), P(ROPE, spm_ks, m->ks), P(ROPE, spm_vc, m->vc),
-         P(ROPE, spm_vs, m->vs), P(ROPE, idx_stride, m->idx_stride));
+         P(ROPE, off_kscale, p->desc.off_kscale), P(ROPE, off_vscale, p->desc.off_vscale),
+         P(ROPE, q_codes, p->qc), P(ROPE, q_scales, p->qs),
+         P(ROPE, kv_head_stride, p->kv_head_stride), P(ROPE, mr, m->mr),
+         P(ROPE, rows_cap, p->rows_cap), P(ROPE, spm_idx, m->idx), P(ROPE, spm_tab, m->tab),
+         P(ROPE, spm_q, m->q), P(ROPE, spm_k, m->k), P(ROPE, spm_v, m->v), P(ROPE, spm_r, m->r),
+         P(ROPE, spm_qc, m->qc), P(ROPE, spm_qs, m->qs), P(ROPE, spm_kc, m->kc),
+         P(ROPE, spm_ks, m->ks), P(ROPE, spm_vc, m->vc), P(ROPE, spm_vs, m->vs),
+         P(ROPE, idx_stride, m->idx_stride));
 }
 
-static void attention(emitter *e, const slx_plan *p) {
+static void attention(emitter *e, const slx_plan *p)
+{
     const slx_map_attn *m = &p->attn;
     const slx_hparams *hp = &p->model->hp;
     bool q = p->heads_quantised;
-    PUSH(e, ATTENTION, "attention", P(ATTENTION, off_span, p->desc.off_span), P(ATTENTION, off_item, p->desc.off_item),
-         P(ATTENTION, off_lim, p->desc.off_lim), P(ATTENTION, off_pages, p->desc.off_pages),
-         P(ATTENTION, max_items, p->desc.max_items), P(ATTENTION, item_rows, m->item_rows),
-         P(ATTENTION, max_rows, p->opt.max_rows), P(ATTENTION, max_list, p->opt.max_pages),
-         P(ATTENTION, max_chunks, p->max_chunks), P(ATTENTION, heads, hp->n_heads), P(ATTENTION, kv_heads, hp->n_kv_heads),
+    PUSH(e, ATTENTION, "attention", P(ATTENTION, off_span, p->desc.off_span),
+         P(ATTENTION, off_item, p->desc.off_item), P(ATTENTION, off_lim, p->desc.off_lim),
+         P(ATTENTION, off_pages, p->desc.off_pages), P(ATTENTION, max_items, p->desc.max_items),
+         P(ATTENTION, item_rows, m->item_rows), P(ATTENTION, max_rows, p->opt.max_rows),
+         P(ATTENTION, max_list, p->opt.max_pages), P(ATTENTION, max_chunks, p->max_chunks),
+         P(ATTENTION, heads, hp->n_heads), P(ATTENTION, kv_heads, hp->n_kv_heads),
          P(ATTENTION, hd, hp->head_dim), P(ATTENTION, hdp, p->hdp), P(ATTENTION, q_codes, p->qc),
-         P(ATTENTION, q_scales, p->qs), P(ATTENTION, scale_bits, f32_bits(slx_const_attn_scale(hp->head_dim))),
+         P(ATTENTION, q_scales, p->qs),
+         P(ATTENTION, scale_bits, f32_bits(slx_const_attn_scale(hp->head_dim))),
          P(ATTENTION, page_stride, p->page_stride), P(ATTENTION, kv_head_stride, p->kv_head_stride),
-         P(ATTENTION, out_codes, q ? p->a2c : 0), P(ATTENTION, out_scales, q ? p->a2s : 0), P(ATTENTION, out, p->attn_out),
-         P(ATTENTION, spm_item, m->item), P(ATTENTION, spm_q, m->q), P(ATTENTION, spm_qs, m->qs),
-         P(ATTENTION, spm_lim, m->lim), P(ATTENTION, spm_pages, m->pages), P(ATTENTION, spm_page, m->page),
-         P(ATTENTION, page_step, m->page_step), P(ATTENTION, spm_t, m->t), P(ATTENTION, spm_pc, m->pc),
-         P(ATTENTION, spm_ps, m->ps), P(ATTENTION, spm_st2, m->st2), P(ATTENTION, spm_o2, m->o2),
-         P(ATTENTION, spm_stt, m->stt), P(ATTENTION, spm_ot, m->ot), P(ATTENTION, spm_sts, m->sts),
-         P(ATTENTION, spm_os, m->os), P(ATTENTION, spm_oc, m->oc), P(ATTENTION, spm_ocs, m->ocs));
+         P(ATTENTION, out_codes, q ? p->a2c : 0), P(ATTENTION, out_scales, q ? p->a2s : 0),
+         P(ATTENTION, out, p->attn_out), P(ATTENTION, spm_item, m->item), P(ATTENTION, spm_q, m->q),
+         P(ATTENTION, spm_qs, m->qs), P(ATTENTION, spm_lim, m->lim),
+         P(ATTENTION, spm_pages, m->pages), P(ATTENTION, spm_page, m->page),
+         P(ATTENTION, page_step, m->page_step), P(ATTENTION, spm_t, m->t),
+         P(ATTENTION, spm_pc, m->pc), P(ATTENTION, spm_ps, m->ps), P(ATTENTION, spm_st2, m->st2),
+         P(ATTENTION, spm_o2, m->o2), P(ATTENTION, spm_stt, m->stt), P(ATTENTION, spm_ot, m->ot),
+         P(ATTENTION, spm_sts, m->sts), P(ATTENTION, spm_os, m->os), P(ATTENTION, spm_oc, m->oc),
+         P(ATTENTION, spm_ocs, m->ocs));
 }
 
-static void rowq(emitter *e, const slx_plan *p) {
+static void rowq(emitter *e, const slx_plan *p)
+{
     const slx_map_rows *m = &p->rowq;
     PUSH(e, ROWQ, "rowq", P(ROWQ, src, p->attn_out), P(ROWQ, src_stride, p->attn_out_stride),
-         P(ROWQ, cols, (uint64_t)p->model->hp.n_heads * p->model->hp.head_dim), P(ROWQ, a_codes, p->a2c),
-         P(ROWQ, a_scales, p->a2s), P(ROWQ, mr, m->mr), P(ROWQ, spm_x, m->x), P(ROWQ, spm_q, m->q),
-         P(ROWQ, spm_qs, m->qs), P(ROWQ, rows_cap, p->rows_cap));
+         P(ROWQ, cols, (uint64_t)p->model->hp.n_heads * p->model->hp.head_dim),
+         P(ROWQ, a_codes, p->a2c), P(ROWQ, a_scales, p->a2s), P(ROWQ, mr, m->mr),
+         P(ROWQ, spm_x, m->x), P(ROWQ, spm_q, m->q), P(ROWQ, spm_qs, m->qs),
+         P(ROWQ, rows_cap, p->rows_cap));
 }
 
-static void gateup(emitter *e, const slx_plan *p) {
+static void gateup(emitter *e, const slx_plan *p)
+{
     const slx_map_gateup *m = &p->gateup;
     const slx_mat_plan *g = &p->mat[SLX_MAT_GATE], *u = &p->mat[SLX_MAT_UP];
-    PUSH(e, GATEUP, "gate_up", P(GATEUP, off_gate, g->off_w), P(GATEUP, off_up, u->off_w), P(GATEUP, fmt_gate, g->fmt),
-         P(GATEUP, fmt_up, u->fmt), P(GATEUP, kblk, g->kblk), P(GATEUP, log2g, g->log2g), P(GATEUP, pieces, g->pieces),
-         P(GATEUP, slices, g->slices), P(GATEUP, tiles, p->tiles), P(GATEUP, a_codes, p->a1c),
-         P(GATEUP, a_scales, p->a1s), P(GATEUP, out_codes, p->a4c), P(GATEUP, out_scales, p->a4s),
-         P(GATEUP, out_kblk, p->kblk_ff), P(GATEUP, mr, m->mr), P(GATEUP, spm_a, m->a), P(GATEUP, spm_as, m->as),
-         P(GATEUP, spm_g, m->g), P(GATEUP, spm_u, m->u), P(GATEUP, spm_q, m->q), P(GATEUP, spm_qs, m->qs),
+    PUSH(e, GATEUP, "gate_up", P(GATEUP, off_gate, g->off_w), P(GATEUP, off_up, u->off_w),
+         P(GATEUP, fmt_gate, g->fmt), P(GATEUP, fmt_up, u->fmt), P(GATEUP, kblk, g->kblk),
+         P(GATEUP, log2g, g->log2g), P(GATEUP, pieces, g->pieces), P(GATEUP, slices, g->slices),
+         P(GATEUP, tiles, p->tiles), P(GATEUP, a_codes, p->a1c), P(GATEUP, a_scales, p->a1s),
+         P(GATEUP, out_codes, p->a4c), P(GATEUP, out_scales, p->a4s),
+         P(GATEUP, out_kblk, p->kblk_ff), P(GATEUP, mr, m->mr), P(GATEUP, spm_a, m->a),
+         P(GATEUP, spm_as, m->as), P(GATEUP, spm_g, m->g), P(GATEUP, spm_u, m->u),
+         P(GATEUP, spm_q, m->q), P(GATEUP, spm_qs, m->qs),
          P(GATEUP, wbuf_sum, p->wbuf[0] + p->wbuf[1]));
 }
 
-static void head(emitter *e, const slx_plan *p) {
+static void head(emitter *e, const slx_plan *p)
+{
     const slx_map_head *m = &p->head;
     const slx_mat_plan *h = &p->mat[SLX_MAT_HEAD];
     PUSH(e, LMHEAD, "head", P(LMHEAD, w, p->region[SLX_REGION_WEIGHTS].base + h->off_w),
-         P(LMHEAD, off_scale, p->head_off_scale), P(LMHEAD, off_m, p->head_off_m), P(LMHEAD, fmt, h->fmt),
-         P(LMHEAD, kblk, h->kblk), P(LMHEAD, log2g, h->log2g), P(LMHEAD, pieces, h->pieces), P(LMHEAD, ns, h->ns),
-         P(LMHEAD, slices, h->slices), P(LMHEAD, tiles, p->tiles), P(LMHEAD, a_codes, p->a1c), P(LMHEAD, a_scales, p->a1s),
-         P(LMHEAD, off_sample, p->desc.off_sample), P(LMHEAD, logits, p->region[SLX_REGION_LOGITS].base),
-         P(LMHEAD, logits_stride, 4ull * p->vocab_pad), P(LMHEAD, mr, m->mr), P(LMHEAD, spm_idx, m->idx),
-         P(LMHEAD, spm_a, m->a), P(LMHEAD, spm_as, m->as), P(LMHEAD, spm_y, m->y),
-         P(LMHEAD, wbuf_sum, p->wbuf[0] + p->wbuf[1]));
+         P(LMHEAD, off_scale, p->head_off_scale), P(LMHEAD, off_m, p->head_off_m),
+         P(LMHEAD, fmt, h->fmt), P(LMHEAD, kblk, h->kblk), P(LMHEAD, log2g, h->log2g),
+         P(LMHEAD, pieces, h->pieces), P(LMHEAD, ns, h->ns), P(LMHEAD, slices, h->slices),
+         P(LMHEAD, tiles, p->tiles), P(LMHEAD, a_codes, p->a1c), P(LMHEAD, a_scales, p->a1s),
+         P(LMHEAD, off_sample, p->desc.off_sample),
+         P(LMHEAD, logits, p->region[SLX_REGION_LOGITS].base),
+         P(LMHEAD, logits_stride, 4ull * p->vocab_pad), P(LMHEAD, mr, m->mr),
+         P(LMHEAD, spm_idx, m->idx), P(LMHEAD, spm_a, m->a), P(LMHEAD, spm_as, m->as),
+         P(LMHEAD, spm_y, m->y), P(LMHEAD, wbuf_sum, p->wbuf[0] + p->wbuf[1]));
 }
 
-static void layer(emitter *e, const slx_plan *p) {
+static void layer(emitter *e, const slx_plan *p)
+{
     linear(e, p, SLX_MAT_Q, "q", &p->lin_qkv, p->a1c, p->a1s, p->qkv, p->qkv_stride);
     linear(e, p, SLX_MAT_K, "k", &p->lin_qkv, p->a1c, p->a1s, p->qkv + p->off_k, p->qkv_stride);
     linear(e, p, SLX_MAT_V, "v", &p->lin_qkv, p->a1c, p->a1s, p->qkv + p->off_v, p->qkv_stride);
@@ -172,22 +213,27 @@ static void layer(emitter *e, const slx_plan *p) {
 }
 
 /* The loop's length is known when its body is: the span is expanded again with it, in place. */
-static void step(emitter *e, const slx_plan *p) {
+static void step(emitter *e, const slx_plan *p)
+{
     prologue(e, p);
     embed(e, p);
     barrier(e);
     size_t at_span = e->spans.len, at_word = e->words.len;
-    PUSH(e, LOOP_BEGIN, "layers", P(LOOP_BEGIN, n_layers, p->model->hp.n_layers), P(LOOP_BEGIN, body, 0),
-         P(LOOP_BEGIN, weights, p->region[SLX_REGION_WEIGHTS].base), P(LOOP_BEGIN, layer_stride, p->layer_stride),
-         P(LOOP_BEGIN, kv, p->region[SLX_REGION_KV].base), P(LOOP_BEGIN, kv_layer_stride, p->kv_layer_stride));
+    PUSH(e, LOOP_BEGIN, "layers", P(LOOP_BEGIN, n_layers, p->model->hp.n_layers),
+         P(LOOP_BEGIN, body, 0), P(LOOP_BEGIN, weights, p->region[SLX_REGION_WEIGHTS].base),
+         P(LOOP_BEGIN, layer_stride, p->layer_stride),
+         P(LOOP_BEGIN, kv, p->region[SLX_REGION_KV].base),
+         P(LOOP_BEGIN, kv_layer_stride, p->kv_layer_stride));
     layer(e, p);
     slx_span s;
     memcpy(&s, e->spans.ptr + at_span, sizeof s);
     s.param[SLX_LOOP_BEGIN_body] = words_now(e) - s.pc - 1;
     memcpy(e->spans.ptr + at_span, &s, sizeof s);
     slx_buf again = {0};
-    if (!slx_template_expand(s.tmpl, s.param, s.pc, &again)) e->ok = false;
-    else memcpy(e->words.ptr + at_word, again.ptr, s.count * sizeof(slx_insn));
+    if (!slx_template_expand(s.tmpl, s.param, s.pc, &again))
+        e->ok = false;
+    else
+        memcpy(e->words.ptr + at_word, again.ptr, s.count * sizeof(slx_insn));
     slx_buf_free(&again);
     head(e, p);
     PUSH(e, END, "end", P(END, zero, 0));
@@ -195,8 +241,9 @@ static void step(emitter *e, const slx_plan *p) {
 
 /* ------------------------------------------------------------------ recipe */
 
-static slx_weight *add_weight(slx_program *out, const slx_tensor *t, uint32_t layout, uint32_t fmt, uint64_t addr,
-                              uint64_t bytes) {
+static slx_weight *add_weight(slx_program *out, const slx_tensor *t, uint32_t layout, uint32_t fmt,
+                              uint64_t addr, uint64_t bytes)
+{
     slx_weight *w = &out->weights[out->n_weights++];
     *w = (slx_weight){.layout = layout, .fmt = fmt, .addr = addr, .bytes = bytes};
     snprintf(w->tensor, sizeof w->tensor, "%s", t->name);
@@ -206,12 +253,14 @@ static slx_weight *add_weight(slx_program *out, const slx_tensor *t, uint32_t la
     return w;
 }
 
-static void add_vector(slx_program *out, const slx_tensor *t, uint64_t addr) {
+static void add_vector(slx_program *out, const slx_tensor *t, uint64_t addr)
+{
     add_weight(out, t, SLX_LAYOUT_VECTOR, SLX_FMT_f32, addr, 4 * t->ne[0]);
 }
 
-static void add_planes(slx_program *out, const slx_tensor *t, uint32_t fmt, uint64_t addr, uint64_t bytes,
-                       uint64_t off_scale, uint64_t off_m) {
+static void add_planes(slx_program *out, const slx_tensor *t, uint32_t fmt, uint64_t addr,
+                       uint64_t bytes, uint64_t off_scale, uint64_t off_m)
+{
     slx_weight *w = add_weight(out, t, SLX_LAYOUT_PLANES, fmt, addr, bytes);
     w->n_pad = (uint32_t)up(w->n, 32);
     w->kblk = (w->k + 31) / 32;
@@ -219,7 +268,8 @@ static void add_planes(slx_program *out, const slx_tensor *t, uint32_t fmt, uint
     w->off_m = off_m;
 }
 
-static void recipe(slx_program *out, const slx_plan *p) {
+static void recipe(slx_program *out, const slx_plan *p)
+{
     const slx_model *m = p->model;
     uint64_t base = p->region[SLX_REGION_WEIGHTS].base;
     out->weights = slx_new(&out->arena, slx_weight, m->hp.n_layers * (2u + SLX_MAT_HEAD) + 3);
@@ -239,15 +289,17 @@ static void recipe(slx_program *out, const slx_plan *p) {
         }
     }
     add_vector(out, m->output_norm, base + p->off_attn_norm);
-    add_planes(out, m->tok_embd, p->embd_fmt, p->embd_addr, p->embd_bytes, p->embd_off_scale, p->embd_off_m);
+    add_planes(out, m->tok_embd, p->embd_fmt, p->embd_addr, p->embd_bytes, p->embd_off_scale,
+               p->embd_off_m);
     if (!m->hp.tied) {
         const slx_mat_plan *h = &p->mat[SLX_MAT_HEAD];
-        add_planes(out, m->output, h->fmt, p->region[SLX_REGION_WEIGHTS].base + h->off_w, p->head_bytes,
-                   p->head_off_scale, p->head_off_m);
+        add_planes(out, m->output, h->fmt, p->region[SLX_REGION_WEIGHTS].base + h->off_w,
+                   p->head_bytes, p->head_off_scale, p->head_off_m);
     }
 }
 
-static void info(slx_program *out, const slx_plan *p) {
+static void info(slx_program *out, const slx_plan *p)
+{
     const slx_hparams *hp = &p->model->hp;
     slx_program_info *i = &out->info;
     snprintf(i->chip_name, sizeof i->chip_name, "%s", p->chip->name);
@@ -278,15 +330,16 @@ static void info(slx_program *out, const slx_plan *p) {
     i->kv_layer_stride = p->kv_layer_stride;
 }
 
-slx_status slx_emit(slx_program *out, const slx_plan *p, slx_err *err) {
+slx_status slx_emit(slx_program *out, const slx_plan *p, slx_err *err)
+{
     slx_program_init(out);
     emitter e = {.prog = out, .ok = true};
     step(&e, p);
     slx_status st = SLX_OK;
     if (!e.ok) {
         st = slx_fail(err, SLX_EUNSUPPORTED, p->model->path, 0, 0,
-                      "%s on %s: a size or an address does not fit its instruction field", p->model->name,
-                      p->chip->name);
+                      "%s on %s: a size or an address does not fit its instruction field",
+                      p->model->name, p->chip->name);
     } else {
         info(out, p);
         out->n_regions = SLX_N_REGION_KINDS;
@@ -312,17 +365,20 @@ slx_status slx_emit(slx_program *out, const slx_plan *p, slx_err *err) {
 
 /* ------------------------------------------------------------------ --dump schedule */
 
-void slx_schedule_print(const slx_program *p, FILE *out) {
+void slx_schedule_print(const slx_program *p, FILE *out)
+{
     for (uint32_t i = 0; i < p->n_spans; i++) {
         const slx_span *s = &p->spans[i];
         uint64_t used = 0;
         for (uint32_t k = 0; k < s->count; k++)
-            for (int t = 0; t < 4; t++) used |= UINT64_C(1) << (slx_insn_tok(&p->insns[s->pc + k], t) & 63);
+            for (int t = 0; t < 4; t++)
+                used |= UINT64_C(1) << (slx_insn_tok(&p->insns[s->pc + k], t) & 63);
         fprintf(out, "%5u +%-4u %-10s %s\n", s->pc, s->count, s->name, slx_template_name(s->tmpl));
         fprintf(out, "            ");
         for (uint32_t k = 0; k < s->n_param; k++) {
             const char *sep = k + 1 == s->n_param ? "\n" : k % 6 == 5 ? "\n            " : " ";
-            fprintf(out, "%s=%llu%s", slx_template_param_name(s->tmpl, k), (unsigned long long)s->param[k], sep);
+            fprintf(out, "%s=%llu%s", slx_template_param_name(s->tmpl, k),
+                    (unsigned long long)s->param[k], sep);
         }
         if (used >> 1) {
             fprintf(out, "            tokens");

@@ -1,19 +1,22 @@
 /* graph.c - a dense Llama-family decoder as a list of operations. */
 #include "compile/graph.h"
 
-static void add(slx_graph *g, slx_graph_opcode op, slx_graph_value out, slx_graph_value in, slx_graph_value in2,
-                uint32_t layer, uint32_t n, uint32_t k, const slx_tensor *w) {
-    g->ops[g->n_ops++] =
-        (slx_graph_op){.op = op, .out = out, .in = in, .in2 = in2, .layer = layer, .n = n, .k = k, .w = w};
+static void add(slx_graph *g, slx_graph_opcode op, slx_graph_value out, slx_graph_value in,
+                slx_graph_value in2, uint32_t layer, uint32_t n, uint32_t k, const slx_tensor *w)
+{
+    g->ops[g->n_ops++] = (slx_graph_op){
+        .op = op, .out = out, .in = in, .in2 = in2, .layer = layer, .n = n, .k = k, .w = w};
 }
 
-void slx_graph_build(slx_graph *g, slx_arena *a, const slx_model *m) {
+void slx_graph_build(slx_graph *g, slx_arena *a, const slx_model *m)
+{
     const slx_hparams *hp = &m->hp;
     uint32_t d = hp->d_model, q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
     enum { A_LAYER = 16, OUTSIDE = 3 };
     g->n_ops = 0;
     g->ops = slx_new(a, slx_graph_op, (size_t)hp->n_layers * A_LAYER + OUTSIDE);
-#define OP(op, out, in, in2, n, k, w) add(g, SLX_GO_##op, SLX_GV_##out, SLX_GV_##in, SLX_GV_##in2, l, n, k, w)
+#define OP(op, out, in, in2, n, k, w)                                                              \
+    add(g, SLX_GO_##op, SLX_GV_##out, SLX_GV_##in, SLX_GV_##in2, l, n, k, w)
     uint32_t l = UINT32_MAX;
     OP(EMBED, X, NONE, NONE, d, d, m->tok_embd);
     for (l = 0; l < hp->n_layers; l++) {
@@ -41,7 +44,8 @@ void slx_graph_build(slx_graph *g, slx_arena *a, const slx_model *m) {
 #undef OP
 }
 
-void slx_graph_print(const slx_graph *g, const slx_model *m, FILE *out) {
+void slx_graph_print(const slx_graph *g, const slx_model *m, FILE *out)
+{
     static const char *const ops[] = {
 #define X(n, t, d) t,
         SLX_GRAPH_OPS(X)
@@ -52,13 +56,14 @@ void slx_graph_print(const slx_graph *g, const slx_model *m, FILE *out) {
         SLX_GRAPH_VALUES(X)
 #undef X
     };
-    fprintf(out, "graph of %s: %u layers, %u heads over %u KV heads of %u; t = rows\n", m->name, m->hp.n_layers,
-            m->hp.n_heads, m->hp.n_kv_heads, m->hp.head_dim);
+    fprintf(out, "graph of %s: %u layers, %u heads over %u KV heads of %u; t = rows\n", m->name,
+            m->hp.n_layers, m->hp.n_heads, m->hp.n_kv_heads, m->hp.head_dim);
     for (uint32_t i = 0; i < g->n_ops; i++) {
         const slx_graph_op *o = &g->ops[i];
         char where[16] = "-";
         if (o->layer != UINT32_MAX) snprintf(where, sizeof where, "%u", o->layer);
-        fprintf(out, "%4u  layer %-3s %-7s[t][%u] = %s(%s", i, where, values[o->out], o->n, ops[o->op], values[o->in]);
+        fprintf(out, "%4u  layer %-3s %-7s[t][%u] = %s(%s", i, where, values[o->out], o->n,
+                ops[o->op], values[o->in]);
         if (o->in2 != SLX_GV_NONE) fprintf(out, ", %s", values[o->in2]);
         if (o->w) fprintf(out, ", %s %s", o->w->name, slx_tensor_type_name(o->w->type));
         fprintf(out, ")\n");

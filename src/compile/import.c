@@ -12,23 +12,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static slx_status find(const slx_model *m, const slx_weight *w, const slx_tensor **t, slx_err *err) {
+static slx_status find(const slx_model *m, const slx_weight *w, const slx_tensor **t, slx_err *err)
+{
     *t = slx_gguf_find(m->gguf, w->tensor);
     if (!*t)
-        return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "no tensor %s, which the program's recipe names", w->tensor);
+        return slx_fail(err, SLX_EINPUT, m->path, 0, 0,
+                        "no tensor %s, which the program's recipe names", w->tensor);
     uint64_t rows = (*t)->n_dims > 1 ? (*t)->ne[1] : 1;
     if ((*t)->ne[0] != w->k || rows != w->n)
-        return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "tensor %s is %llu x %llu, the program's recipe expects %u x %u",
-                        w->tensor, (unsigned long long)(*t)->ne[0], (unsigned long long)rows, w->k, w->n);
+        return slx_fail(err, SLX_EINPUT, m->path, 0, 0,
+                        "tensor %s is %llu x %llu, the program's recipe expects %u x %u", w->tensor,
+                        (unsigned long long)(*t)->ne[0], (unsigned long long)rows, w->k, w->n);
     return SLX_OK;
 }
 
-static bool native(uint32_t type, uint32_t fmt) {
-    return (type == SLX_T_Q4_1 && fmt == SLX_FMT_q4sm) || (type == SLX_T_Q4_0 && fmt == SLX_FMT_q4s) ||
-           (type == SLX_T_Q8_0 && fmt == SLX_FMT_q8s);
+static bool native(uint32_t type, uint32_t fmt)
+{
+    return (type == SLX_T_Q4_1 && fmt == SLX_FMT_q4sm) ||
+           (type == SLX_T_Q4_0 && fmt == SLX_FMT_q4s) || (type == SLX_T_Q8_0 && fmt == SLX_FMT_q8s);
 }
 
-static void nibbles(const uint8_t *qs, uint8_t *out) {
+static void nibbles(const uint8_t *qs, uint8_t *out)
+{
     for (int i = 0; i < 8; i++) {
         uint8_t a = qs[2 * i], b = qs[2 * i + 1];
         out[i] = (uint8_t)((a & 15) | (b & 15) << 4);
@@ -36,12 +41,19 @@ static void nibbles(const uint8_t *qs, uint8_t *out) {
     }
 }
 
-static uint16_t half_at(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
-static bool half_finite(uint16_t h) { return (h & 0x7c00) != 0x7c00; }
+static uint16_t half_at(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+static bool half_finite(uint16_t h)
+{
+    return (h & 0x7c00) != 0x7c00;
+}
 
 /* One row of native blocks; false when a scale is no number. */
-static bool row_native(const slx_tensor *t, const uint8_t *src, uint32_t blocks, uint8_t *codes, uint16_t *d,
-                       uint16_t *m) {
+static bool row_native(const slx_tensor *t, const uint8_t *src, uint32_t blocks, uint8_t *codes,
+                       uint16_t *d, uint16_t *m)
+{
     for (uint32_t b = 0; b < blocks; b++) {
         d[b] = half_at(src);
         bool ok = half_finite(d[b]);
@@ -62,24 +74,30 @@ static bool row_native(const slx_tensor *t, const uint8_t *src, uint32_t blocks,
     return true;
 }
 
-static bool row_mxint8(const slx_tensor *t, const uint8_t *src, uint32_t k, uint32_t kblk, uint8_t *codes, uint8_t *scales,
-                       float *tmp) {
+static bool row_mxint8(const slx_tensor *t, const uint8_t *src, uint32_t k, uint32_t kblk,
+                       uint8_t *codes, uint8_t *scales, float *tmp)
+{
     if (!slx_dequant(t->type, src, tmp, k)) return false;
     memset(tmp + k, 0, (kblk * 32 - k) * sizeof *tmp);
     for (uint32_t b = 0; b < kblk; b++)
-        if (!slx_import_mxint8(tmp + 32 * (size_t)b, 32, (int8_t *)codes + 32 * (size_t)b, scales + b)) return false;
+        if (!slx_import_mxint8(tmp + 32 * (size_t)b, 32, (int8_t *)codes + 32 * (size_t)b,
+                               scales + b))
+            return false;
     return true;
 }
 
-slx_status slx_import_rows(const slx_model *m, const slx_weight *w, uint32_t row0, uint32_t n, uint8_t *codes,
-                           void *scales, uint16_t *mplane, slx_err *err) {
+slx_status slx_import_rows(const slx_model *m, const slx_weight *w, uint32_t row0, uint32_t n,
+                           uint8_t *codes, void *scales, uint16_t *mplane, slx_err *err)
+{
     const slx_tensor *t;
     SLX_TRY(find(m, w, &t, err));
-    size_t cb = (size_t)w->kblk * slx_fmt_code_bytes(w->fmt), sb = (size_t)w->kblk * slx_fmt_scale_bytes(w->fmt);
+    size_t cb = (size_t)w->kblk * slx_fmt_code_bytes(w->fmt),
+           sb = (size_t)w->kblk * slx_fmt_scale_bytes(w->fmt);
     bool as_is = native(t->type, w->fmt);
     if (!as_is && w->fmt != SLX_FMT_mxint8) {
         const char *type = slx_tensor_type_name(t->type);
-        return slx_fail(err, SLX_EUNSUPPORTED, m->path, 0, 0, "tensor %s is %s, it cannot become %s", w->tensor,
+        return slx_fail(err, SLX_EUNSUPPORTED, m->path, 0, 0,
+                        "tensor %s is %s, it cannot become %s", w->tensor,
                         type ? type : "of an unknown type", slx_fn_name(SLX_FL_FMT, w->fmt));
     }
     float *tmp = as_is ? NULL : slx_xmalloc((size_t)w->kblk * 32 * sizeof *tmp);
@@ -98,37 +116,44 @@ slx_status slx_import_rows(const slx_model *m, const slx_weight *w, uint32_t row
         bool ok = as_is ? row_native(t, src, w->kblk, c, (uint16_t *)(void *)s, mm)
                         : row_mxint8(t, src, w->k, w->kblk, c, s, tmp);
         if (!ok)
-            st = slx_fail(err, SLX_EINPUT, m->path, 0, 0, "tensor %s, row %llu: a value is %s", w->tensor,
-                          (unsigned long long)r, as_is ? "not finite" : "not finite or out of the range of MXINT8");
+            st = slx_fail(err, SLX_EINPUT, m->path, 0, 0, "tensor %s, row %llu: a value is %s",
+                          w->tensor, (unsigned long long)r,
+                          as_is ? "not finite" : "not finite or out of the range of MXINT8");
     }
     free(tmp);
     return st;
 }
 
-slx_status slx_import_vector(const slx_model *m, const slx_weight *w, float *out, slx_err *err) {
+slx_status slx_import_vector(const slx_model *m, const slx_weight *w, float *out, slx_err *err)
+{
     const slx_tensor *t;
     SLX_TRY(find(m, w, &t, err));
     size_t n = (size_t)w->n * w->k;
     for (uint32_t r = 0; r < w->n; r++)
         if (!slx_dequant(t->type, t->data + r * t->row_bytes, out + (size_t)r * w->k, w->k)) {
             const char *type = slx_tensor_type_name(t->type);
-            return slx_fail(err, SLX_EUNSUPPORTED, m->path, 0, 0, "tensor %s is %s, which has no reading as numbers",
-                            w->tensor, type ? type : "of an unknown type");
+            return slx_fail(err, SLX_EUNSUPPORTED, m->path, 0, 0,
+                            "tensor %s is %s, which has no reading as numbers", w->tensor,
+                            type ? type : "of an unknown type");
         }
     for (size_t i = 0; i < n; i++)
         if (!slx_f32_finite(out[i]))
-            return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "tensor %s, element %zu: not finite", w->tensor, i);
+            return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "tensor %s, element %zu: not finite",
+                            w->tensor, i);
     return SLX_OK;
 }
 
 /* ------------------------------------------------------------------ the image in HBM */
 
 /* Columns [first, first+count) of a plane of rows, tight. */
-static void copy_part(uint8_t *dst, const uint8_t *src, uint32_t rows, size_t row_bytes, size_t first, size_t count) {
+static void copy_part(uint8_t *dst, const uint8_t *src, uint32_t rows, size_t row_bytes,
+                      size_t first, size_t count)
+{
     for (uint32_t r = 0; r < rows; r++) memcpy(dst + r * count, src + r * row_bytes + first, count);
 }
 
-static slx_status image_slices(const slx_model *m, const slx_weight *w, uint8_t *out, slx_err *err) {
+static slx_status image_slices(const slx_model *m, const slx_weight *w, uint8_t *out, slx_err *err)
+{
     size_t c1 = slx_fmt_code_bytes(w->fmt), s1 = slx_fmt_scale_bytes(w->fmt), kblk = w->kblk;
     bool has_m = w->fmt == SLX_FMT_q4sm;
     uint8_t *codes = slx_xmalloc(w->ns * kblk * c1);
@@ -137,12 +162,14 @@ static slx_status image_slices(const slx_model *m, const slx_weight *w, uint8_t 
     for (uint32_t s = 0; s < w->n_pad / w->ns && st == SLX_OK; s++) {
         st = slx_import_rows(m, w, s * w->ns, w->ns, codes, scales, has_m ? mm : NULL, err);
         for (uint32_t p = 0; p < w->pieces && st == SLX_OK; p++) {
-            uint32_t lo = slx_tree_cut(w->kblk, w->pieces, p), n = slx_tree_cut(w->kblk, w->pieces, p + 1) - lo;
+            uint32_t lo = slx_tree_cut(w->kblk, w->pieces, p),
+                     n = slx_tree_cut(w->kblk, w->pieces, p + 1) - lo;
             size_t off_s, off_m, bytes = slx_btile_bytes(w->fmt, w->ns, n, &off_s, &off_m);
             memset(out, 0, bytes);
             copy_part(out, codes, w->ns, kblk * c1, lo * c1, n * c1);
             copy_part(out + off_s, (const uint8_t *)scales, w->ns, kblk * s1, lo * s1, n * s1);
-            if (has_m) copy_part(out + off_m, (const uint8_t *)mm, w->ns, kblk * 2, lo * 2ull, n * 2ull);
+            if (has_m)
+                copy_part(out + off_m, (const uint8_t *)mm, w->ns, kblk * 2, lo * 2ull, n * 2ull);
             out += bytes;
         }
     }
@@ -152,7 +179,8 @@ static slx_status image_slices(const slx_model *m, const slx_weight *w, uint8_t 
     return st;
 }
 
-slx_status slx_import_image(const slx_model *m, const slx_weight *w, uint8_t *out, slx_err *err) {
+slx_status slx_import_image(const slx_model *m, const slx_weight *w, uint8_t *out, slx_err *err)
+{
     switch (w->layout) {
     case SLX_LAYOUT_SLICES: return image_slices(m, w, out, err);
     case SLX_LAYOUT_PLANES:
@@ -160,14 +188,17 @@ slx_status slx_import_image(const slx_model *m, const slx_weight *w, uint8_t *ou
                                w->off_m ? (uint16_t *)(void *)(out + w->off_m) : NULL, err);
     case SLX_LAYOUT_VECTOR: return slx_import_vector(m, w, (float *)(void *)out, err);
     }
-    return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "weight %s: layout %u is unknown", w->tensor, w->layout);
+    return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "weight %s: layout %u is unknown", w->tensor,
+                    w->layout);
 }
 
-void slx_import_rope(const slx_program *p, const slx_model *m, float *out) {
+void slx_import_rope(const slx_program *p, const slx_model *m, float *out)
+{
     float *div = NULL;
     if (m->rope_freqs) {
         div = slx_xmalloc(p->info.n_rot / 2 * sizeof *div);
-        if (!slx_dequant(m->rope_freqs->type, m->rope_freqs->data, div, p->info.n_rot / 2)) SLX_BUG("rope_freqs type");
+        if (!slx_dequant(m->rope_freqs->type, m->rope_freqs->data, div, p->info.n_rot / 2))
+            SLX_BUG("rope_freqs type");
     }
     slx_rope_table(0, p->info.max_context, (double)p->info.rope_base, p->info.n_rot, div, out);
     free(div);

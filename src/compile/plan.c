@@ -14,11 +14,15 @@ static const char *const mat_names[] = {
     SLX_MATS(X)
 #undef X
 };
-const char *slx_mat_name(slx_mat_id id) { return mat_names[id]; }
+const char *slx_mat_name(slx_mat_id id)
+{
+    return mat_names[id];
+}
 
 /* ------------------------------------------------------------------ formats */
 
-static const slx_tensor *layer_mat(const slx_model *m, slx_mat_id id, uint32_t layer) {
+static const slx_tensor *layer_mat(const slx_model *m, slx_mat_id id, uint32_t layer)
+{
     const slx_layer_weights *w = &m->layers[layer];
     switch (id) {
     case SLX_MAT_Q: return w->wq;
@@ -32,7 +36,8 @@ static const slx_tensor *layer_mat(const slx_model *m, slx_mat_id id, uint32_t l
     }
 }
 
-static uint32_t native_fmt(uint32_t type) {
+static uint32_t native_fmt(uint32_t type)
+{
     switch (type) {
     case SLX_T_Q4_1: return SLX_FMT_q4sm;
     case SLX_T_Q4_0: return SLX_FMT_q4s;
@@ -42,7 +47,8 @@ static uint32_t native_fmt(uint32_t type) {
 }
 
 /* Format for tensors of one type (mixed: several types in the class). */
-static uint32_t choose_fmt(const slx_chip *c, uint32_t type, bool mixed, const char **why) {
+static uint32_t choose_fmt(const slx_chip *c, uint32_t type, bool mixed, const char **why)
+{
     uint32_t f = native_fmt(type);
     bool has = f == SLX_FMT_q8s ? c->isa.formats[SLX_CF_Q8S] : c->isa.formats[SLX_CF_Q4S];
     if (mixed)
@@ -58,16 +64,19 @@ static uint32_t choose_fmt(const slx_chip *c, uint32_t type, bool mixed, const c
     return SLX_FMT_mxint8;
 }
 
-static void plan_mats(slx_plan *p) {
+static void plan_mats(slx_plan *p)
+{
     const slx_hparams *hp = &p->model->hp;
     uint32_t q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
     const uint32_t n[] = {q, kv, kv, hp->d_model, hp->d_ff, hp->d_ff, hp->d_model, hp->vocab};
-    const uint32_t k[] = {hp->d_model, hp->d_model, hp->d_model, q, hp->d_model, hp->d_model, hp->d_ff, hp->d_model};
+    const uint32_t k[] = {hp->d_model, hp->d_model, hp->d_model, q,
+                          hp->d_model, hp->d_model, hp->d_ff,    hp->d_model};
     for (int i = 0; i < SLX_N_MATS; i++) {
         slx_mat_plan *m = &p->mat[i];
         uint32_t type = layer_mat(p->model, (slx_mat_id)i, 0)->type;
         bool mixed = false;
-        for (uint32_t l = 1; l < hp->n_layers; l++) mixed |= layer_mat(p->model, (slx_mat_id)i, l)->type != type;
+        for (uint32_t l = 1; l < hp->n_layers; l++)
+            mixed |= layer_mat(p->model, (slx_mat_id)i, l)->type != type;
         m->fmt = choose_fmt(p->chip, type, mixed, &m->why);
         m->n = n[i];
         m->k = k[i];
@@ -82,7 +91,8 @@ static void plan_mats(slx_plan *p) {
 }
 
 /* Turns the tiles of v's and k's slices so that the busiest tile of the q, k, v phase has as little as possible. */
-static void plan_rot(slx_plan *p) {
+static void plan_rot(slx_plan *p)
+{
     uint32_t t = p->tiles, *load = slx_xcalloc(t, sizeof *load);
     for (int i = SLX_MAT_Q; i <= SLX_MAT_V; i++) {
         slx_mat_plan *m = &p->mat[i];
@@ -90,7 +100,8 @@ static void plan_rot(slx_plan *p) {
         for (uint32_t rot = 0; rot < (i == SLX_MAT_Q ? 1 : t); rot++) {
             uint64_t sum = 0, worst = 0;
             for (uint32_t k = 0; k < t; k++) {
-                uint64_t v = (k + rot) % t, n = load[k] + (v + 1) * m->slices / t - v * m->slices / t;
+                uint64_t v = (k + rot) % t,
+                         n = load[k] + (v + 1) * m->slices / t - v * m->slices / t;
                 if (n > worst) worst = n;
                 sum += n * n;
             }
@@ -111,24 +122,30 @@ static void plan_rot(slx_plan *p) {
 /* ------------------------------------------------------------------ places in HBM */
 
 /* Planes of a [n_pad][kblk] matrix; returns all bytes. */
-static uint64_t planes(uint32_t fmt, uint64_t n_pad, uint64_t kblk, uint64_t *off_scale, uint64_t *off_m) {
-    uint64_t codes = n_pad * kblk * slx_fmt_code_bytes(fmt), scales = n_pad * kblk * slx_fmt_scale_bytes(fmt);
+static uint64_t planes(uint32_t fmt, uint64_t n_pad, uint64_t kblk, uint64_t *off_scale,
+                       uint64_t *off_m)
+{
+    uint64_t codes = n_pad * kblk * slx_fmt_code_bytes(fmt),
+             scales = n_pad * kblk * slx_fmt_scale_bytes(fmt);
     *off_scale = up(codes, 4096);
     *off_m = fmt == SLX_FMT_q4sm ? *off_scale + up(scales, 4096) : 0;
     return (*off_m ? *off_m : *off_scale) + up(scales, 4096);
 }
 
-static uint64_t slice_bytes(const slx_mat_plan *m) {
+static uint64_t slice_bytes(const slx_mat_plan *m)
+{
     uint64_t sum = 0;
     for (uint32_t i = 0; i < m->pieces; i++) {
         size_t s, mm;
-        sum += slx_btile_bytes(m->fmt, m->ns,
-                               slx_tree_cut(m->kblk, m->pieces, i + 1) - slx_tree_cut(m->kblk, m->pieces, i), &s, &mm);
+        sum += slx_btile_bytes(
+            m->fmt, m->ns,
+            slx_tree_cut(m->kblk, m->pieces, i + 1) - slx_tree_cut(m->kblk, m->pieces, i), &s, &mm);
     }
     return sum;
 }
 
-static uint64_t weights_bytes(slx_plan *p, uint64_t base) {
+static uint64_t weights_bytes(slx_plan *p, uint64_t base)
+{
     const slx_hparams *hp = &p->model->hp;
     uint64_t at = 0;
     p->off_attn_norm = at;
@@ -144,7 +161,8 @@ static uint64_t weights_bytes(slx_plan *p, uint64_t base) {
     p->layer_stride = at;
     at = up(p->layer_stride * hp->n_layers + p->off_attn_norm + 4ull * hp->d_model, 4096);
     p->embd_addr = base + at;
-    p->embd_bytes = planes(p->embd_fmt, up(hp->vocab, 32), p->kblk_d, &p->embd_off_scale, &p->embd_off_m);
+    p->embd_bytes =
+        planes(p->embd_fmt, up(hp->vocab, 32), p->kblk_d, &p->embd_off_scale, &p->embd_off_m);
     slx_mat_plan *h = &p->mat[SLX_MAT_HEAD];
     if (hp->tied) {
         h->off_w = at;
@@ -159,13 +177,15 @@ static uint64_t weights_bytes(slx_plan *p, uint64_t base) {
     return at + p->head_bytes;
 }
 
-static uint64_t take(uint64_t *at, uint64_t bytes) {
+static uint64_t take(uint64_t *at, uint64_t bytes)
+{
     uint64_t a = *at;
     *at = up(a + bytes, 64);
     return a;
 }
 
-static uint64_t exchange_bytes(slx_plan *p, uint64_t base) {
+static uint64_t exchange_bytes(slx_plan *p, uint64_t base)
+{
     const slx_hparams *hp = &p->model->hp;
     uint64_t at = base, r = p->rows_pad;
     const slx_mat_plan *m = p->mat;
@@ -190,38 +210,48 @@ static uint64_t exchange_bytes(slx_plan *p, uint64_t base) {
     return at - base;
 }
 
-static void max_to(uint32_t *a, uint32_t b) {
+static void max_to(uint32_t *a, uint32_t b)
+{
     if (b > *a) *a = b;
 }
 
-static slx_status plan_hbm(slx_plan *p, slx_err *err) {
+static slx_status plan_hbm(slx_plan *p, slx_err *err)
+{
     const slx_hparams *hp = &p->model->hp;
     const slx_chip *c = p->chip;
     p->rows_pad = 0;
-    const uint32_t mrs[] = {p->lin_qkv.mr, p->lin_o.mr, p->lin_down.mr, p->gateup.mr,       p->embed.mr,
-                            p->rows.mr,    p->rowq.mr,  p->rope.mr,     p->attn.item_rows};
+    const uint32_t mrs[] = {p->lin_qkv.mr, p->lin_o.mr, p->lin_down.mr,
+                            p->gateup.mr,  p->embed.mr, p->rows.mr,
+                            p->rowq.mr,    p->rope.mr,  p->attn.item_rows};
     for (size_t i = 0; i < sizeof mrs / sizeof mrs[0]; i++) max_to(&p->rows_pad, mrs[i]);
     p->rows_pad += p->opt.max_rows;
     p->page_stride = 264ull * p->hdp;
     p->kv_head_stride = p->page_stride * p->opt.max_pages;
     p->kv_layer_stride = p->kv_head_stride * hp->n_kv_heads;
-    uint64_t items = (uint64_t)hp->n_kv_heads * (p->opt.max_rows / p->attn.item_rows + p->opt.max_seqs);
+    uint64_t items =
+        (uint64_t)hp->n_kv_heads * (p->opt.max_rows / p->attn.item_rows + p->opt.max_seqs);
     if (p->page_stride * p->opt.max_pages > UINT32_MAX)
         return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
-                        "max_pages is %u: the index of a V scale (page * %llu) must stay below 2^32, expected at most %llu",
+                        "max_pages is %u: the index of a V scale (page * %llu) must stay below "
+                        "2^32, expected at most %llu",
                         p->opt.max_pages, (unsigned long long)p->page_stride,
                         (unsigned long long)(UINT32_MAX / p->page_stride));
     if (items > 1u << 20)
-        return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
-                        "max_rows %u and max_seqs %u give %llu attention items a step, expected at most %u",
-                        p->opt.max_rows, p->opt.max_seqs, (unsigned long long)items, 1u << 20);
-    p->desc = (slx_desc_layout){.max_rows = p->opt.max_rows, .max_samples = p->opt.max_samples,
-                                .max_seqs = p->opt.max_seqs, .max_pages = p->opt.max_pages,
-                                .max_items = (uint32_t)items, .item_rows = p->attn.item_rows};
+        return slx_fail(
+            err, SLX_EUNSUPPORTED, c->path, 0, 0,
+            "max_rows %u and max_seqs %u give %llu attention items a step, expected at most %u",
+            p->opt.max_rows, p->opt.max_seqs, (unsigned long long)items, 1u << 20);
+    p->desc = (slx_desc_layout){.max_rows = p->opt.max_rows,
+                                .max_samples = p->opt.max_samples,
+                                .max_seqs = p->opt.max_seqs,
+                                .max_pages = p->opt.max_pages,
+                                .max_items = (uint32_t)items,
+                                .item_rows = p->attn.item_rows};
     slx_desc_layout_init(&p->desc, p->tiles);
     if (p->desc.bytes >= 1u << 25)
-        return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0, "the step descriptor takes %u bytes, expected below %u",
-                        p->desc.bytes, 1u << 25);
+        return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
+                        "the step descriptor takes %u bytes, expected below %u", p->desc.bytes,
+                        1u << 25);
     uint64_t at = 4096, bytes[SLX_N_REGION_KINDS];
     /* slack behind the tables: a row tile or a page list may be read past its end, never used */
     uint64_t slack = 4ull * up(p->max_chunks, SLX_GROUP_CHUNKS) + 8ull * p->rows_pad;
@@ -244,48 +274,60 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err) {
     double have = (double)c->hbm.stacks * c->hbm.gib * 1073741824.0;
     if ((double)at > have)
         return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
-                        "%s needs %.3f GiB of HBM (weights %.3f, KV pages %.3f), the chip has %.3f; fewer pages "
+                        "%s needs %.3f GiB of HBM (weights %.3f, KV pages %.3f), the chip has "
+                        "%.3f; fewer pages "
                         "(max_pages %u now) or a larger hbm.gib would fit",
                         p->model->name, (double)at / 1073741824.0,
                         (double)p->region[SLX_REGION_WEIGHTS].bytes / 1073741824.0,
-                        (double)p->region[SLX_REGION_KV].bytes / 1073741824.0, have / 1073741824.0, p->opt.max_pages);
+                        (double)p->region[SLX_REGION_KV].bytes / 1073741824.0, have / 1073741824.0,
+                        p->opt.max_pages);
     return SLX_OK;
 }
 
 /* ------------------------------------------------------------------ limits of this compiler, refused by name */
 
-static slx_status check_model(const slx_plan *p, slx_err *err) {
+static slx_status check_model(const slx_plan *p, slx_err *err)
+{
     const slx_hparams *hp = &p->model->hp;
     const slx_chip *c = p->chip;
 #define NO(...) return slx_fail(err, SLX_EUNSUPPORTED, p->model->path, 0, 0, __VA_ARGS__)
     if (hp->n_heads % hp->n_kv_heads)
         NO("%u heads over %u KV heads, expected a multiple", hp->n_heads, hp->n_kv_heads);
-    if (hp->head_dim % 16 || hp->head_dim > 4096) NO("head size is %u, expected a multiple of 16", hp->head_dim);
+    if (hp->head_dim % 16 || hp->head_dim > 4096)
+        NO("head size is %u, expected a multiple of 16", hp->head_dim);
     if (hp->n_rot % 16 || hp->n_rot > hp->head_dim)
-        NO("%u rotated dimensions of a head, expected a multiple of 16 and at most %u", hp->n_rot, hp->head_dim);
-    if (hp->n_heads > 4095 || p->group > 255) NO("%u query heads a KV head, expected at most 255", p->group);
+        NO("%u rotated dimensions of a head, expected a multiple of 16 and at most %u", hp->n_rot,
+           hp->head_dim);
+    if (hp->n_heads > 4095 || p->group > 255)
+        NO("%u query heads a KV head, expected at most 255", p->group);
     if ((uint64_t)hp->n_kv_heads * hp->head_dim > 16368)
         NO("%u KV heads of %u, expected at most 16368 columns", hp->n_kv_heads, hp->head_dim);
     const uint32_t wide[] = {hp->d_model, hp->d_ff, hp->n_heads * hp->head_dim};
     const char *const name[] = {"embedding", "feed-forward", "attention"};
     for (int i = 0; i < 3; i++)
-        if (wide[i] > 4095 * 32) NO("%s length is %u, expected at most %d", name[i], wide[i], 4095 * 32);
+        if (wide[i] > 4095 * 32)
+            NO("%s length is %u, expected at most %d", name[i], wide[i], 4095 * 32);
 #undef NO
 #define NO(...) return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0, __VA_ARGS__)
     if (!c->isa.formats[SLX_CF_MXINT8] || !c->isa.formats[SLX_CF_F32])
         NO("isa.formats has no %s: activations need MXINT8 and F32",
            c->isa.formats[SLX_CF_MXINT8] ? "F32" : "MXINT8");
     if (c->hbm.align_bytes > 1)
-        NO("hbm.hbm_align is %u: programs address single bytes of HBM, expected 1", c->hbm.align_bytes);
-    if (c->tile.tokens < TK_END) NO("tile.tokens is %u, programs use %d", c->tile.tokens, TK_END - 1);
-    if (c->tile.registers < SLX_N_REGS) NO("tile.registers is %u, programs use %d", c->tile.registers, SLX_N_REGS);
+        NO("hbm.hbm_align is %u: programs address single bytes of HBM, expected 1",
+           c->hbm.align_bytes);
+    if (c->tile.tokens < TK_END)
+        NO("tile.tokens is %u, programs use %d", c->tile.tokens, TK_END - 1);
+    if (c->tile.registers < SLX_N_REGS)
+        NO("tile.registers is %u, programs use %d", c->tile.registers, SLX_N_REGS);
     if (c->isa.max_m < p->group)
-        NO("isa.max_m is %u, expected at least the %u query heads of a KV head", c->isa.max_m, p->group);
+        NO("isa.max_m is %u, expected at least the %u query heads of a KV head", c->isa.max_m,
+           p->group);
 #undef NO
     return SLX_OK;
 }
 
-static slx_status resolve_options(slx_plan *p, const slx_compile_options *opt, slx_err *err) {
+static slx_status resolve_options(slx_plan *p, const slx_compile_options *opt, slx_err *err)
+{
     slx_compile_options o = opt ? *opt : (slx_compile_options){0};
     const slx_hparams *hp = &p->model->hp;
     if (!o.max_rows) o.max_rows = p->tiles >= 8 ? 512 : 64 * p->tiles;
@@ -294,21 +336,32 @@ static slx_status resolve_options(slx_plan *p, const slx_compile_options *opt, s
     if (!o.max_context) o.max_context = hp->context;
     p->max_chunks = (o.max_context + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK;
     if (!o.max_pages) o.max_pages = p->max_chunks + 16;
-    struct { const char *name; uint32_t v, max; } lim[] = {
-        {"max_rows", o.max_rows, 65536}, {"max_samples", o.max_samples, 65536}, {"max_seqs", o.max_seqs, 65536},
-        {"max_context", o.max_context, 1u << 24}, {"max_pages", o.max_pages, 1u << 24}};
+    struct {
+        const char *name;
+        uint32_t v, max;
+    } lim[] = {{"max_rows", o.max_rows, 65536},
+               {"max_samples", o.max_samples, 65536},
+               {"max_seqs", o.max_seqs, 65536},
+               {"max_context", o.max_context, 1u << 24},
+               {"max_pages", o.max_pages, 1u << 24}};
     for (size_t i = 0; i < sizeof lim / sizeof lim[0]; i++)
         if (lim[i].v > lim[i].max)
-            return slx_fail(err, SLX_EINPUT, "", 0, 0, "%s is %u, expected at most %u", lim[i].name, lim[i].v, lim[i].max);
+            return slx_fail(err, SLX_EINPUT, "", 0, 0, "%s is %u, expected at most %u", lim[i].name,
+                            lim[i].v, lim[i].max);
     p->opt = o;
     return SLX_OK;
 }
 
-slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c, const slx_compile_options *opt,
-                         slx_err *err) {
+slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c,
+                         const slx_compile_options *opt, slx_err *err)
+{
     const slx_hparams *hp = &m->hp;
-    *p = (slx_plan){.model = m, .chip = c, .tiles = c->grid.enabled, .spm_bytes = c->tile.spm_kib * 1024,
-                    .acc_cells = c->tile.acc_kib * 256, .max_m = c->isa.max_m};
+    *p = (slx_plan){.model = m,
+                    .chip = c,
+                    .tiles = c->grid.enabled,
+                    .spm_bytes = c->tile.spm_kib * 1024,
+                    .acc_cells = c->tile.acc_kib * 256,
+                    .max_m = c->isa.max_m};
     SLX_TRY(resolve_options(p, opt, err));
     p->rows_cap = (p->opt.max_rows + p->tiles - 1) / p->tiles;
     p->hdp = (uint32_t)up(hp->head_dim, 32);
@@ -327,20 +380,24 @@ slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c, con
 
 /* ------------------------------------------------------------------ --dump plan */
 
-static void print_row(FILE *out, const char *name, uint32_t rows, uint64_t end, const slx_plan *p) {
-    fprintf(out, "  %-10s %5u rows a tile, scratchpad up to %llu of %u\n", name, rows, (unsigned long long)end,
-            p->spm_bytes);
+static void print_row(FILE *out, const char *name, uint32_t rows, uint64_t end, const slx_plan *p)
+{
+    fprintf(out, "  %-10s %5u rows a tile, scratchpad up to %llu of %u\n", name, rows,
+            (unsigned long long)end, p->spm_bytes);
 }
 
-void slx_plan_print(const slx_plan *p, FILE *out) {
-    fprintf(out, "plan of %s on %s: %u tiles, %u rows and %u samples a step, context %u, %u pages\n", p->model->name,
-            p->chip->name, p->tiles, p->opt.max_rows, p->opt.max_samples, p->opt.max_context, p->opt.max_pages);
+void slx_plan_print(const slx_plan *p, FILE *out)
+{
+    fprintf(out,
+            "plan of %s on %s: %u tiles, %u rows and %u samples a step, context %u, %u pages\n",
+            p->model->name, p->chip->name, p->tiles, p->opt.max_rows, p->opt.max_samples,
+            p->opt.max_context, p->opt.max_pages);
     fprintf(out, "matrices   rows x K        slices tiles  pieces G format  because\n");
     for (int i = 0; i < SLX_N_MATS; i++) {
         const slx_mat_plan *m = &p->mat[i];
-        fprintf(out, "  %-6s %6u x %-6u %8u %5u %7u %d %-7s %s\n", mat_names[i], m->n, m->k, m->slices,
-                m->slices < p->tiles ? m->slices : p->tiles, m->pieces, 1 << m->log2g, slx_fn_name(SLX_FL_FMT, m->fmt),
-                m->why);
+        fprintf(out, "  %-6s %6u x %-6u %8u %5u %7u %d %-7s %s\n", mat_names[i], m->n, m->k,
+                m->slices, m->slices < p->tiles ? m->slices : p->tiles, m->pieces, 1 << m->log2g,
+                slx_fn_name(SLX_FL_FMT, m->fmt), m->why);
     }
     fprintf(out, "  %-6s %6u x %-6u %35s %s\n", "embd", p->model->hp.vocab, p->model->hp.d_model,
             slx_fn_name(SLX_FL_FMT, p->embd_fmt), p->embd_why);
@@ -355,10 +412,11 @@ void slx_plan_print(const slx_plan *p, FILE *out) {
     print_row(out, "gateup", p->gateup.mr, p->gateup.end, p);
     print_row(out, "down", p->lin_down.mr, p->lin_down.end, p);
     print_row(out, "head", p->head.mr, p->head.end, p);
-    fprintf(out, "  attention has %d page buffer%s\n", p->attn.page_step ? 2 : 1, p->attn.page_step ? "s" : "");
+    fprintf(out, "  attention has %d page buffer%s\n", p->attn.page_step ? 2 : 1,
+            p->attn.page_step ? "s" : "");
     for (int i = 0; i < SLX_N_REGION_KINDS; i++)
-        fprintf(out, "region %-10s 0x%010llx %12llu bytes\n", p->region[i].name, (unsigned long long)p->region[i].base,
-                (unsigned long long)p->region[i].bytes);
-    fprintf(out, "a layer's weights: %llu bytes; a KV page: %llu bytes\n", (unsigned long long)p->layer_stride,
-            (unsigned long long)p->page_stride);
+        fprintf(out, "region %-10s 0x%010llx %12llu bytes\n", p->region[i].name,
+                (unsigned long long)p->region[i].base, (unsigned long long)p->region[i].bytes);
+    fprintf(out, "a layer's weights: %llu bytes; a KV page: %llu bytes\n",
+            (unsigned long long)p->layer_stride, (unsigned long long)p->page_stride);
 }

@@ -11,13 +11,15 @@ typedef struct {
     uint64_t at;
 } bump;
 
-static uint64_t area(bump *b, uint64_t bytes) {
+static uint64_t area(bump *b, uint64_t bytes)
+{
     uint64_t at = b->at;
     b->at = up(at + bytes, 64);
     return at;
 }
 
-static uint32_t piece_blocks_max(const slx_mat_plan *m, uint32_t pieces) {
+static uint32_t piece_blocks_max(const slx_mat_plan *m, uint32_t pieces)
+{
     uint32_t max = 0;
     for (uint32_t i = 0; i < pieces; i++) {
         uint32_t n = slx_tree_cut(m->kblk, pieces, i + 1) - slx_tree_cut(m->kblk, pieces, i);
@@ -26,25 +28,29 @@ static uint32_t piece_blocks_max(const slx_mat_plan *m, uint32_t pieces) {
     return max;
 }
 
-static uint64_t tile_bytes(const slx_mat_plan *m, uint32_t pieces) {
+static uint64_t tile_bytes(const slx_mat_plan *m, uint32_t pieces)
+{
     size_t s, mm;
     return slx_btile_bytes(m->fmt, m->ns, piece_blocks_max(m, pieces), &s, &mm);
 }
 
-static unsigned log2u(uint32_t v) {
+static unsigned log2u(uint32_t v)
+{
     unsigned n = 0;
     while (v >> (n + 1)) n++;
     return n;
 }
 
 /* Cells of the accumulators one row takes. */
-static uint64_t cells_a_row(const slx_mat_plan *m) {
+static uint64_t cells_a_row(const slx_mat_plan *m)
+{
     return (uint64_t)(m->pieces + m->log2g - log2u(m->pieces)) * m->ns;
 }
 
 /* ------------------------------------------------------------------ maps: areas of one phase for mr rows */
 
-static uint64_t map_linear(slx_map_linear *o, uint64_t at, uint32_t kp, uint32_t ns, uint32_t mr) {
+static uint64_t map_linear(slx_map_linear *o, uint64_t at, uint32_t kp, uint32_t ns, uint32_t mr)
+{
     bump b = {at};
     o->mr = mr;
     o->a = area(&b, (uint64_t)mr * kp * 32);
@@ -53,7 +59,8 @@ static uint64_t map_linear(slx_map_linear *o, uint64_t at, uint32_t kp, uint32_t
     return o->end = b.at;
 }
 
-static uint64_t map_gateup(slx_map_gateup *o, uint64_t at, uint32_t kp, uint32_t mr) {
+static uint64_t map_gateup(slx_map_gateup *o, uint64_t at, uint32_t kp, uint32_t mr)
+{
     bump b = {at};
     o->mr = mr;
     o->a = area(&b, (uint64_t)mr * kp * 32);
@@ -65,7 +72,8 @@ static uint64_t map_gateup(slx_map_gateup *o, uint64_t at, uint32_t kp, uint32_t
     return o->end = b.at;
 }
 
-static uint64_t map_head(slx_map_head *o, uint64_t at, uint32_t kp, uint32_t ns, uint32_t mr) {
+static uint64_t map_head(slx_map_head *o, uint64_t at, uint32_t kp, uint32_t ns, uint32_t mr)
+{
     bump b = {at};
     o->mr = mr;
     o->idx = area(&b, 4ull * mr);
@@ -75,7 +83,8 @@ static uint64_t map_head(slx_map_head *o, uint64_t at, uint32_t kp, uint32_t ns,
     return o->end = b.at;
 }
 
-static uint64_t map_embed(const slx_plan *p, slx_map_embed *o, uint64_t at, uint32_t mr) {
+static uint64_t map_embed(const slx_plan *p, slx_map_embed *o, uint64_t at, uint32_t mr)
+{
     bump b = {at};
     uint64_t d = p->model->hp.d_model, kb = (uint64_t)mr * p->kblk_d;
     o->mr = mr;
@@ -90,7 +99,8 @@ static uint64_t map_embed(const slx_plan *p, slx_map_embed *o, uint64_t at, uint
     return o->end = b.at;
 }
 
-static uint64_t map_rows(slx_map_rows *o, uint64_t at, uint64_t d, bool norm, uint32_t mr) {
+static uint64_t map_rows(slx_map_rows *o, uint64_t at, uint64_t d, bool norm, uint32_t mr)
+{
     bump b = {at};
     uint64_t kb = (uint64_t)mr * ((d + 31) / 32);
     o->mr = mr;
@@ -102,10 +112,12 @@ static uint64_t map_rows(slx_map_rows *o, uint64_t at, uint64_t d, bool norm, ui
     return o->end = b.at;
 }
 
-static uint64_t map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32_t mr) {
+static uint64_t map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32_t mr)
+{
     bump b = {at};
     const slx_hparams *hp = &p->model->hp;
-    uint64_t qr = 4ull * hp->head_dim * hp->n_heads * mr, kr = 4ull * hp->head_dim * hp->n_kv_heads * mr;
+    uint64_t qr = 4ull * hp->head_dim * hp->n_heads * mr,
+             kr = 4ull * hp->head_dim * hp->n_kv_heads * mr;
     uint64_t qc = (uint64_t)mr * hp->n_heads * p->hdp, kc = (uint64_t)mr * p->hdp;
     o->mr = mr;
     o->idx_stride = up(4ull * mr, 64);
@@ -124,7 +136,9 @@ static uint64_t map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32
     return o->end = b.at;
 }
 
-static uint64_t map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint32_t pages, uint32_t rows) {
+static uint64_t map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint32_t pages,
+                         uint32_t rows)
+{
     bump b = {at};
     uint64_t hd = p->model->hp.head_dim, m = (uint64_t)rows * p->group;
     o->item_rows = rows;
@@ -157,7 +171,10 @@ typedef struct {
     uint64_t need, have;
 } misfit;
 
-static uint32_t min_u64(uint64_t a, uint64_t b) { return (uint32_t)(a < b ? a : b); }
+static uint32_t min_u64(uint64_t a, uint64_t b)
+{
+    return (uint32_t)(a < b ? a : b);
+}
 
 /* Largest mr <= cap for which end(mr) fits; the expression uses MR. 0 = none. */
 #define FIT(dst, cap, expr)                                                                        \
@@ -165,8 +182,10 @@ static uint32_t min_u64(uint64_t a, uint64_t b) { return (uint32_t)(a < b ? a : 
         uint32_t lo_ = 0, hi_ = (cap);                                                             \
         while (lo_ < hi_) {                                                                        \
             uint32_t MR = lo_ + (hi_ - lo_ + 1) / 2;                                               \
-            if ((expr) <= p->spm_bytes) lo_ = MR;                                                  \
-            else hi_ = MR - 1;                                                                     \
+            if ((expr) <= p->spm_bytes)                                                            \
+                lo_ = MR;                                                                          \
+            else                                                                                   \
+                hi_ = MR - 1;                                                                      \
         }                                                                                          \
         (dst) = lo_;                                                                               \
         if (lo_) {                                                                                 \
@@ -176,20 +195,24 @@ static uint32_t min_u64(uint64_t a, uint64_t b) { return (uint32_t)(a < b ? a : 
     } while (0)
 
 /* Fewest pieces whose tiles are at most `budget`; 0 = not even with all. A node of the tree needs a block at least. */
-static uint32_t pieces_for(const slx_mat_plan *m, uint64_t budget) {
+static uint32_t pieces_for(const slx_mat_plan *m, uint64_t budget)
+{
     for (uint32_t n = 1; n <= 1u << m->log2g; n *= 2)
         if (tile_bytes(m, n) <= budget) return n;
     return 0;
 }
 
-static bool fits(misfit *bad, uint32_t mr, const char *phase, const char *what, uint64_t need, uint64_t have) {
+static bool fits(misfit *bad, uint32_t mr, const char *phase, const char *what, uint64_t need,
+                 uint64_t have)
+{
     if (mr) return true;
     *bad = (misfit){phase, what, need, have};
     return false;
 }
 
 /* Lays everything out with weight buffers of at most `budget` bytes. Returns a score, 0 = does not fit. */
-static double lay_out(slx_plan *p, uint64_t budget, misfit *bad) {
+static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
+{
     slx_mat_plan *m = p->mat;
     const slx_hparams *hp = &p->model->hp;
     uint64_t wbuf = 0;
@@ -204,9 +227,11 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad) {
         for (int j = SLX_MAT_Q; j <= SLX_MAT_V; j++)
             if (m[j].pieces > m[i].pieces) m[i].pieces = m[j].pieces;
     uint64_t both = tile_bytes(&m[SLX_MAT_GATE], 1) + tile_bytes(&m[SLX_MAT_UP], 1);
-    uint32_t gu = m[SLX_MAT_GATE].pieces > m[SLX_MAT_UP].pieces ? m[SLX_MAT_GATE].pieces : m[SLX_MAT_UP].pieces;
+    uint32_t gu = m[SLX_MAT_GATE].pieces > m[SLX_MAT_UP].pieces ? m[SLX_MAT_GATE].pieces
+                                                                : m[SLX_MAT_UP].pieces;
     if (gu == 1 && both > budget) gu = 1u << m[SLX_MAT_GATE].log2g >= 2 ? 2 : 0;
-    if (!fits(bad, gu, "gate and up", "two weight buffers of scratchpad", 2 * both, 2 * budget)) return 0;
+    if (!fits(bad, gu, "gate and up", "two weight buffers of scratchpad", 2 * both, 2 * budget))
+        return 0;
     m[SLX_MAT_GATE].pieces = m[SLX_MAT_UP].pieces = gu;
     for (int i = 0; i < SLX_N_MATS; i++)
         if (tile_bytes(&m[i], m[i].pieces) > wbuf) wbuf = tile_bytes(&m[i], m[i].pieces);
@@ -223,9 +248,12 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad) {
         slx_map_linear *o_ = &(dst);                                                               \
         uint32_t kp_ = piece_blocks_max(&m[first], m[first].pieces);                               \
         uint32_t cap_ = min_u64(all_rows, p->acc_cells / cells_a_row(&m[first])), mr_;             \
-        if (!fits(bad, cap_, name, "accumulator cells", cells_a_row(&m[first]), p->acc_cells)) return 0; \
+        if (!fits(bad, cap_, name, "accumulator cells", cells_a_row(&m[first]), p->acc_cells))     \
+            return 0;                                                                              \
         FIT(mr_, cap_, map_linear(o_, at, kp_, m[first].ns, MR));                                  \
-        if (!fits(bad, mr_, name, "bytes of scratchpad", map_linear(o_, at, kp_, m[first].ns, 1), have)) return 0; \
+        if (!fits(bad, mr_, name, "bytes of scratchpad", map_linear(o_, at, kp_, m[first].ns, 1),  \
+                  have))                                                                           \
+            return 0;                                                                              \
         score += (double)mr_ / all_rows / (m[first].pieces > 1 ? 2 : 1);                           \
     } while (0)
     LINEAR(p->lin_qkv, SLX_MAT_Q, "q, k, v");
@@ -234,9 +262,13 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad) {
 #undef LINEAR
     uint32_t mr, cap, kp = piece_blocks_max(&m[SLX_MAT_GATE], gu);
     cap = min_u64(all_rows, p->acc_cells / cells_a_row(&m[SLX_MAT_GATE]));
-    if (!fits(bad, cap, "gate and up", "accumulator cells", cells_a_row(&m[SLX_MAT_GATE]), p->acc_cells)) return 0;
+    if (!fits(bad, cap, "gate and up", "accumulator cells", cells_a_row(&m[SLX_MAT_GATE]),
+              p->acc_cells))
+        return 0;
     FIT(mr, cap, map_gateup(&p->gateup, at, kp, MR));
-    if (!fits(bad, mr, "gate and up", "bytes of scratchpad", map_gateup(&p->gateup, at, kp, 1), have)) return 0;
+    if (!fits(bad, mr, "gate and up", "bytes of scratchpad", map_gateup(&p->gateup, at, kp, 1),
+              have))
+        return 0;
     score += (double)mr / all_rows / (gu > 1 ? 2 : 1);
 
     const slx_mat_plan *h = &m[SLX_MAT_HEAD];
@@ -244,37 +276,48 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad) {
     cap = min_u64(min_u64(p->max_m, p->opt.max_samples), p->acc_cells / cells_a_row(h));
     if (!fits(bad, cap, "head", "accumulator cells", cells_a_row(h), p->acc_cells)) return 0;
     FIT(mr, cap, map_head(&p->head, at, kp, h->ns, MR));
-    if (!fits(bad, mr, "head", "bytes of scratchpad", map_head(&p->head, at, kp, h->ns, 1), have)) return 0;
+    if (!fits(bad, mr, "head", "bytes of scratchpad", map_head(&p->head, at, kp, h->ns, 1), have))
+        return 0;
 
     cap = min_u64(p->rows_cap, 4095);
     FIT(mr, cap, map_embed(p, &p->embed, at, MR));
-    if (!fits(bad, mr, "embed", "bytes of scratchpad", map_embed(p, &p->embed, at, 1), have)) return 0;
+    if (!fits(bad, mr, "embed", "bytes of scratchpad", map_embed(p, &p->embed, at, 1), have))
+        return 0;
     FIT(mr, cap, map_rows(&p->rows, at, hp->d_model, true, MR));
-    if (!fits(bad, mr, "rows", "bytes of scratchpad", map_rows(&p->rows, at, hp->d_model, true, 1), have)) return 0;
+    if (!fits(bad, mr, "rows", "bytes of scratchpad", map_rows(&p->rows, at, hp->d_model, true, 1),
+              have))
+        return 0;
     score += (double)mr / cap;
     uint64_t cols = (uint64_t)hp->n_heads * hp->head_dim;
     FIT(mr, cap, map_rows(&p->rowq, at, cols, false, MR));
-    if (!fits(bad, mr, "rowq", "bytes of scratchpad", map_rows(&p->rowq, at, cols, false, 1), have)) return 0;
+    if (!fits(bad, mr, "rowq", "bytes of scratchpad", map_rows(&p->rowq, at, cols, false, 1), have))
+        return 0;
     cap = min_u64(p->rows_cap, 4095 / hp->n_heads);
     FIT(mr, cap, map_rope(p, &p->rope, at, MR));
     if (!fits(bad, mr, "rope", "bytes of scratchpad", map_rope(p, &p->rope, at, 1), have)) return 0;
     score += (double)mr / p->rows_cap;
 
     /* items: enough of them for every tile in a step of max_rows; two page buffers unless they cost half the rows */
-    uint64_t wide = p->group * (uint64_t)(hp->head_dim > SLX_MAX_CHUNK ? hp->head_dim : SLX_MAX_CHUNK);
-    uint32_t want = (uint32_t)(((uint64_t)p->opt.max_rows * hp->n_kv_heads + p->tiles - 1) / p->tiles), one, two;
+    uint64_t wide =
+        p->group * (uint64_t)(hp->head_dim > SLX_MAX_CHUNK ? hp->head_dim : SLX_MAX_CHUNK);
+    uint32_t want =
+                 (uint32_t)(((uint64_t)p->opt.max_rows * hp->n_kv_heads + p->tiles - 1) / p->tiles),
+             one, two;
     cap = min_u64(p->max_m / p->group, p->acc_cells / wide);
-    if (!fits(bad, cap, "attention", "accumulator cells or rows of a product", wide, p->acc_cells)) return 0;
+    if (!fits(bad, cap, "attention", "accumulator cells or rows of a product", wide, p->acc_cells))
+        return 0;
     cap = min_u64(min_u64(cap, want), p->opt.max_rows);
     FIT(one, cap, map_attn(p, &p->attn, at, 1, MR));
-    if (!fits(bad, one, "attention", "bytes of scratchpad", map_attn(p, &p->attn, at, 1, 1), have)) return 0;
+    if (!fits(bad, one, "attention", "bytes of scratchpad", map_attn(p, &p->attn, at, 1, 1), have))
+        return 0;
     FIT(two, cap, map_attn(p, &p->attn, at, 2, MR));
     if (two * 2 < one) map_attn(p, &p->attn, at, 1, one);
     score += (double)p->attn.item_rows / cap;
     return score;
 }
 
-slx_status slx_plan_spm(slx_plan *p, slx_err *err) {
+slx_status slx_plan_spm(slx_plan *p, slx_err *err)
+{
     misfit bad = {0}, first = {0};
     double best = 0;
     uint64_t best_budget = 0;
@@ -289,7 +332,8 @@ slx_status slx_plan_spm(slx_plan *p, slx_err *err) {
     }
     if (best <= 0)
         return slx_fail(err, SLX_EUNSUPPORTED, p->chip->path, 0, 0,
-                        "%s of %s needs at least %llu %s, the chip has %llu; a smaller model, fewer rows a step or a "
+                        "%s of %s needs at least %llu %s, the chip has %llu; a smaller model, "
+                        "fewer rows a step or a "
                         "larger tile.spm_kib or tile.acc_kib would fit",
                         first.phase, p->model->name, (unsigned long long)first.need, first.what,
                         (unsigned long long)first.have);

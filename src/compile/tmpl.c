@@ -10,12 +10,13 @@
 /* ------------------------------------------------------------------ table */
 
 #define STRINGS_X(p) #p,
-#define X(T) static const char *const names_##T[] = {SLX_TP_##T(STRINGS_X)};
+#define X(T)         static const char *const names_##T[] = {SLX_TP_##T(STRINGS_X)};
 SLX_TEMPLATES(X)
 #undef X
 
-static const char *const tmpl_names[] = {"prologue", "barrier", "embed", "loop_begin", "linear", "rope",
-                                         "attention", "rowq", "rows", "gateup", "lmhead", "end"};
+static const char *const tmpl_names[] = {"prologue", "barrier", "embed",     "loop_begin",
+                                         "linear",   "rope",    "attention", "rowq",
+                                         "rows",     "gateup",  "lmhead",    "end"};
 static const struct {
     uint32_t n;
     const char *const *names;
@@ -36,19 +37,28 @@ static const struct {
 };
 _Static_assert(sizeof tmpls / sizeof tmpls[0] == SLX_N_TEMPLATES, "one row a template");
 _Static_assert(sizeof tmpl_names / sizeof tmpl_names[0] == SLX_N_TEMPLATES, "one name a template");
-#define X(T) _Static_assert((int)SLX_##T##_n_params <= (int)SLX_SPAN_PARAMS, "parameters fit a span");
+#define X(T)                                                                                       \
+    _Static_assert((int)SLX_##T##_n_params <= (int)SLX_SPAN_PARAMS, "parameters fit a span");
 SLX_TEMPLATES(X)
 #undef X
 
-const char *slx_template_name(uint32_t id) { return id < SLX_N_TEMPLATES ? tmpl_names[id] : NULL; }
+const char *slx_template_name(uint32_t id)
+{
+    return id < SLX_N_TEMPLATES ? tmpl_names[id] : NULL;
+}
 
-uint32_t slx_template_n_params(uint32_t id) { return id < SLX_N_TEMPLATES ? tmpls[id].n : 0; }
+uint32_t slx_template_n_params(uint32_t id)
+{
+    return id < SLX_N_TEMPLATES ? tmpls[id].n : 0;
+}
 
-const char *slx_template_param_name(uint32_t id, uint32_t i) {
+const char *slx_template_param_name(uint32_t id, uint32_t i)
+{
     return id < SLX_N_TEMPLATES && i < tmpls[id].n ? tmpls[id].names[i] : NULL;
 }
 
-bool slx_template_expand(uint32_t id, const uint64_t *param, uint32_t pc0, slx_buf *out) {
+bool slx_template_expand(uint32_t id, const uint64_t *param, uint32_t pc0, slx_buf *out)
+{
     (void)pc0; /* no template branches yet; targets are absolute when one does */
     if (id >= SLX_N_TEMPLATES) return false;
     em e = {.out = out, .start = out->len, .ok = true};
@@ -57,16 +67,19 @@ bool slx_template_expand(uint32_t id, const uint64_t *param, uint32_t pc0, slx_b
     return e.ok;
 }
 
-const char *slx_tmpl_token_name(unsigned id) {
-    static const char *const names[] = {NULL, "bar", "wfree", "wready", "afree", "aready", "yfree", "yready", "in",
-                                        "out", "round", "ofree", "tv", "vt", "gfree", "item", "seen"};
+const char *slx_tmpl_token_name(unsigned id)
+{
+    static const char *const names[] = {NULL,    "bar",    "wfree", "wready", "afree", "aready",
+                                        "yfree", "yready", "in",    "out",    "round", "ofree",
+                                        "tv",    "vt",     "gfree", "item",   "seen"};
     _Static_assert(sizeof names / sizeof names[0] == TK_END, "one name a token");
     return id < TK_END ? names[id] : NULL;
 }
 
 /* ------------------------------------------------------------------ operands */
 
-uint32_t imm(em *e, uint64_t v) {
+uint32_t imm(em *e, uint64_t v)
+{
     if (v >> 31) {
         e->ok = false;
         return 0;
@@ -74,7 +87,8 @@ uint32_t imm(em *e, uint64_t v) {
     return (uint32_t)v;
 }
 
-uint32_t regi(em *e, unsigned r, int64_t add) {
+uint32_t regi(em *e, unsigned r, int64_t add)
+{
     if (add < -(1 << 25) || add >= 1 << 25) {
         e->ok = false;
         add = 0;
@@ -82,63 +96,78 @@ uint32_t regi(em *e, unsigned r, int64_t add) {
     return slx_opnd_reg(r, add);
 }
 
-uint32_t pair_r(em *e, unsigned rx, uint64_t y) {
+uint32_t pair_r(em *e, unsigned rx, uint64_t y)
+{
     if (y <= 8191) return slx_opnd_reg(rx, (int64_t)(y << 12));
     e_alu(e, SLX_ALUFN_add, R_PAIR, REG(rx), imm(e, y << 12));
     return REG(R_PAIR);
 }
 
-uint32_t pair_c(em *e, uint64_t x, uint64_t y) {
+uint32_t pair_c(em *e, uint64_t x, uint64_t y)
+{
     if (x > 0xfff || y > 0x7ffff) e->ok = false;
     return imm(e, (x & 0xfff) | (y & 0x7ffff) << 12);
 }
 
-uint32_t addr_c(em *e, uint64_t addr) {
+uint32_t addr_c(em *e, uint64_t addr)
+{
     if (addr >> 31 == 0) return (uint32_t)addr;
     e_li(e, R_CONST, addr);
     return REG(R_CONST);
 }
 
-uint32_t strides(em *e, uint64_t d, uint64_t a, uint64_t b) {
+uint32_t strides(em *e, uint64_t d, uint64_t a, uint64_t b)
+{
     if ((d | a | b) % 64 || d / 64 > 1023 || a / 64 > 1023 || b / 64 > 1023) e->ok = false;
     return imm(e, (d / 64 & 1023) | (a / 64 & 1023) << 10 | (b / 64 & 1023) << 20);
 }
 
 /* ------------------------------------------------------------------ one emitter a mnemonic */
 
-void put(em *e, unsigned op, unsigned f0, unsigned f1, unsigned flags, uint32_t toks, uint32_t a, uint32_t b,
-         uint32_t c, uint32_t d, uint32_t x, uint32_t y) {
+void put(em *e, unsigned op, unsigned f0, unsigned f1, unsigned flags, uint32_t toks, uint32_t a,
+         uint32_t b, uint32_t c, uint32_t d, uint32_t x, uint32_t y)
+{
     if (f0 > 255 || f1 > 255) e->ok = false;
     slx_insn i = {{op | (f0 & 255) << 8 | (f1 & 255) << 16 | flags << 24, toks, a, b, c, d, x, y}};
     slx_buf_add(e->out, &i, sizeof i);
 }
 
-void e_li(em *e, unsigned rd, uint64_t v) {
+void e_li(em *e, unsigned rd, uint64_t v)
+{
     put(e, SLX_OP_LI, 0, 0, 0, NOTOK, rd, (uint32_t)v, (uint32_t)(v >> 32), 0, 0, 0);
 }
 
-void e_alu(em *e, unsigned fn, unsigned rd, uint32_t a, uint32_t b) {
+void e_alu(em *e, unsigned fn, unsigned rd, uint32_t a, uint32_t b)
+{
     put(e, SLX_OP_ALU, fn, 0, 0, NOTOK, rd, a, b, 0, 0, 0);
 }
 
-void e_addc(em *e, unsigned rd, unsigned rs, uint64_t c) {
+void e_addc(em *e, unsigned rd, unsigned rs, uint64_t c)
+{
     if (c == 0 && rd == rs) return;
     e_alu(e, SLX_ALUFN_add, rd, REG(rs), addr_c(e, c));
 }
 
-void e_mulc(em *e, unsigned rd, unsigned rs, uint64_t c) { e_alu(e, SLX_ALUFN_mul, rd, REG(rs), addr_c(e, c)); }
-
-void e_lds(em *e, unsigned rd, uint64_t spm, uint64_t limit, bool uni, uint32_t toks) {
-    put(e, SLX_OP_LDS, SLX_WIDTH_u32, 0, uni ? SLX_F_UNI : 0, toks, rd, IMM(spm), IMM(limit), 0, 0, 0);
+void e_mulc(em *e, unsigned rd, unsigned rs, uint64_t c)
+{
+    e_alu(e, SLX_ALUFN_mul, rd, REG(rs), addr_c(e, c));
 }
 
-size_t e_loop(em *e, uint32_t n, unsigned counter) {
+void e_lds(em *e, unsigned rd, uint64_t spm, uint64_t limit, bool uni, uint32_t toks)
+{
+    put(e, SLX_OP_LDS, SLX_WIDTH_u32, 0, uni ? SLX_F_UNI : 0, toks, rd, IMM(spm), IMM(limit), 0, 0,
+        0);
+}
+
+size_t e_loop(em *e, uint32_t n, unsigned counter)
+{
     size_t at = e->out->len;
     put(e, SLX_OP_LOOP, 0, 0, 0, NOTOK, n, 0, counter, 0, 0, 0);
     return at;
 }
 
-void e_loop_end(em *e, size_t at) {
+void e_loop_end(em *e, size_t at)
+{
     uint32_t len = (uint32_t)((e->out->len - at) / sizeof(slx_insn)) - 1;
     slx_insn i;
     memcpy(&i, e->out->ptr + at, sizeof i);
@@ -146,65 +175,78 @@ void e_loop_end(em *e, size_t at) {
     memcpy(e->out->ptr + at, &i, sizeof i);
 }
 
-void e_ld(em *e, uint32_t dst, uint32_t src, uint32_t bytes, uint32_t rows, uint64_t sstride, uint64_t dstride,
-          uint32_t toks) {
+void e_ld(em *e, uint32_t dst, uint32_t src, uint32_t bytes, uint32_t rows, uint64_t sstride,
+          uint64_t dstride, uint32_t toks)
+{
     put(e, SLX_OP_LD, 0, 0, 0, toks, dst, src, bytes, rows, IMM(sstride), IMM(dstride));
 }
 
-void e_ldx(em *e, uint32_t dst, uint32_t base, uint32_t idx, uint32_t count, uint64_t bytes, uint64_t stride,
-           uint32_t toks) {
+void e_ldx(em *e, uint32_t dst, uint32_t base, uint32_t idx, uint32_t count, uint64_t bytes,
+           uint64_t stride, uint32_t toks)
+{
     put(e, SLX_OP_LDX, 0, 0, 0, toks, dst, base, idx, count, IMM(bytes), IMM(stride));
 }
 
-void e_st(em *e, uint32_t dst, uint32_t src, uint32_t bytes, uint32_t rows, uint64_t sstride, uint64_t dstride,
-          uint32_t toks) {
+void e_st(em *e, uint32_t dst, uint32_t src, uint32_t bytes, uint32_t rows, uint64_t sstride,
+          uint64_t dstride, uint32_t toks)
+{
     put(e, SLX_OP_ST, 0, 0, 0, toks, dst, src, bytes, rows, IMM(sstride), IMM(dstride));
 }
 
-void e_stx(em *e, uint32_t base, uint32_t src, uint32_t idx, uint32_t count, uint64_t bytes, uint64_t stride,
-           uint32_t toks) {
+void e_stx(em *e, uint32_t base, uint32_t src, uint32_t idx, uint32_t count, uint64_t bytes,
+           uint64_t stride, uint32_t toks)
+{
     put(e, SLX_OP_STX, 0, 0, 0, toks, base, src, idx, count, IMM(bytes), IMM(stride));
 }
 
-void e_mm(em *e, unsigned fmt, unsigned flags, unsigned log2g, uint64_t acc, uint64_t a, uint64_t as, uint32_t b,
-          uint32_t mn, uint32_t kld, uint32_t toks) {
+void e_mm(em *e, unsigned fmt, unsigned flags, unsigned log2g, uint64_t acc, uint64_t a,
+          uint64_t as, uint32_t b, uint32_t mn, uint32_t kld, uint32_t toks)
+{
     if (log2g > 3) e->ok = false;
-    put(e, SLX_OP_MM, fmt, SLX_FMT_mxint8, SLX_F_INIT | flags | (log2g & 3) << SLX_F_LOG2G_SHIFT, toks, IMM(acc),
-        IMM(a), IMM(as), b, mn, kld);
+    put(e, SLX_OP_MM, fmt, SLX_FMT_mxint8, SLX_F_INIT | flags | (log2g & 3) << SLX_F_LOG2G_SHIFT,
+        toks, IMM(acc), IMM(a), IMM(as), b, mn, kld);
 }
 
-void e_aadd(em *e, uint64_t d, uint64_t a, uint64_t b, uint32_t n, uint32_t toks) {
+void e_aadd(em *e, uint64_t d, uint64_t a, uint64_t b, uint32_t n, uint32_t toks)
+{
     put(e, SLX_OP_AADD, 0, 0, 0, toks, IMM(d), IMM(a), IMM(b), n, 0, 0);
 }
 
-void e_aout(em *e, uint64_t dst, uint32_t mn, uint64_t stride, uint32_t c, uint32_t toks) {
+void e_aout(em *e, uint64_t dst, uint32_t mn, uint64_t stride, uint32_t c, uint32_t toks)
+{
     put(e, SLX_OP_AOUT, SLX_OUTFMT_fp32, 0, 0, toks, IMM(dst), 0, mn, IMM(stride), IMM(c), 0);
 }
 
-void e_quant(em *e, unsigned flags, uint64_t q, uint64_t qs, uint32_t src, uint64_t src_scale, uint32_t rc,
-             uint64_t src_stride, uint32_t toks) {
-    put(e, SLX_OP_VCVT, SLX_FMT_mxint8, SLX_FMT_f32, flags, toks, IMM(q), IMM(qs), src, IMM(src_scale), rc,
-        strides(e, 0, src_stride, 0));
+void e_quant(em *e, unsigned flags, uint64_t q, uint64_t qs, uint32_t src, uint64_t src_scale,
+             uint32_t rc, uint64_t src_stride, uint32_t toks)
+{
+    put(e, SLX_OP_VCVT, SLX_FMT_mxint8, SLX_FMT_f32, flags, toks, IMM(q), IMM(qs), src,
+        IMM(src_scale), rc, strides(e, 0, src_stride, 0));
 }
 
-void e_nrm(em *e, uint64_t d, uint64_t a, uint64_t w, uint32_t eps, uint32_t rc, uint32_t toks) {
+void e_nrm(em *e, uint64_t d, uint64_t a, uint64_t w, uint32_t eps, uint32_t rc, uint32_t toks)
+{
     put(e, SLX_OP_VNRM, SLX_NRMFN_rms, 0, 0, toks, IMM(d), IMM(a), IMM(w), IMM(eps), rc, 0);
 }
 
 /* ------------------------------------------------------------------ common stretches of CTL code */
 
-void e_row_tile(em *e, unsigned ri, unsigned r_count, uint64_t mr, unsigned r_at, unsigned r_m) {
+void e_row_tile(em *e, unsigned ri, unsigned r_count, uint64_t mr, unsigned r_at, unsigned r_m)
+{
     e_mulc(e, r_at, ri, mr);
     e_alu(e, SLX_ALUFN_sub, r_m, REG(r_count), REG(r_at));
     e_alu(e, SLX_ALUFN_min, r_m, REG(r_m), IMM(mr));
 }
 
-void e_tiles(em *e, unsigned rd, unsigned rs, uint64_t mr) {
+void e_tiles(em *e, unsigned rd, unsigned rs, uint64_t mr)
+{
     e_addc(e, rd, rs, mr - 1);
     e_alu(e, SLX_ALUFN_divu, rd, REG(rd), IMM(mr));
 }
 
-void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices, uint64_t tiles, uint64_t rot) {
+void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices,
+              uint64_t tiles, uint64_t rot)
+{
     unsigned t = SLX_R_TILE;
     if (rot) {
         e_addc(e, r_tmp, SLX_R_TILE, rot);
@@ -220,7 +262,8 @@ void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_
 
 /* ------------------------------------------------------------------ the small templates */
 
-void tmpl_prologue(em *e, const uint64_t *p) {
+void tmpl_prologue(em *e, const uint64_t *p)
+{
     for (unsigned t = 1; t < SLX_N_TOKENS; t++)
         if (p[SLX_PROLOGUE_tok_credit_mask] >> t & 1)
             put(e, SLX_OP_TOK, 0, 0, 0, NOTOK, t, t == TK_WFREE ? 2 : 1, 0, 0, 0, 0);
@@ -241,21 +284,25 @@ void tmpl_prologue(em *e, const uint64_t *p) {
 }
 
 /* BAR is the last of the phase in STQ; the empty LD holds LDQ back until every tile has come to it. */
-void tmpl_barrier(em *e, const uint64_t *p) {
+void tmpl_barrier(em *e, const uint64_t *p)
+{
     if (p[SLX_BARRIER_group] > 255) e->ok = false;
     put(e, SLX_OP_BAR, 0, 0, 0, POST(TK_BAR), (uint32_t)p[SLX_BARRIER_group], 0, 0, 0, 0, 0);
     e_ld(e, 0, REG(SLX_R_DESC), 0, 0, 0, 0, WAIT(TK_BAR));
 }
 
-void tmpl_loop_begin(em *e, const uint64_t *p) {
-    put(e, SLX_OP_LOOP, 0, 0, 0, NOTOK, IMM(p[SLX_LOOP_BEGIN_n_layers]), IMM(p[SLX_LOOP_BEGIN_body]), R_LAYER, 0, 0, 0);
+void tmpl_loop_begin(em *e, const uint64_t *p)
+{
+    put(e, SLX_OP_LOOP, 0, 0, 0, NOTOK, IMM(p[SLX_LOOP_BEGIN_n_layers]),
+        IMM(p[SLX_LOOP_BEGIN_body]), R_LAYER, 0, 0, 0);
     e_mulc(e, R_W, R_LAYER, p[SLX_LOOP_BEGIN_layer_stride]);
     e_addc(e, R_W, R_W, p[SLX_LOOP_BEGIN_weights]);
     e_mulc(e, R_KV, R_LAYER, p[SLX_LOOP_BEGIN_kv_layer_stride]);
     e_addc(e, R_KV, R_KV, p[SLX_LOOP_BEGIN_kv]);
 }
 
-void tmpl_end(em *e, const uint64_t *p) {
+void tmpl_end(em *e, const uint64_t *p)
+{
     if (p[SLX_END_zero]) e->ok = false;
     put(e, SLX_OP_SYS, SLX_SYSFN_halt, 0, 0, NOTOK, 0, 0, 0, 0, 0, 0);
 }

@@ -10,19 +10,25 @@
  */
 #include "compile/tmpl_int.h"
 
-static void row_addr(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t stride) {
+static void row_addr(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t stride)
+{
     e_mulc(e, rd, row, stride);
     e_addc(e, rd, rd, base);
 }
 
-void tmpl_rope(em *e, const uint64_t *p) {
+void tmpl_rope(em *e, const uint64_t *p)
+{
     enum { N = 11, I, AT, M, T0, B, MQ, MK, H = 20 };
-    uint64_t heads = p[SLX_ROPE_heads], kvh = p[SLX_ROPE_kv_heads], hd = p[SLX_ROPE_hd], hdp = p[SLX_ROPE_hdp];
-    uint64_t n_rot = p[SLX_ROPE_n_rot], stride = p[SLX_ROPE_qkv_stride], nb = hdp / 32, mr = p[SLX_ROPE_mr];
-    uint64_t idx = p[SLX_ROPE_spm_idx], is = p[SLX_ROPE_idx_stride], kr = 4 * hd * kvh, qr = 4 * hd * heads;
-    const uint64_t tables[4] = {p[SLX_ROPE_off_position], p[SLX_ROPE_off_kcode], p[SLX_ROPE_off_kscale],
-                                p[SLX_ROPE_off_vscale]};
-    if (hd % 16 || n_rot % 16 || n_rot > hd || hdp % 32 || mr == 0 || mr * heads > 4095 || p[SLX_ROPE_rows_cap] == 0) {
+    uint64_t heads = p[SLX_ROPE_heads], kvh = p[SLX_ROPE_kv_heads], hd = p[SLX_ROPE_hd],
+             hdp = p[SLX_ROPE_hdp];
+    uint64_t n_rot = p[SLX_ROPE_n_rot], stride = p[SLX_ROPE_qkv_stride], nb = hdp / 32,
+             mr = p[SLX_ROPE_mr];
+    uint64_t idx = p[SLX_ROPE_spm_idx], is = p[SLX_ROPE_idx_stride], kr = 4 * hd * kvh,
+             qr = 4 * hd * heads;
+    const uint64_t tables[4] = {p[SLX_ROPE_off_position], p[SLX_ROPE_off_kcode],
+                                p[SLX_ROPE_off_kscale], p[SLX_ROPE_off_vscale]};
+    if (hd % 16 || n_rot % 16 || n_rot > hd || hdp % 32 || mr == 0 || mr * heads > 4095 ||
+        p[SLX_ROPE_rows_cap] == 0) {
         e->ok = false;
         return;
     }
@@ -34,49 +40,81 @@ void tmpl_rope(em *e, const uint64_t *p) {
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
     e_alu(e, SLX_ALUFN_shl, B, REG(M), IMM(2));
     for (uint64_t k = 0; k < 4; k++)
-        e_ld(e, IMM(idx + k * is), regi(e, T0, (int64_t)tables[k]), REG(B), IMM(1), 0, 0, k ? NOTOK : WAIT(TK_ROUND));
-    e_ldx(e, IMM(p[SLX_ROPE_spm_tab]), addr_c(e, p[SLX_ROPE_rope]), IMM(idx), REG(M), n_rot * 4, n_rot * 4, NOTOK);
+        e_ld(e, IMM(idx + k * is), regi(e, T0, (int64_t)tables[k]), REG(B), IMM(1), 0, 0,
+             k ? NOTOK : WAIT(TK_ROUND));
+    e_ldx(e, IMM(p[SLX_ROPE_spm_tab]), addr_c(e, p[SLX_ROPE_rope]), IMM(idx), REG(M), n_rot * 4,
+          n_rot * 4, NOTOK);
     row_addr(e, T0, AT, p[SLX_ROPE_qkv], stride);
     e_ld(e, IMM(p[SLX_ROPE_spm_q]), REG(T0), IMM(qr), REG(M), stride, qr, NOTOK);
-    e_ld(e, IMM(p[SLX_ROPE_spm_k]), regi(e, T0, (int64_t)p[SLX_ROPE_off_k]), IMM(kr), REG(M), stride, kr, NOTOK);
-    e_ld(e, IMM(p[SLX_ROPE_spm_v]), regi(e, T0, (int64_t)p[SLX_ROPE_off_v]), IMM(kr), REG(M), stride, kr, POST(TK_IN));
+    e_ld(e, IMM(p[SLX_ROPE_spm_k]), regi(e, T0, (int64_t)p[SLX_ROPE_off_k]), IMM(kr), REG(M),
+         stride, kr, NOTOK);
+    e_ld(e, IMM(p[SLX_ROPE_spm_v]), regi(e, T0, (int64_t)p[SLX_ROPE_off_v]), IMM(kr), REG(M),
+         stride, kr, POST(TK_IN));
     e_mulc(e, MQ, M, heads);
     e_mulc(e, MK, M, kvh);
     unsigned fn = p[SLX_ROPE_style] ? SLX_ROTFN_half : SLX_ROTFN_interleaved;
     /* keys and values first, so that the last store of the tile is a plain one */
-    put(e, SLX_OP_VROT, fn, 0, 0, WAIT(TK_IN), IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_k]), IMM(p[SLX_ROPE_spm_tab]),
-        pair_r(e, MK, hd), pair_c(e, kvh, n_rot), 0);
+    put(e, SLX_OP_VROT, fn, 0, 0, WAIT(TK_IN), IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_k]),
+        IMM(p[SLX_ROPE_spm_tab]), pair_r(e, MK, hd), pair_c(e, kvh, n_rot), 0);
     size_t hl = e_loop(e, IMM(kvh), H);
     e_mulc(e, T0, H, 4 * hd);
     e_mulc(e, B, H, p[SLX_ROPE_kv_head_stride]);
     e_alu(e, SLX_ALUFN_add, B, REG(B), REG(R_KV));
-    e_quant(e, 0, p[SLX_ROPE_spm_kc], p[SLX_ROPE_spm_ks], regi(e, T0, (int64_t)p[SLX_ROPE_spm_r]), 0, pair_r(e, M, hd), kr,
-            WAIT(TK_OFREE));
-    e_quant(e, SLX_F_ROW, p[SLX_ROPE_spm_vc], p[SLX_ROPE_spm_vs], regi(e, T0, (int64_t)p[SLX_ROPE_spm_v]), 0,
-            pair_r(e, M, hd), kr, POST(TK_OUT));
+    e_quant(e, 0, p[SLX_ROPE_spm_kc], p[SLX_ROPE_spm_ks], regi(e, T0, (int64_t)p[SLX_ROPE_spm_r]),
+            0, pair_r(e, M, hd), kr, WAIT(TK_OFREE));
+    e_quant(e, SLX_F_ROW, p[SLX_ROPE_spm_vc], p[SLX_ROPE_spm_vs],
+            regi(e, T0, (int64_t)p[SLX_ROPE_spm_v]), 0, pair_r(e, M, hd), kr, POST(TK_OUT));
     e_stx(e, REG(B), IMM(p[SLX_ROPE_spm_kc]), IMM(idx + is), REG(M), hdp, hdp, WAIT(TK_OUT));
-    e_stx(e, regi(e, B, (int64_t)(128 * hdp)), IMM(p[SLX_ROPE_spm_ks]), IMM(idx + 2 * is), REG(M), nb, nb, NOTOK);
-    e_stx(e, regi(e, B, (int64_t)(132 * hdp)), IMM(p[SLX_ROPE_spm_vc]), IMM(idx + is), REG(M), hdp, hdp, NOTOK);
-    e_stx(e, regi(e, B, (int64_t)(260 * hdp)), IMM(p[SLX_ROPE_spm_vs]), IMM(idx + 3 * is), REG(M), 1, 1, POST(TK_OFREE));
+    e_stx(e, regi(e, B, (int64_t)(128 * hdp)), IMM(p[SLX_ROPE_spm_ks]), IMM(idx + 2 * is), REG(M),
+          nb, nb, NOTOK);
+    e_stx(e, regi(e, B, (int64_t)(132 * hdp)), IMM(p[SLX_ROPE_spm_vc]), IMM(idx + is), REG(M), hdp,
+          hdp, NOTOK);
+    e_stx(e, regi(e, B, (int64_t)(260 * hdp)), IMM(p[SLX_ROPE_spm_vs]), IMM(idx + 3 * is), REG(M),
+          1, 1, POST(TK_OFREE));
     e_loop_end(e, hl);
-    put(e, SLX_OP_VROT, fn, 0, 0, NOTOK, IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_q]), IMM(p[SLX_ROPE_spm_tab]),
-        pair_r(e, MQ, hd), pair_c(e, heads, n_rot), 0);
-    e_quant(e, 0, p[SLX_ROPE_spm_qc], p[SLX_ROPE_spm_qs], IMM(p[SLX_ROPE_spm_r]), 0, pair_r(e, MQ, hd), 0, POST(TK_OUT));
+    put(e, SLX_OP_VROT, fn, 0, 0, NOTOK, IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_q]),
+        IMM(p[SLX_ROPE_spm_tab]), pair_r(e, MQ, hd), pair_c(e, heads, n_rot), 0);
+    e_quant(e, 0, p[SLX_ROPE_spm_qc], p[SLX_ROPE_spm_qs], IMM(p[SLX_ROPE_spm_r]), 0,
+            pair_r(e, MQ, hd), 0, POST(TK_OUT));
     row_addr(e, T0, AT, p[SLX_ROPE_q_codes], heads * hdp);
-    e_st(e, REG(T0), IMM(p[SLX_ROPE_spm_qc]), IMM(heads * hdp), REG(M), heads * hdp, heads * hdp, WAIT(TK_OUT));
+    e_st(e, REG(T0), IMM(p[SLX_ROPE_spm_qc]), IMM(heads * hdp), REG(M), heads * hdp, heads * hdp,
+         WAIT(TK_OUT));
     row_addr(e, T0, AT, p[SLX_ROPE_q_scales], heads * nb);
-    e_st(e, REG(T0), IMM(p[SLX_ROPE_spm_qs]), IMM(heads * nb), REG(M), heads * nb, heads * nb, POST(TK_ROUND));
+    e_st(e, REG(T0), IMM(p[SLX_ROPE_spm_qs]), IMM(heads * nb), REG(M), heads * nb, heads * nb,
+         POST(TK_ROUND));
     e_loop_end(e, loop);
 }
 
-void tmpl_attention(em *e, const uint64_t *p) {
+void tmpl_attention(em *e, const uint64_t *p)
+{
     enum {
-        PAGE = 11, FIRST, COUNT, I, T0, ROW0, ROWS, KVHEAD, PAGEAT = 20, CHUNKS, M, KV, NG, G, C0, NC, C, CHUNK, T1
+        PAGE = 11,
+        FIRST,
+        COUNT,
+        I,
+        T0,
+        ROW0,
+        ROWS,
+        KVHEAD,
+        PAGEAT = 20,
+        CHUNKS,
+        M,
+        KV,
+        NG,
+        G,
+        C0,
+        NC,
+        C,
+        CHUNK,
+        T1
     };
     _Static_assert((int)T1 == (int)R_PAIR, "T1 is only used where no pair is built");
-    uint64_t heads = p[SLX_ATTENTION_heads], kvh = p[SLX_ATTENTION_kv_heads], hd = p[SLX_ATTENTION_hd];
-    uint64_t hdp = p[SLX_ATTENTION_hdp], nb = hdp / 32, page = p[SLX_ATTENTION_spm_page], step = p[SLX_ATTENTION_page_step];
-    if (kvh == 0 || heads % kvh || heads / kvh > 255 || hd % 16 || hdp % 32 || hd > hdp || hdp > 4096) {
+    uint64_t heads = p[SLX_ATTENTION_heads], kvh = p[SLX_ATTENTION_kv_heads],
+             hd = p[SLX_ATTENTION_hd];
+    uint64_t hdp = p[SLX_ATTENTION_hdp], nb = hdp / 32, page = p[SLX_ATTENTION_spm_page],
+             step = p[SLX_ATTENTION_page_step];
+    if (kvh == 0 || heads % kvh || heads / kvh > 255 || hd % 16 || hdp % 32 || hd > hdp ||
+        hdp > 4096) {
         e->ok = false;
         return;
     }
@@ -84,7 +122,8 @@ void tmpl_attention(em *e, const uint64_t *p) {
     unsigned pfree = step ? TK_WFREE : TK_AFREE, pready = step ? TK_WREADY : TK_AREADY;
     e_alu(e, SLX_ALUFN_shl, T0, REG(SLX_R_TILE), IMM(3));
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
-    e_ld(e, IMM(item), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_span]), IMM(8), IMM(1), 0, 0, WAITPOST(TK_SEEN, TK_ITEM));
+    e_ld(e, IMM(item), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_span]), IMM(8), IMM(1), 0, 0,
+         WAITPOST(TK_SEEN, TK_ITEM));
     e_lds(e, FIRST, item, p[SLX_ATTENTION_max_items], false, WAIT(TK_ITEM));
     e_lds(e, COUNT, item + 4, p[SLX_ATTENTION_max_items], false, POST(TK_SEEN));
     size_t items = e_loop(e, REG(COUNT), I);
@@ -92,7 +131,8 @@ void tmpl_attention(em *e, const uint64_t *p) {
     e_alu(e, SLX_ALUFN_min, T0, REG(T0), IMM(p[SLX_ATTENTION_max_items] - 1));
     e_alu(e, SLX_ALUFN_shl, T0, REG(T0), IMM(5));
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
-    e_ld(e, IMM(item), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_item]), IMM(32), IMM(1), 0, 0, WAITPOST(TK_SEEN, TK_ITEM));
+    e_ld(e, IMM(item), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_item]), IMM(32), IMM(1), 0, 0,
+         WAITPOST(TK_SEEN, TK_ITEM));
     e_lds(e, ROW0, item, p[SLX_ATTENTION_max_rows] - 1, false, WAIT(TK_ITEM));
     e_lds(e, ROWS, item + 4, p[SLX_ATTENTION_item_rows], false, NOTOK);
     e_lds(e, KVHEAD, item + 8, kvh - 1, false, NOTOK);
@@ -103,20 +143,23 @@ void tmpl_attention(em *e, const uint64_t *p) {
     row_addr(e, T0, ROW0, p[SLX_ATTENTION_q_codes], heads * hdp);
     e_mulc(e, T1, KVHEAD, g * hdp);
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
-    e_ld(e, IMM(p[SLX_ATTENTION_spm_q]), REG(T0), IMM(g * hdp), REG(ROWS), heads * hdp, g * hdp, WAIT(TK_ROUND));
+    e_ld(e, IMM(p[SLX_ATTENTION_spm_q]), REG(T0), IMM(g * hdp), REG(ROWS), heads * hdp, g * hdp,
+         WAIT(TK_ROUND));
     row_addr(e, T0, ROW0, p[SLX_ATTENTION_q_scales], heads * nb);
     e_mulc(e, T1, KVHEAD, g * nb);
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
-    e_ld(e, IMM(p[SLX_ATTENTION_spm_qs]), REG(T0), IMM(g * nb), REG(ROWS), heads * nb, g * nb, NOTOK);
+    e_ld(e, IMM(p[SLX_ATTENTION_spm_qs]), REG(T0), IMM(g * nb), REG(ROWS), heads * nb, g * nb,
+         NOTOK);
     e_alu(e, SLX_ALUFN_shl, T0, REG(ROW0), IMM(3));
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
     e_alu(e, SLX_ALUFN_shl, T1, REG(ROWS), IMM(3));
-    e_ld(e, IMM(p[SLX_ATTENTION_spm_lim]), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_lim]), REG(T1), IMM(1), 0, 0, NOTOK);
+    e_ld(e, IMM(p[SLX_ATTENTION_spm_lim]), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_lim]), REG(T1),
+         IMM(1), 0, 0, NOTOK);
     e_alu(e, SLX_ALUFN_shl, T0, REG(PAGEAT), IMM(2));
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
     e_alu(e, SLX_ALUFN_shl, T1, REG(CHUNKS), IMM(2));
-    e_ld(e, IMM(p[SLX_ATTENTION_spm_pages]), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_pages]), REG(T1), IMM(1), 0, 0,
-         POST(TK_IN));
+    e_ld(e, IMM(p[SLX_ATTENTION_spm_pages]), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_pages]),
+         REG(T1), IMM(1), 0, 0, POST(TK_IN));
     e_mulc(e, KV, KVHEAD, p[SLX_ATTENTION_kv_head_stride]);
     e_alu(e, SLX_ALUFN_add, KV, REG(KV), REG(R_KV));
     uint32_t s = IMM(p[SLX_ATTENTION_spm_sts]), so = IMM(p[SLX_ATTENTION_spm_os]);
@@ -134,39 +177,47 @@ void tmpl_attention(em *e, const uint64_t *p) {
     e_alu(e, SLX_ALUFN_and, PAGE, REG(CHUNK), IMM(1));
     e_mulc(e, PAGE, PAGE, step);
     e_alu(e, SLX_ALUFN_shl, T0, REG(CHUNK), IMM(2));
-    e_ldx(e, regi(e, PAGE, (int64_t)page), REG(KV), regi(e, T0, (int64_t)p[SLX_ATTENTION_spm_pages]), IMM(1), 264 * hdp,
+    e_ldx(e, regi(e, PAGE, (int64_t)page), REG(KV),
+          regi(e, T0, (int64_t)p[SLX_ATTENTION_spm_pages]), IMM(1), 264 * hdp,
           p[SLX_ATTENTION_page_stride], WAITPOST(pfree, pready));
-    e_mm(e, SLX_FMT_mxint8, 0, 0, 0, p[SLX_ATTENTION_spm_q], p[SLX_ATTENTION_spm_qs], regi(e, PAGE, (int64_t)page),
-         pair_r(e, M, SLX_MAX_CHUNK), pair_c(e, nb, nb), WAIT(pready));
-    e_aout(e, t, pair_r(e, M, SLX_MAX_CHUNK), 4 * SLX_MAX_CHUNK, (uint32_t)p[SLX_ATTENTION_scale_bits], POST(TK_TV));
+    e_mm(e, SLX_FMT_mxint8, 0, 0, 0, p[SLX_ATTENTION_spm_q], p[SLX_ATTENTION_spm_qs],
+         regi(e, PAGE, (int64_t)page), pair_r(e, M, SLX_MAX_CHUNK), pair_c(e, nb, nb),
+         WAIT(pready));
+    e_aout(e, t, pair_r(e, M, SLX_MAX_CHUNK), 4 * SLX_MAX_CHUNK,
+           (uint32_t)p[SLX_ATTENTION_scale_bits], POST(TK_TV));
     e_alu(e, SLX_ALUFN_shl, T0, REG(CHUNK), IMM(7));
-    put(e, SLX_OP_VSMX, 0, (unsigned)g, 0, WAIT(TK_TV), IMM(t), c2, IMM(t), IMM(p[SLX_ATTENTION_spm_lim]),
-        pair_r(e, M, SLX_MAX_CHUNK), REG(T0));
+    put(e, SLX_OP_VSMX, 0, (unsigned)g, 0, WAIT(TK_TV), IMM(t), c2, IMM(t),
+        IMM(p[SLX_ATTENTION_spm_lim]), pair_r(e, M, SLX_MAX_CHUNK), REG(T0));
     /* p * V scale, quantised over positions */
-    put(e, SLX_OP_VCVT, SLX_FMT_mxint8, SLX_FMT_f32, SLX_F_COL, POST(TK_VT), IMM(p[SLX_ATTENTION_spm_pc]),
-        IMM(p[SLX_ATTENTION_spm_ps]), IMM(t), regi(e, PAGE, (int64_t)(page + 260 * hdp)), pair_r(e, M, SLX_MAX_CHUNK), 0);
+    put(e, SLX_OP_VCVT, SLX_FMT_mxint8, SLX_FMT_f32, SLX_F_COL, POST(TK_VT),
+        IMM(p[SLX_ATTENTION_spm_pc]), IMM(p[SLX_ATTENTION_spm_ps]), IMM(t),
+        regi(e, PAGE, (int64_t)(page + 260 * hdp)), pair_r(e, M, SLX_MAX_CHUNK), 0);
     e_mm(e, SLX_FMT_mxint8, SLX_F_BT, 0, 0, p[SLX_ATTENTION_spm_pc], p[SLX_ATTENTION_spm_ps],
-         regi(e, PAGE, (int64_t)(page + 132 * hdp)), pair_r(e, M, hd), pair_c(e, SLX_MAX_CHUNK / 32, nb),
-         WAITPOST(TK_VT, pfree));
+         regi(e, PAGE, (int64_t)(page + 132 * hdp)), pair_r(e, M, hd),
+         pair_c(e, SLX_MAX_CHUNK / 32, nb), WAITPOST(TK_VT, pfree));
     e_aout(e, p[SLX_ATTENTION_spm_o2], pair_r(e, M, hd), 4 * hd, 0, POST(TK_TV));
     put(e, SLX_OP_VMRG, SLX_MRGFN_merge, 0, 0, WAIT(TK_TV), tt, to, c2, co, pair_r(e, M, hd), 0);
     e_loop_end(e, chunks);
     put(e, SLX_OP_VMRG, SLX_MRGFN_merge, 0, 0, NOTOK, s, so, tt, to, pair_r(e, M, hd), 0);
     e_loop_end(e, groups);
     bool codes = p[SLX_ATTENTION_out_codes] != 0;
-    put(e, SLX_OP_VMRG, SLX_MRGFN_final, 0, 0, codes ? NOTOK : POST(TK_OUT), s, so, 0, 0, pair_r(e, M, hd), 0);
+    put(e, SLX_OP_VMRG, SLX_MRGFN_final, 0, 0, codes ? NOTOK : POST(TK_OUT), s, so, 0, 0,
+        pair_r(e, M, hd), 0);
     if (codes) {
         uint64_t row = heads * hd, part = g * hd;
         if (hd % 32) e->ok = false;
-        e_quant(e, 0, p[SLX_ATTENTION_spm_oc], p[SLX_ATTENTION_spm_ocs], so, 0, pair_r(e, M, hd), 0, POST(TK_OUT));
+        e_quant(e, 0, p[SLX_ATTENTION_spm_oc], p[SLX_ATTENTION_spm_ocs], so, 0, pair_r(e, M, hd), 0,
+                POST(TK_OUT));
         row_addr(e, T0, ROW0, p[SLX_ATTENTION_out_codes], row);
         e_mulc(e, T1, KVHEAD, part);
         e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
-        e_st(e, REG(T0), IMM(p[SLX_ATTENTION_spm_oc]), IMM(part), REG(ROWS), part, row, WAIT(TK_OUT));
+        e_st(e, REG(T0), IMM(p[SLX_ATTENTION_spm_oc]), IMM(part), REG(ROWS), part, row,
+             WAIT(TK_OUT));
         row_addr(e, T0, ROW0, p[SLX_ATTENTION_out_scales], row / 32);
         e_mulc(e, T1, KVHEAD, part / 32);
         e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
-        e_st(e, REG(T0), IMM(p[SLX_ATTENTION_spm_ocs]), IMM(part / 32), REG(ROWS), part / 32, row / 32, POST(TK_ROUND));
+        e_st(e, REG(T0), IMM(p[SLX_ATTENTION_spm_ocs]), IMM(part / 32), REG(ROWS), part / 32,
+             row / 32, POST(TK_ROUND));
     } else {
         uint64_t row = 4 * heads * hd, part = 4 * g * hd;
         row_addr(e, T0, ROW0, p[SLX_ATTENTION_out], row);

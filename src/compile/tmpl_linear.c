@@ -14,7 +14,23 @@
 #include "compile/tmpl_int.h"
 
 enum {
-    FIRST = 11, NSL, TILES, SL, SLICE, WA, WS = 18, WM = 20, RI, AT, M, AC, AS, OUT, OUTS, CELLS, TMP
+    FIRST = 11,
+    NSL,
+    TILES,
+    SL,
+    SLICE,
+    WA,
+    WS = 18,
+    WM = 20,
+    RI,
+    AT,
+    M,
+    AC,
+    AS,
+    OUT,
+    OUTS,
+    CELLS,
+    TMP
 };
 _Static_assert((int)TMP < (int)R_PAIR, "registers");
 
@@ -24,64 +40,87 @@ typedef struct {
     unsigned log2p;
 } mat;
 
-static bool mat_init(em *e, mat *m) {
+static bool mat_init(em *e, mat *m)
+{
     m->log2p = 0;
     while ((UINT64_C(1) << m->log2p) < m->pieces) m->log2p++;
-    if (m->pieces != UINT64_C(1) << m->log2p || m->log2p > m->log2g || m->log2g > 3 || m->mr == 0 || m->ns == 0 ||
-        m->ns > 4096 || m->kblk == 0 || m->kblk > 4095) {
+    if (m->pieces != UINT64_C(1) << m->log2p || m->log2p > m->log2g || m->log2g > 3 || m->mr == 0 ||
+        m->ns == 0 || m->ns > 4096 || m->kblk == 0 || m->kblk > 4095) {
         e->ok = false;
         return false;
     }
     return true;
 }
 
-static uint32_t cut(const mat *m, uint64_t p) { return slx_tree_cut((uint32_t)m->kblk, (uint32_t)m->pieces, (uint32_t)p); }
-static uint32_t piece_blocks(const mat *m, uint64_t p) { return cut(m, p + 1) - cut(m, p); }
-static uint64_t cells_at(const mat *m, uint64_t p) { return p * m->mr * m->ns; }
+static uint32_t cut(const mat *m, uint64_t p)
+{
+    return slx_tree_cut((uint32_t)m->kblk, (uint32_t)m->pieces, (uint32_t)p);
+}
+static uint32_t piece_blocks(const mat *m, uint64_t p)
+{
+    return cut(m, p + 1) - cut(m, p);
+}
+static uint64_t cells_at(const mat *m, uint64_t p)
+{
+    return p * m->mr * m->ns;
+}
 
 /* Bytes of a slice of SLICES layout up to piece p; p == pieces: all of it. 0 and not ok for a format without blocks. */
-static uint64_t slice_bytes(em *e, const mat *m, unsigned fmt, uint64_t p) {
+static uint64_t slice_bytes(em *e, const mat *m, unsigned fmt, uint64_t p)
+{
     uint64_t sum = 0;
     for (uint64_t i = 0; i < p; i++) {
-        size_t off_s, off_m, n = slx_btile_bytes(fmt, (uint32_t)m->ns, piece_blocks(m, i), &off_s, &off_m);
+        size_t off_s, off_m,
+            n = slx_btile_bytes(fmt, (uint32_t)m->ns, piece_blocks(m, i), &off_s, &off_m);
         if (n == 0) e->ok = false;
         sum += n;
     }
     return sum;
 }
-static uint64_t piece_bytes(em *e, const mat *m, unsigned fmt, uint64_t p) {
+static uint64_t piece_bytes(em *e, const mat *m, unsigned fmt, uint64_t p)
+{
     return slice_bytes(e, m, fmt, p + 1) - slice_bytes(e, m, fmt, p);
 }
 
-static void toggle(em *e, uint64_t wbuf_sum) { e_alu(e, SLX_ALUFN_sub, R_WBUF, IMM(wbuf_sum), REG(R_WBUF)); }
+static void toggle(em *e, uint64_t wbuf_sum)
+{
+    e_alu(e, SLX_ALUFN_sub, R_WBUF, IMM(wbuf_sum), REG(R_WBUF));
+}
 
 /* Piece p of a SLICES slice whose first byte is at register r_addr -> weight buffer + at. */
-static void load_piece(em *e, const mat *m, unsigned fmt, unsigned r_addr, uint64_t p, uint64_t at, uint32_t toks) {
+static void load_piece(em *e, const mat *m, unsigned fmt, unsigned r_addr, uint64_t p, uint64_t at,
+                       uint32_t toks)
+{
     e_ld(e, regi(e, R_WBUF, (int64_t)at), regi(e, r_addr, (int64_t)slice_bytes(e, m, fmt, p)),
          IMM(piece_bytes(e, m, fmt, p)), IMM(1), 0, 0, toks);
 }
 
 /* rd := base + row register * stride */
-static void at_row(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t stride) {
+static void at_row(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t stride)
+{
     e_mulc(e, rd, row, stride);
     e_addc(e, rd, rd, base);
 }
 
 /* Blocks of piece p of M rows of A; AC and AS hold the addresses of the first row. */
-static void load_a(em *e, const mat *m, uint64_t p) {
+static void load_a(em *e, const mat *m, uint64_t p)
+{
     uint64_t kp = piece_blocks(m, p), c = cut(m, p);
-    e_ld(e, IMM(m->spm_a), regi(e, AC, (int64_t)c * 32), IMM(kp * 32), REG(M), m->kblk * 32, kp * 32, WAIT(TK_AFREE));
+    e_ld(e, IMM(m->spm_a), regi(e, AC, (int64_t)c * 32), IMM(kp * 32), REG(M), m->kblk * 32,
+         kp * 32, WAIT(TK_AFREE));
     e_ld(e, IMM(m->spm_as), regi(e, AS, (int64_t)c), IMM(kp), REG(M), m->kblk, kp, POST(TK_AREADY));
 }
 
-static void mul_piece(em *e, const mat *m, unsigned fmt, uint64_t p, uint64_t at, uint32_t toks) {
+static void mul_piece(em *e, const mat *m, unsigned fmt, uint64_t p, uint64_t at, uint32_t toks)
+{
     uint64_t kp = piece_blocks(m, p);
-    e_mm(e, fmt, 0, (unsigned)m->log2g - m->log2p, cells_at(m, p), m->spm_a, m->spm_as, regi(e, R_WBUF, (int64_t)at),
-         pair_r(e, M, m->ns), pair_c(e, kp, kp), toks);
+    e_mm(e, fmt, 0, (unsigned)m->log2g - m->log2p, cells_at(m, p), m->spm_a, m->spm_as,
+         regi(e, R_WBUF, (int64_t)at), pair_r(e, M, m->ns), pair_c(e, kp, kp), toks);
 }
 
 /* Upper levels of the tree. */
-static void add_pieces(em *e, const mat *m) {
+static void add_pieces(em *e, const mat *m)
+{
     if (m->pieces == 1) return;
     e_mulc(e, CELLS, M, m->ns);
     for (uint64_t step = 1; step < m->pieces; step *= 2)
@@ -89,18 +128,28 @@ static void add_pieces(em *e, const mat *m) {
             e_aadd(e, cells_at(m, i), cells_at(m, i), cells_at(m, i + step), REG(CELLS), NOTOK);
 }
 
-static void join(em *e, uint32_t toks) { e_aadd(e, 0, 0, 0, 0, toks); }
+static void join(em *e, uint32_t toks)
+{
+    e_aadd(e, 0, 0, 0, 0, toks);
+}
 
 /* rd := slice register * bytes + r9 + off */
-static void slice_addr(em *e, unsigned rd, uint64_t bytes, uint64_t off) {
+static void slice_addr(em *e, unsigned rd, uint64_t bytes, uint64_t off)
+{
     e_mulc(e, rd, SLICE, bytes);
     e_alu(e, SLX_ALUFN_add, rd, REG(rd), REG(R_W));
     e_addc(e, rd, rd, off);
 }
 
-void tmpl_linear(em *e, const uint64_t *p) {
-    mat m = {.kblk = p[SLX_LINEAR_kblk], .log2g = p[SLX_LINEAR_log2g], .pieces = p[SLX_LINEAR_pieces],
-             .ns = p[SLX_LINEAR_ns], .mr = p[SLX_LINEAR_mr], .spm_a = p[SLX_LINEAR_spm_a], .spm_as = p[SLX_LINEAR_spm_as]};
+void tmpl_linear(em *e, const uint64_t *p)
+{
+    mat m = {.kblk = p[SLX_LINEAR_kblk],
+             .log2g = p[SLX_LINEAR_log2g],
+             .pieces = p[SLX_LINEAR_pieces],
+             .ns = p[SLX_LINEAR_ns],
+             .mr = p[SLX_LINEAR_mr],
+             .spm_a = p[SLX_LINEAR_spm_a],
+             .spm_as = p[SLX_LINEAR_spm_as]};
     unsigned fmt = (unsigned)p[SLX_LINEAR_fmt];
     if (!mat_init(e, &m)) return;
     uint64_t y_row = 4 * m.ns;
@@ -126,7 +175,8 @@ void tmpl_linear(em *e, const uint64_t *p) {
         }
         load_a(e, &m, i);
         mul_piece(e, &m, fmt, i, 0,
-                  m.pieces > 1 ? tok(TK_AREADY, TK_WREADY, TK_AFREE, TK_WFREE) : WAITPOST(TK_AREADY, TK_AFREE));
+                  m.pieces > 1 ? tok(TK_AREADY, TK_WREADY, TK_AFREE, TK_WFREE)
+                               : WAITPOST(TK_AREADY, TK_AFREE));
     }
     add_pieces(e, &m);
     e_aout(e, p[SLX_LINEAR_spm_y], pair_r(e, M, m.ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
@@ -141,9 +191,15 @@ void tmpl_linear(em *e, const uint64_t *p) {
 
 /* silu(gate) * up, quantised: 32 columns are one block of the next operation. With one piece both weight tiles share a
  * buffer and A is loaded once; with several, gate and up go one after the other. */
-void tmpl_gateup(em *e, const uint64_t *p) {
-    mat m = {.kblk = p[SLX_GATEUP_kblk], .log2g = p[SLX_GATEUP_log2g], .pieces = p[SLX_GATEUP_pieces], .ns = 32,
-             .mr = p[SLX_GATEUP_mr], .spm_a = p[SLX_GATEUP_spm_a], .spm_as = p[SLX_GATEUP_spm_as]};
+void tmpl_gateup(em *e, const uint64_t *p)
+{
+    mat m = {.kblk = p[SLX_GATEUP_kblk],
+             .log2g = p[SLX_GATEUP_log2g],
+             .pieces = p[SLX_GATEUP_pieces],
+             .ns = 32,
+             .mr = p[SLX_GATEUP_mr],
+             .spm_a = p[SLX_GATEUP_spm_a],
+             .spm_as = p[SLX_GATEUP_spm_as]};
     const unsigned fmt[2] = {(unsigned)p[SLX_GATEUP_fmt_gate], (unsigned)p[SLX_GATEUP_fmt_up]};
     const uint64_t off[2] = {p[SLX_GATEUP_off_gate], p[SLX_GATEUP_off_up]};
     const uint64_t spm[2] = {p[SLX_GATEUP_spm_g], p[SLX_GATEUP_spm_u]};
@@ -153,7 +209,8 @@ void tmpl_gateup(em *e, const uint64_t *p) {
     e_tiles(e, TILES, R_ROWS, m.mr);
     size_t slices = e_loop(e, REG(NSL), SL);
     e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
-    for (int h = 0; h < 2; h++) slice_addr(e, addr[h], slice_bytes(e, &m, fmt[h], m.pieces), off[h]);
+    for (int h = 0; h < 2; h++)
+        slice_addr(e, addr[h], slice_bytes(e, &m, fmt[h], m.pieces), off[h]);
     uint64_t up_at = m.pieces == 1 ? slice_bytes(e, &m, fmt[0], 1) : 0;
     if (m.pieces == 1) {
         toggle(e, p[SLX_GATEUP_wbuf_sum]);
@@ -182,7 +239,8 @@ void tmpl_gateup(em *e, const uint64_t *p) {
     uint32_t g = IMM(spm[0]), u = IMM(spm[1]);
     put(e, SLX_OP_VUN, SLX_UNFN_silu, 0, 0, WAIT(TK_TV), g, g, pair_r(e, M, 32), 0, 0, 0);
     put(e, SLX_OP_VBIN, SLX_BINFN_mul, SLX_BCAST_full, 0, NOTOK, g, g, u, pair_r(e, M, 32), 0, 0);
-    e_quant(e, 0, p[SLX_GATEUP_spm_q], p[SLX_GATEUP_spm_qs], g, 0, pair_r(e, M, 32), 0, tok(TK_OFREE, 0, TK_OUT, TK_GFREE));
+    e_quant(e, 0, p[SLX_GATEUP_spm_q], p[SLX_GATEUP_spm_qs], g, 0, pair_r(e, M, 32), 0,
+            tok(TK_OFREE, 0, TK_OUT, TK_GFREE));
     uint64_t ok = p[SLX_GATEUP_out_kblk];
     at_row(e, OUT, AT, p[SLX_GATEUP_out_codes], ok * 32);
     e_mulc(e, TMP, SLICE, 32);
@@ -197,34 +255,48 @@ void tmpl_gateup(em *e, const uint64_t *p) {
 }
 
 /* Rows of a PLANES matrix: blocks of piece p of ns rows, plane by plane, as a B tile. */
-static void load_planes(em *e, const mat *m, unsigned fmt, uint64_t p) {
-    uint64_t kp = piece_blocks(m, p), c = cut(m, p), cb = slx_fmt_code_bytes(fmt), sb = slx_fmt_scale_bytes(fmt);
+static void load_planes(em *e, const mat *m, unsigned fmt, uint64_t p)
+{
+    uint64_t kp = piece_blocks(m, p), c = cut(m, p), cb = slx_fmt_code_bytes(fmt),
+             sb = slx_fmt_scale_bytes(fmt);
     size_t off_s = 0, off_m = 0;
     if (slx_btile_bytes(fmt, (uint32_t)m->ns, (uint32_t)kp, &off_s, &off_m) == 0) {
         e->ok = false;
         return;
     }
-    struct { unsigned r; uint64_t at, unit; } plane[3] = {{WA, 0, cb}, {WS, off_s, sb}, {WM, off_m, sb}};
+    struct {
+        unsigned r;
+        uint64_t at, unit;
+    } plane[3] = {{WA, 0, cb}, {WS, off_s, sb}, {WM, off_m, sb}};
     int n = off_m ? 3 : 2;
     for (int i = 0; i < n; i++)
-        e_ld(e, regi(e, R_WBUF, (int64_t)plane[i].at), regi(e, plane[i].r, (int64_t)(c * plane[i].unit)),
-             IMM(kp * plane[i].unit), IMM(m->ns), m->kblk * plane[i].unit, kp * plane[i].unit,
+        e_ld(e, regi(e, R_WBUF, (int64_t)plane[i].at),
+             regi(e, plane[i].r, (int64_t)(c * plane[i].unit)), IMM(kp * plane[i].unit), IMM(m->ns),
+             m->kblk * plane[i].unit, kp * plane[i].unit,
              tok(i == 0 ? TK_WFREE : 0, 0, i == n - 1 ? TK_WREADY : 0, 0));
 }
 
 /* rd := slice * bytes + addr */
-static void plane_addr(em *e, unsigned rd, uint64_t bytes, uint64_t addr) {
+static void plane_addr(em *e, unsigned rd, uint64_t bytes, uint64_t addr)
+{
     e_mulc(e, rd, SLICE, bytes);
     e_addc(e, rd, rd, addr);
 }
 
 /* Logits of the sampled rows: slot s takes row sample_row[s]. */
-void tmpl_lmhead(em *e, const uint64_t *p) {
-    mat m = {.kblk = p[SLX_LMHEAD_kblk], .log2g = p[SLX_LMHEAD_log2g], .pieces = p[SLX_LMHEAD_pieces],
-             .ns = p[SLX_LMHEAD_ns], .mr = p[SLX_LMHEAD_mr], .spm_a = p[SLX_LMHEAD_spm_a], .spm_as = p[SLX_LMHEAD_spm_as]};
+void tmpl_lmhead(em *e, const uint64_t *p)
+{
+    mat m = {.kblk = p[SLX_LMHEAD_kblk],
+             .log2g = p[SLX_LMHEAD_log2g],
+             .pieces = p[SLX_LMHEAD_pieces],
+             .ns = p[SLX_LMHEAD_ns],
+             .mr = p[SLX_LMHEAD_mr],
+             .spm_a = p[SLX_LMHEAD_spm_a],
+             .spm_as = p[SLX_LMHEAD_spm_as]};
     unsigned fmt = (unsigned)p[SLX_LMHEAD_fmt];
     if (!mat_init(e, &m)) return;
-    uint64_t y_row = 4 * m.ns, cb = m.kblk * slx_fmt_code_bytes(fmt), sb = m.kblk * slx_fmt_scale_bytes(fmt);
+    uint64_t y_row = 4 * m.ns, cb = m.kblk * slx_fmt_code_bytes(fmt),
+             sb = m.kblk * slx_fmt_scale_bytes(fmt);
     e_slices(e, FIRST, NSL, TMP, p[SLX_LMHEAD_slices], p[SLX_LMHEAD_tiles], 0);
     /* a step that samples nothing reads no weights here */
     put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, NSL, REG(NSL), IMM(0), REG(R_SAMPLES), 0, 0);
@@ -245,26 +317,28 @@ void tmpl_lmhead(em *e, const uint64_t *p) {
     e_alu(e, SLX_ALUFN_shl, TMP, REG(AT), IMM(2));
     e_alu(e, SLX_ALUFN_add, TMP, REG(TMP), REG(SLX_R_DESC));
     e_alu(e, SLX_ALUFN_shl, OUT, REG(M), IMM(2));
-    e_ld(e, IMM(p[SLX_LMHEAD_spm_idx]), regi(e, TMP, (int64_t)p[SLX_LMHEAD_off_sample]), REG(OUT), IMM(1), 0, 0, NOTOK);
+    e_ld(e, IMM(p[SLX_LMHEAD_spm_idx]), regi(e, TMP, (int64_t)p[SLX_LMHEAD_off_sample]), REG(OUT),
+         IMM(1), 0, 0, NOTOK);
     for (uint64_t i = 0; i < m.pieces; i++) {
         uint64_t kp = piece_blocks(&m, i), c = cut(&m, i);
         if (m.pieces > 1) {
             toggle(e, p[SLX_LMHEAD_wbuf_sum]);
             load_planes(e, &m, fmt, i);
         }
-        e_ldx(e, IMM(m.spm_a), addr_c(e, p[SLX_LMHEAD_a_codes] + c * 32), IMM(p[SLX_LMHEAD_spm_idx]), REG(M), kp * 32,
-              m.kblk * 32, WAIT(TK_AFREE));
-        e_ldx(e, IMM(m.spm_as), addr_c(e, p[SLX_LMHEAD_a_scales] + c), IMM(p[SLX_LMHEAD_spm_idx]), REG(M), kp, m.kblk,
-              POST(TK_AREADY));
+        e_ldx(e, IMM(m.spm_a), addr_c(e, p[SLX_LMHEAD_a_codes] + c * 32),
+              IMM(p[SLX_LMHEAD_spm_idx]), REG(M), kp * 32, m.kblk * 32, WAIT(TK_AFREE));
+        e_ldx(e, IMM(m.spm_as), addr_c(e, p[SLX_LMHEAD_a_scales] + c), IMM(p[SLX_LMHEAD_spm_idx]),
+              REG(M), kp, m.kblk, POST(TK_AREADY));
         mul_piece(e, &m, fmt, i, 0,
-                  m.pieces > 1 ? tok(TK_AREADY, TK_WREADY, TK_AFREE, TK_WFREE) : WAITPOST(TK_AREADY, TK_AFREE));
+                  m.pieces > 1 ? tok(TK_AREADY, TK_WREADY, TK_AFREE, TK_WFREE)
+                               : WAITPOST(TK_AREADY, TK_AFREE));
     }
     add_pieces(e, &m);
     e_aout(e, p[SLX_LMHEAD_spm_y], pair_r(e, M, m.ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
     e_mulc(e, OUT, AT, p[SLX_LMHEAD_logits_stride]);
     e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(OUTS));
-    e_st(e, REG(OUT), IMM(p[SLX_LMHEAD_spm_y]), IMM(y_row), REG(M), y_row, p[SLX_LMHEAD_logits_stride],
-         WAITPOST(TK_YREADY, TK_YFREE));
+    e_st(e, REG(OUT), IMM(p[SLX_LMHEAD_spm_y]), IMM(y_row), REG(M), y_row,
+         p[SLX_LMHEAD_logits_stride], WAITPOST(TK_YREADY, TK_YFREE));
     e_loop_end(e, rows);
     if (m.pieces == 1) join(e, POST(TK_WFREE));
     e_loop_end(e, slices);

@@ -5,9 +5,19 @@
  */
 #include "compile/tmpl_int.h"
 
-enum { N = 11, I, AT, M, T0, T1, T2, X }; /* N row tiles, I index, AT first row (absolute), M rows of the tile */
+enum {
+    N = 11,
+    I,
+    AT,
+    M,
+    T0,
+    T1,
+    T2,
+    X
+}; /* N row tiles, I index, AT first row (absolute), M rows of the tile */
 
-static size_t row_loop(em *e, uint64_t mr) {
+static size_t row_loop(em *e, uint64_t mr)
+{
     e_tiles(e, N, R_MYROWS, mr);
     size_t at = e_loop(e, REG(N), I);
     e_row_tile(e, I, R_MYROWS, mr, AT, M);
@@ -16,21 +26,24 @@ static size_t row_loop(em *e, uint64_t mr) {
 }
 
 /* rd := base + AT * stride */
-static void row_addr(em *e, unsigned rd, uint64_t base, uint64_t stride) {
+static void row_addr(em *e, unsigned rd, uint64_t base, uint64_t stride)
+{
     e_mulc(e, rd, AT, stride);
     e_addc(e, rd, rd, base);
 }
 
 /* Codes and scales of M rows to HBM. */
-static void store_codes(em *e, uint64_t codes, uint64_t scales, uint64_t kblk, uint64_t spm_q, uint64_t spm_qs,
-                        uint32_t first, uint32_t last) {
+static void store_codes(em *e, uint64_t codes, uint64_t scales, uint64_t kblk, uint64_t spm_q,
+                        uint64_t spm_qs, uint32_t first, uint32_t last)
+{
     row_addr(e, T0, codes, kblk * 32);
     e_st(e, REG(T0), IMM(spm_q), IMM(kblk * 32), REG(M), kblk * 32, kblk * 32, first);
     row_addr(e, T0, scales, kblk);
     e_st(e, REG(T0), IMM(spm_qs), IMM(kblk), REG(M), kblk, kblk, last);
 }
 
-void tmpl_embed(em *e, const uint64_t *p) {
+void tmpl_embed(em *e, const uint64_t *p)
+{
     unsigned fmt = (unsigned)p[SLX_EMBED_emb_fmt];
     uint64_t kblk = p[SLX_EMBED_kblk], d = p[SLX_EMBED_d];
     uint64_t cb = kblk * slx_fmt_code_bytes(fmt), sb = kblk * slx_fmt_scale_bytes(fmt);
@@ -39,17 +52,18 @@ void tmpl_embed(em *e, const uint64_t *p) {
         e->ok = false;
         return;
     }
-    e_ld(e, IMM(p[SLX_EMBED_spm_w]), addr_c(e, p[SLX_EMBED_norm_w]), IMM(4 * d), IMM(1), 0, 0, NOTOK);
+    e_ld(e, IMM(p[SLX_EMBED_spm_w]), addr_c(e, p[SLX_EMBED_norm_w]), IMM(4 * d), IMM(1), 0, 0,
+         NOTOK);
     size_t loop = row_loop(e, p[SLX_EMBED_mr]);
     e_alu(e, SLX_ALUFN_shl, T0, REG(AT), IMM(2));
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
     e_alu(e, SLX_ALUFN_shl, T1, REG(M), IMM(2));
-    e_ld(e, IMM(p[SLX_EMBED_spm_idx]), regi(e, T0, (int64_t)p[SLX_EMBED_off_token]), REG(T1), IMM(1), 0, 0,
-         WAIT(TK_ROUND));
-    e_ldx(e, IMM(p[SLX_EMBED_spm_codes]), addr_c(e, p[SLX_EMBED_emb_codes]), IMM(p[SLX_EMBED_spm_idx]), REG(M), cb, cb,
-          NOTOK);
-    e_ldx(e, IMM(p[SLX_EMBED_spm_scales]), addr_c(e, p[SLX_EMBED_emb_scales]), IMM(p[SLX_EMBED_spm_idx]), REG(M), sb,
-          sb, has_m ? NOTOK : POST(TK_IN));
+    e_ld(e, IMM(p[SLX_EMBED_spm_idx]), regi(e, T0, (int64_t)p[SLX_EMBED_off_token]), REG(T1),
+         IMM(1), 0, 0, WAIT(TK_ROUND));
+    e_ldx(e, IMM(p[SLX_EMBED_spm_codes]), addr_c(e, p[SLX_EMBED_emb_codes]),
+          IMM(p[SLX_EMBED_spm_idx]), REG(M), cb, cb, NOTOK);
+    e_ldx(e, IMM(p[SLX_EMBED_spm_scales]), addr_c(e, p[SLX_EMBED_emb_scales]),
+          IMM(p[SLX_EMBED_spm_idx]), REG(M), sb, sb, has_m ? NOTOK : POST(TK_IN));
     if (has_m) { /* the m plane begins at the next 64 bytes after d [M][kblk] */
         e_mulc(e, T2, M, sb);
         e_addc(e, T2, T2, 63);
@@ -57,19 +71,22 @@ void tmpl_embed(em *e, const uint64_t *p) {
         e_ldx(e, regi(e, T2, (int64_t)p[SLX_EMBED_spm_scales]), addr_c(e, p[SLX_EMBED_emb_m]),
               IMM(p[SLX_EMBED_spm_idx]), REG(M), sb, sb, POST(TK_IN));
     }
-    put(e, SLX_OP_VCVT, SLX_FMT_f32, fmt, 0, WAIT(TK_IN), IMM(p[SLX_EMBED_spm_x]), 0, IMM(p[SLX_EMBED_spm_codes]),
-        IMM(p[SLX_EMBED_spm_scales]), pair_r(e, M, d), 0);
-    e_nrm(e, p[SLX_EMBED_spm_n], p[SLX_EMBED_spm_x], p[SLX_EMBED_spm_w], (uint32_t)p[SLX_EMBED_eps], pair_r(e, M, d),
-          NOTOK);
-    e_quant(e, 0, p[SLX_EMBED_spm_q], p[SLX_EMBED_spm_qs], IMM(p[SLX_EMBED_spm_n]), 0, pair_r(e, M, d), 0, POST(TK_OUT));
+    put(e, SLX_OP_VCVT, SLX_FMT_f32, fmt, 0, WAIT(TK_IN), IMM(p[SLX_EMBED_spm_x]), 0,
+        IMM(p[SLX_EMBED_spm_codes]), IMM(p[SLX_EMBED_spm_scales]), pair_r(e, M, d), 0);
+    e_nrm(e, p[SLX_EMBED_spm_n], p[SLX_EMBED_spm_x], p[SLX_EMBED_spm_w], (uint32_t)p[SLX_EMBED_eps],
+          pair_r(e, M, d), NOTOK);
+    e_quant(e, 0, p[SLX_EMBED_spm_q], p[SLX_EMBED_spm_qs], IMM(p[SLX_EMBED_spm_n]), 0,
+            pair_r(e, M, d), 0, POST(TK_OUT));
     row_addr(e, T0, p[SLX_EMBED_x], row_bytes(d));
-    e_st(e, REG(T0), IMM(p[SLX_EMBED_spm_x]), IMM(4 * d), REG(M), row_bytes(d), row_bytes(d), WAIT(TK_OUT));
-    store_codes(e, p[SLX_EMBED_a_codes], p[SLX_EMBED_a_scales], kblk, p[SLX_EMBED_spm_q], p[SLX_EMBED_spm_qs], NOTOK,
-                POST(TK_ROUND));
+    e_st(e, REG(T0), IMM(p[SLX_EMBED_spm_x]), IMM(4 * d), REG(M), row_bytes(d), row_bytes(d),
+         WAIT(TK_OUT));
+    store_codes(e, p[SLX_EMBED_a_codes], p[SLX_EMBED_a_scales], kblk, p[SLX_EMBED_spm_q],
+                p[SLX_EMBED_spm_qs], NOTOK, POST(TK_ROUND));
     e_loop_end(e, loop);
 }
 
-void tmpl_rows(em *e, const uint64_t *p) {
+void tmpl_rows(em *e, const uint64_t *p)
+{
     uint64_t d = p[SLX_ROWS_d], kblk = (d + 31) / 32, xs = row_bytes(d);
     if (p[SLX_ROWS_rows_cap] == 0) {
         e->ok = false;
@@ -81,18 +98,22 @@ void tmpl_rows(em *e, const uint64_t *p) {
     row_addr(e, X, p[SLX_ROWS_x], xs);
     e_ld(e, IMM(p[SLX_ROWS_spm_x]), REG(X), IMM(4 * d), REG(M), xs, xs, WAIT(TK_ROUND));
     row_addr(e, T0, p[SLX_ROWS_y], p[SLX_ROWS_y_stride]);
-    e_ld(e, IMM(p[SLX_ROWS_spm_y]), REG(T0), IMM(4 * d), REG(M), p[SLX_ROWS_y_stride], xs, POST(TK_IN));
-    put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_full, 0, WAIT(TK_IN), IMM(p[SLX_ROWS_spm_x]), IMM(p[SLX_ROWS_spm_x]),
-        IMM(p[SLX_ROWS_spm_y]), pair_r(e, M, d), 0, 0);
-    e_nrm(e, p[SLX_ROWS_spm_y], p[SLX_ROWS_spm_x], p[SLX_ROWS_spm_w], (uint32_t)p[SLX_ROWS_eps], pair_r(e, M, d), NOTOK);
-    e_quant(e, 0, p[SLX_ROWS_spm_q], p[SLX_ROWS_spm_qs], IMM(p[SLX_ROWS_spm_y]), 0, pair_r(e, M, d), 0, POST(TK_OUT));
+    e_ld(e, IMM(p[SLX_ROWS_spm_y]), REG(T0), IMM(4 * d), REG(M), p[SLX_ROWS_y_stride], xs,
+         POST(TK_IN));
+    put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_full, 0, WAIT(TK_IN), IMM(p[SLX_ROWS_spm_x]),
+        IMM(p[SLX_ROWS_spm_x]), IMM(p[SLX_ROWS_spm_y]), pair_r(e, M, d), 0, 0);
+    e_nrm(e, p[SLX_ROWS_spm_y], p[SLX_ROWS_spm_x], p[SLX_ROWS_spm_w], (uint32_t)p[SLX_ROWS_eps],
+          pair_r(e, M, d), NOTOK);
+    e_quant(e, 0, p[SLX_ROWS_spm_q], p[SLX_ROWS_spm_qs], IMM(p[SLX_ROWS_spm_y]), 0, pair_r(e, M, d),
+            0, POST(TK_OUT));
     e_st(e, REG(X), IMM(p[SLX_ROWS_spm_x]), IMM(4 * d), REG(M), xs, xs, WAIT(TK_OUT));
-    store_codes(e, p[SLX_ROWS_a_codes], p[SLX_ROWS_a_scales], kblk, p[SLX_ROWS_spm_q], p[SLX_ROWS_spm_qs], NOTOK,
-                POST(TK_ROUND));
+    store_codes(e, p[SLX_ROWS_a_codes], p[SLX_ROWS_a_scales], kblk, p[SLX_ROWS_spm_q],
+                p[SLX_ROWS_spm_qs], NOTOK, POST(TK_ROUND));
     e_loop_end(e, loop);
 }
 
-void tmpl_rowq(em *e, const uint64_t *p) {
+void tmpl_rowq(em *e, const uint64_t *p)
+{
     uint64_t cols = p[SLX_ROWQ_cols], kblk = (cols + 31) / 32;
     if (p[SLX_ROWQ_rows_cap] == 0) {
         e->ok = false;
@@ -100,11 +121,11 @@ void tmpl_rowq(em *e, const uint64_t *p) {
     }
     size_t loop = row_loop(e, p[SLX_ROWQ_mr]);
     row_addr(e, T0, p[SLX_ROWQ_src], p[SLX_ROWQ_src_stride]);
-    e_ld(e, IMM(p[SLX_ROWQ_spm_x]), REG(T0), IMM(4 * cols), REG(M), p[SLX_ROWQ_src_stride], row_bytes(cols),
-         WAITPOST(TK_ROUND, TK_IN));
-    e_quant(e, 0, p[SLX_ROWQ_spm_q], p[SLX_ROWQ_spm_qs], IMM(p[SLX_ROWQ_spm_x]), 0, pair_r(e, M, cols), 0,
-            WAITPOST(TK_IN, TK_OUT));
-    store_codes(e, p[SLX_ROWQ_a_codes], p[SLX_ROWQ_a_scales], kblk, p[SLX_ROWQ_spm_q], p[SLX_ROWQ_spm_qs], WAIT(TK_OUT),
-                POST(TK_ROUND));
+    e_ld(e, IMM(p[SLX_ROWQ_spm_x]), REG(T0), IMM(4 * cols), REG(M), p[SLX_ROWQ_src_stride],
+         row_bytes(cols), WAITPOST(TK_ROUND, TK_IN));
+    e_quant(e, 0, p[SLX_ROWQ_spm_q], p[SLX_ROWQ_spm_qs], IMM(p[SLX_ROWQ_spm_x]), 0,
+            pair_r(e, M, cols), 0, WAITPOST(TK_IN, TK_OUT));
+    store_codes(e, p[SLX_ROWQ_a_codes], p[SLX_ROWQ_a_scales], kblk, p[SLX_ROWQ_spm_q],
+                p[SLX_ROWQ_spm_qs], WAIT(TK_OUT), POST(TK_ROUND));
     e_loop_end(e, loop);
 }

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-
-static void put32(uint8_t *base, uint64_t i, uint32_t v) {
+static void put32(uint8_t *base, uint64_t i, uint32_t v)
+{
     uint8_t *p = base + 4 * i;
     p[0] = (uint8_t)v;
     p[1] = (uint8_t)(v >> 8);
@@ -19,32 +19,41 @@ static void put32(uint8_t *base, uint64_t i, uint32_t v) {
 
 #define REFUSE(...) slx_fail(err, SLX_EINPUT, "", 0, 0, __VA_ARGS__)
 
-static slx_status check_seq(const slx_program_info *in, const slx_step_seq *s, uint32_t i, slx_err *err) {
+static slx_status check_seq(const slx_program_info *in, const slx_step_seq *s, uint32_t i,
+                            slx_err *err)
+{
     uint64_t end = (uint64_t)s->pos0 + s->n;
     if (s->n == 0) return REFUSE("sequence %u has no rows in this step, expected at least one", i);
-    if (s->n_samples > s->n) return REFUSE("sequence %u wants %u logit rows of %u rows", i, s->n_samples, s->n);
+    if (s->n_samples > s->n)
+        return REFUSE("sequence %u wants %u logit rows of %u rows", i, s->n_samples, s->n);
     if (end > in->max_context)
-        return REFUSE("sequence %u reaches position %llu, the program's context is %u", i, (unsigned long long)end - 1,
-                      in->max_context);
+        return REFUSE("sequence %u reaches position %llu, the program's context is %u", i,
+                      (unsigned long long)end - 1, in->max_context);
     if ((uint64_t)s->n_pages * SLX_MAX_CHUNK < end)
         return REFUSE("sequence %u has %u pages, expected %llu for position %llu", i, s->n_pages,
-                      (unsigned long long)((end + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK), (unsigned long long)end - 1);
+                      (unsigned long long)((end + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK),
+                      (unsigned long long)end - 1);
     for (uint32_t k = 0; k < s->n_pages; k++)
         if (s->pages[k] >= in->desc.max_pages)
-            return REFUSE("sequence %u uses page %u, the pool has %u", i, s->pages[k], in->desc.max_pages);
+            return REFUSE("sequence %u uses page %u, the pool has %u", i, s->pages[k],
+                          in->desc.max_pages);
     for (uint32_t k = 0; k < s->n; k++)
         if (s->tokens[k] >= in->vocab)
-            return REFUSE("sequence %u has token %u, the vocabulary has %u", i, s->tokens[k], in->vocab);
+            return REFUSE("sequence %u has token %u, the vocabulary has %u", i, s->tokens[k],
+                          in->vocab);
     return SLX_OK;
 }
 
-static slx_status check_total(const char *what, uint64_t found, uint32_t max, slx_err *err) {
+static slx_status check_total(const char *what, uint64_t found, uint32_t max, slx_err *err)
+{
     if (found <= max) return SLX_OK;
-    return REFUSE("the step has %llu %s, the program takes %u", (unsigned long long)found, what, max);
+    return REFUSE("the step has %llu %s, the program takes %u", (unsigned long long)found, what,
+                  max);
 }
 
-slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx_step_seq *seqs, uint32_t n_seqs,
-                          slx_err *err) {
+slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx_step_seq *seqs,
+                          uint32_t n_seqs, slx_err *err)
+{
     const slx_desc_layout *l = &info->desc;
     uint64_t rows = 0, samples = 0, pages = 0, items = 0;
     SLX_TRY(check_total("sequences", n_seqs, l->max_seqs, err));
@@ -71,7 +80,8 @@ slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx
         const slx_step_seq *s = &seqs[i];
         uint32_t row0 = row, used = (s->pos0 + s->n + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK;
         for (uint32_t k = 0; k < s->n; k++, row++) {
-            uint32_t pos = s->pos0 + k, page = s->pages[pos / SLX_MAX_CHUNK], off = pos % SLX_MAX_CHUNK;
+            uint32_t pos = s->pos0 + k, page = s->pages[pos / SLX_MAX_CHUNK],
+                     off = pos % SLX_MAX_CHUNK;
             put32(desc + l->off_token, row, s->tokens[k]);
             put32(desc + l->off_position, row, pos);
             put32(desc + l->off_kcode, row, page * 264 + off);
@@ -95,7 +105,8 @@ slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx
         list += used;
     }
     for (uint64_t t = 0; t < info->n_tiles; t++) {
-        uint32_t first = (uint32_t)(t * item / info->n_tiles), end = (uint32_t)((t + 1) * item / info->n_tiles);
+        uint32_t first = (uint32_t)(t * item / info->n_tiles),
+                 end = (uint32_t)((t + 1) * item / info->n_tiles);
         put32(desc + l->off_span, 2 * t, first);
         put32(desc + l->off_span, 2 * t + 1, end - first);
     }
