@@ -1,4 +1,4 @@
-/* pretokenizer.c - how byte-level BPE cuts text into pre-tokens: one row a family, expressions applied one after another.
+/* pretokenizer.c - how byte-level BPE cuts text into pre-tokens: a row a family, expressions one after another.
  *
  * The expressions are those of the models' own tokenizers. \s is written out as Unicode's White_Space: with UCP, PCRE2
  * would also match U+180E. Each expression must consume at least one character when it matches.

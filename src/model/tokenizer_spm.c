@@ -1,8 +1,8 @@
 /* tokenizer_spm.c - SentencePiece's BPE with scores (tokenizer.ggml.model = llama).
  *
- * A fragment is one run: blanks become U+2581, one is put in front where the model asks for it, code points are the first
- * pieces, and the pair whose joined text is the token of the highest score merges first. Pieces that are no token end
- * as byte tokens <0xXX>.
+ * A fragment is one run: blanks become U+2581, one is put in front where the model asks for it, code
+ * points are the first pieces, and the pair whose joined text is the token of the highest score merges
+ * first. Pieces that are no token end as byte tokens <0xXX>.
  */
 #include "model/tokenizer_int.h"
 
