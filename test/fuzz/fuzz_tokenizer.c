@@ -1,5 +1,5 @@
-/* fuzz_tokenizer.c - any bytes as text under every pre-tokenizer. The vocabulary has all 256 bytes, so what goes in must
- * come out; control tokens must come only from literals without a user mark.
+/* fuzz_tokenizer.c - any bytes as text under every pre-tokenizer. The vocabulary has all 256 bytes, so what goes in
+ * must come out; control tokens must come only from literals without a user mark.
  *
  *   input: u8 family, u8 from, u8 to (marks, in 256ths of the text), text
  */
