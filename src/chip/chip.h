@@ -45,10 +45,11 @@ typedef struct {
     slx_arena arena;
 } slx_chip;
 
-/* name: a path, "-" for standard input, or a bare name looked up in chips/ (".yaml" added). Refuses unknown keys, missing keys, values out of
- * their range, and contradictions, each with file, line, column and key. */
+/* name: a path, "-" for standard input, or a bare name looked up in chips/ (".yaml" added). Refuses unknown keys,
+ * missing keys, values out of their range, and contradictions, each with file, line, column and key. *out is NULL after
+ * a failure; else slx_chip_free it. */
 slx_status slx_chip_load(slx_chip **out, const char *name, slx_err *err);
-/* From text, which is not kept. path is what messages and c->path call it. *out is NULL after a failure. */
+/* The same from text, which is not kept. path is what messages and c->path call it. */
 slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const char *path, slx_err *err);
 void slx_chip_free(slx_chip *c); /* NULL is fine */
 /* Where a figure comes from: the entry of its key ("hbm.gib"), else of its section ("hbm"), else NULL. Borrowed. */

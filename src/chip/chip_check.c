@@ -24,7 +24,7 @@ static const char *found(char out[96], const slx_chip_node *n)
     bool number = n->plain && !n->text[strspn(n->text, "0123456789+-.eE")];
     const char *quote = number ? "" : "\"";
     snprintf(out, 96, "%s%.*s%s%s%s", quote, (int)cut, n->text, cut < len ? "..." : "", quote,
-             !number && !n->plain && !n->text[strspn(n->text, "0123456789.")] ? " in quotes" : "");
+             len && !n->plain && !n->text[strspn(n->text, "0123456789.")] ? " in quotes" : "");
     return out;
 }
 
@@ -77,7 +77,7 @@ static slx_status fail_unknown(const slx_chip_text *t, const slx_chip_node *n,
     const char *near = slx_nearest(n->name, names, n_names);
     slx_status s = slx_chip_fail(
         t, n->key_line, n->key_col, "%s: unknown key%s%s%s, expected one of %s", n->path,
-        near ? ", did you mean " : "", near ? near : "", near ? "?" : "", b.ptr);
+        near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", b.ptr);
     slx_buf_free(&b);
     return s;
 }
