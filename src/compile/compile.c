@@ -45,7 +45,7 @@ slx_status slx_compile(slx_program *out, const slx_model *m, const slx_chip *c,
     slx_plan plan;
     SLX_TRY(slx_plan_make(&plan, m, c, opt, err));
     if (wants(dump, "plan")) slx_plan_print(&plan, dump_out);
-    SLX_TRY(slx_emit(out, &plan, err));
+    SLX_TRY(slx_emit_program(out, &plan, err));
     if (wants(dump, "schedule")) slx_schedule_print(out, dump_out);
     if (wants(dump, "program")) dump_program(out, dump_out);
     return SLX_OK;

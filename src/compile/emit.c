@@ -330,7 +330,7 @@ static void info(slx_program *out, const slx_plan *p)
     i->kv_layer_stride = p->kv_layer_stride;
 }
 
-slx_status slx_emit(slx_program *out, const slx_plan *p, slx_err *err)
+slx_status slx_emit_program(slx_program *out, const slx_plan *p, slx_err *err)
 {
     slx_program_init(out);
     emitter e = {.prog = out, .ok = true};

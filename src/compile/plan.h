@@ -84,7 +84,7 @@ const char *slx_mat_name(slx_mat_id id);
 slx_status slx_plan_spm(slx_plan *p, slx_err *err);
 
 /* Words, spans and recipe of a plan. out is initialised. dump: "schedule" prints the spans. */
-slx_status slx_emit(slx_program *out, const slx_plan *p, slx_err *err);
+slx_status slx_emit_program(slx_program *out, const slx_plan *p, slx_err *err);
 void slx_schedule_print(const slx_program *p, FILE *out);
 
 #endif
