@@ -339,6 +339,15 @@ static slx_status encode(slx_encoder *e, const char *text, size_t len, const lit
     return encode_raw(e, text + at, len - at, at == 0, after);
 }
 
+void slx_encoder_deinit(slx_encoder *e)
+{
+    free(e->nodes);
+    free(e->heap);
+    slx_buf_free(&e->scratch);
+    pcre2_match_data_free(e->match);
+    pcre2_match_context_free(e->limits);
+}
+
 static slx_status tokenize(const slx_tokenizer *t, const char *text, size_t len, bool special,
                            const char *user, slx_buf *ids, slx_err *err)
 {
@@ -359,11 +368,7 @@ static slx_status tokenize(const slx_tokenizer *t, const char *text, size_t len,
     find_literals(t, text, (uint32_t)len, special, user, &lits);
     slx_status s = encode(&e, text, len, &lits);
     free(lits.p);
-    free(e.nodes);
-    free(e.heap);
-    slx_buf_free(&e.scratch);
-    pcre2_match_data_free(e.match);
-    pcre2_match_context_free(e.limits);
+    slx_encoder_deinit(&e);
     return s;
 }
 

@@ -203,7 +203,7 @@ static slx_status split(slx_encoder *e, int pass, const char *p, size_t n)
 {
     if (n == 0) return SLX_OK;
     if (pass == e->t->n_passes) {
-        encode_pretoken(e, p, n);
+        e->pretoken(e, p, n);
         return SLX_OK;
     }
     size_t at = 0;
@@ -218,9 +218,15 @@ static slx_status split(slx_encoder *e, int pass, const char *p, size_t n)
     return SLX_OK;
 }
 
-slx_status slx_bpe_encode(slx_encoder *e, const char *text, size_t len)
+slx_status slx_pretokenize(slx_encoder *e, const char *text, size_t len)
 {
     return split(e, 0, text, len);
+}
+
+slx_status slx_bpe_encode(slx_encoder *e, const char *text, size_t len)
+{
+    e->pretoken = encode_pretoken;
+    return slx_pretokenize(e, text, len);
 }
 
 /* ------------------------------------------------------------------ tokens to text */

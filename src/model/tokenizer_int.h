@@ -82,7 +82,7 @@ typedef struct {
 } slx_heap_item;
 
 /* One call of slx_tokenize: all that is written to. */
-typedef struct {
+typedef struct slx_encoder {
     const slx_tokenizer *t;
     slx_buf *ids;
     slx_err *err;
@@ -92,6 +92,7 @@ typedef struct {
     slx_heap_item *heap;
     size_t n_heap, cap_heap;
     slx_buf scratch;
+    void (*pretoken)(struct slx_encoder *e, const char *p, size_t n);
     pcre2_match_data *match;
     pcre2_match_context *limits;
 } slx_encoder;
@@ -112,6 +113,9 @@ bool slx_tok_plain(const slx_tokenizer *t, uint32_t sym); /* a token that plain 
 
 slx_status slx_bpe_open(slx_tokenizer *t, const slx_gguf *g, slx_err *err);
 slx_status slx_bpe_encode(slx_encoder *e, const char *text, size_t len);
+/* Cuts valid UTF-8 into pre-tokens and gives each to e->pretoken; their bytes joined are the text. */
+slx_status slx_pretokenize(slx_encoder *e, const char *text, size_t len);
+void slx_encoder_deinit(slx_encoder *e);
 void slx_bpe_decode(const slx_tokenizer *t, uint32_t id, slx_buf *out);
 slx_status slx_pretokenizer_open(slx_tokenizer *t, slx_str name, slx_err *err);
 

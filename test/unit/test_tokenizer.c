@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "gguf_make.h"
-#include "model/model_int.h"
+#include "model/tokenizer_int.h"
 
 #define VECTORS "test/vectors/tokenizer/"
 
@@ -129,6 +129,49 @@ static void gpt2(void **state)
 {
     (void)state;
     inp_out(VECTORS "ggml-vocab-gpt-2.gguf");
+}
+
+static void note_length(slx_encoder *e, const char *p, size_t n)
+{
+    (void)p;
+    slx_buf_addf(&e->scratch, "%s%zu", e->scratch.len ? " " : "", n);
+}
+
+/* Byte lengths of the pre-tokens of each text, under every pre-tokenizer there is. */
+static void pretokenizers(void **state)
+{
+    (void)state;
+    FILE *f = fopen(VECTORS "pretokenizer_cases.jsonl", "r");
+    assert_non_null(f);
+    char *line = NULL;
+    size_t cap = 0;
+    int cases = 0;
+    slx_tokenizer *t = NULL;
+    while (getline(&line, &cap, f) > 0) {
+        json_t *o = json_loads(line, 0, NULL), *lengths;
+        const char *pre;
+        assert_non_null(o);
+        json_t *text = json_object_get(o, "text");
+        json_object_foreach(json_object_get(o, "lengths"), pre, lengths)
+        {
+            t = slx_xcalloc(1, sizeof *t);
+            slx_arena_init(&t->arena);
+            assert_int_equal(slx_pretokenizer_open(t, slx_str_c(pre), NULL), SLX_OK);
+            slx_encoder e = {.t = t, .pretoken = note_length};
+            assert_int_equal(slx_pretokenize(&e, json_string_value(text), json_string_length(text)),
+                             SLX_OK);
+            if (strcmp(e.scratch.ptr, json_string_value(lengths)))
+                fail_msg("%s: '%s'\n   found %s\nexpected %s", pre, json_string_value(text),
+                         e.scratch.ptr, json_string_value(lengths));
+            slx_encoder_deinit(&e);
+            slx_tokenizer_close(t);
+            cases++;
+        }
+        json_decref(o);
+    }
+    free(line);
+    fclose(f);
+    assert_int_equal(cases, 60 * 11);
 }
 
 static void shared(const char *name)
@@ -504,14 +547,23 @@ static void bad_vocabularies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(smollm2),          cmocka_unit_test(gpt2),
-        cmocka_unit_test(llama_bpe),        cmocka_unit_test(qwen2),
-        cmocka_unit_test(starcoder),        cmocka_unit_test(deepseek_coder),
-        cmocka_unit_test(llama_spm),        cmocka_unit_test(phi3),
-        cmocka_unit_test(specials),         cmocka_unit_test(user_marks),
-        cmocka_unit_test(partition_rules),  cmocka_unit_test(no_control_by_merging),
-        cmocka_unit_test(round_trip),       cmocka_unit_test(long_runs),
-        cmocka_unit_test(not_utf8),         cmocka_unit_test(streaming),
+        cmocka_unit_test(smollm2),
+        cmocka_unit_test(gpt2),
+        cmocka_unit_test(pretokenizers),
+        cmocka_unit_test(llama_bpe),
+        cmocka_unit_test(qwen2),
+        cmocka_unit_test(starcoder),
+        cmocka_unit_test(deepseek_coder),
+        cmocka_unit_test(llama_spm),
+        cmocka_unit_test(phi3),
+        cmocka_unit_test(specials),
+        cmocka_unit_test(user_marks),
+        cmocka_unit_test(partition_rules),
+        cmocka_unit_test(no_control_by_merging),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(long_runs),
+        cmocka_unit_test(not_utf8),
+        cmocka_unit_test(streaming),
         cmocka_unit_test(bad_vocabularies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
