@@ -9,8 +9,8 @@ static bool alu(slx_strict *s, unsigned fn, uint64_t a, uint64_t b, uint64_t d, 
     case SLX_ALUFN_add: *out = a + b; return true;
     case SLX_ALUFN_sub: *out = a - b; return true;
     case SLX_ALUFN_mul: *out = a * b; return true;
-    case SLX_ALUFN_shl: *out = b < 64 ? a << b : 0; return true;
-    case SLX_ALUFN_shr: *out = b < 64 ? a >> b : 0; return true;
+    case SLX_ALUFN_shl: *out = a << (b & 63); return true;
+    case SLX_ALUFN_shr: *out = a >> (b & 63); return true;
     case SLX_ALUFN_and: *out = a & b; return true;
     case SLX_ALUFN_or: *out = a | b; return true;
     case SLX_ALUFN_xor: *out = a ^ b; return true;

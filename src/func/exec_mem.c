@@ -161,7 +161,7 @@ static bool indexed(slx_strict *s, slx_tile *t, const slx_operands *o, bool is_l
     if (!count || !bytes) return true;
     const uint8_t *ip = slx_spm_read(s, t, idx, 1, count * 4, count * 4, 4);
     if (!ip) return false;
-    int region = slx_hbm_region(&s->hbm, base, 0);
+    int region = slx_hbm_region(&s->hbm, base, 1);
     if (region < 0)
         return slx_fault_set(s, SLX_FAULT_ADDRESS, "HBM 0x%llx: in no region", (unsigned long long)base);
     uint8_t *rows = is_load ? slx_spm_write(s, t, spm, 1, count * bytes, count * bytes, 1)
@@ -199,7 +199,7 @@ static bool indexed(slx_strict *s, slx_tile *t, const slx_operands *o, bool is_l
 
 static bool move(slx_strict *s, slx_tile *t, const slx_operands *o)
 {
-    uint64_t dst = o->v[0], src = o->v[2], bytes = o->v[3], rows = o->v[4];
+    uint64_t src = o->v[0], dst = o->v[2], bytes = o->v[3], rows = o->v[4];
     uint64_t ss = slx_pair_x(o->v[5]) * 64ull, ds = slx_pair_y(o->v[5]) * 64ull;
     uint32_t first, count;
     if (!rows || !bytes) return true;

@@ -216,7 +216,7 @@ static void read_shapes(slx_fast *f)
     f->eps_embed = slx_f32_from((uint32_t)P(s->embed, EMBED, eps));
     f->eps1 = slx_f32_from((uint32_t)P(s->rows1, ROWS, eps));
     f->eps2 = slx_f32_from((uint32_t)P(s->rows2, ROWS, eps));
-    f->interleaved = P(s->rope, ROPE, style) == SLX_ROTFN_interleaved;
+    f->interleaved = P(s->rope, ROPE, style) == 0;
     f->attn_scale = slx_f32_from((uint32_t)P(s->attn, ATTENTION, scale_bits));
 }
 

@@ -312,7 +312,7 @@ static void find_literals(const slx_tokenizer *t, const char *text, uint32_t len
 
 /* ------------------------------------------------------------------ text to tokens */
 
-void slx_emit(slx_encoder *e, uint32_t id)
+void slx_tok_emit(slx_encoder *e, uint32_t id)
 {
     slx_buf_add(e->ids, &id, sizeof id);
 }
@@ -332,7 +332,7 @@ static slx_status encode(slx_encoder *e, const char *text, size_t len, const lit
     for (size_t i = 0; i < lits->n; i++) {
         literal l = lits->p[i];
         SLX_TRY(encode_raw(e, text + at, l.off - at, at == 0, after));
-        slx_emit(e, l.id);
+        slx_tok_emit(e, l.id);
         after = l.id;
         at = l.off + l.len;
     }

@@ -145,7 +145,7 @@ static void encode_pretoken(slx_encoder *e, const char *p, size_t n)
     if (t->ignore_merges && n < 512) {
         uint32_t sym = whole(e, p, n);
         if (sym != SLX_NO_SYM) {
-            slx_emit(e, sym);
+            slx_tok_emit(e, sym);
             return;
         }
     }
@@ -156,12 +156,12 @@ static void encode_pretoken(slx_encoder *e, const char *p, size_t n)
     for (int32_t i = 0; i >= 0; i = e->nodes[i].next) {
         const slx_node *a = &e->nodes[i];
         if (slx_tok_plain(t, a->sym)) {
-            slx_emit(e, a->sym);
+            slx_tok_emit(e, a->sym);
             continue;
         }
         for (uint32_t j = 0; j < a->len; j++) {
             uint32_t sym = t->byte_sym[(unsigned char)p[a->off + j]];
-            if (slx_tok_plain(t, sym)) slx_emit(e, sym);
+            if (slx_tok_plain(t, sym)) slx_tok_emit(e, sym);
         }
     }
 }

@@ -108,7 +108,7 @@ void slx_sym_reserve(slx_tokenizer *t, uint32_t n); /* room for n symbols in all
 
 slx_node *slx_node_add(slx_encoder *e, uint32_t off, uint32_t len, uint32_t sym);
 void slx_merge(slx_encoder *e, slx_pair_fn pair); /* e->nodes until nothing merges; O(n log n) */
-void slx_emit(slx_encoder *e, uint32_t id);
+void slx_tok_emit(slx_encoder *e, uint32_t id);
 bool slx_tok_plain(const slx_tokenizer *t, uint32_t sym); /* a token that plain text may become */
 
 slx_status slx_bpe_open(slx_tokenizer *t, const slx_gguf *g, slx_err *err);

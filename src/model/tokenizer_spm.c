@@ -74,9 +74,9 @@ static void emit_bytes(slx_encoder *e, const char *p, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         uint32_t sym = e->t->byte_sym[(unsigned char)p[i]];
         if (sym != SLX_NO_SYM)
-            slx_emit(e, sym);
+            slx_tok_emit(e, sym);
         else if (e->t->unk >= 0 && i == 0)
-            slx_emit(e, (uint32_t)e->t->unk);
+            slx_tok_emit(e, (uint32_t)e->t->unk);
     }
 }
 
@@ -124,7 +124,7 @@ slx_status slx_spm_encode(slx_encoder *e, const char *text, size_t len, bool fir
     for (int32_t i = 0; i >= 0; i = e->nodes[i].next) {
         const slx_node *a = &e->nodes[i];
         if (slx_tok_plain(t, a->sym) && t->types[a->sym] != SLX_TOK_BYTE)
-            slx_emit(e, a->sym);
+            slx_tok_emit(e, a->sym);
         else
             emit_bytes(e, e->text + a->off, a->len);
     }
