@@ -78,3 +78,18 @@ void slx_afree(void *p, size_t bytes)
     else
         munmap(p, round_up(bytes, HUGE_BYTES));
 }
+
+void *slx_lazy_alloc(size_t bytes)
+{
+    if (bytes > PTRDIFF_MAX / 2) slx_out_of_memory(bytes);
+    if (!bytes) bytes = 1;
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) slx_out_of_memory(bytes);
+    madvise(p, bytes, MADV_NOHUGEPAGE); /* a touched byte costs 4 KiB, not 2 MiB */
+    return p;
+}
+
+void slx_lazy_free(void *p, size_t bytes)
+{
+    if (p) munmap(p, bytes ? bytes : 1);
+}

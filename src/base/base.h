@@ -89,6 +89,9 @@ void *slx_xrealloc(void *p, size_t bytes);
  * slx_afree(p, bytes). */
 void *slx_aalloc(size_t bytes);
 void slx_afree(void *p, size_t bytes);
+/* Zeroed, page aligned, and costs memory only where touched: for large sparse images. Free with the same size. */
+void *slx_lazy_alloc(size_t bytes);
+void slx_lazy_free(void *p, size_t bytes);
 
 /* ------------------------------------------------------------------ strings */
 

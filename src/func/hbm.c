@@ -19,7 +19,7 @@ void slx_hbm_deinit(slx_hbm *h)
 {
     if (!h->mem) return;
     for (uint32_t i = 0; i < h->prog->n_regions; i++)
-        if (h->mem[i]) slx_afree(h->mem[i], h->prog->regions[i].bytes);
+        if (h->mem[i]) slx_lazy_free(h->mem[i], h->prog->regions[i].bytes);
     free(h->mem);
     free(h->writable);
     h->mem = NULL;
@@ -28,7 +28,7 @@ void slx_hbm_deinit(slx_hbm *h)
 void slx_hbm_alloc(slx_hbm *h, uint32_t region)
 {
     SLX_ASSERT(region < h->prog->n_regions);
-    if (!h->mem[region]) h->mem[region] = slx_aalloc(h->prog->regions[region].bytes);
+    if (!h->mem[region]) h->mem[region] = slx_lazy_alloc(h->prog->regions[region].bytes);
 }
 
 int slx_hbm_region(const slx_hbm *h, uint64_t addr, uint64_t bytes)

@@ -42,10 +42,10 @@ void slx_strict_init(slx_strict *s, const slx_program *p, const slx_chip *c)
     for (uint32_t i = 0; i < p->info.n_tiles; i++) {
         slx_tile *t = &s->tiles[i];
         t->id = i;
-        t->spm = slx_aalloc(p->info.spm_bytes);
-        t->spm_written = slx_aalloc(p->info.spm_bytes);
-        t->acc = slx_aalloc(p->info.acc_cells * sizeof *t->acc);
-        t->acc_written = slx_aalloc(p->info.acc_cells);
+        t->spm = slx_lazy_alloc(p->info.spm_bytes);
+        t->spm_written = slx_lazy_alloc(p->info.spm_bytes);
+        t->acc = slx_lazy_alloc(p->info.acc_cells * sizeof *t->acc);
+        t->acc_written = slx_lazy_alloc(p->info.acc_cells);
     }
 }
 
@@ -54,10 +54,10 @@ void slx_strict_deinit(slx_strict *s)
     if (!s->tiles) return;
     const slx_program_info *in = &s->prog->info;
     for (uint32_t i = 0; i < in->n_tiles; i++) {
-        slx_afree(s->tiles[i].spm, in->spm_bytes);
-        slx_afree(s->tiles[i].spm_written, in->spm_bytes);
-        slx_afree(s->tiles[i].acc, in->acc_cells * sizeof(float));
-        slx_afree(s->tiles[i].acc_written, in->acc_cells);
+        slx_lazy_free(s->tiles[i].spm, in->spm_bytes);
+        slx_lazy_free(s->tiles[i].spm_written, in->spm_bytes);
+        slx_lazy_free(s->tiles[i].acc, in->acc_cells * sizeof(float));
+        slx_lazy_free(s->tiles[i].acc_written, in->acc_cells);
     }
     free(s->tiles);
     s->tiles = NULL;
