@@ -139,10 +139,10 @@ static void attention(emitter *e, const slx_plan *p)
          P(ATTENTION, spm_qs, m->qs), P(ATTENTION, spm_lim, m->lim),
          P(ATTENTION, spm_pages, m->pages), P(ATTENTION, spm_page, m->page),
          P(ATTENTION, page_step, m->page_step), P(ATTENTION, spm_t, m->t),
-         P(ATTENTION, spm_pc, m->pc), P(ATTENTION, spm_ps, m->ps), P(ATTENTION, spm_st2, m->st2),
-         P(ATTENTION, spm_o2, m->o2), P(ATTENTION, spm_stt, m->stt), P(ATTENTION, spm_ot, m->ot),
-         P(ATTENTION, spm_sts, m->sts), P(ATTENTION, spm_os, m->os), P(ATTENTION, spm_oc, m->oc),
-         P(ATTENTION, spm_ocs, m->ocs));
+         P(ATTENTION, spm_p, m->p), P(ATTENTION, spm_pc, m->pc), P(ATTENTION, spm_ps, m->ps),
+         P(ATTENTION, spm_st2, m->st2), P(ATTENTION, spm_o2, m->o2), P(ATTENTION, spm_stt, m->stt),
+         P(ATTENTION, spm_ot, m->ot), P(ATTENTION, spm_sts, m->sts), P(ATTENTION, spm_os, m->os),
+         P(ATTENTION, spm_oc, m->oc), P(ATTENTION, spm_ocs, m->ocs));
 }
 
 static void rowq(emitter *e, const slx_plan *p)

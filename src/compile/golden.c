@@ -177,9 +177,10 @@ static bool attend_chunk(golden *g, uint32_t t, uint32_t h, uint32_t chunk, slx_
     float c = slx_const_attn_scale(hd), score[SLX_MAX_CHUNK] = {0}, p[SLX_MAX_CHUNK];
     for (uint32_t j = 0; j < hi; j++) {
         size_t kat = (size_t)(pos0 + j) * kvh + kh;
-        score[j] = slx_dot(SLX_NF_MXINT8, q->q + qat * g->hdp, q->s + qat * nb,
-                           (const uint8_t *)k->q + kat * g->hdp, k->s + kat * nb, NULL, nb, 0, NULL) *
-                   c;
+        score[j] =
+            slx_dot(SLX_NF_MXINT8, q->q + qat * g->hdp, q->s + qat * nb,
+                    (const uint8_t *)k->q + kat * g->hdp, k->s + kat * nb, NULL, nb, 0, NULL) *
+            c;
         if (!slx_f32_finite(score[j])) return false;
     }
     if (!slx_softmax_chunk(score, SLX_MAX_CHUNK, 0, hi, p, st)) return false;

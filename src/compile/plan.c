@@ -215,6 +215,9 @@ static void max_to(uint32_t *a, uint32_t b)
     if (b > *a) *a = b;
 }
 
+/* Bytes between regions: the end of one is never the base of the next, whatever reads beside it. */
+enum { GUARD = 4096 };
+
 static slx_status plan_hbm(slx_plan *p, slx_err *err)
 {
     const slx_hparams *hp = &p->model->hp;
@@ -269,7 +272,7 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err)
         r->kind = (uint32_t)k;
         r->base = at;
         r->bytes = up(bytes[k], 4096);
-        at += r->bytes;
+        at += r->bytes + GUARD;
     }
     double have = (double)c->hbm.stacks * c->hbm.gib * 1073741824.0;
     if ((double)at > have)

@@ -38,7 +38,7 @@ typedef struct { uint64_t idx, codes, scales, x, n, w, q, qs, end; uint32_t mr; 
 typedef struct { uint64_t x, y, w, q, qs, end; uint32_t mr; } slx_map_rows;
 typedef struct { uint64_t idx, idx_stride, tab, q, k, v, r, qc, qs, kc, ks, vc, vs, end; uint32_t mr; } slx_map_rope;
 typedef struct {
-    uint64_t item, q, qs, lim, pages, page, page_step, t, pc, ps, st2, o2, stt, ot, sts, os, oc, ocs, end;
+    uint64_t item, q, qs, lim, pages, page, page_step, t, p, pc, ps, st2, o2, stt, ot, sts, os, oc, ocs, end;
     uint32_t item_rows;
 } slx_map_attn;
 

@@ -150,6 +150,7 @@ static uint64_t map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint32
     o->page_step = pages > 1 ? 264ull * p->hdp : 0;
     o->page = area(&b, 264ull * p->hdp * pages);
     o->t = area(&b, m * 4 * SLX_MAX_CHUNK);
+    o->p = area(&b, m * 4 * SLX_MAX_CHUNK);
     o->pc = area(&b, m * SLX_MAX_CHUNK);
     o->ps = area(&b, m * SLX_MAX_CHUNK / 32);
     o->st2 = area(&b, 8 * m);

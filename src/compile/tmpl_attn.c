@@ -118,7 +118,8 @@ void tmpl_attention(em *e, const uint64_t *p)
         e->ok = false;
         return;
     }
-    uint64_t g = heads / kvh, item = p[SLX_ATTENTION_spm_item], t = p[SLX_ATTENTION_spm_t];
+    uint64_t g = heads / kvh, item = p[SLX_ATTENTION_spm_item], t = p[SLX_ATTENTION_spm_t],
+             pp = p[SLX_ATTENTION_spm_p];
     unsigned pfree = step ? TK_WFREE : TK_AFREE, pready = step ? TK_WREADY : TK_AREADY;
     e_alu(e, SLX_ALUFN_shl, T0, REG(SLX_R_TILE), IMM(3));
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
@@ -186,11 +187,11 @@ void tmpl_attention(em *e, const uint64_t *p)
     e_aout(e, t, pair_r(e, M, SLX_MAX_CHUNK), 4 * SLX_MAX_CHUNK,
            (uint32_t)p[SLX_ATTENTION_scale_bits], POST(TK_TV));
     e_alu(e, SLX_ALUFN_shl, T0, REG(CHUNK), IMM(7));
-    put(e, SLX_OP_VSMX, 0, (unsigned)g, 0, WAIT(TK_TV), IMM(t), c2, IMM(t),
+    put(e, SLX_OP_VSMX, 0, (unsigned)g, 0, WAIT(TK_TV), IMM(pp), c2, IMM(t),
         IMM(p[SLX_ATTENTION_spm_lim]), pair_r(e, M, SLX_MAX_CHUNK), REG(T0));
     /* p * V scale, quantised over positions */
     put(e, SLX_OP_VCVT, SLX_FMT_mxint8, SLX_FMT_f32, SLX_F_COL, POST(TK_VT),
-        IMM(p[SLX_ATTENTION_spm_pc]), IMM(p[SLX_ATTENTION_spm_ps]), IMM(t),
+        IMM(p[SLX_ATTENTION_spm_pc]), IMM(p[SLX_ATTENTION_spm_ps]), IMM(pp),
         regi(e, PAGE, (int64_t)(page + 260 * hdp)), pair_r(e, M, SLX_MAX_CHUNK), 0);
     e_mm(e, SLX_FMT_mxint8, SLX_F_BT, 0, 0, p[SLX_ATTENTION_spm_pc], p[SLX_ATTENTION_spm_ps],
          regi(e, PAGE, (int64_t)(page + 132 * hdp)), pair_r(e, M, hd),
