@@ -41,11 +41,18 @@ static slx_status load(slx_model *m, bool vocab_only, slx_err *err)
     return load_template(m, err);
 }
 
+/* Names are printed on terminals: no control characters. */
+static bool printable(slx_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] < 32 || s.ptr[i] == 127) return false;
+    return s.len && slx_utf8_valid(s.ptr, s.len);
+}
+
 static void set_name(slx_model *m)
 {
     slx_str s;
-    if (slx_gguf_str(m->gguf, "general.name", &s) && s.len && !memchr(s.ptr, 0, s.len) &&
-        slx_utf8_valid(s.ptr, s.len)) {
+    if (slx_gguf_str(m->gguf, "general.name", &s) && printable(s)) {
         m->name = slx_sprintf(&m->arena, "%.*s", (int)(s.len < 255 ? s.len : 255), s.ptr);
         return;
     }

@@ -1,5 +1,5 @@
 /* model.h - a model as the rest of Silex sees it: hyperparameters, named tensors borrowed from the file's map,
- * a tokenizer and a chat template. Formats plug in behind slx_model_open; architectures behind one table (model_arch.c).
+ * a tokenizer and a chat template. Formats plug in behind slx_model_open; architectures behind one table (arch.c).
  *
  *   file.gguf --> gguf.c (container: keys, tensors) --> arch.c (what they mean) --> slx_model
  *                     |--> tokenizer_*.c --> slx_tokenizer
@@ -106,7 +106,7 @@ typedef struct {
     const slx_tensor *tok_embd;      /* [d_model, vocab] */
     const slx_tensor *output_norm;   /* [d_model] */
     const slx_tensor *output;        /* [d_model, vocab]; == tok_embd when tied */
-    const slx_tensor *rope_freqs;    /* [n_rot/2] divisors or NULL */
+    const slx_tensor *rope_freqs;    /* [n_rot/2] F32 divisors of the angles, or NULL; holds linear scaling too */
     slx_layer_weights *layers;       /* [n_layers] */
     const slx_tokenizer *tok;        /* NULL when the file has none */
     const slx_template *chat;        /* NULL when the file has none */
@@ -134,7 +134,7 @@ typedef struct {
 } slx_piece;
 
 /* Tokens of text. special: literal control tokens in the text become their ids. Appends to *ids (slx_buf of uint32_t).
- * No BOS is added here. */
+ * No BOS is added here. Text that is not UTF-8 or above 1 GiB is refused. */
 slx_status slx_tokenize(const slx_tokenizer *t, const char *text, size_t len, bool special, slx_buf *ids,
                         slx_err *err);
 

@@ -435,6 +435,11 @@ static void hash(void **state)
     *at = 'R';
     m = from_bytes(&b, &err);
     assert_true(m->hash != first);
+    assert_string_equal(m->name, "Random");
+    slx_model_close(m);
+    *at = 27; /* an escape sequence does not get to the terminal: the file's name stands in */
+    m = from_bytes(&b, &err);
+    assert_string_equal(m->name, "t.gguf");
     slx_model_close(m);
     *at = 'r';
     slx_buf_addc(&b, 0);
