@@ -53,7 +53,9 @@ static void set_name(slx_model *m)
 {
     slx_str s;
     if (slx_gguf_str(m->gguf, "general.name", &s) && printable(s)) {
-        m->name = slx_sprintf(&m->arena, "%.*s", (int)(s.len < 255 ? s.len : 255), s.ptr);
+        int n = (int)(s.len < 255 ? s.len : 255);
+        while (!slx_utf8_valid(s.ptr, (size_t)n)) n--; /* not in the middle of a character */
+        m->name = slx_sprintf(&m->arena, "%.*s", n, s.ptr);
         return;
     }
     const char *slash = strrchr(m->path, '/');
