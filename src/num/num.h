@@ -80,7 +80,8 @@ void slx_rope_table(uint64_t first, uint32_t count, double base, uint32_t n_rot,
 /* ------------------------------------------------------------------ attention (num_attn.c) */
 
 typedef struct { float m, l; } slx_attn_state; /* empty: m = -2^30, l = +0 */
-/* One row of VSMX: t[n] scores (n <= 128), columns [lo, hi) admitted (chunk-relative, clipped). p[n] out. */
+/* One row of VSMX: t[n] scores (n <= 128), columns [lo, hi) admitted (chunk-relative, clipped). p[n] out;
+ * p == t allowed. */
 bool slx_softmax_chunk(const float *t, uint32_t n, uint32_t lo, uint32_t hi, float *p, slx_attn_state *st);
 void slx_attn_empty(slx_attn_state *st, float *o, uint32_t d);
 bool slx_attn_merge(slx_attn_state *st, float *o, const slx_attn_state *st2, const float *o2, uint32_t d);

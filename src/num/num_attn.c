@@ -28,8 +28,9 @@ bool slx_softmax_chunk(const float *t, uint32_t n, uint32_t lo, uint32_t hi, flo
     float m = ceiling(slx_row_max(t + lo, hi - lo));
     if (m > 0x1p22f || m < -0x1p22f) return false;
     for (uint32_t j = 0; j < n; j++) {
-        p[j] = 0;
-        if (j >= lo && j < hi && !slx_exp2(t[j] - m, &p[j])) return false;
+        float v = 0; /* p may be t */
+        if (j >= lo && j < hi && !slx_exp2(t[j] - m, &v)) return false;
+        p[j] = v;
     }
     st->m = m;
     return slx_row_sum(p, n, &st->l);
