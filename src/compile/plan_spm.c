@@ -177,22 +177,22 @@ static uint32_t min_u64(uint64_t a, uint64_t b)
     return (uint32_t)(a < b ? a : b);
 }
 
-/* Largest mr <= cap for which end(mr) fits; the expression uses MR. 0 = none. */
-#define FIT(dst, cap, expr)                                                                        \
+/* dst := largest MR <= cap for which expr(MR), a map's end, fits; the map stays as laid out for it. None: leaves
+ * lay_out with what one row needs. */
+#define FIT(dst, name, cap, expr)                                                                  \
     do {                                                                                           \
-        uint32_t lo_ = 0, hi_ = (cap);                                                             \
+        uint32_t MR = 1, lo_ = 0, hi_ = (cap);                                                     \
+        uint64_t need_ = (expr);                                                                   \
         while (lo_ < hi_) {                                                                        \
-            uint32_t MR = lo_ + (hi_ - lo_ + 1) / 2;                                               \
+            MR = lo_ + (hi_ - lo_ + 1) / 2;                                                        \
             if ((expr) <= p->spm_bytes)                                                            \
                 lo_ = MR;                                                                          \
             else                                                                                   \
                 hi_ = MR - 1;                                                                      \
         }                                                                                          \
-        (dst) = lo_;                                                                               \
-        if (lo_) {                                                                                 \
-            uint32_t MR = lo_;                                                                     \
-            (void)(expr);                                                                          \
-        }                                                                                          \
+        if (!fits(bad, lo_, name, "bytes of scratchpad", need_, p->spm_bytes)) return 0;           \
+        (dst) = MR = lo_;                                                                          \
+        (void)(expr);                                                                              \
     } while (0)
 
 /* Fewest pieces whose tiles are at most `budget`; 0 = not even with all. A node of the tree needs a block at least. */
@@ -251,10 +251,7 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
         uint32_t cap_ = min_u64(all_rows, p->acc_cells / cells_a_row(&m[first])), mr_;             \
         if (!fits(bad, cap_, name, "accumulator cells", cells_a_row(&m[first]), p->acc_cells))     \
             return 0;                                                                              \
-        FIT(mr_, cap_, map_linear(o_, at, kp_, m[first].ns, MR));                                  \
-        if (!fits(bad, mr_, name, "bytes of scratchpad", map_linear(o_, at, kp_, m[first].ns, 1),  \
-                  have))                                                                           \
-            return 0;                                                                              \
+        FIT(mr_, name, cap_, map_linear(o_, at, kp_, m[first].ns, MR));                            \
         score += (double)mr_ / all_rows / (m[first].pieces > 1 ? 2 : 1);                           \
     } while (0)
     LINEAR(p->lin_qkv, SLX_MAT_Q, "q, k, v");
@@ -266,36 +263,23 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
     if (!fits(bad, cap, "gate and up", "accumulator cells", cells_a_row(&m[SLX_MAT_GATE]),
               p->acc_cells))
         return 0;
-    FIT(mr, cap, map_gateup(&p->gateup, at, kp, MR));
-    if (!fits(bad, mr, "gate and up", "bytes of scratchpad", map_gateup(&p->gateup, at, kp, 1),
-              have))
-        return 0;
+    FIT(mr, "gate and up", cap, map_gateup(&p->gateup, at, kp, MR));
     score += (double)mr / all_rows / (gu > 1 ? 2 : 1);
 
     const slx_mat_plan *h = &m[SLX_MAT_HEAD];
     kp = piece_blocks_max(h, h->pieces);
     cap = min_u64(min_u64(p->max_m, p->opt.max_samples), p->acc_cells / cells_a_row(h));
     if (!fits(bad, cap, "head", "accumulator cells", cells_a_row(h), p->acc_cells)) return 0;
-    FIT(mr, cap, map_head(&p->head, at, kp, h->ns, MR));
-    if (!fits(bad, mr, "head", "bytes of scratchpad", map_head(&p->head, at, kp, h->ns, 1), have))
-        return 0;
+    FIT(mr, "head", cap, map_head(&p->head, at, kp, h->ns, MR));
 
     cap = min_u64(p->rows_cap, 4095);
-    FIT(mr, cap, map_embed(p, &p->embed, at, MR));
-    if (!fits(bad, mr, "embed", "bytes of scratchpad", map_embed(p, &p->embed, at, 1), have))
-        return 0;
-    FIT(mr, cap, map_rows(&p->rows, at, hp->d_model, true, MR));
-    if (!fits(bad, mr, "rows", "bytes of scratchpad", map_rows(&p->rows, at, hp->d_model, true, 1),
-              have))
-        return 0;
+    FIT(mr, "embed", cap, map_embed(p, &p->embed, at, MR));
+    FIT(mr, "rows", cap, map_rows(&p->rows, at, hp->d_model, true, MR));
     score += (double)mr / cap;
     uint64_t cols = (uint64_t)hp->n_heads * hp->head_dim;
-    FIT(mr, cap, map_rows(&p->rowq, at, cols, false, MR));
-    if (!fits(bad, mr, "rowq", "bytes of scratchpad", map_rows(&p->rowq, at, cols, false, 1), have))
-        return 0;
+    FIT(mr, "rowq", cap, map_rows(&p->rowq, at, cols, false, MR));
     cap = min_u64(p->rows_cap, 4095 / hp->n_heads);
-    FIT(mr, cap, map_rope(p, &p->rope, at, MR));
-    if (!fits(bad, mr, "rope", "bytes of scratchpad", map_rope(p, &p->rope, at, 1), have)) return 0;
+    FIT(mr, "rope", cap, map_rope(p, &p->rope, at, MR));
     score += (double)mr / p->rows_cap;
 
     /* items: enough of them for every tile in a step of max_rows; two page buffers unless they cost half the rows */
@@ -308,10 +292,8 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
     if (!fits(bad, cap, "attention", "accumulator cells or rows of a product", wide, p->acc_cells))
         return 0;
     cap = min_u64(min_u64(cap, want), p->opt.max_rows);
-    FIT(one, cap, map_attn(p, &p->attn, at, 1, MR));
-    if (!fits(bad, one, "attention", "bytes of scratchpad", map_attn(p, &p->attn, at, 1, 1), have))
-        return 0;
-    FIT(two, cap, map_attn(p, &p->attn, at, 2, MR));
+    FIT(one, "attention", cap, map_attn(p, &p->attn, at, 1, MR));
+    for (two = cap; two && map_attn(p, &p->attn, at, 2, two) > have;) two--;
     if (two * 2 < one) map_attn(p, &p->attn, at, 1, one);
     score += (double)p->attn.item_rows / cap;
     return score;

@@ -290,6 +290,35 @@ static void test_formats(void **state)
     slx_chip_free(big);
 }
 
+/* Row tiles are as tall as the chip lets them: 256 rows a product on silex-1, 32 on silex-mini, and on silex-one 2048
+ * cells over (1 + 2 levels) * 32 columns. Nothing lies outside the scratchpad. */
+static void test_row_tiles(void **state)
+{
+    (void)state;
+    const uint32_t want[3] = {256, 32, 21};
+    for (int i = 0; i < 3; i++) {
+        slx_chip *c;
+        shape s;
+        slx_err err = {0};
+        slx_plan p;
+        load(&c, chips[i]);
+        shape_make(&s, smollm, SLX_T_Q4_1);
+        assert_int_equal(slx_plan_make(&p, &s.m, c, NULL, &err), SLX_OK);
+        assert_int_equal(p.lin_qkv.mr, want[i]);
+        assert_int_equal(p.lin_o.mr, want[i]);
+        assert_int_equal(p.head.mr, 16);
+        const uint64_t ends[] = {p.lin_qkv.end, p.lin_o.end, p.lin_down.end, p.gateup.end,
+                                 p.head.end,    p.embed.end, p.rows.end,     p.rope.end,
+                                 p.attn.end,    p.rowq.end};
+        for (size_t k = 0; k < sizeof ends / sizeof ends[0]; k++) {
+            assert_true(ends[k] > p.wbuf[1] + p.wbuf_bytes);
+            assert_true(ends[k] <= c->tile.spm_kib * 1024);
+        }
+        free(s.layers);
+        slx_chip_free(c);
+    }
+}
+
 /* ------------------------------------------------------------------ step descriptor */
 
 static uint32_t get(const uint8_t *d, uint32_t off, uint32_t i)
@@ -365,7 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_model), cmocka_unit_test(test_other_shapes),
         cmocka_unit_test(test_refusals),      cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_step),
+        cmocka_unit_test(test_row_tiles),     cmocka_unit_test(test_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,222 @@
+/* Weights as the ISA holds them against the file's values: blocks taken over keep them exactly, everything else is
+ * MXINT8 of them. The reading of ISA blocks below is written from chip.md 4.1, apart from the importer. */
+#include "compile/import.h"
+#include "gguf_make.h"
+#include "num/num.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static char path[64];
+
+static slx_model *open_model(uint32_t type)
+{
+    struct slx_test_model_spec s = {.d_model = 96,
+                                    .d_ff = 64,
+                                    .n_heads = 2,
+                                    .head_dim = 48,
+                                    .vocab = 40,
+                                    .t_embd = type,
+                                    .t_qkv = type,
+                                    .t_gate_up = type,
+                                    .seed = 11};
+    slx_err err = {0};
+    slx_model *m;
+    snprintf(path, sizeof path, "/tmp/slx-import-%d.gguf", (int)getpid());
+    assert_true(slx_test_write_model(path, &s));
+    if (slx_model_open(&m, path, &err) != SLX_OK) fail_msg("%s", err.msg);
+    return m;
+}
+
+static void done(slx_model *m)
+{
+    slx_model_close(m);
+    unlink(path);
+}
+
+static double pow2(int e)
+{
+    return ldexp(1.0, e);
+}
+
+/* Element k of a row; fp16 planes where the format has them. */
+static double value(uint32_t fmt, const uint8_t *codes, const void *scales, const uint16_t *mm,
+                    uint32_t k)
+{
+    const uint16_t *d = scales;
+    const uint8_t *s = scales;
+    uint32_t b = k / 32;
+    unsigned nib = k % 2 ? codes[k / 2] >> 4 : codes[k / 2] & 15u;
+    switch (fmt) {
+    case SLX_FMT_q4sm: return (double)slx_f16_to_f32(d[b]) * nib + (double)slx_f16_to_f32(mm[b]);
+    case SLX_FMT_q4s: return (double)slx_f16_to_f32(d[b]) * ((double)nib - 8);
+    case SLX_FMT_q8s: return (double)slx_f16_to_f32(d[b]) * (int8_t)codes[k];
+    default: return s[b] ? (int8_t)codes[k] * pow2(s[b] - 133) : 0;
+    }
+}
+
+static slx_weight weight(const slx_tensor *t, uint32_t fmt)
+{
+    slx_weight w = {
+        .layout = SLX_LAYOUT_SLICES, .fmt = fmt, .k = (uint32_t)t->ne[0], .n = (uint32_t)t->ne[1]};
+    snprintf(w.tensor, sizeof w.tensor, "%s", t->name);
+    w.n_pad = (w.n + 31) / 32 * 32;
+    w.kblk = (w.k + 31) / 32;
+    w.ns = 32;
+    w.pieces = 1;
+    return w;
+}
+
+static void check_native(uint32_t type, uint32_t fmt)
+{
+    slx_model *m = open_model(type);
+    const slx_tensor *t = m->layers[0].w_gate;
+    slx_weight w = weight(t, fmt);
+    slx_err err = {0};
+    uint8_t codes[2 * 3 * 32];
+    uint16_t scales[2 * 3], mm[2 * 3];
+    float want[96];
+    for (uint32_t r = 0; r + 1 < w.n; r += 2) {
+        assert_int_equal(
+            slx_import_rows(m, &w, r, 2, codes, scales, fmt == SLX_FMT_q4sm ? mm : NULL, &err),
+            SLX_OK);
+        for (uint32_t i = 0; i < 2; i++) {
+            assert_true(slx_dequant(t->type, t->data + (r + i) * t->row_bytes, want, 96));
+            for (uint32_t k = 0; k < 96; k++)
+                assert_true(want[k] == (float)value(fmt, codes + i * 3 * slx_fmt_code_bytes(fmt),
+                                                    scales + i * 3, mm + i * 3, k));
+        }
+    }
+    done(m);
+}
+
+static void test_native(void **state)
+{
+    (void)state;
+    check_native(SLX_T_Q4_1, SLX_FMT_q4sm);
+    check_native(SLX_T_Q4_0, SLX_FMT_q4s);
+    check_native(SLX_T_Q8_0, SLX_FMT_q8s);
+}
+
+/* To MXINT8: at most half a step of the block's scale away, rows behind the last and columns behind K are zero. */
+static void test_mxint8(void **state)
+{
+    (void)state;
+    const uint32_t types[] = {SLX_T_F16, SLX_T_F32, SLX_T_BF16, SLX_T_Q4_1, SLX_T_Q8_0};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        slx_model *m = open_model(types[i]);
+        const slx_tensor *t = m->tok_embd;
+        slx_weight w = weight(t, SLX_FMT_mxint8);
+        slx_err err = {0};
+        uint8_t codes[96], scales[3];
+        float want[96];
+        for (uint32_t r = 0; r < w.n_pad; r++) {
+            assert_int_equal(slx_import_rows(m, &w, r, 1, codes, scales, NULL, &err), SLX_OK);
+            memset(want, 0, sizeof want);
+            if (r < w.n) assert_true(slx_dequant(t->type, t->data + r * t->row_bytes, want, 96));
+            for (uint32_t k = 0; k < 96; k++) {
+                double step = scales[k / 32] ? pow2(scales[k / 32] - 133) : 0;
+                assert_true(fabs(value(w.fmt, codes, scales, NULL, k) - (double)want[k]) <=
+                            step / 2);
+                if (r >= w.n) assert_true(codes[k] == 0 && scales[k / 32] == 0);
+            }
+        }
+        done(m);
+    }
+}
+
+/* The image of a matrix in slices and pieces: block b of row r lies in the piece that holds b. */
+static void test_image(void **state)
+{
+    (void)state;
+    slx_model *m = open_model(SLX_T_Q4_1);
+    const slx_tensor *t = m->layers[0].wq;
+    slx_weight w = weight(t, SLX_FMT_q4sm);
+    slx_err err = {0};
+    w.pieces = 2; /* 3 blocks: cut at 1 */
+    assert_int_equal(slx_tree_cut(3, 2, 1), 1);
+    size_t os, om, first = slx_btile_bytes(w.fmt, 32, 1, &os, &om),
+                   second = slx_btile_bytes(w.fmt, 32, 2, &os, &om);
+    assert_int_equal(first, 32 * 16 + 64 + 64);
+    assert_int_equal(second, 32 * 32 + 128 + 128);
+    w.bytes = (first + second) * (w.n_pad / 32);
+    uint8_t *image = slx_xmalloc(w.bytes);
+    assert_int_equal(slx_import_image(m, &w, image, &err), SLX_OK);
+    float want[96];
+    for (uint32_t r = 0; r < w.n; r++) {
+        assert_true(slx_dequant(t->type, t->data + r * t->row_bytes, want, 96));
+        const uint8_t *slice = image + r / 32 * (first + second);
+        uint32_t i = r % 32;
+        for (uint32_t k = 0; k < 96; k++) {
+            const uint8_t *piece = k < 32 ? slice : slice + first;
+            uint32_t nb = k < 32 ? 1 : 2, at = k < 32 ? k : k - 32;
+            const uint16_t *d = (const uint16_t *)(const void *)(piece + 32 * nb * 16) + i * nb;
+            const uint16_t *mm = (const uint16_t *)(const void *)(piece + 32 * nb * 18) + i * nb;
+            assert_true(want[k] == (float)value(w.fmt, piece + i * nb * 16, d, mm, at));
+        }
+    }
+    free(image);
+    done(m);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    slx_model *m = open_model(SLX_T_F16);
+    slx_weight w = weight(m->tok_embd, SLX_FMT_q4s);
+    slx_err err = {0};
+    uint8_t codes[96];
+    uint16_t scales[3];
+    assert_int_equal(slx_import_rows(m, &w, 0, 1, codes, scales, NULL, &err), SLX_EUNSUPPORTED);
+    assert_non_null(strstr(err.msg, "token_embd.weight"));
+    w.fmt = SLX_FMT_mxint8;
+    w.n = 41;
+    assert_int_equal(slx_import_rows(m, &w, 0, 1, codes, scales, NULL, &err), SLX_EINPUT);
+    w.n = 40;
+    snprintf(w.tensor, sizeof w.tensor, "nothing");
+    assert_int_equal(slx_import_rows(m, &w, 0, 1, codes, scales, NULL, &err), SLX_EINPUT);
+    done(m);
+}
+
+/* An infinite weight is named by tensor and row. */
+static void test_nonfinite(void **state)
+{
+    (void)state;
+    struct slx_test_model_spec s = {.d_model = 64, .vocab = 40, .t_embd = SLX_T_F16, .seed = 3};
+    slx_buf file = {0};
+    slx_err err = {0};
+    slx_model *m;
+    slx_test_make_model(&file, &s);
+    snprintf(path, sizeof path, "/tmp/slx-import-%d.gguf", (int)getpid());
+    assert_int_equal(slx_write_file(path, file.ptr, file.len, NULL), SLX_OK);
+    assert_int_equal(slx_model_open(&m, path, &err), SLX_OK);
+
+    /* row 7, found by its content */
+    const uint8_t *row = m->tok_embd->data + 7 * m->tok_embd->row_bytes;
+    char *hit = memmem(file.ptr, file.len, row, 128);
+    assert_non_null(hit);
+    hit[2 * 5] = 0x00;
+    hit[2 * 5 + 1] = 0x7c;
+    slx_model_close(m);
+    assert_int_equal(slx_write_file(path, file.ptr, file.len, NULL), SLX_OK);
+    assert_int_equal(slx_model_open(&m, path, &err), SLX_OK);
+    slx_weight w = weight(m->tok_embd, SLX_FMT_mxint8);
+    uint8_t codes[40 * 64], scales[40 * 2];
+    assert_int_equal(slx_import_rows(m, &w, 0, 40, codes, scales, NULL, &err), SLX_EINPUT);
+    assert_non_null(strstr(err.msg, "row 7"));
+    slx_buf_free(&file);
+    done(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_native),    cmocka_unit_test(test_mxint8),
+        cmocka_unit_test(test_image),     cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_nonfinite),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
