@@ -6,6 +6,7 @@
 
 void slx_kern_fill_scalar(slx_kern *k);
 void slx_kern_fill_avx2(slx_kern *k);
+void slx_kern_fill_attn_avx2(slx_kern *k); /* called by the one above */
 void slx_kern_fill_avx512(slx_kern *k);
 
 #endif
