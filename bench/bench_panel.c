@@ -85,8 +85,8 @@ static bool host_has(slx_cpu level)
     return true;
 }
 
-/* Reads all weights again and again, as decoding does, until the outer caches have settled on them: on some hosts the
- * bandwidth of a new buffer doubles over twenty passes. */
+/* Reads all weights again and again, as decoding does, until the outer caches have settled on them:
+ * on some hosts the bandwidth of a new buffer doubles over twenty passes. */
 static void warm_up(const uint8_t *mem, size_t n)
 {
     volatile uint64_t sink;
