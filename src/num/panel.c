@@ -128,7 +128,7 @@ void slx_panel_all_rows(slx_panel_job *t, const slx_act *a, uint32_t first,
 
 size_t slx_panel_scratch_bytes(const slx_panels *p, uint32_t rows)
 {
-    return rows > 1 ? slx_mul_size(SLX_UNPACKED_BLOCK, p->kblk) : 64;
+    return rows > 1 ? slx_mul_size(2 * SLX_UNPACKED_BLOCK, p->kblk) : 64;
 }
 
 void slx_panel_mul(const slx_panels *p, const slx_act *a, uint32_t first_panel, uint32_t count,

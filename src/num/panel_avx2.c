@@ -12,6 +12,7 @@
 #include "num/panel_impl.h"
 
 #include <immintrin.h>
+#include <string.h>
 
 enum {
     ROWS = 4,             /* that share a load of weights: 8 sums and 8 chains fill the registers */
@@ -42,11 +43,15 @@ INLINE __m256 load_e(const uint8_t *p)
 }
 INLINE __m256i bcast4(const uint8_t *p)
 {
-    return _mm256_castps_si256(_mm256_broadcast_ss((const float *)p));
+    int32_t x;
+    memcpy(&x, p, 4);
+    return _mm256_set1_epi32(x);
 }
 INLINE __m256 bcast_f32(const uint8_t *p)
 {
-    return _mm256_broadcast_ss((const float *)p);
+    float x;
+    memcpy(&x, p, 4);
+    return _mm256_set1_ps(x);
 }
 
 INLINE void prefetch_block(const uint8_t *w, const int block_bytes)

@@ -70,7 +70,7 @@ static inline slx_panel_shape slx_panel_shape_of(slx_num_fmt f)
 /* Rows of a group of prepared activations. */
 static inline uint32_t slx_act_group(slx_cpu level)
 {
-    return level == SLX_CPU_AVX512 ? 16 : 4;
+    return level == SLX_CPU_AVX512 ? 8 : 4;
 }
 
 /* Where row `row`'s group begins, how many rows it has, and the row's place in it. */
@@ -92,7 +92,7 @@ void slx_panel_cuts(uint32_t kblk, unsigned log2g, uint32_t cut[SLX_PANEL_MAX_SE
 /* A few rows against one panel, for the kernels of one level: the first row's place in its group.
  * */
 typedef struct {
-    const uint8_t *w;        /* panel, or unpacked panel */
+    const uint8_t *w, *w2;   /* panel, or unpacked panel; the next one for kernels of two */
     const uint8_t *a, *meta; /* block 0: codes and floats of the first row */
     uint32_t group_rows;
     slx_num_fmt fmt;

@@ -263,7 +263,7 @@ static void every_row_count(void **state)
     (void)state;
     slx_rng r = {1};
     for (int f = 0; f < 4; f++)
-        for (uint32_t rows = 1; rows <= 40; rows++) round_of(&r, formats[f], 21, 5, rows % 4, rows);
+        for (uint32_t rows = 1; rows <= 40; rows++) round_of(&r, formats[f], 85, 5, rows % 4, rows);
 }
 
 static void every_block_count(void **state)
@@ -327,17 +327,19 @@ static void extreme_sums(void **state)
         {SLX_NF_Q8S, 0x00, 127, 0},
         {SLX_NF_Q4S, 0x88, 127, 0},
     };
-    enum { ROWS = 18 };
+    enum { N = 40, ROWS = 34 };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        uint8_t codes[32], e = 133, as[ROWS];
-        uint16_t d = 0x3c00, m = 0x3c00;
+        uint8_t codes[N * 32], e[N], as[ROWS];
+        uint16_t one[N];
         int8_t a[ROWS * 32];
-        float want[ROWS];
+        float want[ROWS * N];
         memset(codes, cases[c].code, sizeof codes);
         memset(a, cases[c].a, sizeof a);
         memset(as, 133, sizeof as);
-        for (int i = 0; i < ROWS; i++) want[i] = cases[c].want;
-        weights w = {cases[c].fmt, 1, 1, codes, &e, &d, &m};
+        memset(e, 133, sizeof e);
+        for (int i = 0; i < N; i++) one[i] = 0x3c00;
+        for (int i = 0; i < ROWS * N; i++) want[i] = cases[c].want;
+        weights w = {cases[c].fmt, N, 1, codes, e, one, one};
         for (int level = 0; level < SLX_N_CPU; level++)
             for (uint32_t rows = 1; rows <= ROWS; rows++)
                 if (host_has((slx_cpu)level)) compare((slx_cpu)level, &w, 0, a, as, rows, want);
