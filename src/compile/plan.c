@@ -1,7 +1,7 @@
 /* plan.c - decides formats, tilings and places for one model on one chip; prints them.
  *
- * Rules, not a search: a class of matrices (q of all layers, ...) keeps the file's blocks where the chip has the format,
- * else becomes MXINT8; slices are 32 output rows; everything else follows from the chip's sizes.
+ * Rules, not a search: a class of matrices (q of all layers, ...) keeps the file's blocks where the chip has the
+ * format, else becomes MXINT8; slices are 32 output rows; everything else follows from the chip's sizes.
  */
 #include "compile/plan.h"
 #include "compile/tmpl_int.h"

@@ -1,5 +1,5 @@
-/* plan_spm.c - scratchpad and accumulators: how large a weight buffer, how many pieces of the contraction, how many rows
- * a tile of rows, and where everything lies.
+/* plan_spm.c - scratchpad and accumulators: how large a weight buffer, how many pieces of the contraction, how many
+ * rows a tile of rows, and where everything lies.
  *
  * Each phase has a function that lays out its areas for `mr` rows and gives the first byte behind them. The weight
  * buffer is found by trying: half the scratchpad, then smaller; the choice that leaves the largest row tiles wins.
@@ -150,7 +150,7 @@ static uint64_t map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint32
     o->page_step = pages > 1 ? 264ull * p->hdp : 0;
     o->page = area(&b, 264ull * p->hdp * pages);
     o->t = area(&b, m * 4 * SLX_MAX_CHUNK);
-    o->p = area(&b, m * 4 * SLX_MAX_CHUNK);
+    o->p = o->t; /* VSMX works in place */
     o->pc = area(&b, m * SLX_MAX_CHUNK);
     o->ps = area(&b, m * SLX_MAX_CHUNK / 32);
     o->st2 = area(&b, 8 * m);

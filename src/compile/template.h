@@ -36,8 +36,8 @@
  * buffers that far apart. */
 #define SLX_TP_ATTENTION(X) X(off_span) X(off_item) X(off_lim) X(off_pages) X(max_items) X(item_rows) X(max_rows) X(max_list) \
     X(max_chunks) X(heads) X(kv_heads) X(hd) X(hdp) X(q_codes) X(q_scales) X(scale_bits) X(page_stride) X(kv_head_stride) \
-    X(out_codes) X(out_scales) X(out) X(spm_item) X(spm_q) X(spm_qs) X(spm_lim) X(spm_pages) X(spm_page) X(page_step) X(spm_t) X(spm_p) X(spm_pc) \
-    X(spm_ps) X(spm_st2) X(spm_o2) X(spm_stt) X(spm_ot) X(spm_sts) X(spm_os) X(spm_oc) X(spm_ocs)
+    X(out_codes) X(out_scales) X(out) X(spm_item) X(spm_q) X(spm_qs) X(spm_lim) X(spm_pages) X(spm_page) X(page_step) X(spm_t) X(spm_p) \
+    X(spm_pc) X(spm_ps) X(spm_st2) X(spm_o2) X(spm_stt) X(spm_ot) X(spm_sts) X(spm_os) X(spm_oc) X(spm_ocs)
 /* quantise fp32 rows (head_dim not a multiple of 32). */
 #define SLX_TP_ROWQ(X) X(src) X(src_stride) X(cols) X(a_codes) X(a_scales) X(mr) X(spm_x) X(spm_q) X(spm_qs) X(rows_cap)
 /* x += y; norm with the weight at r9 + off_norm; quantise. */

@@ -1,7 +1,7 @@
 /* tmpl_rows.c - phases that work on whole rows of this tile: embed, rows (residual, norm, quantise), rowq.
  *
- * One row tile at a time, LDQ -> VEC -> STQ; TK_ROUND lets LDQ begin the next when all of it is stored. Row r of x and y
- * lies at r * row_bytes(d); codes [row][kblk][32] and scales [row][kblk] are tight.
+ * One row tile at a time, LDQ -> VEC -> STQ; TK_ROUND lets LDQ begin the next when all of it is stored. Row r of x and
+ * y lies at r * row_bytes(d); codes [row][kblk][32] and scales [row][kblk] are tight.
  */
 #include "compile/tmpl_int.h"
 

@@ -1,7 +1,7 @@
 /* step.c - one step's descriptor from the rows its sequences want computed. Layout: program.h.
  *
- * Rows stand in the order of the sequences. A sequence's rows are cut into pieces of item_rows; each piece times each KV
- * head is one attention item over all chunks up to its last row. Items go to tiles in equal runs: which tile does
+ * Rows stand in the order of the sequences. A sequence's rows are cut into pieces of item_rows; each piece times each
+ * KV head is one attention item over all chunks up to its last row. Items go to tiles in equal runs: which tile does
  * which changes no bit.
  */
 #include "isa/step.h"

@@ -174,6 +174,36 @@ static void test_big(void **state)
     run(one_head, "silex-1", 5, 5);
 }
 
+/* Shapes drawn at random: lengths that are no multiple of anything, GQA ratios, partial rotation, every chip. */
+static void test_random(void **state)
+{
+    (void)state;
+    slx_rng r = {2024};
+    static const char *const chips[] = {"silex-mini", "silex-one", "silex-1"};
+    static const uint32_t types[] = {SLX_T_F32,  SLX_T_F16,  SLX_T_BF16,
+                                     SLX_T_Q4_0, SLX_T_Q4_1, SLX_T_Q8_0};
+    for (int i = 0; i < 24; i++) {
+        uint32_t kv = 1 + slx_rng_below(&r, 3), group = 1 + slx_rng_below(&r, 4);
+        bool blocks = slx_rng_below(&r, 2);
+        spec s = {.n_layers = 1 + slx_rng_below(&r, 2),
+                  .n_kv_heads = kv,
+                  .n_heads = kv * group,
+                  .context = 300,
+                  .seed = (uint64_t)i};
+        s.head_dim = blocks ? 32 * (1 + slx_rng_below(&r, 3)) : 16 * (1 + slx_rng_below(&r, 8));
+        s.n_rot = 16 * (1 + slx_rng_below(&r, s.head_dim / 16));
+        s.d_model = blocks ? 32 * (1 + slx_rng_below(&r, 5)) : 1 + slx_rng_below(&r, 150);
+        s.d_ff = blocks ? 32 * (1 + slx_rng_below(&r, 8)) : 1 + slx_rng_below(&r, 200);
+        s.vocab = 2 + slx_rng_below(&r, 90);
+        s.tied = slx_rng_below(&r, 2);
+        s.rope_freqs = slx_rng_below(&r, 3) == 0;
+        uint32_t *t[] = {&s.t_embd, &s.t_output, &s.t_qkv, &s.t_o, &s.t_gate_up, &s.t_down};
+        for (int k = 0; k < 6; k++) *t[k] = types[slx_rng_below(&r, blocks ? 6 : 3)];
+        uint32_t n = i == 0 ? 200 : 3 + slx_rng_below(&r, 30);
+        run(s, chips[i % 8 == 7 ? 2 : i % 2], n, 1 + slx_rng_below(&r, n));
+    }
+}
+
 /* More than one group of 16 chunks. */
 static void test_long(void **state)
 {
@@ -215,8 +245,8 @@ static void test_two(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mini), cmocka_unit_test(test_one), cmocka_unit_test(test_big),
-        cmocka_unit_test(test_long), cmocka_unit_test(test_two),
+        cmocka_unit_test(test_mini),   cmocka_unit_test(test_one),  cmocka_unit_test(test_big),
+        cmocka_unit_test(test_random), cmocka_unit_test(test_long), cmocka_unit_test(test_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

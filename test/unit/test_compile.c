@@ -1,5 +1,5 @@
-/* The compiler's plans, templates and step descriptors. Expectations are worked out here: capacities from the chip, token
- * balance by walking, descriptors by hand. */
+/* The compiler's plans, templates and step descriptors. Expectations are worked out here: capacities from the chip,
+ * token balance by walking, descriptors by hand. */
 #include "compile/compile.h"
 #include "compile/plan.h"
 #include "compile/template.h"
@@ -112,8 +112,8 @@ static void load(slx_chip **c, const char *name)
 
 /* ------------------------------------------------------------------ programs */
 
-/* Tokens by program order: counters constant at every pc, loop bodies and the whole program balanced, one posting and one
- * waiting engine an id. */
+/* Tokens by program order: counters constant at every pc, loop bodies and the whole program balanced, one posting and
+ * one waiting engine an id. */
 static void check_tokens(const slx_program *p)
 {
     int count[SLX_N_TOKENS] = {0}, at_entry[SLX_MAX_LOOP_DEPTH][SLX_N_TOKENS],
@@ -328,7 +328,8 @@ static uint32_t get(const uint8_t *d, uint32_t off, uint32_t i)
     return v;
 }
 
-/* Two sequences on 4 tiles, 2 KV heads, items of 4 rows: 6 rows from position 126 on pages 5, 2; one row at 0 on page 3. */
+/* Two sequences on 4 tiles, 2 KV heads, items of 4 rows: 6 rows from position 126 on pages 5, 2; one row at 0 on
+ * page 3. */
 static void test_step(void **state)
 {
     (void)state;
