@@ -298,12 +298,20 @@ static void recipe(slx_program *out, const slx_plan *p)
     }
 }
 
+/* A name in a field of the program file: whole characters of UTF-8. */
+static void name_to(char *dst, size_t size, const char *src)
+{
+    snprintf(dst, size, "%s", src);
+    size_t n = strlen(dst);
+    while (n && !slx_utf8_valid(dst, n)) dst[--n] = 0;
+}
+
 static void info(slx_program *out, const slx_plan *p)
 {
     const slx_hparams *hp = &p->model->hp;
     slx_program_info *i = &out->info;
-    snprintf(i->chip_name, sizeof i->chip_name, "%s", p->chip->name);
-    snprintf(i->model_name, sizeof i->model_name, "%s", p->model->name);
+    name_to(i->chip_name, sizeof i->chip_name, p->chip->name);
+    name_to(i->model_name, sizeof i->model_name, p->model->name);
     i->chip_hash = p->chip->hash;
     i->model_hash = p->model->hash;
     i->n_tiles = p->tiles;

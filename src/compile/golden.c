@@ -1,6 +1,6 @@
 /* golden.c - the reference interpreter: the graph on whole tensors, all rows of one sequence at once, every value
- * from num's scalar definitions. It knows no tiles, templates, pages or instructions; what it has in common with the machines
- * is the numeric contract and the import of weights.
+ * from num's scalar definitions. It knows no tiles, templates, pages or instructions; what it has in common with the
+ * machines is the numeric contract and the import of weights.
  */
 #include "compile/compile.h"
 #include "compile/graph.h"

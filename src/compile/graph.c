@@ -29,6 +29,7 @@ void slx_graph_build(slx_graph *g, slx_arena *a, const slx_model *m)
         OP(ROPE, K, K, NONE, kv, kv, NULL);
         OP(STORE_V, V, V, NONE, kv, kv, NULL);
         OP(ATTENTION, O, Q, K, q, q, NULL);
+        g->ops[g->n_ops - 1].in3 = SLX_GV_V;
         OP(LINEAR, Y, O, NONE, d, q, w->wo);
         OP(ADD, X, X, Y, d, d, NULL);
         OP(NORM, A, X, NONE, d, d, w->ffn_norm);
@@ -65,6 +66,7 @@ void slx_graph_print(const slx_graph *g, const slx_model *m, FILE *out)
         fprintf(out, "%4u  layer %-3s %-7s[t][%u] = %s(%s", i, where, values[o->out], o->n,
                 ops[o->op], values[o->in]);
         if (o->in2 != SLX_GV_NONE) fprintf(out, ", %s", values[o->in2]);
+        if (o->in3 != SLX_GV_NONE) fprintf(out, ", %s", values[o->in3]);
         if (o->w) fprintf(out, ", %s %s", o->w->name, slx_tensor_type_name(o->w->type));
         fprintf(out, ")\n");
     }

@@ -37,7 +37,7 @@ typedef enum {
 
 typedef struct {
     slx_graph_opcode op;
-    slx_graph_value out, in, in2;
+    slx_graph_value out, in, in2, in3;
     uint32_t layer;          /* UINT32_MAX outside the layers */
     uint32_t n, k;           /* columns of out, of in */
     const slx_tensor *w;     /* or NULL */

@@ -290,6 +290,40 @@ static void test_formats(void **state)
     slx_chip_free(big);
 }
 
+/* test/golden/compile.STAGE: what --dump prints for a small model on silex-mini, read through by hand once. */
+static void test_dumps(void **state)
+{
+    (void)state;
+    slx_chip *c;
+    shape s;
+    load(&c, "silex-mini");
+    slx_hparams hp = odd;
+    hp.n_layers = 1;
+    shape_make(&s, hp, SLX_T_Q8_0);
+    for (int i = 0; slx_compile_dumps[i]; i++) {
+        char name[64], *text = NULL;
+        size_t len = 0;
+        slx_err err = {0};
+        slx_program p;
+        slx_buf want = {0};
+        FILE *out = open_memstream(&text, &len);
+        assert_int_equal(slx_compile(&p, &s.m, c, NULL, slx_compile_dumps[i], out, &err), SLX_OK);
+        fclose(out);
+        slx_program_free(&p);
+        assert_true(len > 0);
+        snprintf(name, sizeof name, "test/golden/compile.%s", slx_compile_dumps[i]);
+        if (strcmp(slx_compile_dumps[i], "program")) {
+            if (slx_read_file(&want, name, &err) != SLX_OK) fail_msg("%s: %s", name, err.msg);
+            if (want.len != len || memcmp(want.ptr, text, len))
+                fail_msg("%s differs, found:\n%s", name, text);
+        }
+        slx_buf_free(&want);
+        free(text);
+    }
+    free(s.layers);
+    slx_chip_free(c);
+}
+
 /* Row tiles are as tall as the chip lets them: 256 rows a product on silex-1, 32 on silex-mini, and on silex-one 2048
  * cells over (1 + 2 levels) * 32 columns. Nothing lies outside the scratchpad. */
 static void test_row_tiles(void **state)
@@ -395,7 +429,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_model), cmocka_unit_test(test_other_shapes),
         cmocka_unit_test(test_refusals),      cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_row_tiles),     cmocka_unit_test(test_step),
+        cmocka_unit_test(test_row_tiles),     cmocka_unit_test(test_dumps),
+        cmocka_unit_test(test_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
