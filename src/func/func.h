@@ -59,6 +59,8 @@ void slx_machine_close(slx_machine *m);
 uint8_t *slx_machine_desc(slx_machine *m); /* the DESC region; write it (slx_step_build), then step */
 /* One step. SLX_EFAULT fills *fault: the first in strict's order. After a fault the values are undefined. */
 slx_status slx_machine_step(slx_machine *m, slx_fault *fault, slx_err *err);
+/* A region's bytes as the last step left them; NULL while all of them are zero. Weights only in a strict machine. */
+const uint8_t *slx_machine_region(const slx_machine *m, uint32_t region);
 const float *slx_machine_logits(const slx_machine *m,
                                 uint32_t slot); /* [vocab_pad], valid until the next step */
 /* Bytes of one KV page of (layer, head): 264*head_dim_pad, read-only view for tests and hashes. */

@@ -94,6 +94,12 @@ slx_status slx_machine_step(slx_machine *m, slx_fault *fault, slx_err *err)
     return st;
 }
 
+const uint8_t *slx_machine_region(const slx_machine *m, uint32_t region)
+{
+    SLX_ASSERT(region < m->prog->n_regions);
+    return m->strict.hbm.mem[region];
+}
+
 const float *slx_machine_logits(const slx_machine *m, uint32_t slot)
 {
     SLX_ASSERT(slot < m->prog->info.desc.max_samples);

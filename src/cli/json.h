@@ -1,0 +1,17 @@
+/* json.h - how verbs print their one JSON object. Only files that print JSON include jansson. */
+#ifndef SLX_CLI_JSON_H
+#define SLX_CLI_JSON_H
+
+#include "base/base.h"
+
+#include <jansson.h>
+
+/* Prints one line on standard output and drops the reference. */
+void cli_json_print(json_t *j);
+/* Text of a file may hold anything: what is not UTF-8 becomes U+FFFD. */
+json_t *cli_json_str(const char *p, size_t n);
+json_t *cli_json_hash(uint64_t hash); /* 16 hex digits */
+/* "name": null, "name_why": why */
+void cli_json_absent(json_t *o, const char *name, const char *why);
+
+#endif

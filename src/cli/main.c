@@ -1,0 +1,19 @@
+/* main.c - the verbs of `silex`. Each is one file, cli_<verb>.c; to add one, write its file and its line here. */
+#include "cli/cli.h"
+
+static const cli_verb *const verbs[] = {
+    &cli_verb_run,    &cli_verb_tokenize,   &cli_verb_template, &cli_verb_compile,
+    &cli_verb_disasm, &cli_verb_asm,        &cli_verb_verify,   &cli_verb_exec,
+    &cli_verb_bench,  &cli_verb_perplexity, &cli_verb_chip,     NULL,
+};
+
+/* Planned, and refused by name until they are there. */
+static const char *const later[] = {
+    "chat",   "time", "compare", "validate", "serve",  "keys", "usage",
+    "doctor", "rtl",  "cluster", "fleet",    "search", NULL,
+};
+
+int main(int argc, char **argv)
+{
+    return cli_main(verbs, later, argc, argv);
+}
