@@ -1,7 +1,9 @@
 /* bench_panel.c - speed of the panel products on this host: GMAC/s and GB/s of weights by level,
  * format, K and rows.
  *
- *   bench_panel [level|all [format|all [rows]]]
+ *   make build/libsilex.a
+ *   cc -O2 -Isrc -o build/bench_panel bench/bench_panel.c build/libsilex.a -lpthread -lm
+ *   build/bench_panel [level|all [format|all [rows]]]
  *
  * The weights are a stream of about 100 MB, the size of a small model, and each run goes on where
  * the last one ended, so one row reads memory as decoding does. The first lines give the plain read
@@ -77,12 +79,7 @@ static double together_s(task *t, int n)
 
 static bool host_has(slx_cpu level)
 {
-    __builtin_cpu_init();
-    if (level == SLX_CPU_AVX2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (level == SLX_CPU_AVX512)
-        return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni");
-    return true;
+    return slx_kern_at(level) != NULL;
 }
 
 /* Reads all weights again and again, as decoding does, until the outer caches have settled on them:
@@ -119,7 +116,6 @@ static void fill(slx_panels *p)
     free(d);
 }
 
-static const char *const level_names[SLX_N_CPU] = {"scalar", "avx2", "avx512"};
 static const struct {
     slx_num_fmt fmt;
     const char *name;
@@ -225,7 +221,7 @@ int main(int argc, char **argv)
     printf("level   format      K  rows     GMAC/s    GB/s    GMAC/s    GB/s     ns/block\n");
     for (int level = SLX_N_CPU - 1; level >= 0; level--) {
         if (!host_has((slx_cpu)level) ||
-            (strcmp(only_level, "all") && strcmp(only_level, level_names[level])))
+            (strcmp(only_level, "all") && strcmp(only_level, slx_cpu_names[level])))
             continue;
         for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
             if (strcmp(only_format, "all") && strcmp(only_format, formats[f].name)) continue;
@@ -239,7 +235,7 @@ int main(int argc, char **argv)
                 warm_up(p.data, p.panel_bytes * p.n_panels);
                 for (size_t i = 0; i < sizeof row_counts / sizeof *row_counts; i++)
                     if (!only_rows || only_rows == row_counts[i])
-                        bench_rows(&p, level_names[level], formats[f].name, row_counts[i],
+                        bench_rows(&p, slx_cpu_names[level], formats[f].name, row_counts[i],
                                    formats[f].block_bytes);
                 slx_panels_deinit(&p);
             }

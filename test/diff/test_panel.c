@@ -1,5 +1,5 @@
 /* test_panel.c - panels at every level the host has, against the chain and tree of chip.md 4.2, bit
- * for bit.
+ * for bit, and the definition slx_dot as well.
  *
  * The reference here reads the ISA's own layout and is written from the specification, with fma of
  * the C library, so it shares nothing with the panels. SLX_KERN_N: number of outputs to compare for
@@ -18,13 +18,7 @@ enum { GUARD = 64, GUARD_BYTE = 0xa5 };
 
 static bool host_has(slx_cpu level)
 {
-    __builtin_cpu_init();
-    switch (level) {
-    case SLX_CPU_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case SLX_CPU_AVX512:
-        return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni");
-    default: return true;
-    }
+    return slx_kern_at(level) != NULL;
 }
 
 /* ------------------------------------------------------------------ reference */
@@ -243,10 +237,20 @@ static size_t round_of(slx_rng *r, slx_num_fmt fmt, uint32_t n, uint32_t kblk, u
     for (size_t i = 0; i < blocks * 32; i++) a[i] = a[i] == -128 ? -127 : a[i];
     for (size_t i = 0; i < blocks; i++) as[i] = random_e(r, 190);
     float *want = bytes((size_t)rows * n * 4);
-    for (uint32_t i = 0; i < rows; i++)
-        for (uint32_t j = 0; j < n; j++)
+    for (uint32_t i = 0; i < rows; i++) {
+        for (uint32_t j = 0; j < n; j++) {
             want[(size_t)i * n + j] =
                 node(&w, j, a + (size_t)i * kblk * 32, as + (size_t)i * kblk, 0, kblk, 1u << log2g);
+            size_t at = (size_t)j * kblk;
+            const void *scales = fmt == SLX_NF_MXINT8 ? (const void *)(w.e + at) : w.d + at;
+            float dot = slx_dot(fmt, a + (size_t)i * kblk * 32, as + (size_t)i * kblk,
+                                w.codes + at * code_bytes(fmt), scales,
+                                fmt == SLX_NF_Q4SM ? w.m + at : NULL, kblk, log2g, NULL);
+            if (slx_f32_bits(dot) != slx_f32_bits(want[(size_t)i * n + j]))
+                fail_msg("slx_dot, format %d kblk %u log2g %u: %a, expected %a", (int)fmt, kblk,
+                         log2g, (double)dot, (double)want[(size_t)i * n + j]);
+        }
+    }
     for (int level = 0; level < SLX_N_CPU; level++)
         if (host_has((slx_cpu)level)) compare((slx_cpu)level, &w, log2g, a, as, rows, want);
     free(want);
