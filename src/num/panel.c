@@ -23,6 +23,7 @@ void slx_panels_init(slx_panels *p, slx_num_fmt fmt, slx_cpu level, uint32_t n, 
     uint32_t n_panels = n / SLX_PANEL_ROWS + (n % SLX_PANEL_ROWS != 0);
     *p = (slx_panels){
         .fmt = fmt, .level = level, .n = n, .kblk = kblk, .log2g = log2g, .n_panels = n_panels};
+    p->vnni = level == SLX_CPU_AVX2 && slx_panel_has_avx_vnni();
     p->panel_bytes = round_up(slx_mul_size(slx_panel_shape_of(fmt).block_bytes, kblk), 64);
     p->data = slx_aalloc(slx_mul_size(p->panel_bytes, n_panels));
 }

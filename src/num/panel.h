@@ -24,6 +24,7 @@ typedef struct {
     uint32_t n_panels;
     size_t panel_bytes; /* every panel starts at a multiple of 64 */
     uint8_t *data;      /* slx_aalloc'ed, n_panels * panel_bytes */
+    bool vnni;          /* level AVX2: the host has AVX-VNNI, which saves half of the work */
 } slx_panels;
 
 /* Allocates for n rows; data is zero. */
@@ -53,5 +54,4 @@ void slx_act_put(slx_act *a, uint32_t first, uint32_t count, const int8_t *codes
 size_t slx_panel_scratch_bytes(const slx_panels *p, uint32_t rows);
 void slx_panel_mul(const slx_panels *p, const slx_act *a, uint32_t first_panel, uint32_t count,
                    float *out, size_t ldo, void *scratch);
-
 #endif

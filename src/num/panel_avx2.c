@@ -6,18 +6,21 @@
  * |w| * (a with the sign of w), pair <= 32512, widened each time. For many rows a panel of 4 bits
  * is first unpacked to bytes in scratch, which stays in L1 for all of them.
  *
+ * Processors with AVX-VNNI but without AVX-512 have vpdpbusd for 8 lanes: the same loops, with the
+ * int32 sums started from M's bits and nothing to widen.
+ *
  * Up to ROWS rows share each load of weights. All sums of a block are exact, so nothing of this
  * shows in the bits.
  */
 #include "num/panel_impl.h"
 
+#include <cpuid.h>
 #include <immintrin.h>
 #include <string.h>
 
 enum {
-    ROWS = 4,             /* that share a load of weights: 8 sums and 8 chains fill the registers */
-    UNPACK_ROWS = 12,     /* from here on unpacking first is faster */
-    PREFETCH_BYTES = 8192 /* ahead: past the page, where the hardware's own reading ahead stops */
+    ROWS = 4,         /* that share a load of weights: 8 sums and 8 chains fill the registers */
+    UNPACK_ROWS = 12, /* from here on unpacking first is faster */
 };
 #define INLINE static inline __attribute__((always_inline))
 
@@ -57,7 +60,7 @@ INLINE __m256 bcast_f32(const uint8_t *p)
 INLINE void prefetch_block(const uint8_t *w, const int block_bytes)
 {
     for (int i = 0; i < block_bytes; i += 64)
-        _mm_prefetch((const char *)w + PREFETCH_BYTES + i, _MM_HINT_T0);
+        _mm_prefetch((const char *)w + SLX_PREFETCH_BYTES + i, _MM_HINT_T0);
 }
 
 /* Sums in the order they are written: left alone, the compiler turns a chain into a tree and keeps
@@ -75,8 +78,17 @@ INLINE __m256i add32(__m256i a, __m256i b)
     return s;
 }
 
+/* vpdpbusd in its VEX form: sum + 4 products of uint8 w and int8 a in each lane. As assembly, since
+ * only these kernels may use it, and only when the processor has it. */
+INLINE __m256i dp(__m256i sum, __m256i w, __m256i a)
+{
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(w), "x"(a));
+    return sum;
+}
+
 /* Integer sums of one block, J with M's bits, for R rows (at a, 32 bytes each) and both halves. */
-INLINE void sums_packed4(const uint8_t *w, const uint8_t *a, const int R, __m256i j[ROWS][2])
+INLINE void sums_packed4(const uint8_t *w, const uint8_t *a, const int R, const bool vnni,
+                         __m256i j[ROWS][2])
 {
     const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1),
                   magic = _mm256_set1_epi32(SLX_MAGIC_BITS);
@@ -90,12 +102,17 @@ INLINE void sums_packed4(const uint8_t *w, const uint8_t *a, const int R, __m256
                     hi = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++) {
-                __m256i x = _mm256_maddubs_epi16(lo, bcast4(a + r * 32 + g * 4));
-                __m256i y = _mm256_maddubs_epi16(hi, bcast4(a + r * 32 + g * 4 + 16));
+                __m256i al = bcast4(a + r * 32 + g * 4), ah = bcast4(a + r * 32 + g * 4 + 16);
+                if (vnni) {
+                    j[r][h] = dp(dp(g ? j[r][h] : magic, lo, al), hi, ah);
+                    continue;
+                }
+                __m256i x = _mm256_maddubs_epi16(lo, al), y = _mm256_maddubs_epi16(hi, ah);
                 s[r][h] = add16(g ? add16(s[r][h], x) : x, y);
             }
         }
     }
+    if (vnni) return;
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
 #pragma GCC unroll 8
@@ -104,7 +121,8 @@ INLINE void sums_packed4(const uint8_t *w, const uint8_t *a, const int R, __m256
     }
 }
 
-INLINE void sums_unpacked4(const uint8_t *w, const uint8_t *a, const int R, __m256i j[ROWS][2])
+INLINE void sums_unpacked4(const uint8_t *w, const uint8_t *a, const int R, const bool vnni,
+                           __m256i j[ROWS][2])
 {
     const __m256i ones = _mm256_set1_epi16(1), magic = _mm256_set1_epi32(SLX_MAGIC_BITS);
     __m256i s[ROWS][2];
@@ -114,11 +132,17 @@ INLINE void sums_unpacked4(const uint8_t *w, const uint8_t *a, const int R, __m2
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++) {
             __m256i ar = bcast4(a + r * 32 + g * 4);
+            if (vnni) {
+                j[r][0] = dp(g ? j[r][0] : magic, w0, ar);
+                j[r][1] = dp(g ? j[r][1] : magic, w1, ar);
+                continue;
+            }
             __m256i x = _mm256_maddubs_epi16(w0, ar), y = _mm256_maddubs_epi16(w1, ar);
             s[r][0] = g ? add16(s[r][0], x) : x;
             s[r][1] = g ? add16(s[r][1], y) : y;
         }
     }
+    if (vnni) return;
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
 #pragma GCC unroll 8
@@ -127,7 +151,8 @@ INLINE void sums_unpacked4(const uint8_t *w, const uint8_t *a, const int R, __m2
     }
 }
 
-INLINE void sums_packed8(const uint8_t *w, const uint8_t *a, const int R, __m256i j[ROWS][2])
+INLINE void sums_packed8(const uint8_t *w, const uint8_t *a, const int R, const bool vnni,
+                         __m256i j[ROWS][2])
 {
     const __m256i ones = _mm256_set1_epi16(1);
 #pragma GCC unroll 8
@@ -140,16 +165,18 @@ INLINE void sums_packed8(const uint8_t *w, const uint8_t *a, const int R, __m256
                     mag = _mm256_abs_epi8(v); /* 128 stays 128 as uint8 */
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++) {
-                __m256i x =
-                    _mm256_maddubs_epi16(mag, _mm256_sign_epi8(bcast4(a + r * 32 + g * 4), v));
-                j[r][h] = add32(j[r][h], _mm256_madd_epi16(x, ones));
+                __m256i ar = _mm256_sign_epi8(bcast4(a + r * 32 + g * 4), v);
+                j[r][h] =
+                    vnni ? dp(j[r][h], mag, ar)
+                         : add32(j[r][h], _mm256_madd_epi16(_mm256_maddubs_epi16(mag, ar), ones));
             }
         }
     }
 }
 
 /* R <= ROWS rows against one panel: 16 outputs a row to out. */
-INLINE void rows_by_panel(const slx_panel_job *t, const source src, const bool with_m, const int R)
+INLINE void rows_by_panel(const slx_panel_job *t, const source src, const bool with_m,
+                          const bool vnni, const int R)
 {
     __m256 open[SLX_PANEL_MAX_LOG2G + 1][ROWS][2];
     uint32_t depth = 0;
@@ -171,11 +198,11 @@ INLINE void rows_by_panel(const slx_panel_job *t, const source src, const bool w
             __m256 d[2], m[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
             if (src != UNPACKED4) prefetch_block(w, w_stride);
             if (src == PACKED4) {
-                sums_packed4(w, a, R, j);
+                sums_packed4(w, a, R, vnni, j);
             } else if (src == UNPACKED4) {
-                sums_unpacked4(w, a, R, j);
+                sums_unpacked4(w, a, R, vnni, j);
             } else {
-                sums_packed8(w, a, R, j);
+                sums_packed8(w, a, R, vnni, j);
             }
 #pragma GCC unroll 8
             for (int h = 0; h < 2; h++) {
@@ -225,22 +252,41 @@ INLINE void rows_by_panel(const slx_panel_job *t, const source src, const bool w
     }
 }
 
-#define KERNEL(name, src, m, R)                                                                    \
+#define KERNEL(name, src, m, vnni, R)                                                              \
     static void name##_##R(const slx_panel_job *t)                                                 \
     {                                                                                              \
-        rows_by_panel(t, src, m, R);                                                               \
+        rows_by_panel(t, src, m, vnni, R);                                                         \
     }
-#define KERNELS(name, src, m)                                                                      \
-    KERNEL(name, src, m, 1)                                                                        \
-    KERNEL(name, src, m, 2)                                                                        \
-    KERNEL(name, src, m, 3)                                                                        \
-    KERNEL(name, src, m, 4)                                                                        \
+#define KERNELS(name, src, m, vnni)                                                                \
+    KERNEL(name, src, m, vnni, 1)                                                                  \
+    KERNEL(name, src, m, vnni, 2)                                                                  \
+    KERNEL(name, src, m, vnni, 3)                                                                  \
+    KERNEL(name, src, m, vnni, 4)                                                                  \
     static slx_panel_kernel *const name[ROWS] = {name##_1, name##_2, name##_3, name##_4};
-KERNELS(packed4m, PACKED4, true)
-KERNELS(packed4, PACKED4, false)
-KERNELS(packed8, PACKED8, false)
-KERNELS(unpacked4m, UNPACKED4, true)
-KERNELS(unpacked4, UNPACKED4, false)
+KERNELS(packed4m, PACKED4, true, false)
+KERNELS(packed4, PACKED4, false, false)
+KERNELS(packed8, PACKED8, false, false)
+KERNELS(unpacked4m, UNPACKED4, true, false)
+KERNELS(unpacked4, UNPACKED4, false, false)
+KERNELS(packed4m_vnni, PACKED4, true, true)
+KERNELS(packed4_vnni, PACKED4, false, true)
+KERNELS(packed8_vnni, PACKED8, false, true)
+KERNELS(unpacked4m_vnni, UNPACKED4, true, true)
+KERNELS(unpacked4_vnni, UNPACKED4, false, true)
+
+/* [vnni][format: Q4SM, Q4S, 8 bits][unpacked] */
+static slx_panel_kernel *const *const table[2][3][2] = {
+    {{packed4m, unpacked4m}, {packed4, unpacked4}, {packed8, packed8}},
+    {{packed4m_vnni, unpacked4m_vnni},
+     {packed4_vnni, unpacked4_vnni},
+     {packed8_vnni, packed8_vnni}},
+};
+
+bool slx_panel_has_avx_vnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
 
 static void unpack4(const uint8_t *w, uint32_t kblk, slx_panel_shape sh, uint8_t *to)
 {
@@ -268,9 +314,8 @@ void slx_panel_mul_avx2(const slx_panels *p, const slx_act *a, uint32_t first_pa
     uint32_t cut[SLX_PANEL_MAX_SEG + 1];
     slx_panel_cuts(p->kblk, p->log2g, cut);
     bool unpack = a->rows >= UNPACK_ROWS && slx_panel_is4(p->fmt);
-    slx_panel_kernel *const *kernels = p->fmt == SLX_NF_Q4SM  ? (unpack ? unpacked4m : packed4m)
-                                       : p->fmt == SLX_NF_Q4S ? (unpack ? unpacked4 : packed4)
-                                                              : packed8;
+    int f = p->fmt == SLX_NF_Q4SM ? 0 : p->fmt == SLX_NF_Q4S ? 1 : 2;
+    slx_panel_kernel *const *kernels = table[p->vnni][f][unpack];
     slx_panel_job t = {.fmt = p->fmt, .log2g = p->log2g, .cut = cut, .ldo = ldo};
     for (uint32_t i = 0; i < count; i++) {
         t.w = p->data + (first_panel + i) * p->panel_bytes;

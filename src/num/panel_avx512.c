@@ -18,7 +18,6 @@ enum {
     PAIR_ROWS = 4,     /* against two: 8 sums, 8 chains */
     PAIRS_FROM_4 = 32, /* rows of a batch from which pairs are faster, 4-bit: pays for unpacking */
     PAIRS_FROM_8 = 9,  /* 8-bit */
-    PREFETCH_BYTES = 8192 /* ahead: past the page, where the hardware's own reading ahead stops */
 };
 #define INLINE static inline __attribute__((always_inline))
 
@@ -58,7 +57,7 @@ INLINE __m512 bcast_f32(const uint8_t *p)
 INLINE void prefetch_block(const uint8_t *w, const int block_bytes)
 {
     for (int i = 0; i < block_bytes; i += 64)
-        _mm_prefetch((const char *)w + PREFETCH_BYTES + i, _MM_HINT_T0);
+        _mm_prefetch((const char *)w + SLX_PREFETCH_BYTES + i, _MM_HINT_T0);
 }
 
 /* R rows against one panel: 16 outputs a row to out. */

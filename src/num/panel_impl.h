@@ -41,6 +41,9 @@ enum {
     SLX_PANEL_MAX_LOG2G = 6,
     SLX_PANEL_MAX_SEG = 1 << SLX_PANEL_MAX_LOG2G,
     SLX_MAGIC_BITS = 0x4b400000, /* M */
+    /* Weights are asked for this far ahead: past the page, where the hardware's own reading ahead
+     * stops. */
+    SLX_PREFETCH_BYTES = 8192,
     /* A block of an unpacked panel: 8 groups of codes as bytes, d[16] and m[16] as floats. */
     SLX_UNPACKED_BLOCK = 512 + 64 + 64
 };
@@ -109,8 +112,7 @@ void slx_panel_all_rows(slx_panel_job *t, const slx_act *a, uint32_t first,
 
 typedef void slx_panel_mul_fn(const slx_panels *p, const slx_act *a, uint32_t first_panel,
                               uint32_t count, float *out, size_t ldo, void *scratch);
-slx_panel_mul_fn slx_panel_mul_scalar, slx_panel_mul_avx2, slx_panel_mul_avx512, slx_panel_mul_amx;
-/* Whether this process may use AMX; asks the system once. */
-bool slx_panel_has_amx(void);
+slx_panel_mul_fn slx_panel_mul_scalar, slx_panel_mul_avx2, slx_panel_mul_avx512;
+bool slx_panel_has_avx_vnni(void); /* asks the processor */
 
 #endif

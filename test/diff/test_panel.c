@@ -161,11 +161,12 @@ static void check_guard(const uint8_t *p)
 
 /* Products of all panels in two calls of several panels each, rows put in two calls; guards round
  * every buffer. */
-static void compare(slx_cpu level, const weights *w, unsigned log2g, const int8_t *a,
-                    const uint8_t *as, uint32_t rows, const float *want)
+static void compare_with(slx_cpu level, bool extension, const weights *w, unsigned log2g,
+                         const int8_t *a, const uint8_t *as, uint32_t rows, const float *want)
 {
     slx_panels p;
     slx_panels_init(&p, w->fmt, level, w->n, w->kblk, log2g);
+    p.vnni = p.vnni && extension;
     assert_int_equal((uintptr_t)p.data % 64, 0);
     assert_int_equal(p.panel_bytes % 64, 0);
     for (uint32_t i = 0; i < w->n; i++) {
@@ -223,6 +224,14 @@ static void compare(slx_cpu level, const weights *w, unsigned log2g, const int8_
     slx_afree(act_mem, act_bytes + 2 * GUARD);
     slx_afree(scratch, scratch_bytes + 2 * GUARD);
     slx_panels_deinit(&p);
+}
+
+/* Level AVX2 has two sets of kernels. */
+static void compare(slx_cpu level, const weights *w, unsigned log2g, const int8_t *a,
+                    const uint8_t *as, uint32_t rows, const float *want)
+{
+    compare_with(level, true, w, log2g, a, as, rows, want);
+    if (level == SLX_CPU_AVX2) compare_with(level, false, w, log2g, a, as, rows, want);
 }
 
 /* One random matrix and batch, all levels. Returns the number of outputs. */
