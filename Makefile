@@ -136,7 +136,7 @@ bench: $(BUILD)/.setup-build
 	$(BIN) bench $(MODEL)
 
 # What check and test run once everything is there. A test program finds its build through SLX_BUILD.
-FAST = $(wildcard tools/test_*.sh) $(UNIT) $(REPLAY)
+FAST = $(wildcard tools/test_*.sh) $(UNIT) $(REPLAY) $(wildcard test/e2e/check_*.py)
 SLOW = $(DIFF) $(wildcard test/*.py) $(wildcard test/e2e/test_*.sh test/e2e/test_*.py)
 
 .PHONY: check-built test-built test-programs
@@ -174,10 +174,11 @@ $(BUILD)/fuzz-%: $(BUILD)/test/fuzz/fuzz_%.o $(LIB)
 # ---------------------------------------------------------------- generated, installed
 
 # Pages for readers that are not C, from the tables that C includes: tools/NAME.c is a program that writes its pages
-# into the folder it is given. They are committed; tools/test_gen.sh compares.
+# into the folder it is given; the command writes docs/cli.md. They are committed, and tests compare them.
 .PHONY: gen
-gen: $(TOOLS)
+gen: $(TOOLS) all
 	@for t in $(TOOLS); do $$t docs; done
+	@$(BIN) help --markdown > docs/cli.md
 
 DATA = $(wildcard chips data examples)
 

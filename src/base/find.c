@@ -99,7 +99,11 @@ slx_status slx_find_file(char out[PATH_BYTES], const char *dir, const char *name
         memcpy(out, name, len + 1);
         return SLX_OK;
     }
-    if (strchr(name, '/')) return slx_fail(err, SLX_EINPUT, name, 0, 0, "no such file");
+    if (strchr(name, '/')) {
+        struct stat st;
+        bool folder = !stat(name, &st) && S_ISDIR(st.st_mode);
+        return slx_fail(err, SLX_EINPUT, name, 0, 0, "%s", folder ? "is a folder, expected a file" : "no such file");
+    }
     const char *home = getenv("SILEX_HOME");
     const char *const roots[ROOTS] = {home && *home ? home : NULL, SLX_SOURCE_DIR,
                                       SLX_PREFIX "/share/silex"};

@@ -1,7 +1,7 @@
 /* cli_bench.c - silex bench: host speed as llama-bench prints it, beside what this host's memory can give.
  *
- * Decoding reads every weight once a token, so the host's read bandwidth bounds it. The bound is measured in the same
- * minute, by a plain sum over memory with the same number of threads.
+ * Decoding reads every weight once a token, so the host's read bandwidth bounds it, but for what a large last-level cache
+ * keeps from token to token. The bound is measured in the same minute, by a plain sum over memory with as many threads.
  */
 #include "cli/cli.h"
 #include "cli/engine_options.h"
@@ -76,14 +76,18 @@ static double read_bandwidth(int threads)
     return best;
 }
 
-/* What one token of the generation test reads on average: weights once, one embedding row, the KV pages so far. */
-static double token_bytes(const slx_program *p, int64_t gen)
+/* What one token of the generation test reads on average: every weight once, of the embedding one row unless the
+ * head uses the same table, and the KV pages so far. */
+static double token_bytes(const slx_engine *e, int64_t gen)
 {
+    const slx_program *p = slx_engine_program(e);
+    const slx_model *m = slx_engine_model(e);
     const slx_program_info *in = &p->info;
     double weights = 0;
     for (uint32_t i = 0; i < p->n_weights; i++) {
         const slx_weight *w = &p->weights[i];
-        weights += w->layout == SLX_LAYOUT_PLANES ? (double)w->bytes / w->n_pad : (double)w->bytes;
+        bool only_embeds = !m->hp.tied && !strcmp(w->tensor, m->tok_embd->name);
+        weights += only_embeds ? (double)w->bytes / w->n_pad : (double)w->bytes;
     }
     double position =
         (double)in->n_layers * in->n_kv_heads * (double)in->page_stride / SLX_MAX_CHUNK;
@@ -109,7 +113,7 @@ static slx_status measure(const values *v, const char *model, row *x, slx_err *e
         st =
             slx_bench_run(e, (uint32_t)v->prompt, (uint32_t)v->gen, (uint32_t)v->repeat, x->r, err);
     if (st == SLX_OK) {
-        x->token_bytes = token_bytes(slx_engine_program(e), v->gen);
+        x->token_bytes = token_bytes(e, v->gen);
         x->bandwidth = read_bandwidth(x->threads);
     }
     slx_engine_close(e);

@@ -14,7 +14,6 @@ typedef struct {
 extern const char *const cli_machines[]; /* by slx_machine_kind */
 extern const char *const cli_cpus[];     /* by slx_cpu */
 
-
 /* Rows for a table whose values hold a cli_engine_values named `engine`. --threads is a row of its own, because bench
  * takes several. */
 /* clang-format off */

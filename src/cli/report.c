@@ -14,11 +14,15 @@ static const char no_time[] = "the timing machine is not built yet";
 slx_status cli_report_count(cli_report *r, const slx_seq *s, slx_err *err)
 {
     const slx_program *p = slx_engine_program(r->engine);
-    uint32_t n_pages, length = slx_seq_length(s), token = 0;
+    uint32_t n_pages, length = slx_seq_length(s), token = 0, first_page = 0;
     const uint32_t *pages = slx_seq_pages(s, &n_pages);
+    if (!n_pages) { /* interrupted before its first step: as if it had begun */
+        pages = &first_page;
+        n_pages = 1;
+    }
     /* without room for one more, the last token of the sequence stands for it */
-    uint32_t pos =
-        length < p->info.max_context && length < n_pages * SLX_MAX_CHUNK ? length : length - 1;
+    bool room = length < p->info.max_context && length < n_pages * SLX_MAX_CHUNK;
+    uint32_t pos = room ? length : length - 1;
     slx_step_seq step = {
         .tokens = &token, .n = 1, .pos0 = pos, .n_samples = 1, .pages = pages, .n_pages = n_pages};
     uint8_t *desc = slx_aalloc(p->info.desc.bytes);

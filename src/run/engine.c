@@ -29,6 +29,7 @@ slx_status slx_engine_open(slx_engine **out, const slx_engine_options *opt, slx_
 {
     double start = slx_now_s();
     slx_engine *e = slx_xcalloc(1, sizeof *e);
+    e->kind = opt->kind;
     slx_status st = slx_chip_load(&e->chip, opt->chip ? opt->chip : "silex-1", err);
     if (st == SLX_OK) st = slx_model_open(&e->model, opt->model_path, err);
     if (st == SLX_OK) st = get_program(e, opt, err);
@@ -198,13 +199,21 @@ slx_status slx_seq_prefill(slx_seq *s, const uint32_t *tokens, uint32_t n, uint3
                            const float **logits, slx_err *err)
 {
     uint32_t most = s->e->prog.info.desc.max_rows;
+    slx_progress bar;
+    slx_status st = SLX_OK;
     if (!chunk || chunk > most) chunk = most;
     if (!n) return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found no token, expected at least one");
-    for (uint32_t i = 0; i < n; i += chunk) {
+    slx_progress_start(&bar, "prompt");
+    for (uint32_t i = 0; i < n && st == SLX_OK; i += chunk) {
         uint32_t rows = n - i < chunk ? n - i : chunk;
         slx_batch_entry b = {.seq = s, .tokens = tokens + i, .n = rows, .n_logits = i + rows == n};
-        SLX_TRY(slx_engine_step(s->e, &b, 1, err));
+        if (slx_interrupted())
+            st = slx_fail(err, SLX_EINTERRUPTED, "prompt", 0, 0, "interrupted");
+        else
+            st = slx_engine_step(s->e, &b, 1, err);
         *logits = b.logits;
+        slx_progress_at(&bar, (double)(i + rows) / n);
     }
-    return SLX_OK;
+    slx_progress_end(&bar);
+    return st;
 }

@@ -95,6 +95,48 @@ static void write_end(writer *w)
     slx_buf_free(&text);
 }
 
+/* Rows of a prompt's step when the caller leaves it open: all the program takes, but on strict, where that may be a
+ * minute, so few that progress shows and Ctrl-C is heard. */
+static uint32_t default_chunk(const slx_engine *e)
+{
+    return e->kind == SLX_MACHINE_STRICT ? 32 : 0;
+}
+
+static slx_status check_length(const slx_seq *s, uint32_t n, slx_err *err)
+{
+    uint32_t most = s->e->prog.info.max_context;
+    if (n <= most - s->length) return SLX_OK;
+    return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found %u tokens, expected at most %u: the program's context is %u",
+                    n, most - s->length, most);
+}
+
+/* Draws and steps until something ends it; *first: when the first token was drawn. */
+static slx_status decode(slx_seq *s, const float *logits, uint32_t max_new, const slx_sampling *p, writer *w,
+                         slx_buf *ids, slx_generation *out, double *first, slx_err *err)
+{
+    slx_engine *e = s->e;
+    for (;;) {
+        uint32_t token;
+        SLX_TRY(slx_sample_token(e, logits, s->length, p, &token, err));
+        if (!out->new_tokens) *first = slx_now_s();
+        if (w->tok && slx_tok_is_eog(w->tok, token)) {
+            out->finish_reason = "stop";
+            return SLX_OK;
+        }
+        slx_buf_add(ids, &token, sizeof token);
+        out->new_tokens++;
+        if (w->tok) write_token(w, token);
+        if (slx_interrupted()) {
+            out->finish_reason = "interrupted";
+            return SLX_OK;
+        }
+        if (out->new_tokens == max_new || s->length == e->prog.info.max_context) return SLX_OK;
+        slx_batch_entry b = {.seq = s, .tokens = &token, .n = 1, .n_logits = 1};
+        SLX_TRY(slx_engine_step(e, &b, 1, err));
+        logits = b.logits;
+    }
+}
+
 slx_status slx_generate(slx_seq *s, const uint32_t *prompt, uint32_t n, uint32_t max_new, uint32_t chunk,
                         const slx_sampling *p, void (*on_text)(void *arg, const char *text, size_t len),
                         void *arg, slx_buf *ids, slx_generation *out, slx_err *err)
@@ -102,42 +144,28 @@ slx_status slx_generate(slx_seq *s, const uint32_t *prompt, uint32_t n, uint32_t
     slx_engine *e = s->e;
     writer w = {.tok = e->model->tok, .on_text = on_text, .arg = arg};
     const float *logits = NULL;
-    double start = slx_now_s(), first = 0;
     memset(out, 0, sizeof *out);
-    SLX_TRY(slx_seq_prefill(s, prompt, n, chunk, &logits, err));
+    SLX_TRY(check_length(s, n, err));
+    double start = slx_now_s(), first = 0;
+    uint32_t before = s->length;
+    slx_status st = slx_seq_prefill(s, prompt, n, chunk ? chunk : default_chunk(e), &logits, err);
+    out->finish_reason = "length";
+    if (st == SLX_OK && max_new) st = decode(s, logits, max_new, p, &w, ids, out, &first, err);
+    if (st == SLX_EINTERRUPTED) {
+        out->finish_reason = "interrupted";
+        st = SLX_OK;
+    }
+    write_end(&w);
+    double end = slx_now_s();
+    uint32_t done = s->length - before < n ? s->length - before : n; /* of the prompt */
+    uint32_t stop = !strcmp(out->finish_reason, "stop");
+    if (first == 0) first = end;
     out->load_s = e->load_s;
     out->prompt_tokens = n;
-    out->finish_reason = "length";
-    slx_status st = SLX_OK;
-    uint32_t drawn = 0;
-    while (out->new_tokens < max_new) {
-        uint32_t token;
-        st = slx_sample_token(e, logits, s->length, p, &token, err);
-        if (st != SLX_OK) break;
-        if (!drawn++) first = slx_now_s();
-        if (w.tok && slx_tok_is_eog(w.tok, token)) {
-            out->finish_reason = "stop";
-            break;
-        }
-        slx_buf_add(ids, &token, sizeof token);
-        out->new_tokens++;
-        if (w.tok) write_token(&w, token);
-        if (slx_interrupted()) {
-            out->finish_reason = "interrupted";
-            break;
-        }
-        if (out->new_tokens == max_new || s->length == e->prog.info.max_context) break;
-        slx_batch_entry b = {.seq = s, .tokens = &token, .n = 1, .n_logits = 1};
-        st = slx_engine_step(e, &b, 1, err);
-        if (st != SLX_OK) break;
-        logits = b.logits;
-    }
-    double end = slx_now_s();
-    write_end(&w);
-    if (!drawn) first = end;
     out->first_token_s = first - start;
-    out->prefill_tok_s = n / (first - start);
-    if (drawn > 1) out->decode_tok_s = (drawn - 1) / (end - first);
+    out->prefill_tok_s = done / (first - start);
+    /* the token that ends a turn is drawn too */
+    if (out->new_tokens + stop > 1) out->decode_tok_s = (out->new_tokens + stop - 1) / (end - first);
     out->hash = slx_seq_hash(s);
     return st;
 }

@@ -58,7 +58,8 @@ typedef struct {
  * and then changes nothing. Every logit row is added to its sequence's digest. */
 slx_status slx_engine_step(slx_engine *e, slx_batch_entry *batch, uint32_t n, slx_err *err);
 
-/* A prompt in chunks of at most `chunk` rows (0 = the program's maximum); logits of the last position as above. */
+/* A prompt in chunks of at most `chunk` rows (0 = the program's maximum); logits of the last position as above. Looks at
+ * slx_interrupted between chunks. */
 slx_status slx_seq_prefill(slx_seq *s, const uint32_t *tokens, uint32_t n, uint32_t chunk,
                            const float **logits, slx_err *err);
 
@@ -77,14 +78,15 @@ slx_status slx_sample_token(const slx_engine *e, const float *logits, uint32_t p
 
 typedef struct {
     double load_s, first_token_s;       /* opening the engine; prompt to first token */
-    double prefill_tok_s, decode_tok_s; /* decode 0 when fewer than two tokens were made */
+    double prefill_tok_s, decode_tok_s; /* to the first token; decode 0 when fewer than two tokens were made */
     uint32_t prompt_tokens, new_tokens;
     const char *finish_reason; /* "stop", "length", "interrupted" */
     uint64_t hash;
 } slx_generation;
 
 /* Prompt tokens in, text out by on_text as it comes (complete UTF-8), ids appended to *ids (slx_buf of u32; the end
- * token is not among them). Stops at an end-of-generation token, at max_new, or at the context's end. */
+ * token is not among them). Stops at an end-of-generation token, at max_new, at the context's end, or when
+ * interrupted, which is a finish_reason and no error. */
 slx_status slx_generate(slx_seq *s, const uint32_t *prompt, uint32_t n, uint32_t max_new, uint32_t chunk,
                         const slx_sampling *p, void (*on_text)(void *arg, const char *text, size_t len),
                         void *arg, slx_buf *ids, slx_generation *out, slx_err *err);

@@ -10,6 +10,7 @@ struct slx_engine {
     slx_program prog;
     bool have_prog;
     slx_machine *machine;
+    slx_machine_kind kind;
     uint32_t *free_pages; /* stack of page numbers */
     uint32_t n_free;
     double load_s;

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""The command without a model: help, options, chip files, programs, and what it refuses."""
+import json
+import os
+import struct
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from silex import ROOT, SILEX, Case, run  # noqa: E402
+
+VERBS = "run tokenize template compile disasm asm verify exec bench perplexity chip".split()
+LATER = "chat time compare validate serve keys usage doctor rtl cluster fleet search".split()
+NEEDS_MODEL = ["run", "tokenize", "bench", "perplexity", "compile"]
+
+
+class Help(Case):
+    def test_every_verb_has_help(self):
+        top = self.ok("--help")
+        for verb in VERBS:
+            self.assertIn(f"\n  {verb} ", top)
+            text = self.ok(verb, "--help")
+            self.assertTrue(text.startswith(f"silex {verb} "))
+            self.assertEqual(text, self.ok("help", verb))
+            self.assertEqual(text, self.ok(verb, "-h", "--no-such-option"))
+
+    def test_no_verb_is_wrong_input_and_prints_the_verbs(self):
+        code, out, err = run()
+        self.assertEqual((code, out), (2, ""))
+        self.assertIn("perplexity MODEL", err)
+
+    def test_reference_page_is_what_the_tables_say(self):
+        with open(os.path.join(ROOT, "docs", "cli.md"), encoding="utf-8") as f:
+            self.assertEqual(self.ok("help", "--markdown"), f.read(), "run make gen")
+
+    def test_readme_names_every_verb(self):
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+            readme = f.read()
+        for verb in VERBS:
+            self.assertRegex(readme, rf"`{verb}[ `]")
+
+    def test_version(self):
+        self.assertRegex(self.ok("--version"), r"^silex \d+\.\d+\.\d+\n$")
+
+    def test_closed_pipe_is_quiet(self):
+        p = subprocess.Popen([SILEX, "chip", "--keys"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+        p.stdout.close()
+        self.assertEqual(p.stderr.read(), b"")
+        p.stderr.close()
+        p.wait()
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full here")
+    def test_full_disk_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            for args in (["chip", "silex-one"], ["--help"], ["disasm", "-"]):
+                p = subprocess.run([SILEX, *args], stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False,
+                                   stdin=subprocess.DEVNULL)
+                self.assertEqual(p.returncode, 2)
+                self.assertEqual(len(p.stderr.splitlines()), 1)
+
+
+class Options(Case):
+    def test_unknown_verbs(self):
+        self.refused("rum", place="silex: ", says=["rum", "did you mean run"])
+        self.refused("--jsn", place="silex: ")
+        for verb in LATER:
+            self.refused(verb, place="silex: ", says=[verb, "not built yet"])
+
+    def test_unknown_options(self):
+        self.refused("run", "m.gguf", "--max-token", 3, place="silex run: ", says="did you mean --max-tokens")
+        self.refused("chip", "--jason", place="silex chip: ", says="did you mean --json")
+        self.refused("chip", "-z", place="silex chip: ", says="-z")
+        self.refused("chip", "--", "--json", place="--json: ")
+
+    def test_bad_values(self):
+        for value in ("x", "", "1.5", "-1", "0", " 3", "1e3", "99999999999999999999"):
+            self.refused("run", "m.gguf", "-n", value, place="silex run: -n: ",
+                         says=[f'"{value}"', "whole number from 1 to"])
+            self.refused("run", "m.gguf", f"--max-tokens={value}", place="silex run: --max-tokens: ", says=f'"{value}"')
+        for value in ("hot", "nan", "inf", "-0.5", "101", "0x1"):
+            self.refused("run", "m.gguf", "--temperature", value, place="silex run: --temperature: ",
+                         says="number from 0 to 100")
+        self.refused("run", "m.gguf", "--machine", "slow", place="silex run: --machine: ", says="fast or strict")
+        self.refused("run", "m.gguf", "--cpu", "avx", place="silex run: --cpu: ", says="scalar, avx2 or avx512")
+        self.refused("run", "m.gguf", "--raw=yes", place="silex run: --raw: ", says="expected none")
+        self.refused("run", "m.gguf", "-p", place="silex run: -p: ", says="TEXT")
+        self.refused("bench", "m.gguf", "-t", "1,,2", place="silex bench: --threads: ")
+        self.refused("compile", "m.gguf", "--dump", "grph", place="silex compile: --dump: ", says="did you mean graph")
+
+    def test_arguments(self):
+        for verb in VERBS:
+            self.refused(verb, place=f"silex {verb}: ", says="expected")
+        self.refused("run", "a.gguf", "b.gguf", "-p", "hi", place="silex run: ", says="b.gguf")
+        self.refused("run", "", "-p", "hi", place="silex run: ", says="empty")
+        self.refused("help", "run", "chip", place="silex help: ")
+
+    def test_texts(self):
+        for verb in ("run", "tokenize", "perplexity"):
+            self.refused(verb, "m.gguf", place="-p, -f: ", says="no text")
+            self.refused(verb, "m.gguf", "-p", "a", "-f", "b", place="-p, -f: ", says="both")
+            self.refused(verb, "m.gguf", "-p", "", place="-p: ", says="empty")
+            self.refused(verb, "m.gguf", "-f", "-", place="standard input: ", says="empty")
+            self.refused(verb, "m.gguf", "-f", self.dir, place=self.dir, says="folder")
+            bad = self.file("bad.txt", b"one\ntw\xc3(o")
+            self.refused(verb, "m.gguf", "-f", bad, place=bad + ":2: ", says=["0xc3", "offset 6", "UTF-8"])
+
+
+class Models(Case):
+    """Files that are no model."""
+
+    def every(self, path, place=None, says=()):
+        for verb in NEEDS_MODEL:
+            more = {"run": ["-p", "hi"], "tokenize": ["-p", "hi"], "perplexity": ["-p", "hi"],
+                    "compile": ["-o", os.path.join(self.dir, "out.slx")]}.get(verb, [])
+            self.refused(verb, path, *more, place=place or path, says=says)
+
+    def test_wrong_files(self):
+        self.every(os.path.join(self.dir, "none.gguf"), says="No such file")
+        self.every(self.file("empty.gguf", b""), says="GGUF")
+        self.every(self.dir, says="folder")
+        self.every("/dev/null", says="not a regular file")
+        self.every(os.path.join(ROOT, "chips", "silex-1.yaml"), says="GGUF")
+        self.every(self.file("short.gguf", b"GGUF\x03\0\0\0" + struct.pack("<QQ", 1, 1)))
+        self.every(self.file("huge.gguf", b"GGUF\x03\0\0\0" + struct.pack("<QQ", 1 << 60, 1 << 60) + bytes(64)))
+
+    def test_templates(self):
+        messages = self.file("m.json", json.dumps([{"role": "user", "content": "hi"}]))
+        t = self.file("t.jinja", "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+                                 "{% if tools is none and add_generation_prompt %}!{% endif %}")
+        self.assertEqual(self.ok("template", t, "-f", messages), "<user>hi!")
+        with open(messages, "rb") as f:
+            self.assertEqual(self.ok("template", t, "-f", "-", stdin=f.read()), "<user>hi!")
+        whole = self.file("o.json", json.dumps({"messages": [], "tools": [1], "add_generation_prompt": True}))
+        self.assertEqual(json.loads(self.ok("template", t, "-f", whole, "--json"))["prompt"], "")
+        self.refused("template", t, place="-f: ")
+        self.refused("template", t, "-f", self.file("x.json", "[{]"), place=os.path.join(self.dir, "x.json") + ":1")
+        self.refused("template", t, "-f", self.file("n.json", "{}"), place=os.path.join(self.dir, "n.json"), says="messages")
+        bad = self.file("bad.jinja", "line\n{% for x %}")
+        self.refused("template", bad, "-f", messages, place=bad + ":2")
+        stop = self.file("stop.jinja", "{{ raise_exception('roles must alternate') }}")
+        self.refused("template", stop, "-f", messages, place=stop, says="roles must alternate")
+
+
+class Chips(Case):
+    def test_table_and_json(self):
+        table = self.ok("chip", "silex-1", "chips/silex-mini.yaml", "silex-one")
+        self.assertRegex(table, r"(?m)^ +silex-1 +silex-mini +silex-one$")
+        chips = json.loads(self.ok("chip", "silex-1", "silex-one", "--json"))["chips"]
+        self.assertEqual([c["name"] for c in chips], ["silex-1", "silex-one"])
+        # 1 x 16 x 32 multiply-adds a clock at 1 GHz; a port of 256 bits at 1 Gb/s a pin
+        self.assertEqual(chips[1]["peaks"]["w8a8_ops"], 2 * 512 * 1e9)
+        self.assertEqual(chips[1]["peaks"]["hbm_bytes_s"], 32e9)
+        self.assertIsNone(chips[0]["area_mm2"])
+        self.assertIn("not built yet", chips[0]["area_mm2_why"])
+
+    def test_standard_input(self):
+        with open(os.path.join(ROOT, "chips", "silex-one.yaml"), "rb") as f:
+            self.assertIn("silex-one", self.ok("chip", "-", stdin=f.read()))
+
+    def test_keys(self):
+        self.assertIn("hbm.gbps_pin", self.ok("chip", "--keys"))
+
+    def test_wrong_files(self):
+        with open(os.path.join(ROOT, "chips", "silex-1.yaml"), encoding="utf-8") as f:
+            text = f.read()
+        bad = self.file("fast.yaml", text.replace("gbps_pin: ", "gbps_pin: fast #"))
+        line = 1 + text[:text.index("gbps_pin")].count("\n")
+        self.refused("chip", bad, place=f"{bad}:{line}: ", says=["gbps_pin", '"fast"', "number"])
+        self.refused("chip", "silex-2", place="silex-2: ", says="did you mean silex-1")
+        self.refused("chip", "silex-1", "silex-3", place="silex-3: ")
+        self.refused("chip", self.file("e.yaml", ""), place=os.path.join(self.dir, "e.yaml"))
+        self.refused("chip", self.file("g.yaml", b"GGUF\x03\0\0\0\xff\xfe"), place=os.path.join(self.dir, "g.yaml"))
+        self.refused("chip", "/dev/null", place="/dev/null: ")
+        self.refused("chip", self.dir, place=self.dir, says="folder")
+
+
+HELLO = os.path.join("examples", "hello.s")
+
+
+class Programs(Case):
+    def test_hello_runs(self):
+        # A has rows of 0.5 and 1, B rows of 1, 2, 4, 8, all 32 long
+        want = [[32 * a * b for b in (1, 2, 4, 8)] for a in (0.5, 1)]
+        out = self.ok("exec", HELLO, "--chip", "silex-one", "--show", "out:f32:2x4")
+        rows = [[float(x) for x in line.split(":")[1].split()] for line in out.splitlines()[1:]]
+        self.assertEqual(rows, want)
+        r = json.loads(self.ok("exec", HELLO, "--chip", "silex-one", "-s", "out:f32", "-s", "out:u32", "--json"))
+        self.assertEqual(r["regions"][0]["values"], want[0] + want[1])
+        self.assertEqual(struct.pack("<8I", *r["regions"][1]["values"]), struct.pack("<8f", *want[0], *want[1]))
+
+    def test_trace_has_every_instruction(self):
+        code, out, err = run("exec", HELLO, "--chip", "silex-one", "--trace")
+        self.assertEqual((code, out), (0, ""))
+        lines = err.splitlines()
+        self.assertEqual(len(lines) - 1, int(lines[-1].split()[0]))
+        self.assertIn("MM.mxint8.mxint8", err)
+
+    def test_text_to_file_and_back(self):
+        a, b = os.path.join(self.dir, "a.slx"), os.path.join(self.dir, "b.slx")
+        self.ok("asm", HELLO, "-o", a)
+        text = self.ok("disasm", a)
+        self.ok("asm", "-", "-o", b, stdin=text)
+        with open(a, "rb") as f, open(b, "rb") as g:
+            self.assertEqual(f.read(), g.read())
+        self.ok("disasm", a, "-o", os.path.join(self.dir, "a.s"))
+        self.assertEqual(self.ok("disasm", b), text)
+        self.assertEqual(self.ok("exec", a, "--chip", "silex-one", "-s", "out"),
+                         self.ok("exec", HELLO, "--chip", "silex-one", "-s", "out"))
+
+    def test_verify(self):
+        out = self.ok("verify", HELLO, "--chip", "silex-one")
+        self.assertEqual(len(out.splitlines()), 1)
+        self.assertIn("silex-one", out)
+        self.assertTrue(json.loads(self.ok("verify", HELLO, "--chip", "silex-one", "--json"))["legal"])
+        with open(os.path.join(ROOT, HELLO), encoding="ascii") as f:
+            text = f.read()
+        bad = self.file("bad.s", text.replace("wait=t2", "wait=t3"))
+        self.refused("verify", bad, "--chip", "silex-one", place=bad)
+        self.refused("exec", bad, "--chip", "silex-one", place=bad)
+
+    def test_wrong_files(self):
+        out = os.path.join(self.dir, "out.slx")
+        yaml = os.path.join("chips", "silex-1.yaml")
+        for verb in ("disasm", "verify"):
+            self.refused(verb, yaml, place=yaml, says="not a Silex program")
+            self.refused(verb, self.file("empty", b""), place=os.path.join(self.dir, "empty"))
+            self.refused(verb, self.dir, place=self.dir, says="folder")
+            self.refused(verb, "/dev/null", place="/dev/null: ")
+        self.refused("asm", yaml, "-o", out, place=yaml + ":")
+        self.refused("asm", HELLO, place="silex asm: ", says="-o")
+        self.refused("asm", HELLO, "-o", self.dir, place=self.dir, says="folder")
+        self.refused("asm", HELLO, "-o", os.path.join(self.dir, "no", "such.slx"), place=self.dir)
+        self.refused("exec", HELLO, "--chip", "silex-one", "--show", "in", place="silex exec: --show in: ", says="out")
+        self.refused("exec", HELLO, "--chip", "silex-one", "--show", "out:f64", place="silex exec: --show out:f64: ")
+        self.refused("exec", HELLO, "--chip", "silex-one", "--show", "out:f32:99999x9", place="silex exec: --show ")
+
+    def test_changed_files(self):
+        """Every cut and many flipped bits of a program file are seen."""
+        a = os.path.join(self.dir, "a.slx")
+        self.ok("asm", HELLO, "-o", a)
+        with open(a, "rb") as f:
+            good = f.read()
+        step = max(1, len(good) // 12)
+        for n in range(0, len(good), step):
+            cut = self.file("cut.slx", good[:n])
+            self.refused("verify", cut, "--chip", "silex-one", place=cut)
+            flipped = bytearray(good)
+            flipped[n] ^= 1 << n % 8
+            bad = self.file("flip.slx", bytes(flipped))
+            self.refused("verify", bad, "--chip", "silex-one", place=bad)
+
+
+if __name__ == "__main__":
+    unittest.main()
