@@ -144,7 +144,7 @@ test-programs: $(UNIT) $(DIFF) $(REPLAY) $(TOOLS)
 check-built: all $(UNIT) $(REPLAY) $(TOOLS)
 	@SLX_BUILD=$(BUILD) tools/run-tests $(FAST)
 test-built: all test-programs
-	@SLX_BUILD=$(BUILD) tools/run-tests $(FAST) $(SLOW)
+	@SLX_BUILD=$(BUILD) SLX_KERN_N=1000000 tools/run-tests $(FAST) $(SLOW)
 
 # ---------------------------------------------------------------- fuzz
 
