@@ -1,7 +1,7 @@
 /* cli_bench.c - silex bench: host speed as llama-bench prints it, beside what this host's memory can give.
  *
- * Decoding reads every weight once a token, so the host's read bandwidth bounds it, but for what a large last-level cache
- * keeps from token to token. The bound is measured in the same minute, by a plain sum over memory with as many threads.
+ * Decoding reads every weight once a token, so the host's read bandwidth bounds it, but for what a large cache keeps
+ * from token to token. The bound is measured in the same minute, by a plain sum over memory with as many threads.
  */
 #include "cli/cli.h"
 #include "cli/engine_options.h"

@@ -65,6 +65,9 @@ static void print_record(const slx_record *r, const void *data, const char *skip
         const char *from = (const char *)data + f->at;
         bool always = f->type == SLX_FIELD_REGION_KIND || f->type == SLX_FIELD_LAYOUT ||
                       !strcmp(f->name, "pc");
+        /* a list that counts its values shows them, zeros too */
+        if (r == &slx_rec_span && f->type == SLX_FIELD_U64S)
+            always = ((const slx_span *)data)->n_param > 0;
         if ((!always && all_zero(from, f->size)) || !strcmp(f->name, skip)) continue;
         if ((r == &slx_rec_info || r == &slx_rec_desc) && out->len - line > 90) {
             line = out->len + 1;

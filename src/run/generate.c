@@ -23,10 +23,11 @@ static char *variables(const slx_model *m, const char *text, size_t len)
     return out;
 }
 
-slx_status slx_prompt_tokens(const slx_model *m, const char *text, size_t len, bool raw, slx_buf *ids,
-                             slx_err *err)
+slx_status slx_prompt_tokens(const slx_model *m, const char *text, size_t len, bool raw,
+                             slx_buf *ids, slx_err *err)
 {
-    if (!m->tok) return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "found no tokenizer in the model file");
+    if (!m->tok)
+        return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "found no tokenizer in the model file");
     if (!slx_utf8_valid(text, len))
         return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found text that is not UTF-8");
     int64_t bos = slx_tok_bos(m->tok);
@@ -54,7 +55,8 @@ slx_status slx_sample_token(const slx_engine *e, const float *logits, uint32_t p
         return SLX_OK;
     }
     float val[SLX_MAX_CANDIDATES];
-    uint32_t idx[SLX_MAX_CANDIDATES], n = vocab < SLX_MAX_CANDIDATES ? vocab : SLX_MAX_CANDIDATES, chosen;
+    uint32_t idx[SLX_MAX_CANDIDATES], n = vocab < SLX_MAX_CANDIDATES ? vocab : SLX_MAX_CANDIDATES,
+                                      chosen;
     slx_topk(logits, vocab, n, 0, val, idx);
     slx_sample_params sp = {.seed = p->seed,
                             .stream = 0,
@@ -64,8 +66,8 @@ slx_status slx_sample_token(const slx_engine *e, const float *logits, uint32_t p
                             .top_p = p->top_p,
                             .min_p = p->min_p};
     if (!slx_sample(val, n, &sp, &chosen))
-        return slx_fail(err, SLX_EFAULT, "sampling", 0, 0, "a probability is out of range at temperature %g",
-                        (double)p->temperature);
+        return slx_fail(err, SLX_EFAULT, "sampling", 0, 0,
+                        "a probability is out of range at temperature %g", (double)p->temperature);
     *token = idx[chosen];
     return SLX_OK;
 }
@@ -106,13 +108,14 @@ static slx_status check_length(const slx_seq *s, uint32_t n, slx_err *err)
 {
     uint32_t most = s->e->prog.info.max_context;
     if (n <= most - s->length) return SLX_OK;
-    return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found %u tokens, expected at most %u: the program's context is %u",
-                    n, most - s->length, most);
+    return slx_fail(err, SLX_EINPUT, "prompt", 0, 0,
+                    "found %u tokens, expected at most %u: the program's context is %u", n,
+                    most - s->length, most);
 }
 
 /* Draws and steps until something ends it; *first: when the first token was drawn. */
-static slx_status decode(slx_seq *s, const float *logits, uint32_t max_new, const slx_sampling *p, writer *w,
-                         slx_buf *ids, slx_generation *out, double *first, slx_err *err)
+static slx_status decode(slx_seq *s, const float *logits, uint32_t max_new, const slx_sampling *p,
+                         writer *w, slx_buf *ids, slx_generation *out, double *first, slx_err *err)
 {
     slx_engine *e = s->e;
     for (;;) {
@@ -137,9 +140,10 @@ static slx_status decode(slx_seq *s, const float *logits, uint32_t max_new, cons
     }
 }
 
-slx_status slx_generate(slx_seq *s, const uint32_t *prompt, uint32_t n, uint32_t max_new, uint32_t chunk,
-                        const slx_sampling *p, void (*on_text)(void *arg, const char *text, size_t len),
-                        void *arg, slx_buf *ids, slx_generation *out, slx_err *err)
+slx_status slx_generate(slx_seq *s, const uint32_t *prompt, uint32_t n, uint32_t max_new,
+                        uint32_t chunk, const slx_sampling *p,
+                        void (*on_text)(void *arg, const char *text, size_t len), void *arg,
+                        slx_buf *ids, slx_generation *out, slx_err *err)
 {
     slx_engine *e = s->e;
     writer w = {.tok = e->model->tok, .on_text = on_text, .arg = arg};
@@ -165,7 +169,8 @@ slx_status slx_generate(slx_seq *s, const uint32_t *prompt, uint32_t n, uint32_t
     out->first_token_s = first - start;
     out->prefill_tok_s = done / (first - start);
     /* the token that ends a turn is drawn too */
-    if (out->new_tokens + stop > 1) out->decode_tok_s = (out->new_tokens + stop - 1) / (end - first);
+    if (out->new_tokens + stop > 1)
+        out->decode_tok_s = (out->new_tokens + stop - 1) / (end - first);
     out->hash = slx_seq_hash(s);
     return st;
 }
