@@ -15,12 +15,13 @@
 
 /* ------------------------------------------------------------------ inputs */
 
-typedef enum { PLAIN, WIDE, EDGE, BROKEN, N_KINDS } kind;
+typedef enum { PLAIN, WIDE, EDGE, BROKEN, LIMIT } kind;
 
 static uint32_t below(slx_rng *r, uint32_t n) { return slx_rng_below(r, n); }
 
 /* PLAIN: as in a model; WIDE: any finite float; EDGE: limits, zeros, ties of rounding; BROKEN: now
- * and then an infinity or NaN. */
+ * and then an infinity or NaN; LIMIT: a row whose largest value sits where the quantiser's scale
+ * changes. */
 static float value(slx_rng *r, kind k)
 {
     static const uint32_t edge[] = {
@@ -51,14 +52,21 @@ static float value(slx_rng *r, kind k)
 static kind a_kind(slx_rng *r)
 {
     uint32_t u = below(r, 10);
-    return u < 6 ? PLAIN : u < 7 ? WIDE : u < 9 ? EDGE : BROKEN;
+    return u < 5 ? PLAIN : u < 6 ? LIMIT : u < 7 ? WIDE : u < 9 ? EDGE : BROKEN;
 }
 
 static float *row(slx_rng *r, uint32_t n, kind k)
 {
     float *x = malloc(n * sizeof *x + !n);
     assert_non_null(x);
-    for (uint32_t i = 0; i < n; i++) x[i] = value(r, k);
+    for (uint32_t i = 0; i < n; i++) x[i] = value(r, k == LIMIT ? PLAIN : k);
+    if (k == LIMIT && n) {
+        uint32_t e = below(r, 4) ? 134 : below(r, 2) ? 188 + below(r, 4) : 67 + below(r, 5);
+        uint32_t top = e << 23 | (0x7effff + below(r, 2));
+        if (e < 120)
+            for (uint32_t i = 0; i < n; i++) x[i] = x[i] * 0x1p-70f;
+        x[below(r, n)] = slx_f32_from(top | below(r, 2) << 31);
+    }
     return x;
 }
 
@@ -174,6 +182,12 @@ static void case_quantise_col(const slx_kern *k, slx_rng *r)
     float *p = row(r, n, a_kind(r)), *x = malloc(n * sizeof *x);
     uint8_t *sv = scales(r, n), *s = malloc(nb);
     int8_t *q = malloc(nb * 32);
+    if (below(r, 8) == 0) /* steps that are subnormal, with values that make up for it */
+        for (uint32_t i = 0; i < n; i++) {
+            sv[i] = (uint8_t)below(r, 10);
+            p[i] = p[i] * 0x1p100f;
+            if (!slx_f32_finite(p[i])) p[i] = 0x1p120f;
+        }
     out gq = out_new(r, nb * 32, NULL), gs = out_new(r, nb, NULL);
     for (uint32_t i = 0; i < n; i++) x[i] = p[i] * slx_scale_pow2((int)sv[i] - 133);
     bool want = slx_quantise_row(x, n, q, s);
