@@ -30,9 +30,14 @@ static inline __m256i sum_each(const __m256i r[8])
 
 /* Scale codes of block b of eight keys, as int32. With nb a power of two up to 4 a row of scales is
  * one element of a register. */
-static inline __m256i key_codes(const uint8_t *ks, uint32_t nb, uint32_t b)
+static inline __m256i key_codes(const uint8_t *ks, uint32_t nb, uint32_t b, uint32_t last)
 {
     const __m256i low = _mm256_set1_epi32(255);
+    if (last < 7) {
+        int32_t code[8] = {0};
+        for (uint32_t i = 0; i <= last; i++) code[i] = ks[i * nb + b];
+        return _mm256_loadu_si256((const __m256i *)(const void *)code);
+    }
     if (nb == 1) return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)ks));
     if (nb == 2) {
         __m256i v = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)ks));
@@ -56,33 +61,31 @@ static inline __m256 mx_scales(__m256i ek, uint8_t ea)
     return _mm256_castsi256_ps(_mm256_andnot_si256(none, _mm256_slli_epi32(e, 23)));
 }
 
-/* Scores of eight keys, codes at k[0..7]. */
+/* Scores of eight keys; of keys 0..last when the page ends before (the others repeat the last). */
 static inline __m256 qk8(const int8_t *q, const uint8_t *qs, const int8_t *k, const uint8_t *ks,
-                         uint32_t nb)
+                         uint32_t nb, uint32_t last)
 {
     __m256 acc = _mm256_setzero_ps();
     for (uint32_t b = 0; b < nb; b++) {
         __m256i qv = _mm256_loadu_si256((const __m256i *)(const void *)(q + (size_t)b * 32));
         __m256i qmag = _mm256_abs_epi8(qv), r[8];
         for (uint32_t i = 0; i < 8; i++)
-            r[i] = partial_dot(qmag, qv, k + ((size_t)i * nb + b) * 32);
+            r[i] = partial_dot(qmag, qv, k + ((size_t)(i < last ? i : last) * nb + b) * 32);
         __m256 t = _mm256_cvtepi32_ps(sum_each(r));
-        acc = _mm256_fmadd_ps(t, mx_scales(key_codes(ks, nb, b), qs[b]), acc);
+        acc = _mm256_fmadd_ps(t, mx_scales(key_codes(ks, nb, b, last), qs[b]), acc);
     }
     return acc;
 }
 
-static void qk(const int8_t *q, const uint8_t *qs, const int8_t *k, const uint8_t *ks, uint32_t n,
-               uint32_t nb, float c, float *t)
+void slx_qk_avx2(const int8_t *q, const uint8_t *qs, const int8_t *k, const uint8_t *ks, uint32_t n,
+                 uint32_t nb, float c, float *t)
 {
     __m256 cv = _mm256_set1_ps(c);
     uint32_t j = 0;
-    for (; j + 8 <= n; j += 8)
-        _mm256_storeu_ps(t + j, _mm256_mul_ps(cv, qk8(q, qs, k + (size_t)j * nb * 32,
-                                                      ks + (size_t)j * nb, nb)));
-    for (; j < n; j++)
-        t[j] = c * slx_dot(SLX_NF_MXINT8, q, qs, (const uint8_t *)k + (size_t)j * nb * 32,
-                           ks + (size_t)j * nb, NULL, nb, 0, NULL);
+    for (; j + 8 <= n; j += 8, k += (size_t)8 * nb * 32, ks += (size_t)8 * nb)
+        _mm256_storeu_ps(t + j, _mm256_mul_ps(cv, qk8(q, qs, k, ks, nb, 7)));
+    if (j < n)
+        v8_store_part(t + j, n - j, _mm256_mul_ps(cv, qk8(q, qs, k, ks, nb, n - j - 1)));
 }
 
 /* ------------------------------------------------------------------ values */
@@ -128,8 +131,8 @@ static void pv32(const int8_t *p, const uint8_t *ps, const int8_t *v, uint32_t n
     _mm256_storeu_ps(o + 24, _mm256_permute2f128_ps(acc[2], acc[3], 0x31));
 }
 
-static void pv(const int8_t *p, const uint8_t *ps, const int8_t *v, uint32_t nblk, uint32_t d,
-               float *o)
+void slx_pv_avx2(const int8_t *p, const uint8_t *ps, const int8_t *v, uint32_t nblk, uint32_t d,
+                 float *o)
 {
     for (uint32_t c = 0; c < d; c += 32) pv32(p, ps, v + c, nblk, d, o + c);
 }
@@ -220,6 +223,6 @@ void slx_kern_fill_attn_avx2(slx_kern *k)
     k->softmax_chunk = softmax_chunk;
     k->attn_merge = attn_merge;
     k->attn_final = attn_final;
-    k->qk = qk;
-    k->pv = pv;
+    k->qk = slx_qk_avx2;
+    k->pv = slx_pv_avx2;
 }
