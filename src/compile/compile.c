@@ -1,6 +1,7 @@
 /* compile.c - the driver: the stages in order, each of which prints what it made. */
 #include "compile/graph.h"
 #include "compile/plan.h"
+#include "verify/verify.h"
 
 #include <string.h>
 
@@ -48,5 +49,8 @@ slx_status slx_compile(slx_program *out, const slx_model *m, const slx_chip *c,
     SLX_TRY(slx_emit_program(out, &plan, err));
     if (wants(dump, "schedule")) slx_schedule_print(out, dump_out);
     if (wants(dump, "program")) dump_program(out, dump_out);
-    return SLX_OK;
+    /* behind the dumps: a program that does not pass can be looked at */
+    slx_status legal = slx_verify(out, c, m->path, err);
+    if (legal != SLX_OK) slx_program_free(out);
+    return legal;
 }

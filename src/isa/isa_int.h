@@ -56,7 +56,5 @@ int slx_field_code_of(slx_field_type t, const char *name, size_t len);
 
 /* slx_desc_layout_init, but returns the bytes, which may be more than the layout's 32 bits hold. */
 uint64_t slx_desc_place(slx_desc_layout *l, uint32_t n_tiles);
-/* What must hold of a program whatever form it came in; place is the file's name. */
-slx_status slx_program_check(const slx_program *p, const char *place, slx_err *err);
 
 #endif

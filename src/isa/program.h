@@ -152,6 +152,8 @@ const slx_region *slx_program_region(const slx_program *p, slx_region_kind kind)
 slx_status slx_program_write(const slx_program *p, const char *path, slx_err *err);
 slx_status slx_program_read(slx_program *p, const char *path, slx_err *err);
 slx_status slx_program_parse(slx_program *p, const void *data, size_t n, const char *name, slx_err *err);
+/* What must hold of a program whatever form it came in, as reading and assembling check it; place: the file's name. */
+slx_status slx_program_check(const slx_program *p, const char *place, slx_err *err);
 void slx_program_serialise(const slx_program *p, slx_buf *out);
 /* SHA-256 of the serialised form, and its size. */
 void slx_program_sha256(const slx_program *p, char out[65], uint64_t *bytes);
