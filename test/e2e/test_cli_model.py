@@ -158,7 +158,7 @@ class Texts(ModelCase):
         self.assertAlmostEqual(-sum(r["logprobs"]) / r["tokens"], r["nll"], places=9)
         self.assertAlmostEqual(math.exp(r["nll"]), r["perplexity"], places=6)
         self.assertLess(r["perplexity"], 30)  # a text the model has surely seen; without its weights it would be 49152
-        again = self.json("perplexity", MODEL, "-f", text, "--ctx", 64, "-t", 1, "--cpu", "scalar")
+        again = self.json("perplexity", MODEL, "-f", text, "--ctx", 64, "-t", 1)
         self.assertEqual((again["hash"], again["nll"]), (r["hash"], r["nll"]))
         self.assertNotIn("logprobs", again)
         self.refused("perplexity", MODEL, "-p", "short", place="text: ", says=["1 token", "512"])
