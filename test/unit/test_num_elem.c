@@ -46,6 +46,10 @@ static void test_fma(void **state)
     /* 1 + 2^-24 is a tie; 2^-60 more breaks it upwards, less downwards. */
     assert_true(slx_fma_soft(0x1p-12f, 0x1p-12f, 1) == 1);
     assert_true(slx_fma_soft(1 + 0x1p-20f, 0x1p-24f, 1) == 1 + 0x1p-23f);
+    /* The product is the tie 1 + 2^-11 + 2^-24; c is below double's last bit and decides. */
+    assert_true(slx_fma_soft(1 + 0x1p-12f, 1 + 0x1p-12f, 0x1p-60f) == 1 + 0x1p-11f + 0x1p-23f);
+    assert_true(slx_fma_soft(1 + 0x1p-12f, 1 + 0x1p-12f, -0x1p-60f) == 1 + 0x1p-11f);
+    assert_true(slx_fma_soft(-1 - 0x1p-12f, 1 + 0x1p-12f, 0x1p-60f) == -1 - 0x1p-11f);
     assert_true(slx_f32_bits(slx_fma_soft(-1, 0, -0.0f)) == 0x80000000);
     slx_rng r = {1};
     for (int i = 0; i < 1500000; i++) {
@@ -53,6 +57,8 @@ static void test_fma(void **state)
         float a = near_exponent(&r, 127, 3), b = near_exponent(&r, 127, 3);
         check_fma(a, b, near_exponent(&r, 127, 30));
         check_fma(a, b, -(a * b)); /* what the product lost */
+        a = slx_f32_from(slx_f32_bits(a) & 0xfffff800), b = slx_f32_from(slx_f32_bits(b) & 0xfffff000);
+        check_fma(a, b, near_exponent(&r, 60, 20)); /* short products, often ties, and a breath */
         a = near_exponent(&r, 30, 30), b = near_exponent(&r, 80, 30);
         check_fma(a, b, near_exponent(&r, 1, 2)); /* subnormal results */
     }
@@ -175,6 +181,7 @@ static void test_silu_sigmoid(void **state)
     assert_true(worst_sig <= 2.45 && worst_silu <= 2.45);
     /* Below -88 e is held at 2^127: silu(-90) is tiny, not -90. */
     assert_true(slx_silu(-90, &y) && y == -90 / 0x1p127f);
+    assert_true(slx_silu(-88.3f, &y) && y == -88.3f / 0x1p127f); /* h = 127.4 */
     assert_true(slx_sigmoid(-FLT_MAX, &y) && y == 0x1p-127f);
     assert_true(slx_sigmoid(FLT_MAX, &y) && y == 1);
     assert_true(slx_silu(FLT_MAX, &y) && y == FLT_MAX);

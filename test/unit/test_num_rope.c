@@ -34,7 +34,7 @@ static void test_vectors(void **state)
         n++;
     }
     fclose(f);
-    assert_int_equal(n, 2000);
+    assert_int_equal(n, 2007);
 }
 
 static void compare_table(uint64_t first, uint32_t count, double base, uint32_t n_rot,
@@ -64,6 +64,13 @@ static void test_table_equals_rows(void **state)
     compare_table(77, 1, 1e6, 16, NULL);
     compare_table(UINT64_C(1048500), 130, 1e6, 18, NULL);
     compare_table(5, 0, 10000, 32, NULL);
+    /* Blocks of 64 with an entry so near a tie that the short cut alone would miss it. */
+    compare_table(54400, 64, 100000, 128, NULL);
+    compare_table(97344, 64, 2e6, 64, NULL);
+    compare_table(108864, 64, 2e6, 64, NULL);
+    compare_table(30336, 64, 1e7, 96, NULL);
+    compare_table(37696, 64, 25000, 64, NULL);
+    compare_table(107200, 64, 50000, 64, NULL);
 }
 
 /* The table of the default model is made at every start. */

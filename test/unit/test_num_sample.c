@@ -121,6 +121,24 @@ static void test_one_draw(void **state)
     assert_true(slx_sample(five, 5, &p, &c) && c == 1); /* 1.995 of 5 */
 }
 
+/* Limits that are met exactly: weights 1, 1/2, 1/2, 1/4. */
+static void test_ties(void **state)
+{
+    (void)state;
+    float v[] = {0, -1, -1, -2};
+    uint32_t c, top = 0, top_p = 0;
+    for (uint32_t i = 0; i < 500; i++) {
+        slx_sample_params p = {.seed = 3, .position = i, .c = 1, .top_p = 1, .min_p = 0.5f};
+        assert_true(slx_sample(v, 4, &p, &c));
+        top = c > top ? c : top;
+        p.min_p = 0, p.top_k = 3, p.top_p = 0.75f; /* 1 + 1/2 is three quarters of 2 */
+        assert_true(slx_sample(v, 4, &p, &c));
+        top_p = c > top_p ? c : top_p;
+    }
+    assert_int_equal(top, 2);
+    assert_int_equal(top_p, 1);
+}
+
 static void test_edges(void **state)
 {
     (void)state;
@@ -152,7 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_philox),   cmocka_unit_test(test_topk), cmocka_unit_test(test_draws),
-        cmocka_unit_test(test_one_draw), cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_one_draw), cmocka_unit_test(test_edges), cmocka_unit_test(test_ties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
