@@ -18,6 +18,9 @@ static slx_status get_program(slx_engine *e, const slx_engine_options *opt, slx_
     e->have_prog = true;
     SLX_TRY(slx_program_read(&e->prog, opt->program_path, err));
     SLX_TRY(slx_verify(&e->prog, e->chip, opt->program_path, err));
+    if (!e->prog.n_weights)
+        return slx_fail(err, SLX_EINPUT, opt->program_path, 0, 0,
+                        "found a program without weights, expected one compiled for %s", opt->model_path);
     if (e->prog.info.model_hash != e->model->hash)
         return slx_fail(err, SLX_EINPUT, opt->program_path, 0, 0,
                         "compiled for another model (%s), expected one compiled for %s",

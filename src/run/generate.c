@@ -1,4 +1,6 @@
 /* generate.c - from a prompt to an answer: template, prefill, draw, detokenise, stop. */
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +51,9 @@ slx_status slx_sample_token(const slx_engine *e, const float *logits, uint32_t p
                             const slx_sampling *p, uint32_t *token, slx_err *err)
 {
     uint32_t vocab = e->prog.info.vocab;
-    if (p->temperature <= 0 || p->top_k == 1) {
+    /* log2(e)/temperature; so cold that this is no fp32 number, only the best is left */
+    double c = p->temperature > 0 ? 1.4426950408889634 / (double)p->temperature : INFINITY;
+    if (p->top_k == 1 || c > FLT_MAX) {
         float v;
         slx_kern_get()->topk1(logits, vocab, &v, token);
         return SLX_OK;
@@ -62,7 +66,7 @@ slx_status slx_sample_token(const slx_engine *e, const float *logits, uint32_t p
                             .stream = 0,
                             .position = position,
                             .top_k = p->top_k,
-                            .c = (float)(1.4426950408889634 / (double)p->temperature),
+                            .c = (float)c,
                             .top_p = p->top_p,
                             .min_p = p->min_p};
     if (!slx_sample(val, n, &sp, &chosen))

@@ -3,12 +3,12 @@
 import json
 import math
 import os
+import pty
 import random
 import re
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -35,6 +35,20 @@ class Run(ModelCase):
                      r"^ a token    [\d,]+ instructions on all tiles: CTL [\d,]+, LDQ",
                      r"^ the chip   silex-1: .*not built yet$"):
             self.assertRegex(err, re.compile(line, re.M))
+
+    def test_report_follows_on_a_terminal(self):
+        outer, inner = pty.openpty()
+        p = subprocess.Popen([SILEX, "run", MODEL, "-p", QUESTION], cwd=ROOT, stdout=inner, stderr=subprocess.PIPE)
+        os.close(inner)
+        text = b""
+        try:
+            while part := os.read(outer, 4096):
+                text += part
+        except OSError:  # the other side is closed
+            pass
+        os.close(outer)
+        self.assertEqual((p.communicate()[1], p.returncode), (b"", 0))
+        self.assertRegex(text.decode().replace("\r", ""), r"^The capital of Japan is Tokyo\.\n\n answer  ")
 
     def test_json_has_every_key(self):
         r = self.json("run", MODEL, "-p", QUESTION)
@@ -99,13 +113,14 @@ class Run(ModelCase):
             r = self.json("run", MODEL, "-p", "Tell me a story.", "-n", 16, "--temperature", 1, "--seed", seed)
             return r["tokens"]
         self.assertEqual(draw(1), draw(1))
+        cold = [self.json("run", MODEL, "-p", "hi", "-n", 3, "--temperature", t)["tokens"] for t in (0, 1e-10, 1e-45)]
+        self.assertEqual(cold[1:], cold[:1] * 2)
         self.assertNotEqual(draw(1), draw(2))
 
     def test_interrupt_keeps_what_was_said(self):
-        p = subprocess.Popen([SILEX, "run", MODEL, "-p", "Tell me a long story.", "-n", "4000"], cwd=ROOT,
+        p = subprocess.Popen([SILEX, "run", MODEL, "-p", "Write a poem", "-n", "4000"], cwd=ROOT,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         start = p.stdout.read(1)  # the answer has begun
-        time.sleep(0.2)
         p.send_signal(signal.SIGINT)
         out, err = p.communicate(timeout=30)
         self.assertEqual(p.returncode, 130)
@@ -113,7 +128,7 @@ class Run(ModelCase):
         self.assertRegex(err.decode(), r"(?m)^ answer .* new tokens, interrupted +bits")
 
     def test_closed_pipe_is_quiet(self):
-        p = subprocess.Popen([SILEX, "run", MODEL, "-p", "Tell me a long story.", "-n", "500"], cwd=ROOT,
+        p = subprocess.Popen([SILEX, "run", MODEL, "-p", "Write a poem", "-n", "4000"], cwd=ROOT,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         p.stdout.read(1)
         p.stdout.close()
@@ -157,7 +172,7 @@ class Texts(ModelCase):
         self.assertEqual(len(r["logprobs"]), r["tokens"])
         self.assertAlmostEqual(-sum(r["logprobs"]) / r["tokens"], r["nll"], places=9)
         self.assertAlmostEqual(math.exp(r["nll"]), r["perplexity"], places=6)
-        self.assertLess(r["perplexity"], 30)  # a text the model has surely seen; without its weights it would be 49152
+        self.assertLess(r["perplexity"], 60)  # a text the model has surely seen; without its weights it would be 49152
         again = self.json("perplexity", MODEL, "-f", text, "--ctx", 64, "-t", 1)
         self.assertEqual((again["hash"], again["nll"]), (r["hash"], r["nll"]))
         self.assertNotIn("logprobs", again)
@@ -187,6 +202,8 @@ class Programs(ModelCase):
         self.refused("verify", a, "--chip", "silex-one", place=a)
         self.refused("run", MODEL, "-p", "hi", "--program", a, place=a)  # made for another chip
         self.refused("exec", a, "--chip", "silex-mini", place=a, says="weights")
+        self.ok("asm", os.path.join("examples", "hello.s"), "-o", b)
+        self.refused("run", MODEL, "-p", "hi", "--program", b, "--chip", "silex-one", place=b, says="without weights")
 
 
 class Broken(ModelCase):
