@@ -22,7 +22,8 @@ typedef struct {
 
 #define AT(m) offsetof(values, m)
 static const cli_option options[] = {
-    {"chip", 0, CLI_TEXT, "CHIP", AT(chip), 0, 0, NULL, "chip: a name in chips/ or a file"},
+    {"chip", 0, CLI_TEXT, "CHIP", AT(chip), 0, 0, NULL,
+     "chip: a name in chips/ or a file; without it the one the program was made for"},
     {"show", 's', CLI_LIST, "REGION[:FORMAT[:RxC]]", AT(show), 0, 0, NULL,
      "print a region afterwards; may be repeated"},
     {"trace", 0, CLI_FLAG, NULL, AT(trace), 0, 0, NULL,
@@ -30,7 +31,7 @@ static const cli_option options[] = {
     {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
     {0},
 };
-static const values defaults = {.chip = "silex-1"};
+static const values defaults = {0};
 
 /* ------------------------------------------------------------------ what to show */
 
@@ -211,7 +212,7 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     slx_chip *c = NULL;
     view views[CLI_LIST_MAX];
     SLX_TRY(cli_program_any(&p, args.v[0], err));
-    slx_status st = slx_chip_load(&c, v->chip, err);
+    slx_status st = slx_chip_load(&c, cli_program_chip(&p, v->chip), err);
     if (st == SLX_OK) st = slx_verify(&p, c, args.v[0], err);
     if (st == SLX_OK && p.n_weights)
         st = slx_fail(err, SLX_EINPUT, args.v[0], 0, 0,
@@ -221,6 +222,10 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     for (int i = 0; i < v->show.n && st == SLX_OK; i++)
         st = view_parse(&p, v->show.v[i], &views[i], err);
     if (st == SLX_OK) st = step(v, &p, c, views, err);
+    if (st == SLX_EFAULT) { /* the machine calls the program by its model, and there is none */
+        slx_err fault = *err;
+        slx_fail(err, st, args.v[0], 0, 0, "%s", fault.msg);
+    }
     slx_chip_free(c);
     slx_program_free(&p);
     return st;
@@ -232,7 +237,7 @@ const cli_verb cli_verb_exec = {
     1,
     1,
     "runs a program that needs no model, and shows what it left in memory",
-    "silex exec examples/hello.s --chip silex-one --show out:f32:2x4\n"
+    "silex exec examples/hello.s --show out:f32:2x4\n"
     "Formats of --show: hex, u8, i8, u32, f32; RxC is rows and columns. HBM starts with zeros. The "
     "program is verified\n"
     "first and runs on the strict machine.\n",

@@ -12,11 +12,11 @@ typedef struct {
 
 static const cli_option options[] = {
     {"chip", 0, CLI_TEXT, "CHIP", offsetof(values, chip), 0, 0, NULL,
-     "chip: a name in chips/ or a file"},
+     "chip: a name in chips/ or a file; without it the one the program was made for"},
     {"json", 0, CLI_FLAG, NULL, offsetof(values, json), 0, 0, NULL, "one JSON object"},
     {0},
 };
-static const values defaults = {.chip = "silex-1"};
+static const values defaults = {0};
 
 static slx_status run(const void *p, cli_args args, slx_err *err)
 {
@@ -25,7 +25,7 @@ static slx_status run(const void *p, cli_args args, slx_err *err)
     slx_chip *c = NULL;
     char n[32];
     SLX_TRY(cli_program_any(&prog, args.v[0], err));
-    slx_status st = slx_chip_load(&c, v->chip, err);
+    slx_status st = slx_chip_load(&c, cli_program_chip(&prog, v->chip), err);
     if (st == SLX_OK) st = slx_verify(&prog, c, args.v[0], err);
     if (st == SLX_OK && v->json)
         cli_json_print(json_pack("{s:b, s:s, s:I, s:I}", "legal", 1, "chip", c->name,

@@ -19,3 +19,11 @@ slx_status cli_program_any(slx_program *p, const char *path, slx_err *err)
     if (n >= 2 && !strcmp(path + n - 2, ".s")) return cli_program_text(p, path, err);
     return slx_program_read(p, path, err);
 }
+
+const char *cli_program_chip(const slx_program *p, const char *given)
+{
+    const char *own = p->info.chip_name;
+    if (given) return given;
+    /* a bare name only: a program file must not choose paths */
+    return *own && !strchr(own, '/') && strcmp(own, "-") ? own : "silex-1";
+}

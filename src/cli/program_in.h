@@ -8,5 +8,7 @@
 slx_status cli_program_text(slx_program *p, const char *path, slx_err *err);
 /* Text where the name ends in .s, else a program file. Errors as those two. */
 slx_status cli_program_any(slx_program *p, const char *path, slx_err *err);
+/* The chip a user gave, else the one the program names as its own, else the default chip. Borrowed from either. */
+const char *cli_program_chip(const slx_program *p, const char *given);
 
 #endif

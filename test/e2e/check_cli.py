@@ -190,6 +190,23 @@ class Programs(Case):
         self.assertEqual(r["regions"][0]["values"], want[0] + want[1])
         self.assertEqual(struct.pack("<8I", *r["regions"][1]["values"]), struct.pack("<8f", *want[0], *want[1]))
 
+    def test_its_own_chip_is_the_default(self):
+        self.assertIn("legal on silex-one", self.ok("verify", HELLO))
+        self.refused("verify", HELLO, "--chip", "silex-mini", place=HELLO, says=["silex-one", "silex-mini"])
+        self.assertEqual(self.ok("exec", HELLO, "-s", "out"), self.ok("exec", HELLO, "--chip", "silex-one", "-s", "out"))
+
+    def test_faults(self):
+        """A program that is legal and goes wrong: exit 3, one line with cause and place, nothing shown."""
+        with open(os.path.join(ROOT, HELLO), encoding="ascii") as f:
+            text = f.read()
+        zeros = "    VUN.fill [Y], (1,32), <0,0,0>, 0.0\n"
+        for line, cause in (("SYS.trap r1, 4", "TRAP"), ("VUN.rcp [A], [Y], (1,32), <0,0,0>", "division by zero")):
+            bad = self.file("bad.s", text.replace("    SYS.halt", f"{zeros}    {line}\n    SYS.halt"))
+            code, out, err = run("exec", bad, "-s", "out")
+            self.assertEqual((code, out, len(err.splitlines())), (3, "", 1), err)
+            self.assertTrue(err.startswith(bad + ": tile 0, pc 13, "), err)
+            self.assertIn(cause, err)
+
     def test_trace_has_every_instruction(self):
         code, out, err = run("exec", HELLO, "--chip", "silex-one", "--trace")
         self.assertEqual((code, out), (0, ""))
