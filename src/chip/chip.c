@@ -1,6 +1,7 @@
 /* chip.c - what a chip's figures imply, and where they come from. */
 #include "chip/chip_int.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 slx_chip_peaks slx_chip_get_peaks(const slx_chip *c)
@@ -44,4 +45,16 @@ const struct slx_chip_source *slx_chip_get_source(const slx_chip *c, const char 
         if (!len) return NULL;
         len--;
     }
+}
+
+slx_status slx_chip_fail_key(const slx_chip *c, const char *key, slx_err *err, const char *fmt, ...)
+{
+    char msg[600];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    const slx_chip_key *k = slx_chip_find_key(key);
+    int line = k && c->key_line ? c->key_line[k - slx_chip_keys] : 0;
+    return slx_fail(err, SLX_EINPUT, c->path, line, 0, "%s: %s", key, msg);
 }

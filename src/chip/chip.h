@@ -39,6 +39,12 @@ typedef struct {
     struct { double w4a8_fj, w8a8_fj, fp32_add_pj, fp32_fma_pj, sram_rd_pj_b, sram_wr_pj_b, rom_pj_b,
                     noc_pj_b_mm, noc_pj_b_router, hbm_pj_b, d2d_pj_b, serdes_pj_b, leak_w_mm2; } energy;
     struct { double int8_mac_um2, fp32_add_um2, fma_lane_um2, sram_mib_mm2, sram_overhead, hbm_phy_mm2; } area;
+    struct {                                                         /* of reports; "" and 0 = not given */
+        const char *type, *memory, *io_node;
+        uint32_t compute_dies, io_dies;
+        double d2d_tbs, tdp_w, volume;
+    } package;
+    const int *key_line; /* (rows of the table of keys) where the file gives each; 0 = left out */
     int n_sources;
     struct slx_chip_source { const char *key, *from; double pm; } *sources; /* pm = relative uncertainty */
     uint64_t hash;      /* of every figure and format above (not of names, comments or sources) */
@@ -54,6 +60,10 @@ slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const ch
 void slx_chip_free(slx_chip *c); /* NULL is fine */
 /* Where a figure comes from: the entry of its key ("hbm.gib"), else of its section ("hbm"), else NULL. Borrowed. */
 const struct slx_chip_source *slx_chip_get_source(const slx_chip *c, const char *key);
+/* Fails with the chip's file, the line of the key where it has one, "key: " and the rest: for layers that find out later
+ * that a figure is no good to them. */
+slx_status slx_chip_fail_key(const slx_chip *c, const char *key, slx_err *err, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 const char *slx_chip_format_name(slx_chip_format f);
 
 /* What the file implies. Zero where a rate is absent. */

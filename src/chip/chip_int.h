@@ -31,7 +31,7 @@ typedef struct {
 
 #define SLX_CHIP_REQUIRED (-1.0) /* no figure of a chip is negative */
 
-enum { SLX_CHIP_SECTIONS_MAX = 16, SLX_CHIP_KEYS_MAX = 128 };
+enum { SLX_CHIP_SECTIONS_MAX = 24, SLX_CHIP_KEYS_MAX = 192 };
 
 extern const slx_chip_key slx_chip_keys[];
 extern const int slx_chip_n_keys;

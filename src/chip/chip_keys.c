@@ -134,7 +134,8 @@ void slx_chip_print_keys(FILE *out)
         const slx_chip_key *k = &slx_chip_keys[i];
         char range[64], dflt[32] = "required";
         key_range(range, k);
-        if (k->dflt != SLX_CHIP_REQUIRED) snprintf(dflt, sizeof dflt, "%.10g", k->dflt);
+        if (k->dflt != SLX_CHIP_REQUIRED)
+            snprintf(dflt, sizeof dflt, k->type == SLX_CK_TEXT ? "none" : "%.10g", k->dflt);
         fprintf(out, "%-22s %-10s %-24s %-9s %s\n", k->path, k->unit, range, dflt, k->doc);
         if (!strcmp(k->path, "isa.max_m")) print_formats(out);
     }

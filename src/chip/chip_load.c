@@ -151,7 +151,7 @@ static void copy_texts(slx_chip *c)
     for (int i = 0; i < slx_chip_n_keys; i++) {
         if (slx_chip_keys[i].type != SLX_CK_TEXT) continue;
         const char **p = (const char **)((char *)c + slx_chip_keys[i].offset);
-        *p = slx_strdup(&c->arena, *p);
+        *p = slx_strdup(&c->arena, *p ? *p : "");
     }
     const struct slx_chip_source *from = c->sources;
     c->sources = slx_new(&c->arena, struct slx_chip_source, c->n_sources);
@@ -192,11 +192,15 @@ static slx_status fill(slx_chip *c, const slx_chip_text *t)
 
 static void set_defaults(slx_chip *c, const slx_chip_text *t)
 {
+    int *line = slx_new(&c->arena, int, slx_chip_n_keys);
     for (int i = 0; i < slx_chip_n_keys; i++) {
         const slx_chip_key *k = &slx_chip_keys[i];
-        if (k->dflt != SLX_CHIP_REQUIRED && !slx_chip_node_at(t, k->path))
+        const slx_chip_node *n = slx_chip_node_at(t, k->path);
+        line[i] = n ? n->line : 0;
+        if (k->dflt != SLX_CHIP_REQUIRED && k->type != SLX_CK_TEXT && !n)
             slx_chip_set_value(c, k, k->dflt);
     }
+    c->key_line = line;
 }
 
 /* Key paths and values, both in fixed byte order: neither the order of keys, here or in the file, nor the host

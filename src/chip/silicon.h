@@ -1,0 +1,89 @@
+/* silicon.h - what a chip takes to make: area, power, yield, cost, each with a band.
+ *
+ *   chip file --------.
+ *   data/silicon.csv --+--> area --> power            slx_constants *k;  slx_area a;  slx_power p;
+ *   data/cost.csv ----'      '---> yield --> cost     slx_constants_load(&k, err) ... slx_chip_get_area(&a, c, k, err)
+ *
+ * Invariants: a constant lives in data/ with its source, a figure of a chip in its file; nothing is compiled in. Every
+ * answer is low, mid, high. Rows of area and power err independently, so their ends add in quadrature; prices move
+ * together, so a bill's low is the sum of lows. What a published chip does not tell is NAN in all three, and the
+ * sheet's `missing` names the key it depends on.
+ */
+#ifndef SLX_CHIP_SILICON_H
+#define SLX_CHIP_SILICON_H
+
+#include "chip/chip.h"
+
+typedef struct {
+    double low, mid, high;
+} slx_band;
+
+/* ------------------------------------------------------------------ constants */
+
+/* The rows of data/silicon.csv and data/cost.csv; immutable, may be shared by threads. */
+typedef struct slx_constants slx_constants;
+
+#define S(name) SLX_S_##name,
+#define F(name)
+typedef enum {
+#include "chip/silicon_keys.def"
+    SLX_S_COUNT
+} slx_constant;
+#undef S
+#undef F
+
+/* Reads both files. Refuses unknown, missing and doubled rows, and bands that are not 0 <= low <= mid <= high, each
+ * with file and line. */
+slx_status slx_constants_load(slx_constants **out, slx_err *err);
+/* The same from texts (neither is kept); the paths are for messages. */
+slx_status slx_constants_parse(slx_constants **out, const char *const text[2],
+                               const char *const path[2], slx_err *err);
+void slx_constants_free(slx_constants *k); /* NULL is fine */
+slx_band slx_constants_at(const slx_constants *k, slx_constant c);
+/* "N5" of family "wafer_usd"; false if there is no such row. */
+bool slx_constants_of(const slx_constants *k, const char *family, const char *suffix,
+                      slx_band *out);
+
+/* ------------------------------------------------------------------ sheets */
+
+enum { SLX_SHEET_ROWS = 24 };
+
+/* A list of parts and their total. Names are static. */
+typedef struct {
+    int n;
+    struct {
+        const char *name;
+        slx_band v;
+    } row[SLX_SHEET_ROWS];
+    slx_band total;
+    const char *missing; /* key of a figure that is not published, on which the total depends; else NULL */
+} slx_sheet;
+
+/* ------------------------------------------------------------------ area */
+
+typedef struct {
+    slx_sheet die;         /* blocks of one compute die, mm2 */
+    slx_sheet io;          /* blocks of one I/O die; no rows if there is none */
+    uint32_t dies, io_dies;
+    slx_band silicon_mm2;  /* all dies */
+    slx_band spared_mm2;   /* of a compute die: what spare tiles can stand in for */
+    double reticle_mm2;
+} slx_area;
+
+/* From the chip's figures and coefficients. Fails when the chip's process node or another name has no row in data/. */
+slx_status slx_chip_get_area(slx_area *out, const slx_chip *c, const slx_constants *k,
+                             slx_err *err);
+
+/* ------------------------------------------------------------------ power */
+
+/* Watts at two points, from analytic rates. decode: the memory at its peak, decode_batch rows. prefill: the tensor
+ * engines at their fastest rate, the memory at prefill_hbm_share. */
+typedef struct {
+    slx_sheet decode, prefill;
+    slx_band tdp_w; /* the larger of the two */
+} slx_power;
+
+slx_status slx_chip_get_power(slx_power *out, const slx_chip *c, const slx_area *a,
+                              const slx_constants *k, slx_err *err);
+
+#endif
