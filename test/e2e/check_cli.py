@@ -193,7 +193,8 @@ class Programs(Case):
     def test_its_own_chip_is_the_default(self):
         self.assertIn("legal on silex-one", self.ok("verify", HELLO))
         self.refused("verify", HELLO, "--chip", "silex-mini", place=HELLO, says=["silex-one", "silex-mini"])
-        self.assertEqual(self.ok("exec", HELLO, "-s", "out"), self.ok("exec", HELLO, "--chip", "silex-one", "-s", "out"))
+        self.assertEqual(self.ok("exec", HELLO, "-s", "out"),
+                         self.ok("exec", HELLO, "--chip", "silex-one", "-s", "out"))
 
     def test_faults(self):
         """A program that is legal and goes wrong: exit 3, one line with cause and place, nothing shown."""
