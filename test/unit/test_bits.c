@@ -1,0 +1,126 @@
+/* One answer, bit for bit: SIMD levels, threads, chunks of the prompt, company in a batch, the whole-tensor reference
+ * and the strict machine, on generated models. Logits and KV pages are compared by digest. */
+#include "bits.h"
+
+enum { LENGTH = 141 }; /* two pages */
+
+static bits_text text_of(const bits_model *m, uint32_t n)
+{
+    return (bits_text){bits_tokens(n, m->spec.vocab, m->spec.seed), n};
+}
+
+/* For each model in turn; *want is what one thread of the best level gives, 64 rows a step. */
+static void each(void (*check)(const bits_model *m, const char *path, bits_text t, bits_digest want))
+{
+    for (int i = 0; i < BITS_N_MODELS; i++) {
+        const bits_model *m = &bits_models[i];
+        const char *path = bits_write(m, 400);
+        bits_text t = text_of(m, LENGTH);
+        bits_how how = {.chip = m->chip, .threads = 1};
+        check(m, path, t, bits_alone(path, &how, t, 64));
+        free((void *)t.tokens);
+        unlink(path);
+    }
+}
+
+static void check_golden(const bits_model *m, const char *path, bits_text t, bits_digest want)
+{
+    if (bits_golden(path, m->chip, t) != want.logits) fail_msg("%s: differs from the reference", m->name);
+}
+
+static void check_levels(const bits_model *m, const char *path, bits_text t, bits_digest want)
+{
+    for (int l = 0; l < SLX_N_CPU; l++) {
+        bits_how h = {.chip = m->chip, .threads = 1, .kern = slx_kern_at((slx_cpu)l)};
+        if (!h.kern) continue;
+        BITS_EQUAL(bits_alone(path, &h, t, 64), want, "%s: level %s", m->name, slx_cpu_names[l]);
+        BITS_EQUAL(bits_alone(path, &h, t, 3), want, "%s: level %s, 3 rows a step", m->name,
+                   slx_cpu_names[l]);
+    }
+}
+
+static void check_threads(const bits_model *m, const char *path, bits_text t, bits_digest want)
+{
+    for (int n = 2; n <= 3; n++) {
+        bits_how h = {.chip = m->chip, .threads = n};
+        BITS_EQUAL(bits_alone(path, &h, t, 64), want, "%s: %d threads", m->name, n);
+        BITS_EQUAL(bits_alone(path, &h, t, 5), want, "%s: %d threads, 5 rows a step", m->name, n);
+    }
+}
+
+static void check_chunks(const bits_model *m, const char *path, bits_text t, bits_digest want)
+{
+    static const uint32_t chunks[] = {1, 7, 512};
+    bits_how h = {.chip = m->chip, .threads = 1};
+    for (int i = 0; i < 3; i++)
+        BITS_EQUAL(bits_alone(path, &h, t, chunks[i]), want, "%s: chunks of %u", m->name, chunks[i]);
+}
+
+static void check_batch(const bits_model *m, const char *path, bits_text t, bits_digest want)
+{
+    bits_how one = {.chip = m->chip, .threads = 1}, two = {.chip = m->chip, .threads = 2};
+    bits_text seqs[BITS_MAX_SEQS];
+    bits_digest got[BITS_MAX_SEQS];
+    slx_rng r = {m->spec.seed};
+    for (uint32_t i = 0; i < BITS_MAX_SEQS; i++)
+        seqs[i] = (bits_text){t.tokens, i ? 1 + slx_rng_below(&r, i % 2 ? LENGTH : 20) : LENGTH};
+    bits_together(path, &two, seqs, BITS_MAX_SEQS, m->spec.seed, got);
+    for (uint32_t i = 0; i < BITS_MAX_SEQS; i++)
+        BITS_EQUAL(got[i], i ? bits_alone(path, &one, seqs[i], 64) : want, "%s: sequence %u of a batch",
+                   m->name, i);
+}
+
+static void test_reference(void **state)
+{
+    (void)state;
+    each(check_golden);
+}
+
+static void test_levels(void **state)
+{
+    (void)state;
+    each(check_levels);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    each(check_threads);
+}
+
+static void test_chunks(void **state)
+{
+    (void)state;
+    each(check_chunks);
+}
+
+static void test_batches(void **state)
+{
+    (void)state;
+    each(check_batch);
+}
+
+/* Every model on its chip. */
+static void test_strict(void **state)
+{
+    (void)state;
+    for (int i = 0; i < BITS_N_MODELS; i++) {
+        const bits_model *m = &bits_models[i];
+        const char *path = bits_write(m, 400);
+        bits_text t = text_of(m, 12);
+        bits_how fast = {.chip = m->chip, .threads = 2}, strict = {.chip = m->chip, .kind = SLX_MACHINE_STRICT};
+        bits_digest want = bits_alone(path, &fast, t, 5);
+        BITS_EQUAL(bits_alone(path, &strict, t, 5), want, "%s: strict on %s", m->name, m->chip);
+        free((void *)t.tokens);
+        unlink(path);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reference), cmocka_unit_test(test_levels),  cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_chunks),    cmocka_unit_test(test_batches), cmocka_unit_test(test_strict),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
