@@ -58,7 +58,8 @@ static inline uint32_t *bits_tokens(uint32_t n, uint32_t vocab, uint64_t seed)
     return t;
 }
 
-static inline slx_engine *bits_open(const char *path, const bits_how *how, uint32_t context, uint32_t pages)
+static inline slx_engine *bits_open(const char *path, const bits_how *how, uint32_t context,
+                                    uint32_t pages)
 {
     slx_err err = {0};
     slx_engine *e = NULL;
@@ -77,7 +78,8 @@ static inline slx_engine *bits_open(const char *path, const bits_how *how, uint3
     uint32_t fused, spans;
     const char *why;
     slx_machine_fusion(slx_engine_machine(e), &fused, &spans, &why);
-    if (how->kind == SLX_MACHINE_FAST && !how->unfused && why) fail_msg("%s: not fused: %s", path, why);
+    if (how->kind == SLX_MACHINE_FAST && !how->unfused && why)
+        fail_msg("%s: not fused: %s", path, why);
     return e;
 }
 
@@ -96,14 +98,16 @@ static inline bits_digest bits_digest_of(slx_engine *e, const slx_seq *s)
 }
 
 /* One sequence alone, `chunk` rows a step. */
-static inline bits_digest bits_alone(const char *path, const bits_how *how, bits_text t, uint32_t chunk)
+static inline bits_digest bits_alone(const char *path, const bits_how *how, bits_text t,
+                                     uint32_t chunk)
 {
     slx_err err = {0};
     slx_engine *e = bits_open(path, how, t.n, (t.n + 127) / 128);
     slx_seq *s = slx_seq_new(e);
     for (uint32_t at = 0; at < t.n; at += chunk) {
         uint32_t n = t.n - at < chunk ? t.n - at : chunk;
-        slx_batch_entry b = {.seq = s, .tokens = t.tokens + at, .n = n, .n_logits = bits_sampled(at, n, t.n)};
+        slx_batch_entry b = {
+            .seq = s, .tokens = t.tokens + at, .n = n, .n_logits = bits_sampled(at, n, t.n)};
         if (slx_engine_step(e, &b, 1, &err) != SLX_OK) fail_msg("%s", err.msg);
     }
     bits_digest d = bits_digest_of(e, s);
@@ -113,8 +117,8 @@ static inline bits_digest bits_alone(const char *path, const bits_how *how, bits
 }
 
 /* Sequences together: every step takes a random part of some of them, so that prefill and decode rows mix. */
-static inline void bits_together(const char *path, const bits_how *how, const bits_text *t, uint32_t n,
-                                 uint64_t seed, bits_digest *out)
+static inline void bits_together(const char *path, const bits_how *how, const bits_text *t,
+                                 uint32_t n, uint64_t seed, bits_digest *out)
 {
     slx_err err = {0};
     slx_rng r = {seed};
@@ -173,72 +177,263 @@ static inline uint64_t bits_golden(const char *path, const char *chip, bits_text
     return h;
 }
 
-#define BITS_EQUAL(got, want, ...)                                                                          \
-    do {                                                                                                     \
-        bits_digest got_ = (got), want_ = (want);                                                            \
-        if (got_.logits != want_.logits || got_.kv != want_.kv) {                                            \
-            print_error("%s %s\n", got_.logits != want_.logits ? "logits differ" : "logits are equal",       \
-                        got_.kv != want_.kv ? "pages differ" : "pages are equal");                           \
-            fail_msg(__VA_ARGS__);                                                                           \
-        }                                                                                                    \
+#define BITS_EQUAL(got, want, ...)                                                                 \
+    do {                                                                                           \
+        bits_digest got_ = (got), want_ = (want);                                                  \
+        if (got_.logits != want_.logits || got_.kv != want_.kv) {                                  \
+            print_error("%s %s\n",                                                                 \
+                        got_.logits != want_.logits ? "logits differ" : "logits are equal",        \
+                        got_.kv != want_.kv ? "pages differ" : "pages are equal");                 \
+            fail_msg(__VA_ARGS__);                                                                 \
+        }                                                                                          \
     } while (0)
 
 /* ------------------------------------------------------------------ the generated models */
 
-#define BITS_TYPES(e, o, q, a, g, d)                                                                         \
-    .t_embd = SLX_T_##e, .t_output = SLX_T_##o, .t_qkv = SLX_T_##q, .t_o = SLX_T_##a, .t_gate_up = SLX_T_##g, \
-    .t_down = SLX_T_##d
+#define BITS_TYPES(e, o, q, a, g, d)                                                               \
+    .t_embd = SLX_T_##e, .t_output = SLX_T_##o, .t_qkv = SLX_T_##q, .t_o = SLX_T_##a,              \
+    .t_gate_up = SLX_T_##g, .t_down = SLX_T_##d
 
 /* Shapes: GQA 1 2 3 8, MQA, one head; head sizes 16 to 128; nothing a multiple of 32; odd numbers of blocks; odd
  * vocabularies; tied and not; every weight type, mixed; n_rot below the head size; both small chips and the large one.
  * silex-one has no formats with fp16 scales, so everything becomes MXINT8 there. */
 static const bits_model bits_models[] = {
-    {"gqa2-q4_1", "silex-1", {.n_layers = 2, .d_model = 64, .d_ff = 96, .n_heads = 4, .n_kv_heads = 2, .vocab = 70,
-      BITS_TYPES(Q4_1, Q8_0, Q4_1, Q4_0, Q4_1, Q8_0), .seed = 101}},
-    {"gqa3-q8_0", "silex-mini", {.n_layers = 2, .d_model = 96, .d_ff = 160, .n_heads = 6, .n_kv_heads = 2, .vocab = 97,
-      BITS_TYPES(Q8_0, Q8_0, Q8_0, Q8_0, Q8_0, Q8_0), .seed = 102}},
-    {"gqa8-hd16", "silex-1", {.d_model = 128, .d_ff = 64, .n_heads = 8, .n_kv_heads = 1, .vocab = 33,
-      BITS_TYPES(F16, F16, F16, Q4_1, Q4_0, Q4_0), .tied = true, .seed = 103}},
-    {"gqa8-two", "silex-mini", {.d_model = 64, .d_ff = 96, .n_heads = 16, .n_kv_heads = 2, .head_dim = 32, .vocab = 51,
-      BITS_TYPES(BF16, Q4_0, Q4_0, Q4_0, Q8_0, Q4_1), .seed = 104}},
-    {"mha-hd48", "silex-1", {.n_layers = 2, .d_model = 80, .d_ff = 112, .n_heads = 3, .n_kv_heads = 3, .head_dim = 48,
-      .vocab = 45, .tied = true, BITS_TYPES(F32, F32, F16, BF16, F32, F16), .seed = 105}},
-    {"mqa-hd48-rot16", "silex-mini", {.d_model = 80, .d_ff = 112, .n_heads = 5, .n_kv_heads = 1, .head_dim = 48,
-      .n_rot = 16, .vocab = 45, .rope_freqs = true, BITS_TYPES(F16, BF16, F16, F32, BF16, F32), .seed = 106}},
+    {"gqa2-q4_1",
+     "silex-1",
+     {.n_layers = 2,
+      .d_model = 64,
+      .d_ff = 96,
+      .n_heads = 4,
+      .n_kv_heads = 2,
+      .vocab = 70,
+      BITS_TYPES(Q4_1, Q8_0, Q4_1, Q4_0, Q4_1, Q8_0),
+      .seed = 101}},
+    {"gqa3-q8_0",
+     "silex-mini",
+     {.n_layers = 2,
+      .d_model = 96,
+      .d_ff = 160,
+      .n_heads = 6,
+      .n_kv_heads = 2,
+      .vocab = 97,
+      BITS_TYPES(Q8_0, Q8_0, Q8_0, Q8_0, Q8_0, Q8_0),
+      .seed = 102}},
+    {"gqa8-hd16",
+     "silex-1",
+     {.d_model = 128,
+      .d_ff = 64,
+      .n_heads = 8,
+      .n_kv_heads = 1,
+      .vocab = 33,
+      BITS_TYPES(F16, F16, F16, Q4_1, Q4_0, Q4_0),
+      .tied = true,
+      .seed = 103}},
+    {"gqa8-two",
+     "silex-mini",
+     {.d_model = 64,
+      .d_ff = 96,
+      .n_heads = 16,
+      .n_kv_heads = 2,
+      .head_dim = 32,
+      .vocab = 51,
+      BITS_TYPES(BF16, Q4_0, Q4_0, Q4_0, Q8_0, Q4_1),
+      .seed = 104}},
+    {"mha-hd48",
+     "silex-1",
+     {.n_layers = 2,
+      .d_model = 80,
+      .d_ff = 112,
+      .n_heads = 3,
+      .n_kv_heads = 3,
+      .head_dim = 48,
+      .vocab = 45,
+      .tied = true,
+      BITS_TYPES(F32, F32, F16, BF16, F32, F16),
+      .seed = 105}},
+    {"mqa-hd48-rot16",
+     "silex-mini",
+     {.d_model = 80,
+      .d_ff = 112,
+      .n_heads = 5,
+      .n_kv_heads = 1,
+      .head_dim = 48,
+      .n_rot = 16,
+      .vocab = 45,
+      .rope_freqs = true,
+      BITS_TYPES(F16, BF16, F16, F32, BF16, F32),
+      .seed = 106}},
     {"one-head", "silex-1", {.d_model = 32, .d_ff = 32, .vocab = 33, .tied = true, .seed = 107}},
-    {"one-head-hd64", "silex-one", {.d_model = 64, .d_ff = 96, .vocab = 65, .tied = true,
-      BITS_TYPES(Q4_1, F32, Q4_1, Q4_1, Q4_1, Q4_1), .seed = 108}},
-    {"hd64-odd-blocks", "silex-1", {.d_model = 224, .d_ff = 352, .n_heads = 3, .n_kv_heads = 1, .head_dim = 64,
-      .vocab = 129, BITS_TYPES(Q4_1, Q4_1, Q4_1, Q4_1, Q4_1, Q4_1), .seed = 109}},
-    {"hd80", "silex-1", {.d_model = 160, .d_ff = 224, .n_heads = 2, .n_kv_heads = 1, .head_dim = 80, .n_rot = 64,
-      .vocab = 77, BITS_TYPES(Q8_0, Q4_1, Q4_0, Q4_0, Q4_1, Q8_0), .seed = 110}},
-    {"hd128", "silex-mini", {.d_model = 128, .d_ff = 192, .n_heads = 2, .n_kv_heads = 2, .head_dim = 128,
-      .vocab = 61, .tied = true, BITS_TYPES(Q4_0, F32, Q8_0, Q4_1, Q4_1, Q4_0), .seed = 111}},
-    {"hd128-gqa4", "silex-1", {.d_model = 96, .d_ff = 96, .n_heads = 4, .n_kv_heads = 1, .head_dim = 128, .n_rot = 96,
-      .vocab = 39, BITS_TYPES(BF16, F16, BF16, BF16, F16, BF16), .seed = 112}},
-    {"hd32-d50", "silex-1", {.n_layers = 3, .d_model = 50, .d_ff = 66, .n_heads = 2, .n_kv_heads = 1, .head_dim = 32,
-      .vocab = 31, BITS_TYPES(F16, F32, F16, F16, F32, BF16), .seed = 113}},
-    {"d33-ff35", "silex-mini", {.d_model = 33, .d_ff = 35, .n_heads = 1, .n_kv_heads = 1, .head_dim = 16,
-      .vocab = 7, .tied = true, .rope_linear = 4, .seed = 114}},
-    {"d31", "silex-1", {.n_layers = 2, .d_model = 31, .d_ff = 97, .n_heads = 9, .n_kv_heads = 3, .head_dim = 16,
-      .vocab = 101, BITS_TYPES(F16, F16, F32, F16, BF16, F16), .t_norm = SLX_T_F16, .seed = 115}},
-    {"wide-ff", "silex-mini", {.d_model = 64, .d_ff = 2080, .n_heads = 2, .n_kv_heads = 1, .vocab = 40,
-      BITS_TYPES(Q8_0, Q8_0, Q4_0, Q4_1, Q8_0, Q4_1), .seed = 116}},
-    {"wide-d", "silex-1", {.d_model = 1056, .d_ff = 96, .n_heads = 1, .n_kv_heads = 1, .head_dim = 64, .vocab = 35,
-      BITS_TYPES(Q4_1, Q4_0, Q4_1, Q4_1, Q4_0, Q8_0), .seed = 117}},
-    {"deep", "silex-1", {.n_layers = 7, .d_model = 32, .d_ff = 64, .n_heads = 2, .n_kv_heads = 2, .head_dim = 16,
-      .vocab = 289, BITS_TYPES(Q4_0, Q4_0, Q4_0, Q4_0, Q4_0, Q4_0), .eps = 1e-6f, .rope_base = 500000, .seed = 118}},
-    {"vocab-1", "silex-1", {.d_model = 64, .d_ff = 64, .n_heads = 2, .n_kv_heads = 1, .vocab = 1, .seed = 119}},
-    {"vocab-big", "silex-mini", {.d_model = 32, .d_ff = 32, .n_heads = 1, .n_kv_heads = 1, .vocab = 1999,
-      BITS_TYPES(Q4_1, Q8_0, F32, F32, F32, F32), .seed = 120}},
-    {"gqa5-hd64", "silex-one", {.d_model = 96, .d_ff = 160, .n_heads = 5, .n_kv_heads = 1, .head_dim = 64, .n_rot = 32,
-      .vocab = 63, BITS_TYPES(Q8_0, Q4_1, Q4_0, F16, BF16, Q4_1), .seed = 121}},
-    {"hd16-many", "silex-1", {.d_model = 64, .d_ff = 32, .n_heads = 12, .n_kv_heads = 4, .head_dim = 16, .vocab = 47,
-      BITS_TYPES(Q4_0, Q4_1, Q4_1, Q8_0, Q4_0, Q4_0), .seed = 122}},
-    {"hd96", "silex-1", {.d_model = 96, .d_ff = 128, .n_heads = 3, .n_kv_heads = 1, .head_dim = 96, .n_rot = 48,
-      .vocab = 81, BITS_TYPES(Q4_1, Q4_1, Q8_0, Q4_1, Q8_0, Q4_1), .seed = 123}},
-    {"hd256", "silex-1", {.d_model = 64, .d_ff = 64, .n_heads = 1, .n_kv_heads = 1, .head_dim = 256, .vocab = 41,
-      BITS_TYPES(Q4_1, Q4_1, Q4_1, Q4_1, Q4_1, Q4_1), .seed = 124}},
+    {"one-head-hd64",
+     "silex-one",
+     {.d_model = 64,
+      .d_ff = 96,
+      .vocab = 65,
+      .tied = true,
+      BITS_TYPES(Q4_1, F32, Q4_1, Q4_1, Q4_1, Q4_1),
+      .seed = 108}},
+    {"hd64-odd-blocks",
+     "silex-1",
+     {.d_model = 224,
+      .d_ff = 352,
+      .n_heads = 3,
+      .n_kv_heads = 1,
+      .head_dim = 64,
+      .vocab = 129,
+      BITS_TYPES(Q4_1, Q4_1, Q4_1, Q4_1, Q4_1, Q4_1),
+      .seed = 109}},
+    {"hd80",
+     "silex-1",
+     {.d_model = 160,
+      .d_ff = 224,
+      .n_heads = 2,
+      .n_kv_heads = 1,
+      .head_dim = 80,
+      .n_rot = 64,
+      .vocab = 77,
+      BITS_TYPES(Q8_0, Q4_1, Q4_0, Q4_0, Q4_1, Q8_0),
+      .seed = 110}},
+    {"hd128",
+     "silex-mini",
+     {.d_model = 128,
+      .d_ff = 192,
+      .n_heads = 2,
+      .n_kv_heads = 2,
+      .head_dim = 128,
+      .vocab = 61,
+      .tied = true,
+      BITS_TYPES(Q4_0, F32, Q8_0, Q4_1, Q4_1, Q4_0),
+      .seed = 111}},
+    {"hd128-gqa4",
+     "silex-1",
+     {.d_model = 96,
+      .d_ff = 96,
+      .n_heads = 4,
+      .n_kv_heads = 1,
+      .head_dim = 128,
+      .n_rot = 96,
+      .vocab = 39,
+      BITS_TYPES(BF16, F16, BF16, BF16, F16, BF16),
+      .seed = 112}},
+    {"hd32-d50",
+     "silex-1",
+     {.n_layers = 3,
+      .d_model = 50,
+      .d_ff = 66,
+      .n_heads = 2,
+      .n_kv_heads = 1,
+      .head_dim = 32,
+      .vocab = 31,
+      BITS_TYPES(F16, F32, F16, F16, F32, BF16),
+      .seed = 113}},
+    {"d33-ff35",
+     "silex-mini",
+     {.d_model = 33,
+      .d_ff = 35,
+      .n_heads = 1,
+      .n_kv_heads = 1,
+      .head_dim = 16,
+      .vocab = 7,
+      .tied = true,
+      .rope_linear = 4,
+      .seed = 114}},
+    {"d31",
+     "silex-1",
+     {.n_layers = 2,
+      .d_model = 31,
+      .d_ff = 97,
+      .n_heads = 9,
+      .n_kv_heads = 3,
+      .head_dim = 16,
+      .vocab = 101,
+      BITS_TYPES(F16, F16, F32, F16, BF16, F16),
+      .t_norm = SLX_T_F16,
+      .seed = 115}},
+    {"wide-ff",
+     "silex-mini",
+     {.d_model = 64,
+      .d_ff = 2080,
+      .n_heads = 2,
+      .n_kv_heads = 1,
+      .vocab = 40,
+      BITS_TYPES(Q8_0, Q8_0, Q4_0, Q4_1, Q8_0, Q4_1),
+      .seed = 116}},
+    {"wide-d",
+     "silex-1",
+     {.d_model = 1056,
+      .d_ff = 96,
+      .n_heads = 1,
+      .n_kv_heads = 1,
+      .head_dim = 64,
+      .vocab = 35,
+      BITS_TYPES(Q4_1, Q4_0, Q4_1, Q4_1, Q4_0, Q8_0),
+      .seed = 117}},
+    {"deep",
+     "silex-1",
+     {.n_layers = 7,
+      .d_model = 32,
+      .d_ff = 64,
+      .n_heads = 2,
+      .n_kv_heads = 2,
+      .head_dim = 16,
+      .vocab = 289,
+      BITS_TYPES(Q4_0, Q4_0, Q4_0, Q4_0, Q4_0, Q4_0),
+      .eps = 1e-6f,
+      .rope_base = 500000,
+      .seed = 118}},
+    {"vocab-1",
+     "silex-1",
+     {.d_model = 64, .d_ff = 64, .n_heads = 2, .n_kv_heads = 1, .vocab = 1, .seed = 119}},
+    {"vocab-big",
+     "silex-mini",
+     {.d_model = 32,
+      .d_ff = 32,
+      .n_heads = 1,
+      .n_kv_heads = 1,
+      .vocab = 1999,
+      BITS_TYPES(Q4_1, Q8_0, F32, F32, F32, F32),
+      .seed = 120}},
+    {"gqa5-hd64",
+     "silex-one",
+     {.d_model = 96,
+      .d_ff = 160,
+      .n_heads = 5,
+      .n_kv_heads = 1,
+      .head_dim = 64,
+      .n_rot = 32,
+      .vocab = 63,
+      BITS_TYPES(Q8_0, Q4_1, Q4_0, F16, BF16, Q4_1),
+      .seed = 121}},
+    {"hd16-many",
+     "silex-1",
+     {.d_model = 64,
+      .d_ff = 32,
+      .n_heads = 12,
+      .n_kv_heads = 4,
+      .head_dim = 16,
+      .vocab = 47,
+      BITS_TYPES(Q4_0, Q4_1, Q4_1, Q8_0, Q4_0, Q4_0),
+      .seed = 122}},
+    {"hd96",
+     "silex-1",
+     {.d_model = 96,
+      .d_ff = 128,
+      .n_heads = 3,
+      .n_kv_heads = 1,
+      .head_dim = 96,
+      .n_rot = 48,
+      .vocab = 81,
+      BITS_TYPES(Q4_1, Q4_1, Q8_0, Q4_1, Q8_0, Q4_1),
+      .seed = 123}},
+    {"hd256",
+     "silex-1",
+     {.d_model = 64,
+      .d_ff = 64,
+      .n_heads = 1,
+      .n_kv_heads = 1,
+      .head_dim = 256,
+      .vocab = 41,
+      BITS_TYPES(Q4_1, Q4_1, Q4_1, Q4_1, Q4_1, Q4_1),
+      .seed = 124}},
 };
 enum { BITS_N_MODELS = (int)(sizeof bits_models / sizeof bits_models[0]) };
 

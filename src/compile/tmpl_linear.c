@@ -43,7 +43,7 @@ typedef struct {
 static bool mat_init(em *e, mat *m)
 {
     m->log2p = 0;
-    while ((UINT64_C(1) << m->log2p) < m->pieces) m->log2p++;
+    while (m->log2p < 3 && (UINT64_C(1) << m->log2p) < m->pieces) m->log2p++;
     if (m->pieces != UINT64_C(1) << m->log2p || m->log2p > m->log2g || m->log2g > 3 || m->mr == 0 ||
         m->ns == 0 || m->ns > 4096 || m->kblk == 0 || m->kblk > 4095) {
         e->ok = false;

@@ -217,7 +217,8 @@ static void read_shapes(slx_fast *f)
     f->eps1 = slx_f32_from((uint32_t)P(s->rows1, ROWS, eps));
     f->eps2 = slx_f32_from((uint32_t)P(s->rows2, ROWS, eps));
     f->interleaved = P(s->rope, ROPE, style) == 0;
-    f->attn_scale = slx_f32_from((uint32_t)P(s->attn, ATTENTION, scale_bits));
+    uint32_t scale = (uint32_t)P(s->attn, ATTENTION, scale_bits);
+    f->attn_scale = scale ? slx_f32_from(scale) : 1.0f; /* AOUT by +0: as it is */
 }
 
 static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
@@ -248,12 +249,16 @@ static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
     f->emb = weight_at(f, P(s->embed, EMBED, emb_codes), SLX_LAYOUT_PLANES);
     if (!f->emb) return false;
     if (f->emb->fmt != P(s->embed, EMBED, emb_fmt) || f->emb->kblk != f->kblk_d ||
-        f->emb->addr + f->emb->off_scale != P(s->embed, EMBED, emb_scales))
+        f->emb->addr + f->emb->off_scale != P(s->embed, EMBED, emb_scales) ||
+        (f->emb->off_m && f->emb->addr + f->emb->off_m != P(s->embed, EMBED, emb_m)))
         return refuse(f, "the embedding is not in the shape its reader expects");
     const slx_span *h = s->head;
     if (!want(f, j++, &f->head, P(h, LMHEAD, w), SLX_LAYOUT_PLANES, P(h, LMHEAD, fmt), P(h, LMHEAD, kblk),
               P(h, LMHEAD, log2g), f->prog->info.vocab_pad, 1))
         return false;
+    const slx_weight *hw = j[-1].w;
+    if (hw->off_scale != P(h, LMHEAD, off_scale) || hw->off_m != P(h, LMHEAD, off_m))
+        return refuse(f, "weight %s has its scales elsewhere", hw->tensor);
     *st = pack_all(f, jobs, (uint32_t)(j - jobs), err);
     return *st == SLX_OK;
 }

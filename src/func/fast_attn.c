@@ -38,7 +38,8 @@ static bool read_item(const slx_fast_run *r, uint32_t i, slx_fast_item *it)
                           slx_desc_u32(r->desc, at, 4)};
     if (it->rows > d->item_rows || it->row0 >= d->max_rows || it->rows > r->rows ||
         it->row0 > r->rows - it->rows || it->kv_head >= f->kv_heads || it->page_at > d->max_pages ||
-        it->chunks > d->max_pages - it->page_at)
+        it->chunks > d->max_pages - it->page_at ||
+        it->chunks > f->s.attn->param[SLX_ATTENTION_max_chunks])
         return false;
     for (uint32_t c = 0; c < it->chunks; c++)
         if (slx_desc_u32(r->desc, d->off_pages, it->page_at + c) >= d->max_pages) return false;

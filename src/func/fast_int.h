@@ -2,6 +2,7 @@
  *
  *   fast.c       open: prove the spans, find the weights, pack them; close
  *   fast_prove.c spans -> the words they claim to be; how the phases of one layer hang together
+ *   fast_apart.c areas of a scratchpad and buffers of HBM that a phase uses lie apart
  *   fast_step.c  a step: phases over a thread team          fast_attn.c  rope, KV pages, attention
  *
  * The program's exchange buffers, scratchpads and tiles do not exist here: what lies between two phases is a host
@@ -22,6 +23,19 @@ typedef struct {
     const slx_span *prologue, *embed, *loop, *q, *k, *v, *rope, *attn, *rowq, *o, *rows1, *gateup, *down,
         *rows2, *head;
 } slx_fast_spans;
+
+/* A proof under way: the first reason against it, in buf. Both helpers are false when they say no. */
+typedef struct {
+    const slx_program *p;
+    char *buf;
+    const char *why;
+} slx_fast_proof;
+bool slx_fast_no(slx_fast_proof *pf, const slx_span *s, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+bool slx_fast_same(slx_fast_proof *pf, const slx_span *s, const char *what, uint64_t found,
+                   uint64_t expected);
+/* For a program whose phases fit each other: nothing that a phase writes lies over what it still reads. */
+bool slx_fast_apart(slx_fast_proof *pf, const slx_fast_spans *s);
 
 /* Fills *s from the program's spans; NULL when every word is proved and the phases fit each other, else the reason
  * (in buf). */

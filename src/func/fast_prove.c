@@ -3,7 +3,8 @@
  * 1. The spans cover the stream without a gap, and each expands, word for word, to what the stream holds.
  * 2. The templates stand in the one order the kernels know.
  * 3. Every address and count a template was given fits its neighbours: a phase reads exactly the buffer that the phase
- *    before it wrote, with the same widths; buffers lie apart; scratchpad areas of one span lie apart.
+ *    before it wrote, with the same widths; buffers lie apart, and so do the scratchpad areas of one span
+ *    (fast_apart.c).
  * What remains free (eps, the score scale, weight addresses, tile shapes) the kernels read from the parameters.
  */
 #include "func/fast_int.h"
@@ -11,13 +12,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-typedef struct {
-    const slx_program *p;
-    char *buf;
-    const char *why;
-} proof;
+typedef slx_fast_proof proof;
 
-static bool no(proof *pf, const slx_span *s, const char *fmt, ...)
+bool slx_fast_no(proof *pf, const slx_span *s, const char *fmt, ...)
 {
     char text[160];
     va_list ap;
@@ -31,11 +28,14 @@ static bool no(proof *pf, const slx_span *s, const char *fmt, ...)
     return false;
 }
 
-static bool same(proof *pf, const slx_span *s, const char *what, uint64_t found, uint64_t expected)
+bool slx_fast_same(proof *pf, const slx_span *s, const char *what, uint64_t found, uint64_t expected)
 {
-    return found == expected || no(pf, s, "%s is 0x%llx, its neighbours say 0x%llx", what,
-                                   (unsigned long long)found, (unsigned long long)expected);
+    return found == expected || slx_fast_no(pf, s, "%s is 0x%llx, its neighbours say 0x%llx", what,
+                                            (unsigned long long)found, (unsigned long long)expected);
 }
+/* short names: the tables below are long */
+#define no   slx_fast_no
+#define same slx_fast_same
 
 /* Step 1 for one span. */
 static bool words_match(proof *pf, const slx_span *s, uint32_t pc)
@@ -138,6 +138,8 @@ static bool layout_prologue(proof *pf, const slx_fast_spans *s)
            same(pf, s->prologue, "max_rows", P(s->prologue, PROLOGUE, max_rows), in->desc.max_rows) &&
            same(pf, s->prologue, "max_samples", P(s->prologue, PROLOGUE, max_samples),
                 in->desc.max_samples) &&
+           (P(s->prologue, PROLOGUE, rows_cap) >= (in->desc.max_rows + in->n_tiles - 1) / in->n_tiles ||
+            no(pf, s->prologue, "a tile takes fewer rows than a step has for it")) &&
            same(pf, s->loop, "layers", P(s->loop, LOOP_BEGIN, n_layers), in->n_layers) &&
            same(pf, s->loop, "KV stride of a layer", P(s->loop, LOOP_BEGIN, kv_layer_stride),
                 in->kv_layer_stride) &&
@@ -145,9 +147,13 @@ static bool layout_prologue(proof *pf, const slx_fast_spans *s)
                 slx_program_region(pf->p, SLX_REGION_KV)->base);
 }
 
-static bool linear_shape(proof *pf, const slx_span *l, uint64_t a_codes, uint64_t a_scales, uint64_t kblk)
+/* n: columns that a later phase reads; the product makes whole slices of 32. */
+static bool linear_shape(proof *pf, const slx_span *l, uint64_t a_codes, uint64_t a_scales, uint64_t kblk,
+                         uint64_t n)
 {
-    return same(pf, l, "input codes", P(l, LINEAR, a_codes), a_codes) &&
+    return same(pf, l, "rows of a slice", P(l, LINEAR, ns), 32) &&
+           same(pf, l, "slices", P(l, LINEAR, slices), (n + 31) / 32) &&
+           same(pf, l, "input codes", P(l, LINEAR, a_codes), a_codes) &&
            same(pf, l, "input scales", P(l, LINEAR, a_scales), a_scales) &&
            same(pf, l, "input blocks", P(l, LINEAR, kblk), kblk) &&
            same(pf, l, "tiles", P(l, LINEAR, tiles), pf->p->info.n_tiles);
@@ -165,8 +171,10 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
     bool ok = same(pf, e, "row width", P(e, EMBED, d), in->d_model) &&
               same(pf, e, "blocks", kblk_d, (in->d_model + 31) / 32) &&
               same(pf, e, "token ids", P(e, EMBED, off_token), dl->off_token);
-    ok = ok && linear_shape(pf, s->q, ac, as, kblk_d) && linear_shape(pf, s->k, ac, as, kblk_d) &&
-         linear_shape(pf, s->v, ac, as, kblk_d);
+    uint64_t q_cols = (uint64_t)in->n_heads * in->head_dim,
+             kv_cols = (uint64_t)in->n_kv_heads * in->head_dim;
+    ok = ok && linear_shape(pf, s->q, ac, as, kblk_d, q_cols) &&
+         linear_shape(pf, s->k, ac, as, kblk_d, kv_cols) && linear_shape(pf, s->v, ac, as, kblk_d, kv_cols);
     ok = ok && same(pf, s->k, "row stride", P(s->k, LINEAR, out_stride), stride) &&
          same(pf, s->v, "row stride", P(s->v, LINEAR, out_stride), stride);
     ok = ok && same(pf, r, "input", P(r, ROPE, qkv), qkv) &&
@@ -195,17 +203,23 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
          same(pf, a, "spans", P(a, ATTENTION, off_span), dl->off_span) &&
          same(pf, a, "items", P(a, ATTENTION, off_item), dl->off_item) &&
          same(pf, a, "limits", P(a, ATTENTION, off_lim), dl->off_lim) &&
-         same(pf, a, "page list", P(a, ATTENTION, off_pages), dl->off_pages);
+         same(pf, a, "page list", P(a, ATTENTION, off_pages), dl->off_pages) &&
+         same(pf, a, "most items", P(a, ATTENTION, max_items), dl->max_items) &&
+         same(pf, a, "rows of an item", P(a, ATTENTION, item_rows), dl->item_rows) &&
+         same(pf, a, "most rows", P(a, ATTENTION, max_rows), dl->max_rows) &&
+         same(pf, a, "length of the page list", P(a, ATTENTION, max_list), dl->max_pages);
     uint64_t oc = P(a, ATTENTION, out_codes), os = P(a, ATTENTION, out_scales);
     if (ok && s->rowq) {
         const slx_span *w = s->rowq;
+        ok = same(pf, a, "output codes", oc, 0) &&
+             same(pf, w, "input stride", P(w, ROWQ, src_stride), q_cols * 4) && same(pf, w, "input", P(w, ROWQ, src), P(a, ATTENTION, out)) &&
+             same(pf, w, "columns", P(w, ROWQ, cols), q_cols);
         oc = P(w, ROWQ, a_codes), os = P(w, ROWQ, a_scales);
-        ok = same(pf, w, "input", P(w, ROWQ, src), P(a, ATTENTION, out)) &&
-             same(pf, w, "columns", P(w, ROWQ, cols), in->n_heads * in->head_dim);
     } else if (ok) {
-        ok = same(pf, a, "head modulo 32", in->head_dim % 32, 0);
+        ok = same(pf, a, "head modulo 32", in->head_dim % 32, 0) &&
+             (oc || no(pf, a, "its heads are not quantised"));
     }
-    ok = ok && linear_shape(pf, s->o, oc, os, (in->n_heads * in->head_dim + 31) / 32);
+    ok = ok && linear_shape(pf, s->o, oc, os, (q_cols + 31) / 32, in->d_model);
     const slx_span *w1 = s->rows1, *w2 = s->rows2, *g = s->gateup;
     ok = ok && same(pf, w1, "residual", P(w1, ROWS, x), x) &&
          same(pf, w1, "addend", P(w1, ROWS, y), P(s->o, LINEAR, out)) &&
@@ -217,8 +231,8 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
          same(pf, g, "slices", P(g, GATEUP, slices), (in->d_ff + 31) / 32) &&
          same(pf, g, "output blocks", P(g, GATEUP, out_kblk), (in->d_ff + 31) / 32) &&
          same(pf, g, "tiles", P(g, GATEUP, tiles), in->n_tiles);
-    ok = ok &&
-         linear_shape(pf, s->down, P(g, GATEUP, out_codes), P(g, GATEUP, out_scales), (in->d_ff + 31) / 32);
+    ok = ok && linear_shape(pf, s->down, P(g, GATEUP, out_codes), P(g, GATEUP, out_scales),
+                            (in->d_ff + 31) / 32, in->d_model);
     ok = ok && same(pf, w2, "residual", P(w2, ROWS, x), x) &&
          same(pf, w2, "addend", P(w2, ROWS, y), P(s->down, LINEAR, out)) &&
          same(pf, w2, "addend stride", P(w2, ROWS, y_stride), P(s->down, LINEAR, out_stride)) &&
@@ -230,6 +244,7 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
            same(pf, h, "input blocks", P(h, LMHEAD, kblk), kblk_d) &&
            same(pf, h, "sample rows", P(h, LMHEAD, off_sample), dl->off_sample) &&
            same(pf, h, "logits", P(h, LMHEAD, logits), slx_program_region(pf->p, SLX_REGION_LOGITS)->base) &&
+           same(pf, h, "columns", P(h, LMHEAD, ns) * P(h, LMHEAD, slices), in->vocab_pad) &&
            same(pf, h, "logits stride", P(h, LMHEAD, logits_stride), in->vocab_pad * 4ull) &&
            same(pf, h, "tiles", P(h, LMHEAD, tiles), in->n_tiles) && desc;
 }
@@ -246,7 +261,7 @@ const char *slx_fast_prove(const slx_program *p, slx_fast_spans *s, uint32_t *fu
     }
     if (pf.why) return pf.why;
     if (!p->n_spans) return "the program names no templates";
-    if (!order(&pf, s) || !layout_prologue(&pf, s) || !data_flow(&pf, s)) {
+    if (!order(&pf, s) || !layout_prologue(&pf, s) || !data_flow(&pf, s) || !slx_fast_apart(&pf, s)) {
         *fused = 0;
         return pf.why ? pf.why : "the program lacks a region";
     }

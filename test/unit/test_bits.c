@@ -10,7 +10,8 @@ static bits_text text_of(const bits_model *m, uint32_t n)
 }
 
 /* For each model in turn; *want is what one thread of the best level gives, 64 rows a step. */
-static void each(void (*check)(const bits_model *m, const char *path, bits_text t, bits_digest want))
+static void each(void (*check)(const bits_model *m, const char *path, bits_text t,
+                               bits_digest want))
 {
     for (int i = 0; i < BITS_N_MODELS; i++) {
         const bits_model *m = &bits_models[i];
@@ -25,7 +26,8 @@ static void each(void (*check)(const bits_model *m, const char *path, bits_text 
 
 static void check_golden(const bits_model *m, const char *path, bits_text t, bits_digest want)
 {
-    if (bits_golden(path, m->chip, t) != want.logits) fail_msg("%s: differs from the reference", m->name);
+    if (bits_golden(path, m->chip, t) != want.logits)
+        fail_msg("%s: differs from the reference", m->name);
 }
 
 static void check_levels(const bits_model *m, const char *path, bits_text t, bits_digest want)
@@ -53,7 +55,8 @@ static void check_chunks(const bits_model *m, const char *path, bits_text t, bit
     static const uint32_t chunks[] = {1, 7, 512};
     bits_how h = {.chip = m->chip, .threads = 1};
     for (int i = 0; i < 3; i++)
-        BITS_EQUAL(bits_alone(path, &h, t, chunks[i]), want, "%s: chunks of %u", m->name, chunks[i]);
+        BITS_EQUAL(bits_alone(path, &h, t, chunks[i]), want, "%s: chunks of %u", m->name,
+                   chunks[i]);
 }
 
 static void check_batch(const bits_model *m, const char *path, bits_text t, bits_digest want)
@@ -66,8 +69,8 @@ static void check_batch(const bits_model *m, const char *path, bits_text t, bits
         seqs[i] = (bits_text){t.tokens, i ? 1 + slx_rng_below(&r, i % 2 ? LENGTH : 20) : LENGTH};
     bits_together(path, &two, seqs, BITS_MAX_SEQS, m->spec.seed, got);
     for (uint32_t i = 0; i < BITS_MAX_SEQS; i++)
-        BITS_EQUAL(got[i], i ? bits_alone(path, &one, seqs[i], 64) : want, "%s: sequence %u of a batch",
-                   m->name, i);
+        BITS_EQUAL(got[i], i ? bits_alone(path, &one, seqs[i], 64) : want,
+                   "%s: sequence %u of a batch", m->name, i);
 }
 
 static void test_reference(void **state)
@@ -108,7 +111,8 @@ static void test_strict(void **state)
         const bits_model *m = &bits_models[i];
         const char *path = bits_write(m, 400);
         bits_text t = text_of(m, 12);
-        bits_how fast = {.chip = m->chip, .threads = 2}, strict = {.chip = m->chip, .kind = SLX_MACHINE_STRICT};
+        bits_how fast = {.chip = m->chip, .threads = 2},
+                 strict = {.chip = m->chip, .kind = SLX_MACHINE_STRICT};
         bits_digest want = bits_alone(path, &fast, t, 5);
         BITS_EQUAL(bits_alone(path, &strict, t, 5), want, "%s: strict on %s", m->name, m->chip);
         free((void *)t.tokens);
@@ -119,8 +123,9 @@ static void test_strict(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference), cmocka_unit_test(test_levels),  cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_chunks),    cmocka_unit_test(test_batches), cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_reference), cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_threads),   cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_batches),   cmocka_unit_test(test_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

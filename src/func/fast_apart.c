@@ -1,0 +1,295 @@
+/* fast_apart.c - why the scratchpads and the exchange buffers may be forgotten: nothing in them is overwritten before its
+ * last reader has read it.
+ *
+ * Within a phase every area of the scratchpad lies apart from every other, at a multiple of 64, with the sizes that the
+ * template's row tile gives it; p may be t, since VSMX works in place. Nothing in a scratchpad outlives its phase.
+ * Between phases every buffer of HBM lies apart from every other inside the EXCHANGE region, for the most rows a step
+ * has; the input of the next product and the addend of the residual may use one buffer both times of a layer.
+ */
+#include "func/fast_int.h"
+
+#define P(span, T, name) ((span)->param[SLX_##T##_##name])
+
+enum { MAX_AREAS = 24, MAX_TILE_ROWS = 4095 };
+
+typedef struct {
+    const char *name;
+    uint64_t at, bytes;
+} area;
+
+typedef struct {
+    slx_fast_proof *pf;
+    const slx_span *span;
+    uint32_t n;
+    area a[MAX_AREAS];
+} areas;
+
+static uint64_t up64(uint64_t v)
+{
+    return (v + 63) / 64 * 64;
+}
+
+static void put(areas *l, const char *name, uint64_t at, uint64_t bytes)
+{
+    SLX_ASSERT(l->n < MAX_AREAS);
+    l->a[l->n++] = (area){name, at, bytes};
+}
+
+static bool overlap(const area *a, const area *b)
+{
+    return a->bytes && b->bytes && a->at < b->at + b->bytes && b->at < a->at + a->bytes;
+}
+
+static bool scratchpad(const areas *l, uint64_t rows)
+{
+    if (rows == 0 || rows > MAX_TILE_ROWS)
+        return slx_fast_no(l->pf, l->span, "row tile of %llu", (unsigned long long)rows);
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (l->a[i].at % 64)
+            return slx_fast_no(l->pf, l->span, "%s at 0x%llx, not a multiple of 64", l->a[i].name,
+                               (unsigned long long)l->a[i].at);
+        for (uint32_t k = 0; k < i; k++)
+            if (overlap(&l->a[i], &l->a[k]))
+                return slx_fast_no(l->pf, l->span, "%s lies over %s", l->a[i].name, l->a[k].name);
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ products */
+
+static uint32_t piece_blocks(uint64_t kblk, uint64_t pieces)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < pieces; i++) {
+        uint32_t n = slx_tree_cut((uint32_t)kblk, (uint32_t)pieces, i + 1) -
+                     slx_tree_cut((uint32_t)kblk, (uint32_t)pieces, i);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+static uint64_t tile_bytes(uint64_t fmt, uint64_t ns, uint32_t blocks)
+{
+    size_t off_scale, off_m;
+    return slx_btile_bytes((unsigned)fmt, (uint32_t)ns, blocks, &off_scale, &off_m);
+}
+
+/* Both weight buffers: every product toggles between them, in whatever phase the last one was. */
+static bool weight_buffers(areas *l, const slx_fast_spans *s, uint64_t sum, uint64_t bytes)
+{
+    uint64_t w0 = P(s->prologue, PROLOGUE, wbuf0), w1 = P(s->prologue, PROLOGUE, wbuf1);
+    put(l, "weight buffer 0", w0, bytes);
+    put(l, "weight buffer 1", w1, bytes);
+    return slx_fast_same(l->pf, l->span, "sum of the weight buffers", sum, w0 + w1);
+}
+
+static bool linear(slx_fast_proof *pf, const slx_fast_spans *s, const slx_span *x)
+{
+    areas l = {.pf = pf, .span = x};
+    uint64_t mr = P(x, LINEAR, mr), ns = P(x, LINEAR, ns);
+    uint32_t kp = piece_blocks(P(x, LINEAR, kblk), P(x, LINEAR, pieces));
+    put(&l, "a", P(x, LINEAR, spm_a), mr * kp * 32);
+    put(&l, "a's scales", P(x, LINEAR, spm_as), mr * kp);
+    put(&l, "y", P(x, LINEAR, spm_y), mr * ns * 4);
+    return weight_buffers(&l, s, P(x, LINEAR, wbuf_sum), tile_bytes(P(x, LINEAR, fmt), ns, kp)) &&
+           scratchpad(&l, mr);
+}
+
+static bool gateup(slx_fast_proof *pf, const slx_fast_spans *s)
+{
+    const slx_span *x = s->gateup;
+    areas l = {.pf = pf, .span = x};
+    uint64_t mr = P(x, GATEUP, mr);
+    uint32_t kp = piece_blocks(P(x, GATEUP, kblk), P(x, GATEUP, pieces));
+    uint64_t g = tile_bytes(P(x, GATEUP, fmt_gate), 32, kp),
+             u = tile_bytes(P(x, GATEUP, fmt_up), 32, kp);
+    put(&l, "a", P(x, GATEUP, spm_a), mr * kp * 32);
+    put(&l, "a's scales", P(x, GATEUP, spm_as), mr * kp);
+    put(&l, "gate", P(x, GATEUP, spm_g), mr * 128);
+    put(&l, "up", P(x, GATEUP, spm_u), mr * 128);
+    put(&l, "codes", P(x, GATEUP, spm_q), mr * 32);
+    put(&l, "scales", P(x, GATEUP, spm_qs), mr);
+    return weight_buffers(&l, s, P(x, GATEUP, wbuf_sum),
+                          P(x, GATEUP, pieces) == 1 ? g + u
+                          : g > u                   ? g
+                                                    : u) &&
+           scratchpad(&l, mr);
+}
+
+static bool head(slx_fast_proof *pf, const slx_fast_spans *s)
+{
+    const slx_span *x = s->head;
+    areas l = {.pf = pf, .span = x};
+    uint64_t mr = P(x, LMHEAD, mr), ns = P(x, LMHEAD, ns);
+    uint32_t kp = piece_blocks(P(x, LMHEAD, kblk), P(x, LMHEAD, pieces));
+    put(&l, "rows", P(x, LMHEAD, spm_idx), mr * 4);
+    put(&l, "a", P(x, LMHEAD, spm_a), mr * kp * 32);
+    put(&l, "a's scales", P(x, LMHEAD, spm_as), mr * kp);
+    put(&l, "y", P(x, LMHEAD, spm_y), mr * ns * 4);
+    return weight_buffers(&l, s, P(x, LMHEAD, wbuf_sum), tile_bytes(P(x, LMHEAD, fmt), ns, kp)) &&
+           scratchpad(&l, mr);
+}
+
+/* ------------------------------------------------------------------ rows */
+
+static bool embed(slx_fast_proof *pf, const slx_span *x)
+{
+    areas l = {.pf = pf, .span = x};
+    unsigned fmt = (unsigned)P(x, EMBED, emb_fmt);
+    uint64_t mr = P(x, EMBED, mr), d = P(x, EMBED, d), kb = mr * P(x, EMBED, kblk);
+    uint64_t scales = kb * slx_fmt_scale_bytes(fmt);
+    put(&l, "token ids", P(x, EMBED, spm_idx), mr * 4);
+    put(&l, "codes of the table", P(x, EMBED, spm_codes), kb * slx_fmt_code_bytes(fmt));
+    put(&l, "scales of the table", P(x, EMBED, spm_scales),
+        fmt == SLX_FMT_q4sm ? up64(scales) + scales : scales);
+    put(&l, "x", P(x, EMBED, spm_x), mr * up64(4 * d));
+    put(&l, "norm", P(x, EMBED, spm_n), mr * up64(4 * d));
+    put(&l, "weight", P(x, EMBED, spm_w), 4 * d);
+    put(&l, "codes", P(x, EMBED, spm_q), kb * 32);
+    put(&l, "scales", P(x, EMBED, spm_qs), kb);
+    return scratchpad(&l, mr);
+}
+
+static bool rows(slx_fast_proof *pf, const slx_span *x)
+{
+    areas l = {.pf = pf, .span = x};
+    uint64_t mr = P(x, ROWS, mr), d = P(x, ROWS, d), kb = mr * ((d + 31) / 32);
+    put(&l, "x", P(x, ROWS, spm_x), mr * up64(4 * d));
+    put(&l, "y", P(x, ROWS, spm_y), mr * up64(4 * d));
+    put(&l, "weight", P(x, ROWS, spm_w), 4 * d);
+    put(&l, "codes", P(x, ROWS, spm_q), kb * 32);
+    put(&l, "scales", P(x, ROWS, spm_qs), kb);
+    return scratchpad(&l, mr);
+}
+
+static bool rowq(slx_fast_proof *pf, const slx_span *x)
+{
+    areas l = {.pf = pf, .span = x};
+    uint64_t mr = P(x, ROWQ, mr), cols = P(x, ROWQ, cols), kb = mr * ((cols + 31) / 32);
+    put(&l, "x", P(x, ROWQ, spm_x), mr * up64(4 * cols));
+    put(&l, "codes", P(x, ROWQ, spm_q), kb * 32);
+    put(&l, "scales", P(x, ROWQ, spm_qs), kb);
+    return scratchpad(&l, mr);
+}
+
+/* ------------------------------------------------------------------ heads */
+
+static bool rope(slx_fast_proof *pf, const slx_span *x)
+{
+    static const char *const index[4] = {"positions", "indices of codes", "indices of K scales",
+                                         "indices of V scales"};
+    areas l = {.pf = pf, .span = x};
+    uint64_t mr = P(x, ROPE, mr), hd = P(x, ROPE, hd), hdp = P(x, ROPE, hdp),
+             heads = P(x, ROPE, heads);
+    uint64_t q = mr * heads * hd * 4, kv = mr * P(x, ROPE, kv_heads) * hd * 4;
+    for (uint64_t i = 0; i < 4; i++)
+        put(&l, index[i], P(x, ROPE, spm_idx) + i * P(x, ROPE, idx_stride), mr * 4);
+    put(&l, "table", P(x, ROPE, spm_tab), mr * P(x, ROPE, n_rot) * 4);
+    put(&l, "q", P(x, ROPE, spm_q), q);
+    put(&l, "k", P(x, ROPE, spm_k), kv);
+    put(&l, "v", P(x, ROPE, spm_v), kv);
+    put(&l, "rotated", P(x, ROPE, spm_r), q > kv ? q : kv);
+    put(&l, "q codes", P(x, ROPE, spm_qc), mr * heads * hdp);
+    put(&l, "q scales", P(x, ROPE, spm_qs), mr * heads * hdp / 32);
+    put(&l, "k codes", P(x, ROPE, spm_kc), mr * hdp);
+    put(&l, "k scales", P(x, ROPE, spm_ks), mr * hdp / 32);
+    put(&l, "v codes", P(x, ROPE, spm_vc), mr * hdp);
+    put(&l, "v scales", P(x, ROPE, spm_vs), mr);
+    return scratchpad(&l, mr * heads);
+}
+
+static bool attention(slx_fast_proof *pf, const slx_span *x)
+{
+    areas l = {.pf = pf, .span = x};
+    uint64_t hd = P(x, ATTENTION, hd), hdp = P(x, ATTENTION, hdp),
+             rows_ = P(x, ATTENTION, item_rows);
+    uint64_t m = rows_ * (P(x, ATTENTION, heads) / P(x, ATTENTION, kv_heads)), page = 264 * hdp;
+    uint64_t at = P(x, ATTENTION, spm_page), step = P(x, ATTENTION, page_step),
+             t = P(x, ATTENTION, spm_t);
+    put(&l, "item", P(x, ATTENTION, spm_item), 32);
+    put(&l, "q", P(x, ATTENTION, spm_q), m * hdp);
+    put(&l, "q scales", P(x, ATTENTION, spm_qs), m * hdp / 32);
+    put(&l, "limits", P(x, ATTENTION, spm_lim), rows_ * 8);
+    put(&l, "page list", P(x, ATTENTION, spm_pages), P(x, ATTENTION, max_chunks) * 4);
+    put(&l, "page", at, page);
+    if (step) put(&l, "other page", at + step, page);
+    put(&l, "t", t, m * 4 * SLX_MAX_CHUNK);
+    if (P(x, ATTENTION, spm_p) != t) put(&l, "p", P(x, ATTENTION, spm_p), m * 4 * SLX_MAX_CHUNK);
+    put(&l, "p codes", P(x, ATTENTION, spm_pc), m * SLX_MAX_CHUNK);
+    put(&l, "p scales", P(x, ATTENTION, spm_ps), m * SLX_MAX_CHUNK / 32);
+    put(&l, "chunk's state", P(x, ATTENTION, spm_st2), m * 8);
+    put(&l, "chunk's o", P(x, ATTENTION, spm_o2), m * up64(4 * hd));
+    put(&l, "group's state", P(x, ATTENTION, spm_stt), m * 8);
+    put(&l, "group's o", P(x, ATTENTION, spm_ot), m * up64(4 * hd));
+    put(&l, "state", P(x, ATTENTION, spm_sts), m * 8);
+    put(&l, "o", P(x, ATTENTION, spm_os), m * up64(4 * hd));
+    if (P(x, ATTENTION, out_codes)) {
+        put(&l, "o codes", P(x, ATTENTION, spm_oc), m * hd);
+        put(&l, "o scales", P(x, ATTENTION, spm_ocs), m * hd / 32);
+    }
+    return scratchpad(&l, m);
+}
+
+/* ------------------------------------------------------------------ HBM */
+
+/* Columns of q, k and v in a row of their buffer. */
+static bool qkv_row(slx_fast_proof *pf, const slx_fast_spans *s)
+{
+    const slx_span *r = s->rope, *m[3] = {s->q, s->k, s->v};
+    uint64_t at[3] = {0, P(r, ROPE, off_k), P(r, ROPE, off_v)}, stride = P(r, ROPE, qkv_stride);
+    areas l = {.pf = pf, .span = r};
+    for (int i = 0; i < 3; i++) {
+        put(&l, m[i]->name, at[i], P(m[i], LINEAR, slices) * P(m[i], LINEAR, ns) * 4);
+        if (at[i] > stride || l.a[i].bytes > stride - at[i])
+            return slx_fast_no(pf, r, "%s leaves its row", m[i]->name);
+    }
+    return slx_fast_same(pf, r, "row stride modulo 64", stride % 64, 0) && scratchpad(&l, 1);
+}
+
+static bool exchange(slx_fast_proof *pf, const slx_fast_spans *s)
+{
+    const slx_program_info *in = &pf->p->info;
+    const slx_region *x = slx_program_region(pf->p, SLX_REGION_EXCHANGE);
+    uint64_t n = in->desc.max_rows, d = in->d_model, kd = (d + 31) / 32, kf = (in->d_ff + 31) / 32;
+    uint64_t cols = (uint64_t)in->n_heads * in->head_dim, ka = (cols + 31) / 32;
+    uint64_t heads = (uint64_t)in->n_heads * in->head_dim_pad;
+    const slx_span *o = s->o, *dn = s->down, *g = s->gateup, *a = s->attn, *q = s->rowq;
+    areas l = {.pf = pf, .span = s->embed};
+    /* the first three may be used again by the three that follow them */
+    put(&l, "input codes", P(s->embed, EMBED, a_codes), n * kd * 32);
+    put(&l, "input scales", P(s->embed, EMBED, a_scales), n * kd);
+    put(&l, "o's output", P(o, LINEAR, out), n * P(o, LINEAR, out_stride));
+    put(&l, "feed-forward input codes", P(s->rows1, ROWS, a_codes), n * kd * 32);
+    put(&l, "feed-forward input scales", P(s->rows1, ROWS, a_scales), n * kd);
+    put(&l, "down's output", P(dn, LINEAR, out), n * P(dn, LINEAR, out_stride));
+    put(&l, "x", P(s->embed, EMBED, x), n * up64(4 * d));
+    put(&l, "q, k and v", P(s->rope, ROPE, qkv), n * P(s->rope, ROPE, qkv_stride));
+    put(&l, "q codes", P(s->rope, ROPE, q_codes), n * heads);
+    put(&l, "q scales", P(s->rope, ROPE, q_scales), n * heads / 32);
+    put(&l, "attention codes", q ? P(q, ROWQ, a_codes) : P(a, ATTENTION, out_codes), n * ka * 32);
+    put(&l, "attention scales", q ? P(q, ROWQ, a_scales) : P(a, ATTENTION, out_scales), n * ka);
+    if (q) put(&l, "attention output", P(a, ATTENTION, out), n * cols * 4);
+    put(&l, "gate and up codes", P(g, GATEUP, out_codes), n * kf * 32);
+    put(&l, "gate and up scales", P(g, GATEUP, out_scales), n * kf);
+    if (P(o, LINEAR, out_stride) < kd * 128 || P(dn, LINEAR, out_stride) < kd * 128)
+        return slx_fast_no(pf, o, "rows of its output overlap");
+    for (uint32_t i = 0; i < l.n; i++) {
+        const area *b = &l.a[i];
+        if (!x || b->at < x->base || b->at - x->base > x->bytes ||
+            b->bytes > x->bytes - (b->at - x->base))
+            return slx_fast_no(pf, s->embed, "%s are not in the exchange region", b->name);
+        for (uint32_t k = 0; k < i; k++)
+            if (overlap(b, &l.a[k]) && !(i < 6 && i == k + 3 && b->at == l.a[k].at))
+                return slx_fast_no(pf, s->embed, "%s lie over %s", b->name, l.a[k].name);
+    }
+    return true;
+}
+
+bool slx_fast_apart(slx_fast_proof *pf, const slx_fast_spans *s)
+{
+    return embed(pf, s->embed) && linear(pf, s, s->q) && linear(pf, s, s->k) &&
+           linear(pf, s, s->v) && rope(pf, s->rope) && attention(pf, s->attn) &&
+           (!s->rowq || rowq(pf, s->rowq)) && linear(pf, s, s->o) && rows(pf, s->rows1) &&
+           gateup(pf, s) && linear(pf, s, s->down) && rows(pf, s->rows2) && head(pf, s) &&
+           qkv_row(pf, s) && exchange(pf, s);
+}
