@@ -97,22 +97,39 @@ static inline bits_digest bits_digest_of(slx_engine *e, const slx_seq *s)
     return (bits_digest){slx_seq_hash(s), slx_machine_kv_hash(slx_engine_machine(e), pages, n)};
 }
 
-/* One sequence alone, `chunk` rows a step. */
+/* Sequences one after another on one engine, each on pages of its own, text i in chunk[i] rows a step. */
+static inline void bits_alone_each(const char *path, const bits_how *how, const bits_text *t,
+                                   const uint32_t *chunk, uint32_t n, bits_digest *out)
+{
+    slx_err err = {0};
+    slx_seq *s[BITS_MAX_SEQS];
+    uint32_t pages = 0, longest = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        pages += (t[i].n + 127) / 128;
+        longest = t[i].n > longest ? t[i].n : longest;
+    }
+    slx_engine *e = bits_open(path, how, longest, pages);
+    for (uint32_t i = 0; i < n; i++) {
+        s[i] = slx_seq_new(e);
+        for (uint32_t at = 0; at < t[i].n; at += chunk[i]) {
+            uint32_t k = t[i].n - at < chunk[i] ? t[i].n - at : chunk[i];
+            slx_batch_entry b = {.seq = s[i],
+                                 .tokens = t[i].tokens + at,
+                                 .n = k,
+                                 .n_logits = bits_sampled(at, k, t[i].n)};
+            if (slx_engine_step(e, &b, 1, &err) != SLX_OK) fail_msg("%s", err.msg);
+        }
+        out[i] = bits_digest_of(e, s[i]);
+    }
+    for (uint32_t i = 0; i < n; i++) slx_seq_free(s[i]);
+    slx_engine_close(e);
+}
+
 static inline bits_digest bits_alone(const char *path, const bits_how *how, bits_text t,
                                      uint32_t chunk)
 {
-    slx_err err = {0};
-    slx_engine *e = bits_open(path, how, t.n, (t.n + 127) / 128);
-    slx_seq *s = slx_seq_new(e);
-    for (uint32_t at = 0; at < t.n; at += chunk) {
-        uint32_t n = t.n - at < chunk ? t.n - at : chunk;
-        slx_batch_entry b = {
-            .seq = s, .tokens = t.tokens + at, .n = n, .n_logits = bits_sampled(at, n, t.n)};
-        if (slx_engine_step(e, &b, 1, &err) != SLX_OK) fail_msg("%s", err.msg);
-    }
-    bits_digest d = bits_digest_of(e, s);
-    slx_seq_free(s);
-    slx_engine_close(e);
+    bits_digest d;
+    bits_alone_each(path, how, &t, &chunk, 1, &d);
     return d;
 }
 
@@ -219,7 +236,7 @@ static const bits_model bits_models[] = {
       BITS_TYPES(Q8_0, Q8_0, Q8_0, Q8_0, Q8_0, Q8_0),
       .seed = 102}},
     {"gqa8-hd16",
-     "silex-1",
+     "silex-mini",
      {.d_model = 128,
       .d_ff = 64,
       .n_heads = 8,
@@ -239,7 +256,7 @@ static const bits_model bits_models[] = {
       BITS_TYPES(BF16, Q4_0, Q4_0, Q4_0, Q8_0, Q4_1),
       .seed = 104}},
     {"mha-hd48",
-     "silex-1",
+     "silex-mini",
      {.n_layers = 2,
       .d_model = 80,
       .d_ff = 112,
@@ -262,7 +279,7 @@ static const bits_model bits_models[] = {
       .rope_freqs = true,
       BITS_TYPES(F16, BF16, F16, F32, BF16, F32),
       .seed = 106}},
-    {"one-head", "silex-1", {.d_model = 32, .d_ff = 32, .vocab = 33, .tied = true, .seed = 107}},
+    {"one-head", "silex-mini", {.d_model = 32, .d_ff = 32, .vocab = 33, .tied = true, .seed = 107}},
     {"one-head-hd64",
      "silex-one",
      {.d_model = 64,
@@ -282,7 +299,7 @@ static const bits_model bits_models[] = {
       BITS_TYPES(Q4_1, Q4_1, Q4_1, Q4_1, Q4_1, Q4_1),
       .seed = 109}},
     {"hd80",
-     "silex-1",
+     "silex-mini",
      {.d_model = 160,
       .d_ff = 224,
       .n_heads = 2,
@@ -304,7 +321,7 @@ static const bits_model bits_models[] = {
       BITS_TYPES(Q4_0, F32, Q8_0, Q4_1, Q4_1, Q4_0),
       .seed = 111}},
     {"hd128-gqa4",
-     "silex-1",
+     "silex-mini",
      {.d_model = 96,
       .d_ff = 96,
       .n_heads = 4,
@@ -315,7 +332,7 @@ static const bits_model bits_models[] = {
       BITS_TYPES(BF16, F16, BF16, BF16, F16, BF16),
       .seed = 112}},
     {"hd32-d50",
-     "silex-1",
+     "silex-mini",
      {.n_layers = 3,
       .d_model = 50,
       .d_ff = 66,
@@ -358,7 +375,7 @@ static const bits_model bits_models[] = {
       BITS_TYPES(Q8_0, Q8_0, Q4_0, Q4_1, Q8_0, Q4_1),
       .seed = 116}},
     {"wide-d",
-     "silex-1",
+     "silex-mini",
      {.d_model = 1056,
       .d_ff = 96,
       .n_heads = 1,
@@ -381,7 +398,7 @@ static const bits_model bits_models[] = {
       .rope_base = 500000,
       .seed = 118}},
     {"vocab-1",
-     "silex-1",
+     "silex-mini",
      {.d_model = 64, .d_ff = 64, .n_heads = 2, .n_kv_heads = 1, .vocab = 1, .seed = 119}},
     {"vocab-big",
      "silex-mini",
@@ -404,7 +421,7 @@ static const bits_model bits_models[] = {
       BITS_TYPES(Q8_0, Q4_1, Q4_0, F16, BF16, Q4_1),
       .seed = 121}},
     {"hd16-many",
-     "silex-1",
+     "silex-mini",
      {.d_model = 64,
       .d_ff = 32,
       .n_heads = 12,
@@ -414,7 +431,7 @@ static const bits_model bits_models[] = {
       BITS_TYPES(Q4_0, Q4_1, Q4_1, Q8_0, Q4_0, Q4_0),
       .seed = 122}},
     {"hd96",
-     "silex-1",
+     "silex-mini",
      {.d_model = 96,
       .d_ff = 128,
       .n_heads = 3,
@@ -425,7 +442,7 @@ static const bits_model bits_models[] = {
       BITS_TYPES(Q4_1, Q4_1, Q8_0, Q4_1, Q8_0, Q4_1),
       .seed = 123}},
     {"hd256",
-     "silex-1",
+     "silex-mini",
      {.d_model = 64,
       .d_ff = 64,
       .n_heads = 1,

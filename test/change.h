@@ -175,21 +175,25 @@ static inline bool change_param(const slx_program *p, uint32_t i, uint32_t j, ui
     return ok;
 }
 
-/* Changes one bit field of one word: an operand's number, a flag, a function, a token. */
+/* Changes one word: an operand's number, a flag, a function, a token. Numbers move by little, so that a changed count
+ * does not make a step of hours. */
 static inline bool change_word(const slx_program *p, slx_rng *r, const change_case *c,
                                const change_result *before, change_counts *n)
 {
-    static const int32_t step[] = {1, -1, 4, 32, 64, -64, 128, 4096, 1 << 12, 1 << 20};
+    static const int32_t step[] = {1, -1, 2, 4, 32, 64, -64, 128, -128, 1024, 1 << 12, -(1 << 12)};
     change_copy k;
     change_init(&k, p);
     uint32_t pc = slx_rng_below(r, p->n_insns), w = slx_rng_below(r, 8);
-    uint32_t *word = &k.p.insns[pc].w[w], was = *word;
-    if (w < 2 || !slx_rng_below(r, 4))
+    uint32_t *word = &k.p.insns[pc].w[w], was = *word, by = (uint32_t)step[slx_rng_below(r, 12)];
+    if (w < 2)
         *word ^= UINT32_C(1) << slx_rng_below(r, 32);
-    else if (slx_opnd_is_reg(was) && slx_rng_below(r, 3))
-        *word = (was & 0xfc000000) | ((was + (uint32_t)step[slx_rng_below(r, 10)]) & 0x3ffffff);
+    else if (!slx_rng_below(r, 4))
+        *word ^=
+            UINT32_C(1) << (slx_rng_below(r, 4) ? slx_rng_below(r, 13) : 26 + slx_rng_below(r, 5));
+    else if (slx_opnd_is_reg(was))
+        *word = (was & 0xfc000000) | ((was + by) & 0x3ffffff);
     else
-        *word += (uint32_t)step[slx_rng_below(r, 10)];
+        *word += by;
     const char *what = "";
     bool ok = change_agree(&k.p, c, before, n, &what);
     if (!ok) print_error("pc %u, word %u from 0x%08x to 0x%08x: %s\n", pc, w, was, *word, what);

@@ -1,5 +1,5 @@
-/* fast_apart.c - why the scratchpads and the exchange buffers may be forgotten: nothing in them is overwritten before its
- * last reader has read it.
+/* fast_apart.c - why the scratchpads and the exchange buffers may be forgotten: nothing in them is overwritten
+ * before its last reader has read it.
  *
  * Within a phase every area of the scratchpad lies apart from every other, at a multiple of 64, with the sizes that the
  * template's row tile gives it; p may be t, since VSMX works in place. Nothing in a scratchpad outlives its phase.

@@ -212,7 +212,8 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
     if (ok && s->rowq) {
         const slx_span *w = s->rowq;
         ok = same(pf, a, "output codes", oc, 0) &&
-             same(pf, w, "input stride", P(w, ROWQ, src_stride), q_cols * 4) && same(pf, w, "input", P(w, ROWQ, src), P(a, ATTENTION, out)) &&
+             same(pf, w, "input stride", P(w, ROWQ, src_stride), q_cols * 4) &&
+             same(pf, w, "input", P(w, ROWQ, src), P(a, ATTENTION, out)) &&
              same(pf, w, "columns", P(w, ROWQ, cols), q_cols);
         oc = P(w, ROWQ, a_codes), os = P(w, ROWQ, a_scales);
     } else if (ok) {

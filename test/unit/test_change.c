@@ -1,5 +1,5 @@
-/* fast runs the program: programs changed on purpose, in a word or in a span's parameters with all the words that follow
- * from them, give the same values or the same FAULT on both machines. On tiny models; the default model has its own. */
+/* fast runs the program: programs changed on purpose, in a word, or in a span's parameters with all the words that
+ * follow from them, give the same values or the same FAULT on both machines. On tiny models. */
 #include "change.h"
 
 typedef struct {
@@ -52,7 +52,7 @@ static void test_words(void **state)
     change_counts n = {0};
     slx_rng rng = {1};
     uint32_t bad = 0;
-    rig_open(&r, named("gqa2-q4_1"));
+    rig_open(&r, named("gqa8-two"));
     while (n.verified - n.illegal < 200 && n.tried < 20000)
         bad += !change_word(&r.prog, &rng, &r.c, &r.before, &n);
     rig_close(&r);
@@ -87,17 +87,17 @@ static void every_parameter(const char *name, uint64_t seed)
 static void test_parameters(void **state)
 {
     (void)state;
-    every_parameter("gqa2-q4_1", 1);
-    every_parameter("mha-hd48", 2);
-    every_parameter("gqa8-two", 3);
+    every_parameter("gqa3-q8_0", 1);
+    every_parameter("mqa-hd48-rot16", 2);
+    every_parameter("one-head-hd64", 3);
 }
 
-/* A change that both machines understand stays fused: eps, the score scale, another layer's weights, q and k swapped. */
+/* A change that the kernels understand stays fused: eps, the score scale, the rope style, k's weights for q. */
 static void test_still_fused(void **state)
 {
     (void)state;
     rig r;
-    rig_open(&r, named("deep"));
+    rig_open(&r, named("hd128"));
     const slx_program *p = &r.prog;
     change_counts n = {0};
     uint32_t q = UINT32_MAX, k = UINT32_MAX, changes = 0;
