@@ -188,11 +188,20 @@ static void alloc(slx_fast *f)
     f->items = slx_new(&f->arena, slx_fast_item, f->prog->info.desc.max_items);
     int kv = slx_hbm_kind(f->hbm, SLX_REGION_KV);
     f->kv = f->hbm->mem[kv];
-    f->kv_bytes = f->prog->regions[kv].bytes;
+    f->slots = slx_new(&f->arena, uint32_t, rows);
+    f->covered = slx_new(&f->arena, uint8_t, rows * f->kv_heads);
     for (int i = 0; i < f->n_threads; i++) alloc_thread(f, &f->th[i]);
 }
 
 /* ------------------------------------------------------------------ open */
+
+/* A score is at most 2^(s - 127 + 1 + 64) * d, d <= 4096, times the scale c: a key's scale code is 190 at most. */
+static uint32_t q_scale_max(float c)
+{
+    int exponent = (int)(slx_f32_bits(c) >> 23 & 255) - 127; /* c < 2^(exponent + 1) */
+    int most = 127 + 126 - 1 - 64 - 12 - (exponent < -1 ? 0 : exponent + 1);
+    return most < 0 ? 0 : (uint32_t)most;
+}
 
 static void read_shapes(slx_fast *f)
 {
@@ -219,6 +228,7 @@ static void read_shapes(slx_fast *f)
     f->interleaved = P(s->rope, ROPE, style) == 0;
     uint32_t scale = (uint32_t)P(s->attn, ATTENTION, scale_bits);
     f->attn_scale = scale ? slx_f32_from(scale) : 1.0f; /* AOUT by +0: as it is */
+    f->q_scale_max = q_scale_max(f->attn_scale);
 }
 
 static bool prepare(slx_fast *f, slx_status *st, slx_err *err)

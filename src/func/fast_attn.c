@@ -15,52 +15,15 @@
 enum { BLOCK_ROWS = 192, MATRIX_ROWS = 12 };
 
 typedef struct {
-    const uint8_t *k, *ks, *v, *vs;
+    uint8_t *k, *ks, *v, *vs;
 } page_view;
 
 static page_view page_at(const slx_fast *f, uint32_t layer, uint32_t kv_head, uint32_t page)
 {
     const slx_program_info *in = &f->prog->info;
-    const uint8_t *p =
+    uint8_t *p =
         f->kv + layer * in->kv_layer_stride + kv_head * in->kv_head_stride + page * in->page_stride;
     return (page_view){p, p + 128ull * f->hdp, p + 132ull * f->hdp, p + 260ull * f->hdp};
-}
-
-/* ------------------------------------------------------------------ what the descriptor asks for */
-
-static bool read_item(const slx_fast_run *r, uint32_t i, slx_fast_item *it)
-{
-    const slx_fast *f = r->f;
-    const slx_desc_layout *d = &f->prog->info.desc;
-    uint32_t at = d->off_item + i * 32;
-    *it = (slx_fast_item){slx_desc_u32(r->desc, at, 0), slx_desc_u32(r->desc, at, 1),
-                          slx_desc_u32(r->desc, at, 2), slx_desc_u32(r->desc, at, 3),
-                          slx_desc_u32(r->desc, at, 4)};
-    if (it->rows > d->item_rows || it->row0 >= d->max_rows || it->rows > r->rows ||
-        it->row0 > r->rows - it->rows || it->kv_head >= f->kv_heads || it->page_at > d->max_pages ||
-        it->chunks > d->max_pages - it->page_at ||
-        it->chunks > f->s.attn->param[SLX_ATTENTION_max_chunks])
-        return false;
-    for (uint32_t c = 0; c < it->chunks; c++)
-        if (slx_desc_u32(r->desc, d->off_pages, it->page_at + c) >= d->max_pages) return false;
-    return true;
-}
-
-bool slx_fast_attn_plan(slx_fast_run *r)
-{
-    slx_fast *f = r->f;
-    const slx_desc_layout *d = &f->prog->info.desc;
-    r->items = f->items;
-    r->n_items = 0;
-    for (uint32_t t = 0; t < f->prog->info.n_tiles; t++) {
-        uint32_t first = slx_desc_u32(r->desc, d->off_span, 2 * t),
-                 n = slx_desc_u32(r->desc, d->off_span, 2 * t + 1);
-        if (first > d->max_items || n > d->max_items - first || n > d->max_items - r->n_items) return false;
-        for (uint32_t i = 0; i < n; i++)
-            if (!read_item(r, first + i, &f->items[r->n_items++])) return false;
-    }
-    r->split_heads = r->rows <= SLX_FAST_SMALL_ROWS;
-    return true;
 }
 
 uint32_t slx_fast_attn_units(const slx_fast_run *r)
@@ -70,35 +33,32 @@ uint32_t slx_fast_attn_units(const slx_fast_run *r)
 
 /* ------------------------------------------------------------------ rope, append */
 
-/* Place of an indexed row in the KV region, NULL when it leaves it. */
-static uint8_t *kv_slot(const slx_fast *f, uint64_t base, uint64_t index, uint64_t stride, uint64_t bytes)
-{
-    uint64_t at = base + index * stride;
-    return at + bytes <= f->kv_bytes ? f->kv + at : NULL;
-}
-
+/* Appends row's key and value of one KV head. Also in a step that faults only scales come here that
+ * a quantiser makes: a product over the whole page multiplies what nobody has written since. */
 static bool append_kv(const slx_fast_run *r, slx_fast_thread *th, uint32_t layer, uint32_t row, uint32_t h,
                       const float *cs)
 {
     const slx_fast *f = r->f;
     const slx_program_info *in = &f->prog->info;
-    const slx_desc_layout *d = &in->desc;
     const float *qkv = f->qkv + (size_t)row * f->qkv_cols;
-    uint32_t nb = f->hdp / 32;
-    uint64_t base = layer * in->kv_layer_stride + h * in->kv_head_stride;
-    uint32_t ic = slx_desc_u32(r->desc, d->off_kcode, row), is = slx_desc_u32(r->desc, d->off_kscale, row);
-    uint32_t iv = slx_desc_u32(r->desc, d->off_vscale, row);
-    if (ic == UINT32_MAX || is == UINT32_MAX || iv == UINT32_MAX)
-        return false; /* not written by any host: strict decides */
-    uint8_t *kc = kv_slot(f, base, ic, f->hdp, f->hdp), *ks = kv_slot(f, base + 128ull * f->hdp, is, nb, nb);
-    uint8_t *vc = kv_slot(f, base + 132ull * f->hdp, ic, f->hdp, f->hdp),
-            *vs = kv_slot(f, base + 260ull * f->hdp, iv, 1, 1);
-    if (!kc || !ks || !vc || !vs) return false;
+    uint32_t nb = f->hdp / 32, at = slx_desc_u32(r->desc, in->desc.off_kcode, row), off = at % SLX_PAGE_ROWS;
+    page_view v = page_at(f, layer, h, at / SLX_PAGE_ROWS);
+    uint8_t *kc = v.k + (size_t)off * f->hdp, *ks = v.ks + (size_t)off * nb;
+    uint8_t *vc = v.v + (size_t)off * f->hdp, *vs = v.vs + off;
     bool ok = f->kern->rope_row(qkv + f->off_k + h * f->hd, cs, f->hd, in->n_rot, f->interleaved, th->y);
     ok &= f->kern->quantise_row(th->y, f->hd, (int8_t *)kc, ks);
     ok &= f->kern->quantise_one(qkv + f->off_v + h * f->hd, f->hd, (int8_t *)vc, vs);
     memset(vc + f->hd, 0, f->hdp - f->hd);
     return ok;
+}
+
+/* Whether no score of this query can leave fp32, whatever a page holds. strict multiplies whole
+ * pages and faults on any score that is not finite; the kernels here look at admitted ones. */
+static bool small_enough(const slx_fast *f, const uint8_t *scales, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (scales[i] > f->q_scale_max) return false;
+    return true;
 }
 
 void slx_fast_rope_rows(const slx_fast_run *r, slx_fast_thread *th, uint32_t layer, uint32_t unit0,
@@ -118,6 +78,7 @@ void slx_fast_rope_rows(const slx_fast_run *r, slx_fast_thread *th, uint32_t lay
         size_t at = (size_t)row * f->heads + h;
         th->faulted |= !f->kern->rope_row(q, cs, f->hd, in->n_rot, f->interleaved, th->y);
         th->faulted |= !f->kern->quantise_row(th->y, f->hd, f->q_codes + at * f->hdp, f->q_scales + at * nb);
+        th->unsure |= !small_enough(f, f->q_scales + at * nb, nb);
     }
 }
 
@@ -148,16 +109,6 @@ static limits in_chunk(limits l, uint32_t chunk)
     return c;
 }
 
-static bool finite(const float *t, uint32_t n)
-{
-    uint32_t worst = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t e = slx_f32_bits(t[i]) & 0x7f800000;
-        worst = e > worst ? e : worst;
-    }
-    return worst != 0x7f800000;
-}
-
 /* Output of one head row, o [hdp] after the final division. */
 static void put_head(const slx_fast_run *r, slx_fast_thread *th, uint32_t row, uint32_t head, const float *o)
 {
@@ -177,7 +128,7 @@ static uint32_t probabilities(const slx_fast_run *r, slx_fast_thread *th, const 
     const slx_kern *k = r->f->kern;
     uint32_t used = (c.hi + 31) / 32;
     if (blocks < used) blocks = used;
-    th->faulted |= !finite(t, c.hi) || !k->softmax_chunk(t, SLX_MAX_CHUNK, c.lo, c.hi, th->p, st);
+    th->faulted |= !slx_finite_all(t, c.hi) || !k->softmax_chunk(t, SLX_MAX_CHUNK, c.lo, c.hi, th->p, st);
     if (blocks) th->faulted |= !k->quantise_col(th->p, vs, blocks * 32, pc, ps);
     return used;
 }

@@ -3,6 +3,7 @@
  *   fast.c       open: prove the spans, find the weights, pack them; close
  *   fast_prove.c spans -> the words they claim to be; how the phases of one layer hang together
  *   fast_apart.c areas of a scratchpad and buffers of HBM that a phase uses lie apart
+ *   fast_desc.c  a step's descriptor, held to the form that a host writes
  *   fast_step.c  a step: phases over a thread team          fast_attn.c  rope, KV pages, attention
  *
  * The program's exchange buffers, scratchpads and tiles do not exist here: what lies between two phases is a host
@@ -67,6 +68,7 @@ typedef struct {
     slx_act pact, qact;
     slx_panels kp, vp;
     bool faulted;
+    bool unsure; /* strict may FAULT where this thread did not look */
 } slx_fast_thread;
 
 /* Attention work as the descriptor lists it. */
@@ -106,8 +108,10 @@ struct slx_fast {
     slx_fast_thread th[SLX_FAST_MAX_THREADS];
     uint32_t block_rows;  /* head rows one attention block holds */
     slx_fast_item *items; /* [max_items] */
+    uint32_t *slots;      /* [max_rows] fast_desc.c: rows of pages that a step writes */
+    uint8_t *covered;     /* [max_rows][kv_heads] fast_desc.c: an item has it */
     uint8_t *kv;          /* the KV region */
-    uint64_t kv_bytes;
+    uint32_t q_scale_max; /* the largest scale code of a query whose scores are always finite */
     bool interleaved;
     slx_arena arena;
 };
@@ -121,8 +125,12 @@ typedef struct {
     bool split_heads; /* a small step: threads share the heads of an item too */
 } slx_fast_run;
 
-/* Reads and checks the descriptor's items; false = the step will fault. */
-bool slx_fast_attn_plan(slx_fast_run *r);
+/* Units of a page's index space: K codes 0..127 of it are its positions (program.h). */
+enum { SLX_PAGE_ROWS = 264 };
+
+/* Reads the step's numbers and items into *r. false: the descriptor is none that slx_step_build writes, and what it then
+ * means is for strict to say. */
+bool slx_fast_desc(slx_fast_run *r);
 uint32_t slx_fast_block_rows(const slx_fast *f);
 void slx_fast_rope_rows(const slx_fast_run *r, slx_fast_thread *th, uint32_t layer, uint32_t unit0,
                         uint32_t unit1);
@@ -139,7 +147,17 @@ static inline uint32_t slx_desc_u32(const uint8_t *desc, uint32_t off, uint32_t 
     return v;
 }
 
-/* Largest number of rows a thread takes when n threads share `rows` in groups of 8. */
+static inline bool slx_finite_all(const float *x, size_t n)
+{
+    uint32_t worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t e = slx_f32_bits(x[i]) & 0x7f800000;
+        worst = e > worst ? e : worst;
+    }
+    return worst != 0x7f800000;
+}
+
+/* [*lo, *hi) of n things is thread i's share, in whole units but for the last. */
 static inline void slx_share(uint32_t n, uint32_t unit, int i, int of, uint32_t *lo, uint32_t *hi)
 {
     uint32_t units = (n + unit - 1) / unit;

@@ -86,16 +86,6 @@ static bool product_gateup(const slx_fast_run *r, slx_fast_thread *th, int i, in
     return ok;
 }
 
-static bool finite_rows(const float *x, size_t n)
-{
-    uint32_t worst = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t e = slx_f32_bits(x[i]) & 0x7f800000;
-        worst = e > worst ? e : worst;
-    }
-    return worst != 0x7f800000;
-}
-
 /* x := y + x, norm, quantise, for rows [lo, hi) of the given copy of x. codes and scales are the copy's too. */
 static bool residual_norm(const slx_fast *f, slx_fast_thread *th, float *x, const float *y, size_t y_stride,
                           const float *w, float eps, uint32_t lo, uint32_t hi, int8_t *codes, uint8_t *scales)
@@ -126,17 +116,16 @@ static const slx_act *residual_phase(const slx_fast_run *r, slx_fast_thread *th,
     return prepared(r, th, i, n, r->rows, f->kblk_d, f->codes, f->scales);
 }
 
-static bool embed_row(const slx_fast_run *r, uint32_t row, float *x)
+/* Uses the thread's rows of codes, which a step needs only after this. */
+static bool embed_row(const slx_fast_run *r, slx_fast_thread *th, uint32_t row, float *x)
 {
     const slx_fast *f = r->f;
     const slx_weight *w = f->emb;
     uint32_t token = slx_desc_u32(r->desc, f->prog->info.desc.off_token, row);
-    uint8_t codes[32 * 1024], scales[2 * 1024];
-    uint16_t m[1024];
-    if (token >= w->n_pad || w->kblk > 1024) return false;
-    bool has_m = w->fmt == SLX_FMT_q4sm;
-    if (slx_import_rows(f->model, w, token, 1, codes, scales, has_m ? m : NULL, NULL) != SLX_OK) return false;
-    return slx_block_values(w->fmt, codes, scales, has_m ? (const uint8_t *)m : NULL, f->d, x);
+    uint8_t *codes = (uint8_t *)th->codes, *scales = th->scales, *m = scales + 2 * (size_t)w->kblk;
+    uint16_t *m16 = w->fmt == SLX_FMT_q4sm ? (uint16_t *)(void *)m : NULL;
+    return slx_import_rows(f->model, w, token, 1, codes, scales, m16, NULL) == SLX_OK &&
+           slx_block_values(w->fmt, codes, scales, m16 ? m : NULL, f->d, x);
 }
 
 static const slx_act *embed_phase(const slx_fast_run *r, slx_fast_thread *th, int i, int n)
@@ -145,7 +134,7 @@ static const slx_act *embed_phase(const slx_fast_run *r, slx_fast_thread *th, in
     uint32_t lo = 0, hi = r->rows;
     if (!is_small(r)) slx_share(r->rows, 8, i, n, &lo, &hi);
     float *x = is_small(r) ? th->x : f->x;
-    for (uint32_t k = lo; k < hi; k++) th->faulted |= !embed_row(r, k, x + (size_t)k * f->d);
+    for (uint32_t k = lo; k < hi; k++) th->faulted |= !embed_row(r, th, k, x + (size_t)k * f->d);
     return residual_phase(r, th, i, n, NULL, 0, f->layers[0].attn_norm, f->eps_embed);
 }
 
@@ -214,10 +203,6 @@ static void head_phase(const slx_fast_run *r, slx_fast_thread *th, int i, int n)
         th->act.rows = count;
         for (uint32_t k = 0; k < count; k++) {
             uint32_t row = slx_desc_u32(r->desc, in->desc.off_sample, s0 + k);
-            if (row >= r->rows) {
-                th->faulted = true;
-                row = 0;
-            }
             memcpy(th->head_codes + (size_t)k * f->kblk_d * 32, codes + (size_t)row * f->kblk_d * 32,
                    f->kblk_d * 32);
             memcpy(th->head_scales + (size_t)k * f->kblk_d, scales + (size_t)row * f->kblk_d, f->kblk_d);
@@ -229,7 +214,7 @@ static void head_phase(const slx_fast_run *r, slx_fast_thread *th, int i, int n)
         float *out = logits + (size_t)s0 * in->vocab_pad + (size_t)lo * SLX_PANEL_ROWS;
         slx_panel_mul(&f->head, &th->act, lo, hi - lo, out, in->vocab_pad, th->scratch);
         for (uint32_t k = 0; k < count; k++)
-            th->faulted |= !finite_rows(out + (size_t)k * in->vocab_pad, (size_t)(hi - lo) * SLX_PANEL_ROWS);
+            th->faulted |= !slx_finite_all(out + (size_t)k * in->vocab_pad, (size_t)(hi - lo) * SLX_PANEL_ROWS);
     }
 }
 
@@ -238,35 +223,22 @@ static void run_thread(void *arg, int i, int n)
     const slx_fast_run *r = arg;
     slx_fast *f = r->f;
     slx_fast_thread *th = &f->th[i];
-    th->faulted = false;
+    th->faulted = th->unsure = false;
     const slx_act *act = embed_phase(r, th, i, n);
     for (uint32_t l = 0; l < f->prog->info.n_layers; l++) layer(r, th, i, n, l, act, &act);
     head_phase(r, th, i, n);
 }
 
-/* The descriptor's run-time values, held to the limits the program checks them against. */
-static bool limits_hold(const slx_fast *f, const uint8_t *desc, uint32_t rows, uint32_t samples)
-{
-    const slx_desc_layout *d = &f->prog->info.desc;
-    if (rows > d->max_rows || samples > d->max_samples) return false;
-    for (uint32_t k = 0; k < rows; k++) {
-        uint32_t token = slx_desc_u32(desc, d->off_token, k), pos = slx_desc_u32(desc, d->off_position, k);
-        if (token >= f->prog->info.vocab_pad || pos >= f->prog->info.max_context) return false;
-    }
-    return true;
-}
-
 slx_status slx_fast_step(slx_fast *f)
 {
-    int desc = slx_hbm_kind(f->hbm, SLX_REGION_DESC);
-    slx_fast_run r = {.f = f, .desc = f->hbm->mem[desc]};
-    r.rows = slx_desc_u32(r.desc, f->prog->info.desc.off_header, 0);
-    r.samples = slx_desc_u32(r.desc, f->prog->info.desc.off_header, 1);
-    if (!limits_hold(f, r.desc, r.rows, r.samples)) return SLX_EFAULT;
+    slx_fast_run r = {.f = f};
+    bool faulted = false;
+    if (!slx_fast_desc(&r)) return SLX_EUNSUPPORTED;
     if (r.rows == 0) return SLX_OK;
-    if (!slx_fast_attn_plan(&r)) return SLX_EFAULT;
     slx_team_run(f->team, run_thread, &r);
-    for (int i = 0; i < f->n_threads; i++)
-        if (f->th[i].faulted) return SLX_EFAULT;
-    return SLX_OK;
+    for (int i = 0; i < f->n_threads; i++) {
+        if (f->th[i].unsure) return SLX_EUNSUPPORTED;
+        faulted |= f->th[i].faulted;
+    }
+    return faulted ? SLX_EFAULT : SLX_OK;
 }

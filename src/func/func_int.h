@@ -104,7 +104,8 @@ typedef struct slx_fast slx_fast;
 slx_status slx_fast_open(slx_fast **out, slx_hbm *hbm, const slx_program *p, const slx_chip *c,
                          const slx_model *m, const slx_machine_options *opt, slx_err *err);
 void slx_fast_close(slx_fast *f);
-/* SLX_OK done; SLX_EFAULT a step faulted (the caller reruns it by strict to name it). */
+/* SLX_OK done; SLX_EFAULT the step faults (the caller reruns it by strict to name it); SLX_EUNSUPPORTED the step is not
+ * for fused kernels: strict decides. In all three the step can be run again: its inputs are as they were. */
 slx_status slx_fast_step(slx_fast *f);
 /* NULL when the whole program runs fused; else why not, and the caller runs it instruction by instruction. */
 const char *slx_fast_refusal(const slx_fast *f);

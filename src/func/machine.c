@@ -77,16 +77,15 @@ uint8_t *slx_machine_desc(slx_machine *m)
 slx_status slx_machine_step(slx_machine *m, slx_fault *fault, slx_err *err)
 {
     memset(fault, 0, sizeof *fault);
-    slx_status st = SLX_EFAULT;
+    slx_status by_fast = SLX_EUNSUPPORTED;
     if (m->fast && !slx_fast_refusal(m->fast)) {
-        st = slx_fast_step(m->fast);
-        if (st == SLX_OK) return SLX_OK;
-        SLX_TRY(
-            load_strict(m, err)); /* the step overwrote none of its inputs: run it again to name the fault */
+        by_fast = slx_fast_step(m->fast);
+        if (by_fast == SLX_OK) return SLX_OK;
+        /* the step overwrote none of its inputs: run it again, to name the fault or for what only strict decides */
+        SLX_TRY(load_strict(m, err));
     }
-    st = slx_strict_step(&m->strict, fault);
-    if (st == SLX_OK && m->fast && !slx_fast_refusal(m->fast))
-        SLX_BUG("fast faulted in a step that strict completes");
+    slx_status st = slx_strict_step(&m->strict, fault);
+    if (st == SLX_OK && by_fast == SLX_EFAULT) SLX_BUG("fast faulted in a step that strict completes");
     if (st != SLX_OK)
         slx_fail(err, st, m->prog->info.model_name, 0, 0, "tile %u, pc %u, instruction %llu: %s: %s",
                  fault->tile, fault->pc, (unsigned long long)fault->index, slx_fault_text(fault->cause),
