@@ -20,17 +20,20 @@ typedef struct {
     struct { const char *node; double reticle_mm2, vdd_v; } process;
     struct { uint32_t x, y, enabled; double clock_ghz; } grid;   /* tiles = enabled */
     struct {
-        uint32_t spm_kib, spm_banks, bank_bytes_clk, acc_kib, queue_depth, tokens, token_max, registers;
+        uint32_t spm_kib, spm_banks, bank_bytes_clk, acc_kib, queue_depth, tokens, token_max, registers,
+            dma_in_flight;
+        double dispatch_cycles, lds_cycles, dma_cycles;
     } tile;
     struct {
         uint32_t m, n, k;                                        /* MACs a clock of INT8: m*n*k */
+        uint32_t out_lanes;                                      /* 0 = n */
         struct { double w4a8, w8a8, q4s, q8s, bf16; } rate;      /* relative to m*n*k; 0 = absent */
-        double c0_cycles, swap_cycles;
+        double c0_cycles, swap_cycles, c1_cycles, cg_cycles;
     } ten;
     struct { uint32_t lanes; double c2_cycles, smx_per_clk, div_cycles; } vec;
     struct {
-        uint32_t stacks, bits, channels, pch, align_bytes;
-        double gbps_pin, gib, trcd_ns, trp_ns, tras_ns, trefi_us, trfcpb_ns; /* gib: per stack */
+        uint32_t stacks, bits, channels, pch, align_bytes, banks, row_bytes, interleave_bytes;
+        double gbps_pin, gib, trcd_ns, trp_ns, tras_ns, trefi_us, trfcpb_ns, latency_ns; /* gib: per stack */
     } hbm;
     struct { double link_bytes_clk, hop_clk, mm_per_hop; } noc;
     struct { uint32_t ports; double gbps, alpha_ns, switch_ns; } net;   /* ports 0 = no scale-up network */

@@ -1,0 +1,594 @@
+/* sim.c - records through queues, engines and tokens: when each starts and ends.
+ *
+ *   CTL      an instruction a clock; dispatch_clk later it stands in its engine's queue; a full
+ *            queue
+ *            holds CTL until the engine starts its oldest; LDS takes lds_clk and its tokens, since
+ *            registers need its value
+ *   engines  in order, one at a time; LDQ and STQ begin the next transfer a clock later while fewer
+ *            than dma_in_flight are under way (LDX waits for those before it, which may bring its
+ *            indices); ends are in order
+ *   tokens   a wait takes the oldest post; a post on a full counter waits for the wait that makes
+ *            room
+ *   BAR      when every earlier store of its tile is done; ends everywhere hop_clk * diameter after
+ *            the last has come
+ *
+ * Engines of a tile meet only in tokens, so within a tile each instruction's times follow from
+ * times already known, in any order of evaluation. Only memory and links are shared: a transfer
+ * is booked when its start is the earliest of all tiles (a heap). What a booking causes starts
+ * no earlier than it, so bookings happen in order of time.
+ *
+ * Every time is a stamp: cycles, and what they consisted of along the path of what was waited
+ * for, by bound and by span. The parts of a stamp sum to its cycles, so those of the last one
+ * sum to the step. */
+#include "time/time_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SPANS_MAX = 48, N_QUEUES = SLX_N_ENGINES };
+
+/* [0] cycles, [1] the same of the last tile of the class, [2..] cycles by bound, then by span. */
+typedef uint64_t stamp;
+
+typedef struct {
+    slx_tm_rec r;
+    uint32_t *idx; /* owned; NULL unless indexed */
+} entry;
+
+typedef enum { IDLE, REQUEST, POSTING, AT_BAR } engine_state;
+
+typedef struct {
+    entry *ring;         /* [depth] */
+    stamp *disp, *began; /* [depth] stamps: put into the queue; left it */
+    uint64_t head, tail; /* started, dispatched */
+    engine_state state;
+    entry cur;
+    stamp *start, *end; /* of cur */
+    stamp *free;        /* the engine can start its next */
+    stamp *last;        /* end of the one before cur */
+    stamp *flight;      /* [in_flight] ends of the latest transfers */
+    uint64_t transfers;
+    uint64_t busy, token, empty;
+} engine;
+
+typedef struct {
+    uint64_t posted, taken;
+    uint32_t cap;
+    stamp *posts;    /* [cap] of posts not yet taken */
+    uint64_t *takes; /* [token_max] cycles of the latest waits */
+} token;
+
+typedef struct {
+    engine e[N_QUEUES];
+    token tok[SLX_N_TOKENS];
+    stamp *now; /* CTL */
+    slx_tm_rec r;
+    int64_t delta;
+    bool have, spent, waited, done, queued;
+    const uint32_t *idx;
+    uint32_t late_bound, late_span; /* folded: of the transfer the class waited longest for */
+    uint64_t late;
+} tile;
+
+typedef struct {
+    uint64_t t;
+    uint32_t tile, engine;
+} request;
+
+typedef struct {
+    const slx_tm_sim_args *a;
+    tile *tiles;
+    uint32_t n, depth, spans, flight;
+    size_t S; /* words of a stamp */
+    uint32_t token_max;
+    uint64_t dispatch, lds, hop;
+    request *heap;
+    uint32_t n_heap;
+    uint32_t *work, n_work;
+    uint32_t *arrived, *members; /* [n_groups] */
+    uint32_t *sim_of;            /* [walk->n] tile -> index here, or UINT32_MAX */
+    stamp *scratch;
+    uint64_t simulated;
+    slx_arena arena;
+    void *queues; /* all rings; touched as deep as they fill */
+    size_t queue_bytes;
+} sim;
+
+/* ------------------------------------------------------------------ stamps */
+
+static inline void set(const sim *s, stamp *d, const stamp *v)
+{
+    memcpy(d, v, s->S * sizeof *d);
+}
+static inline void later(const sim *s, stamp *d, const stamp *v)
+{
+    uint64_t last = d[1] > v[1] ? d[1] : v[1];
+    if (v[0] > d[0]) set(s, d, v);
+    d[1] = last;
+}
+static inline void add(const sim *s, stamp *d, unsigned bound, uint32_t span, uint64_t cycles)
+{
+    d[0] += cycles;
+    d[1] += cycles;
+    d[2 + bound] += cycles;
+    d[2 + SLX_N_TIME_BOUNDS + (span < s->spans ? span : s->spans)] += cycles;
+}
+
+static stamp *new_stamps(sim *s, uint64_t n)
+{
+    return slx_new(&s->arena, stamp, n * s->S);
+}
+
+/* ------------------------------------------------------------------ heap of transfers */
+
+static bool before(const request *a, const request *b)
+{
+    if (a->t != b->t) return a->t < b->t;
+    return a->tile != b->tile ? a->tile < b->tile : a->engine < b->engine;
+}
+
+static void heap_push(sim *s, request r)
+{
+    uint32_t i = s->n_heap++;
+    for (; i && before(&r, &s->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        s->heap[i] = s->heap[(i - 1) / 2];
+    s->heap[i] = r;
+}
+
+static request heap_pop(sim *s)
+{
+    request top = s->heap[0], r = s->heap[--s->n_heap];
+    uint32_t i = 0;
+    for (uint32_t c; (c = 2 * i + 1) < s->n_heap; i = c) {
+        if (c + 1 < s->n_heap && before(&s->heap[c + 1], &s->heap[c])) c++;
+        if (!before(&s->heap[c], &r)) break;
+        s->heap[i] = s->heap[c];
+    }
+    s->heap[i] = r;
+    return top;
+}
+
+static void wake(sim *s, uint32_t t)
+{
+    if (s->tiles[t].queued) return;
+    s->tiles[t].queued = true;
+    s->work[s->n_work++] = t;
+}
+
+/* ------------------------------------------------------------------ tokens */
+
+static bool tokens_there(const tile *t, const slx_tm_rec *r)
+{
+    for (int i = 0; i < 2; i++)
+        if (r->tok[i] && t->tok[r->tok[i]].posted == t->tok[r->tok[i]].taken) return false;
+    return true;
+}
+
+/* at := no earlier than the posts; they are taken at that time. */
+static void take_tokens(const sim *s, tile *t, const slx_tm_rec *r, stamp *at)
+{
+    for (int i = 0; i < 2; i++) {
+        token *k = &t->tok[r->tok[i]];
+        if (r->tok[i]) later(s, at, k->posts + (k->taken % k->cap) * s->S);
+    }
+    for (int i = 0; i < 2; i++) {
+        token *k = &t->tok[r->tok[i]];
+        if (!r->tok[i]) continue;
+        k->takes[k->taken % s->token_max] = at[0];
+        k->taken++;
+    }
+}
+
+/* A post needs a counter below its maximum; at := no earlier than the wait that makes room.
+ * false: not known yet. */
+static bool room(const sim *s, tile *t, const slx_tm_rec *r, stamp *at)
+{
+    for (int i = 2; i < 4; i++) {
+        token *k = &t->tok[r->tok[i]];
+        if (r->tok[i] && k->posted - k->taken >= s->token_max) return false;
+    }
+    for (int i = 2; i < 4; i++) {
+        token *k = &t->tok[r->tok[i]];
+        if (!r->tok[i] || k->posted < s->token_max) continue;
+        uint64_t open = k->takes[k->posted % s->token_max];
+        if (open > at[0]) add(s, at, SLX_TIME_CONTROL, r->span, open - at[0]);
+    }
+    return true;
+}
+
+static void post(sim *s, token *k, const stamp *at)
+{
+    if (k->posted - k->taken == k->cap) { /* the ring is full: twice the room */
+        uint32_t cap = k->cap ? 2 * k->cap : 2;
+        stamp *p = new_stamps(s, cap);
+        for (uint64_t i = k->taken; i < k->posted; i++)
+            memcpy(p + (i % cap) * s->S, k->posts + (i % k->cap) * s->S, s->S * sizeof *p);
+        k->posts = p;
+        k->cap = cap;
+    }
+    if (!k->takes) k->takes = slx_new(&s->arena, uint64_t, s->token_max);
+    set(s, k->posts + (k->posted % k->cap) * s->S, at);
+    k->posted++;
+}
+
+static void give_tokens(sim *s, tile *t, const slx_tm_rec *r, const stamp *at)
+{
+    for (int i = 2; i < 4; i++)
+        if (r->tok[i]) post(s, &t->tok[r->tok[i]], at);
+}
+
+/* ------------------------------------------------------------------ CTL */
+
+/* The next record of a tile into t->r; false when its stream has ended. */
+static slx_status next_record(sim *s, uint32_t i, slx_err *err)
+{
+    tile *t = &s->tiles[i];
+    slx_tm_walker *w = &s->a->walk->w[s->a->tiles[i]], *l = &s->a->walk->w[s->a->last[i]];
+    while (w->taken * sizeof(slx_tm_rec) == w->recs.len) {
+        bool moved;
+        w->recs.len = w->idx.len = w->taken = 0;
+        if (l != w) l->recs.len = l->idx.len = 0;
+        if (w->halted) return SLX_OK;
+        SLX_TRY(slx_tm_walk_round(s->a->walk, &moved, err));
+    }
+    const slx_tm_rec *r = (const slx_tm_rec *)(const void *)w->recs.ptr + w->taken;
+    t->r = *r;
+    t->idx = r->indexed ? (const uint32_t *)(const void *)w->idx.ptr + r->idx_at : NULL;
+    if (l != w) {
+        const slx_tm_rec *o = (const slx_tm_rec *)(const void *)l->recs.ptr + w->taken;
+        uint64_t a = r->addr, b = o->addr;
+        if (r->indexed && r->rows) {
+            a += t->idx[0] * r->stride;
+            b += ((const uint32_t *)(const void *)l->idx.ptr)[o->idx_at] * o->stride;
+        }
+        t->r.delta = (int64_t)(b - a);
+    }
+    w->taken++;
+    t->have = true;
+    return SLX_OK;
+}
+
+static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
+{
+    tile *t = &s->tiles[i];
+    if (t->done) return false;
+    if (!t->have) {
+        *st = next_record(s, i, err);
+        if (*st != SLX_OK) return false;
+        if (!t->have) {
+            t->done = true;
+            return true;
+        }
+        add(s, t->now, SLX_TIME_CONTROL, t->r.span, t->r.ctl);
+        t->e[SLX_ENG_CTL].busy += t->r.ctl + 1u;
+    }
+    const slx_tm_rec *r = &t->r;
+    engine *ctl = &t->e[SLX_ENG_CTL];
+    if (r->engine == SLX_ENG_CTL) {
+        if (!t->waited) {
+            if (!tokens_there(t, r)) return false;
+            uint64_t was = t->now[0];
+            take_tokens(s, t, r, t->now);
+            ctl->token += t->now[0] - was;
+            add(s, t->now, SLX_TIME_CONTROL, r->span, 1 + (r->op == SLX_OP_LDS ? s->lds : 0));
+            t->waited = true;
+        }
+        if (!room(s, t, r, t->now)) return false;
+        give_tokens(s, t, r, t->now);
+        for (uint32_t k = 0; r->op == SLX_OP_TOK && k < r->rows; k++)
+            post(s, &t->tok[r->group], t->now);
+        t->waited = t->have = false;
+        s->simulated += r->ctl + 1;
+        return true;
+    }
+    engine *e = &t->e[r->engine];
+    if (e->tail - e->head >= s->depth) return false;
+    uint64_t at = e->tail % s->depth, was = t->now[0];
+    if (e->tail >= s->depth) later(s, t->now, e->began + at * s->S);
+    ctl->empty += t->now[0] - was;
+    add(s, t->now, SLX_TIME_CONTROL, r->span, 1);
+    stamp *d = e->disp + at * s->S;
+    set(s, d, t->now);
+    add(s, d, SLX_TIME_CONTROL, r->span, s->dispatch);
+    e->ring[at] = (entry){.r = *r};
+    if (r->indexed) {
+        e->ring[at].idx = slx_xmalloc(r->rows * sizeof(uint32_t) + 1);
+        memcpy(e->ring[at].idx, t->idx, r->rows * sizeof(uint32_t));
+    }
+    e->tail++;
+    t->have = false;
+    s->simulated += r->ctl + 1;
+    return true;
+}
+
+/* ------------------------------------------------------------------ engines */
+
+static bool moves(const slx_tm_rec *r)
+{
+    return r->engine == SLX_ENG_LDQ || (r->engine == SLX_ENG_STQ && r->op != SLX_OP_BAR);
+}
+
+/* The current instruction is over at e->end: posts, and the engine is free. false: no room for a
+ * post yet. */
+static bool finish(sim *s, uint32_t i, engine *e)
+{
+    tile *t = &s->tiles[i];
+    const slx_tm_rec *r = &e->cur.r;
+    if (!room(s, t, r, e->end)) {
+        e->state = POSTING;
+        return false;
+    }
+    give_tokens(s, t, r, e->end);
+    uint64_t from = e->start[0] > e->last[0] ? e->start[0] : e->last[0]; /* transfers overlap */
+    if (r->op == SLX_OP_BAR)
+        e->token += e->end[0] - from;
+    else
+        e->busy += e->end[0] - from;
+    if (moves(r)) {
+        set(s, e->flight + (e->transfers++ % s->flight) * s->S, e->end);
+        set(s, e->free, e->start);
+        add(s, e->free, SLX_TIME_CONTROL, r->span, 1);
+    } else {
+        set(s, e->free, e->end);
+    }
+    set(s, e->last, e->end);
+    e->state = IDLE;
+    if (s->a->opt->event) {
+        const slx_program *p = s->a->prog;
+        slx_time_event ev = {.tile = s->a->tiles[i],
+                             .pc = r->pc,
+                             .op = r->op,
+                             .engine = r->engine,
+                             .span = r->span < p->n_spans ? p->spans[r->span].name : "",
+                             .layer = (int32_t)r->layer - 1,
+                             .start = e->start[0],
+                             .finish = e->end[0]};
+        s->a->opt->event(s->a->opt->event_arg, &ev);
+    }
+    free(e->cur.idx);
+    e->cur.idx = NULL;
+    return true;
+}
+
+/* A transfer whose turn has come. */
+static void transfer(sim *s, uint32_t i, engine *e)
+{
+    const slx_tm_rec *r = &e->cur.r;
+    uint64_t startup = 0, tail = 0, end, start = e->start[0];
+    if (!r->rows) {
+        end = start + 1;
+    } else if (r->op == SLX_OP_MOV) {
+        uint32_t first = (uint32_t)r->addr, count = 1;
+        if (r->group)
+            first = s->a->prog->groups[r->group - 1].first,
+            count = s->a->prog->groups[r->group - 1].count;
+        end = slx_tm_move(s->a->mem, r, s->a->tiles[i], first, count, start, &startup);
+    } else {
+        end = slx_tm_transfer(s->a->mem, r, e->cur.idx, s->a->tiles[i], s->a->far[i],
+                              s->a->copies[i], start, &startup, &tail);
+    }
+    /* What is new since the transfer before: bytes first, then start-up that they did not hide. */
+    uint64_t bytes = end - start > startup ? end - start - startup : 0;
+    set(s, e->end, e->start);
+    later(s, e->end, e->last);
+    uint64_t rest = end > e->end[0] ? end - e->end[0] : 0;
+    uint64_t moving = rest < bytes ? rest : bytes;
+    add(s, e->end, r->bound, r->span, moving);
+    add(s, e->end, r->rows ? SLX_TIME_STARTUP : SLX_TIME_CONTROL, r->span, rest - moving);
+    if (tail >
+        end) { /* the class waits for itself: once, for those that come late find the others gone */
+        uint64_t alone = e->start[1] + startup + bytes;
+        uint64_t last = alone > tail ? alone : tail;
+        last = e->last[1] > last ? e->last[1] : last;
+        tile *t = &s->tiles[i];
+        if (tail - end > t->late)
+            t->late = tail - end, t->late_bound = r->bound, t->late_span = r->span;
+        e->end[1] = last > e->end[0] ? last : e->end[0];
+    }
+    finish(s, i, e);
+}
+
+static void release(sim *s, uint32_t g, uint32_t span)
+{
+    const struct slx_group *gr = &s->a->prog->groups[g];
+    stamp *at = s->scratch;
+    memset(at, 0, s->S * sizeof *at);
+    for (uint32_t k = gr->first; k < gr->first + gr->count; k++)
+        if (s->sim_of[k] != UINT32_MAX) later(s, at, s->tiles[s->sim_of[k]].e[SLX_ENG_STQ].start);
+    add(s, at, SLX_TIME_BARRIERS, span, s->hop * slx_tm_diameter(s->a->chip, gr->first, gr->count));
+    s->arrived[g] = 0;
+    for (uint32_t k = gr->first; k < gr->first + gr->count; k++) {
+        uint32_t i = s->sim_of[k];
+        if (i == UINT32_MAX) continue;
+        engine *e = &s->tiles[i].e[SLX_ENG_STQ];
+        set(s, e->end, at);
+        finish(s, i, e);
+        wake(s, i);
+    }
+}
+
+/* A class is through when its last tile is. */
+static void last_of_class(const sim *s, const tile *t, stamp *at)
+{
+    if (at[1] > at[0]) add(s, at, t->late_bound, t->late_span, at[1] - at[0]);
+    at[1] = at[0];
+}
+
+static bool engine_step(sim *s, uint32_t i, unsigned id)
+{
+    tile *t = &s->tiles[i];
+    engine *e = &t->e[id];
+    if (e->state == POSTING) return finish(s, i, e);
+    if (e->state != IDLE || e->head == e->tail) return false;
+    uint64_t at = e->head % s->depth;
+    const slx_tm_rec *r = &e->ring[at].r;
+    if (!tokens_there(t, r)) return false;
+    stamp *d = e->disp + at * s->S, *start = e->start;
+    set(s, start, e->free);
+    if (moves(r) && e->transfers >= s->flight)
+        later(s, start, e->flight + (e->transfers % s->flight) * s->S);
+    if (!moves(r) || r->op == SLX_OP_LDX) later(s, start, e->last);
+    if (d[0] > start[0]) e->empty += d[0] - start[0];
+    later(s, start, d);
+    uint64_t ready = start[0];
+    take_tokens(s, t, r, start);
+    e->token += start[0] - ready;
+    set(s, e->began + at * s->S, start);
+    e->cur = e->ring[at];
+    e->head++;
+    r = &e->cur.r;
+    if (moves(r)) {
+        e->state = REQUEST;
+        heap_push(s, (request){start[0], i, id});
+    } else if (r->op == SLX_OP_BAR) {
+        e->state = AT_BAR;
+        last_of_class(s, t, start);
+        t->late = 0;
+        if (++s->arrived[r->group - 1] == s->members[r->group - 1])
+            release(s, r->group - 1, r->span);
+    } else {
+        set(s, e->end, start);
+        add(s, e->end, r->bound, r->span, r->busy);
+        finish(s, i, e);
+    }
+    return true;
+}
+
+/* Everything of one tile that follows from what is known. */
+static slx_status tile_run(sim *s, uint32_t i, slx_err *err)
+{
+    static const unsigned order[] = {SLX_ENG_LDQ, SLX_ENG_TEN, SLX_ENG_VEC, SLX_ENG_STQ};
+    slx_status st = SLX_OK;
+    for (bool any = true; any && st == SLX_OK;) {
+        any = false;
+        while (ctl_step(s, i, err, &st)) any = true;
+        for (unsigned k = 0; k < 4; k++)
+            while (engine_step(s, i, order[k])) any = true;
+    }
+    return st;
+}
+
+/* ------------------------------------------------------------------ the step */
+
+static void sim_init(sim *s, const slx_tm_sim_args *a)
+{
+    const slx_chip *c = a->chip;
+    *s = (sim){.a = a,
+               .n = a->n,
+               .depth = c->tile.queue_depth,
+               .flight = c->tile.dma_in_flight,
+               .token_max = a->prog->info.token_max ? a->prog->info.token_max : c->tile.token_max,
+               .dispatch = (uint64_t)(c->tile.dispatch_cycles + 0.5),
+               .lds = (uint64_t)(c->tile.lds_cycles + 0.5),
+               .hop = (uint64_t)(c->noc.hop_clk + 0.5)};
+    s->spans = a->prog->n_spans < SPANS_MAX ? a->prog->n_spans : SPANS_MAX;
+    s->S = 2 + SLX_N_TIME_BOUNDS + s->spans + 1;
+    slx_arena_init(&s->arena);
+    s->tiles = slx_new(&s->arena, tile, s->n);
+    s->heap = slx_new(&s->arena, request, 2 * s->n + 1);
+    s->work = slx_new(&s->arena, uint32_t, s->n);
+    s->arrived = slx_new(&s->arena, uint32_t, a->prog->n_groups + 1);
+    s->members = slx_new(&s->arena, uint32_t, a->prog->n_groups + 1);
+    s->sim_of = slx_new(&s->arena, uint32_t, a->walk->n);
+    s->scratch = new_stamps(s, 2);
+    for (uint32_t k = 0; k < a->walk->n; k++) s->sim_of[k] = UINT32_MAX;
+    const size_t ring = s->depth * sizeof(entry), stamps = s->depth * s->S * sizeof(stamp);
+    s->queue_bytes = (size_t)s->n * N_QUEUES * (ring + 2 * stamps);
+    char *at = s->queues = slx_lazy_alloc(s->queue_bytes);
+    for (uint32_t i = 0; i < s->n; i++) {
+        tile *t = &s->tiles[i];
+        s->sim_of[a->tiles[i]] = i;
+        t->now = new_stamps(s, 1);
+        for (unsigned k = 1; k < N_QUEUES; k++) {
+            engine *e = &t->e[k];
+            if (k == SLX_ENG_NET) continue;
+            e->ring = (entry *)(void *)at, at += ring;
+            e->disp = (stamp *)(void *)at, at += stamps;
+            e->began = (stamp *)(void *)at, at += stamps;
+            e->start = new_stamps(s, 4);
+            e->end = e->start + s->S, e->free = e->end + s->S, e->last = e->free + s->S;
+            e->flight = new_stamps(s, s->flight);
+        }
+    }
+    for (uint32_t g = 0; g < a->prog->n_groups; g++)
+        for (uint32_t k = a->prog->groups[g].first;
+             k < a->prog->groups[g].first + a->prog->groups[g].count; k++)
+            if (k < a->walk->n && s->sim_of[k] != UINT32_MAX) s->members[g]++;
+}
+
+static slx_status stuck(const sim *s, slx_err *err)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        const tile *t = &s->tiles[i];
+        uint32_t pc = UINT32_MAX;
+        if (!t->done) pc = t->r.pc;
+        for (unsigned k = 1; k < N_QUEUES; k++) {
+            const engine *e = &t->e[k];
+            if (e->state != IDLE)
+                pc = e->cur.r.pc;
+            else if (e->head != e->tail)
+                pc = e->ring[e->head % s->depth].r.pc;
+        }
+        if (pc != UINT32_MAX)
+            return slx_fail(err, SLX_EFAULT, s->a->prog->info.model_name, 0, 0,
+                            "tile %u, pc %u: waits for ever", s->a->tiles[i], pc);
+    }
+    return SLX_OK;
+}
+
+static void results(const sim *s, slx_time_result *out)
+{
+    stamp *end = s->scratch, *own = s->scratch + s->S;
+    memset(end, 0, s->S * sizeof *end);
+    for (uint32_t i = 0; i < s->n; i++) {
+        tile *t = &s->tiles[i];
+        set(s, own, t->now);
+        for (unsigned k = 0; k < N_QUEUES; k++) {
+            const engine *e = &t->e[k];
+            if (e->last) later(s, own, e->last);
+            out->engine[k].busy += e->busy * s->a->copies[i];
+            out->engine[k].token += e->token * s->a->copies[i];
+            out->engine[k].empty += e->empty * s->a->copies[i];
+        }
+        last_of_class(s, t, own);
+        later(s, end, own);
+    }
+    out->cycles = end[0];
+    out->simulated = s->simulated;
+    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++) {
+        out->bound[b] = end[2 + b];
+        if (out->bound[b] > out->bound[out->bound_by]) out->bound_by = (slx_time_bound)b;
+    }
+    for (uint32_t k = 0; k < s->spans; k++) out->spans[k].cycles = end[2 + SLX_N_TIME_BOUNDS + k];
+    out->spans[out->n_spans - 1].cycles = end[2 + SLX_N_TIME_BOUNDS + s->spans];
+}
+
+slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_err *err)
+{
+    sim s;
+    slx_status st = SLX_OK;
+    sim_init(&s, a);
+    for (uint32_t i = s.n; i-- > 0;) wake(&s, i);
+    while (st == SLX_OK && (s.n_work || s.n_heap)) {
+        if (s.n_work) {
+            uint32_t i = s.work[--s.n_work];
+            s.tiles[i].queued = false;
+            st = tile_run(&s, i, err);
+            continue;
+        }
+        request r = heap_pop(&s);
+        transfer(&s, r.tile, &s.tiles[r.tile].e[r.engine]);
+        wake(&s, r.tile);
+    }
+    if (st == SLX_OK) st = stuck(&s, err);
+    if (st == SLX_OK) results(&s, out);
+    for (uint32_t i = 0; i < s.n; i++)
+        for (unsigned k = 1; k < N_QUEUES; k++) {
+            engine *e = &s.tiles[i].e[k];
+            for (uint64_t q = e->head; q < e->tail; q++) free(e->ring[q % s.depth].idx);
+            free(e->cur.idx);
+        }
+    slx_lazy_free(s.queues, s.queue_bytes);
+    slx_arena_deinit(&s.arena);
+    return st;
+}

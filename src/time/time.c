@@ -1,0 +1,232 @@
+/* time.c - one step: which tiles to simulate, the simulation, and what it comes to.
+ *
+ *   full      walk + simulate every tile
+ *   folded    walk every tile for counts, energy and a hash of its records without addresses; tiles
+ *             with equal hashes are a class; simulate the first of each, its transfers booked for
+ *             all of them: on the same bytes where first and last tile of the class read the same
+ *             address, else spread evenly between what these two read
+ *
+ * A folded class has two times, of its first tile as if it were alone and of its last behind all
+ * the others; at a BAR they become one, the later.
+ *
+ * Counts and energy never depend on folding; only cycles do. */
+#include "time/time_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *slx_time_bound_name(slx_time_bound b)
+{
+    static const char *const names[] = {
+#define X(n, t) t,
+        SLX_TIME_BOUNDS(X)
+#undef X
+    };
+    return names[b];
+}
+
+const char *slx_time_wire_name(slx_time_wire w)
+{
+    static const char *const names[] = {
+#define X(n, t) t,
+        SLX_TIME_WIRES(X)
+#undef X
+    };
+    return names[w];
+}
+
+void slx_time_result_free(slx_time_result *r)
+{
+    free(r->spans);
+    free(r->layer_fj);
+    r->spans = NULL;
+    r->layer_fj = NULL;
+}
+
+/* ------------------------------------------------------------------ classes */
+
+/* Fewer tiles are always simulated one by one: that is quick, and small classes contend in ways
+ * a pair of times per class does not show. */
+enum { FOLD_FROM = 16 };
+
+typedef struct {
+    uint32_t *tiles, *copies, *last, *far, n;
+} classes;
+
+static void classes_init(classes *c, uint32_t n)
+{
+    uint32_t *p = slx_xcalloc(4 * (size_t)n, sizeof *p);
+    *c = (classes){.tiles = p, .copies = p + n, .last = p + 2 * n, .far = p + 3 * n};
+}
+
+static void every_tile(classes *c, const slx_tm_mem *m, uint32_t n)
+{
+    c->n = n;
+    for (uint32_t i = 0; i < n; i++)
+        c->tiles[i] = c->last[i] = i, c->copies[i] = 1, c->far[i] = m->far[i];
+}
+
+static void by_hash(classes *c, const slx_tm_walk *w, const slx_tm_mem *m)
+{
+    c->n = 0;
+    for (uint32_t i = 0; i < w->n; i++) {
+        uint32_t k = 0;
+        while (k < c->n && memcmp(w->w[c->tiles[k]].hash, w->w[i].hash, sizeof w->w[i].hash) != 0)
+            k++;
+        if (k == c->n) c->tiles[c->n++] = i;
+        c->copies[k]++;
+        c->last[k] = i;
+        if (m->far[i] > c->far[k]) c->far[k] = m->far[i];
+    }
+}
+
+/* ------------------------------------------------------------------ the step */
+
+static slx_status check(const slx_program *p, const slx_chip *c, const uint8_t *desc, slx_err *err)
+{
+    const slx_program_info *in = &p->info;
+    if (!in->n_tiles || in->n_tiles > c->grid.enabled)
+        return slx_fail(err, SLX_EINPUT, in->model_name, 0, 0,
+                        "a program for %u tiles on %s, expected 1 to its %u tiles", in->n_tiles,
+                        c->name, c->grid.enabled);
+    if (in->spm_bytes > c->tile.spm_kib * 1024u)
+        return slx_fail(err, SLX_EINPUT, in->model_name, 0, 0,
+                        "a program for scratchpads of %u bytes on %s, which has %u KiB",
+                        in->spm_bytes, c->name, c->tile.spm_kib);
+    const slx_region *d = slx_program_region(p, SLX_REGION_DESC);
+    if (d && (!desc || d->bytes < in->desc.bytes))
+        return slx_fail(err, SLX_EINPUT, in->model_name, 0, 0,
+                        "found no step descriptor, expected %u bytes", in->desc.bytes);
+    for (uint32_t g = 0; g < p->n_groups; g++)
+        if (p->groups[g].first > in->n_tiles ||
+            p->groups[g].count > in->n_tiles - p->groups[g].first)
+            return slx_fail(err, SLX_EINPUT, in->model_name, 0, 0,
+                            "group %u has tiles the program does not", g);
+    return SLX_OK;
+}
+
+/* The descriptor as long as its region: the walk may read any byte of it. */
+static uint8_t *whole_descriptor(const slx_program *p, const uint8_t *desc)
+{
+    const slx_region *d = slx_program_region(p, SLX_REGION_DESC);
+    if (!d || !desc) return NULL;
+    uint8_t *out = slx_xcalloc(1, d->bytes ? d->bytes : 1);
+    memcpy(out, desc, p->info.desc.bytes);
+    return out;
+}
+
+static slx_status walk_all(slx_tm_walk *w, slx_err *err)
+{
+    for (bool moved = true; moved;) SLX_TRY(slx_tm_walk_round(w, &moved, err));
+    return SLX_OK;
+}
+
+static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_time_options *opt,
+                           slx_time_result *out, slx_tm_counts *counts, slx_err *err)
+{
+    bool fold = opt->folded && w->n >= FOLD_FROM;
+    w->counts = counts;
+    if (fold) {
+        w->hashing = true;
+        SLX_TRY(walk_all(w, err));
+        by_hash(c, w, m);
+        out->n_classes = c->n;
+        fold = !w->crossing; /* bytes from another tile may steer this one: all must be walked */
+        w->counts = NULL;
+        w->hashing = false;
+        slx_tm_walk_reset(w);
+    }
+    if (fold) {
+        for (uint32_t i = 0; i < w->n; i++) w->w[i].absent = true;
+        for (uint32_t k = 0; k < c->n; k++)
+            w->w[c->tiles[k]].absent = w->w[c->last[k]].absent = false;
+    } else {
+        memset(c->tiles, 0, 4 * (size_t)w->n * sizeof *c->tiles);
+        every_tile(c, m, w->n);
+    }
+    out->folded = m->folded = fold;
+    w->keep = true;
+    slx_tm_sim_args a = {.prog = w->prog,
+                         .chip = w->chip,
+                         .walk = w,
+                         .mem = m,
+                         .tiles = c->tiles,
+                         .copies = c->copies,
+                         .last = c->last,
+                         .far = c->far,
+                         .n = c->n,
+                         .opt = opt};
+    return slx_tm_sim_run(&a, out, err);
+}
+
+/* Nothing can be shorter: all bytes at the pins' rate, all products at the full rate of their
+ * formats. */
+static void roofline(const slx_chip *c, const slx_tm_counts *n, slx_time_result *out)
+{
+    double bytes_clk = c->hbm.stacks * (c->hbm.bits * c->hbm.gbps_pin / 8) / c->grid.clock_ghz;
+    out->roofline_hbm = (uint64_t)ceil((double)(n->hbm_read + n->hbm_write) / bytes_clk);
+    out->roofline_ten = (uint64_t)ceil(n->ten_clk / out->n_tiles);
+    out->roofline_cycles =
+        out->roofline_hbm > out->roofline_ten ? out->roofline_hbm : out->roofline_ten;
+}
+
+static void collect(const slx_tm_walk *w, const slx_tm_counts *n, const slx_time_watts *watts,
+                    slx_time_result *out)
+{
+    const slx_chip *c = w->chip;
+    out->seconds = (double)out->cycles / (c->grid.clock_ghz * 1e9);
+    out->macs = n->macs;
+    out->hbm_read_bytes = n->hbm_read, out->hbm_write_bytes = n->hbm_write;
+    out->spm_read_bytes = n->spm_read, out->spm_write_bytes = n->spm_write;
+    memcpy(out->region_read_bytes, n->region_read, sizeof n->region_read);
+    memcpy(out->wire_fj, n->wire_fj, sizeof n->wire_fj);
+    out->wire_fj[SLX_TIME_WIRE_LEAK] = (uint64_t)llround(watts->leak * out->seconds * 1e15);
+    out->wire_fj[SLX_TIME_WIRE_IO] = (uint64_t)llround(watts->io * out->seconds * 1e15);
+    out->static_fj = out->wire_fj[SLX_TIME_WIRE_LEAK] + out->wire_fj[SLX_TIME_WIRE_IO];
+    for (int k = 0; k < SLX_N_TIME_WIRES; k++) out->energy_fj += out->wire_fj[k];
+    for (int e = 0; e < SLX_N_ENGINES; e++) {
+        out->engine[e].insns = n->insns[e];
+        out->engine[e].energy_fj = n->engine_fj[e];
+    }
+    for (uint32_t s = 0; s < out->n_spans; s++) out->spans[s].energy_fj = n->span_fj[s];
+    roofline(c, n, out);
+}
+
+slx_status slx_time_step(const slx_program *p, const slx_chip *c, const uint8_t *desc,
+                         const slx_time_options *opt, slx_time_result *out, slx_err *err)
+{
+    memset(out, 0, sizeof *out);
+    slx_time_watts watts;
+    SLX_TRY(check(p, c, desc, err));
+    if (opt->watts)
+        watts = *opt->watts;
+    else
+        SLX_TRY(slx_time_get_watts(&watts, c, err));
+    uint8_t *copy = whole_descriptor(p, desc);
+    slx_tm_mem mem;
+    slx_tm_walk walk;
+    classes cl;
+    slx_tm_counts counts = {0};
+    slx_tm_mem_init(&mem, c, p->info.n_tiles);
+    slx_tm_walk_init(&walk, p, c, copy, &mem);
+    classes_init(&cl, p->info.n_tiles);
+    out->n_tiles = out->n_classes = p->info.n_tiles;
+    out->n_spans = p->n_spans + 1;
+    out->spans = slx_xcalloc(out->n_spans, sizeof *out->spans);
+    for (uint32_t s = 0; s < p->n_spans; s++)
+        memcpy(out->spans[s].name, p->spans[s].name, sizeof out->spans[s].name);
+    out->n_layers = p->info.n_layers + 1;
+    out->layer_fj = slx_xcalloc(out->n_layers, sizeof *out->layer_fj);
+    counts.span_fj = slx_xcalloc(out->n_spans, sizeof *counts.span_fj);
+    counts.layer_fj = out->layer_fj;
+    slx_status st = simulate(&walk, &mem, &cl, opt, out, &counts, err);
+    if (st == SLX_OK) collect(&walk, &counts, &watts, out);
+    free(counts.span_fj);
+    free(cl.tiles);
+    slx_tm_walk_deinit(&walk);
+    slx_tm_mem_deinit(&mem);
+    free(copy);
+    if (st != SLX_OK) slx_time_result_free(out);
+    return st;
+}

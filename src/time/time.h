@@ -1,0 +1,140 @@
+/* time.h - runs a program for its cycles and its energy, never for its values.
+ *
+ *   slx_time_result r;
+ *   slx_step_build(&p.info, desc, seqs, n, &err);
+ *   slx_time_step(&p, chip, desc, &(slx_time_options){0}, &r, &err);
+ *   ... r.seconds, r.energy_fj, r.bound_by ...
+ *   slx_time_result_free(&r);
+ *
+ * The same program and the same step descriptor that func runs. Every figure comes from the chip
+ * file; what is modelled and what is not stands in docs/timing.md and at the top of sim.c, hbm.c
+ * and cost.c. The result depends on nothing else: not on the host, not on threads. / */
+#ifndef SLX_TIME_H
+#define SLX_TIME_H
+
+#include "chip/chip.h"
+#include "isa/program.h"
+
+/* What the critical path of a step consists of: from the end back to the start through whatever
+ * each instruction waited for. The parts sum to the step's cycles. */
+#define SLX_TIME_BOUNDS(X)                                                                         \
+    X(BARRIERS, "barriers")    /* the network's diameter at BAR; uneven tiles count as their work */ \
+    X(WEIGHTS, "weights (HBM)") /* bytes of the weights region */                                   \
+    X(ATTENTION, "attention")  /* bytes, products and vectors of the attention phase */            \
+    X(EXCHANGE, "exchange (HBM)") /* activations, tables and the descriptor through memory */       \
+    X(STARTUP, "start-up of transfers") /* DMA start, access latency, hops, where not hidden */    \
+    X(TENSOR, "tensor")                                                                            \
+    X(VECTOR, "vector")                                                                            \
+    X(CONTROL, "control") /* issue, dispatch, scalar reads, full counters */
+typedef enum {
+#define X(n, t) SLX_TIME_##n,
+    SLX_TIME_BOUNDS(X)
+#undef X
+    SLX_N_TIME_BOUNDS
+} slx_time_bound;
+const char *slx_time_bound_name(slx_time_bound b);
+
+/* Where a joule goes. */
+#define SLX_TIME_WIRES(X)                                                                          \
+    X(MAC, "multiply-add")  /* integer products */                                                 \
+    X(SUM, "fp32 sums")     /* of TEN: scales, chain, tree */                                      \
+    X(VEC, "vector lanes")                                                                         \
+    X(SRAM, "scratchpad")   /* and accumulators, and fetch of instructions */                      \
+    X(NOC, "network on chip")                                                                      \
+    X(HBM, "memory")                                                                               \
+    X(IO, "links and I/O die") /* by time */                                                       \
+    X(LEAK, "leakage and clock") /* by time */
+typedef enum {
+#define X(n, t) SLX_TIME_WIRE_##n,
+    SLX_TIME_WIRES(X)
+#undef X
+    SLX_N_TIME_WIRES
+} slx_time_wire;
+const char *slx_time_wire_name(slx_time_wire w);
+
+typedef struct {
+    uint64_t insns;
+    uint64_t busy, token, empty; /* cycles over all tiles: running; waiting for a token; nothing in the queue */
+    uint64_t energy_fj;
+} slx_time_engine;
+
+/* A stretch of the program, as the compiler named it. */
+typedef struct {
+    char name[32];
+    uint64_t cycles;    /* of the critical path; all spans sum to the step's cycles */
+    uint64_t energy_fj; /* without what goes by time */
+} slx_time_span;
+
+typedef struct {
+    uint64_t cycles;
+    double seconds;
+    uint32_t n_tiles, n_classes; /* classes of tiles with the same work */
+    bool folded;                 /* one tile of each class was simulated */
+    uint64_t simulated;          /* instructions that went through the queues */
+
+    /* counts: equal to slx_func_count of the same step */
+    uint64_t macs, hbm_read_bytes, hbm_write_bytes;
+    uint64_t spm_read_bytes, spm_write_bytes; /* code and scale planes included, which func leaves out */
+    uint64_t region_read_bytes[SLX_N_REGION_KINDS];
+
+    /* integer femtojoules: wire[], engine[] + static_fj and span[] + static_fj each sum to
+     * energy_fj */
+    uint64_t energy_fj, static_fj;
+    uint64_t wire_fj[SLX_N_TIME_WIRES];
+    slx_time_engine engine[SLX_N_ENGINES];
+
+    uint64_t bound[SLX_N_TIME_BOUNDS]; /* cycles; sum = cycles */
+    slx_time_bound bound_by;
+    uint64_t roofline_cycles; /* no schedule of this step on this chip is shorter */
+    uint64_t roofline_hbm, roofline_ten;
+
+    uint32_t n_spans; /* the program's spans and one more, for words outside all of them */
+    slx_time_span *spans;
+    uint32_t n_layers; /* layer_fj[0]: outside the layers; [1 + l]: layer l; sum + static_fj = energy_fj */
+    uint64_t *layer_fj;
+} slx_time_result;
+
+/* One instruction's stay in its engine, for traces. */
+typedef struct {
+    uint32_t tile, pc;
+    uint8_t op, engine;
+    const char *span; /* borrowed from the program; "" outside spans */
+    int32_t layer;    /* -1 outside the layers */
+    uint64_t start, finish;
+} slx_time_event;
+
+/* What goes by time and not by events: leakage and clock of all dies, links to other chips at their
+ * rate, as in the chip's power sheet. From the chip file and data/. */
+typedef struct {
+    double leak, io;
+} slx_time_watts;
+slx_status slx_time_get_watts(slx_time_watts *out, const slx_chip *c, slx_err *err);
+
+typedef struct {
+    bool folded; /* one tile of each class, memory loaded for all of them; ignored under 16 tiles */
+    void (*event)(void *arg, const slx_time_event *e); /* NULL: none */
+    void *event_arg;
+    const slx_time_watts *watts; /* NULL: slx_time_get_watts */
+} slx_time_options;
+
+/* desc: p->info.desc.bytes of them (may be NULL without a DESC region). The program must have
+ * passed slx_verify for this chip's shape. Refuses what the chip has no engine for; SLX_EFAULT
+ * where the control flow itself faults (LDS above its limit, division by zero, an address in no
+ * region). On SLX_OK the caller frees the result. */
+slx_status slx_time_step(const slx_program *p, const slx_chip *c, const uint8_t *desc, const slx_time_options *opt,
+                         slx_time_result *out, slx_err *err);
+void slx_time_result_free(slx_time_result *r);
+
+/* Events as a trace that Perfetto and chrome://tracing open: a process a tile, a thread an
+ * engine. Microseconds. */
+typedef struct {
+    FILE *out;
+    double clock_ghz;
+    uint64_t n;
+    uint8_t *named;     /* [n_tiles] */
+} slx_time_trace;
+void slx_time_trace_begin(slx_time_trace *t, FILE *out, const slx_program *p, const slx_chip *c);
+void slx_time_trace_event(void *trace, const slx_time_event *e); /* as slx_time_options.event */
+slx_status slx_time_trace_end(slx_time_trace *t, const char *path, slx_err *err);
+
+#endif

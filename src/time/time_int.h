@@ -1,0 +1,173 @@
+/* time_int.h - inside the timing machine.
+ *
+ *   descriptor --walk--> records of one epoch (BAR to BAR) --sim--> finish times
+ *
+ *   walk.c  control flow of every tile in program order -> records, counters, energy
+ *   cost.c  one instruction's figures
+ *   sim.c   records through queues, engines and tokens -> times
+ *   hbm.c   memory and network
+ *   time.c  classes of tiles, the step, the result
+ *   trace.c events for Perfetto
+ *
+ * The walk never asks for a time and the simulation never changes what is walked. */
+#ifndef SLX_TIME_INT_H
+#define SLX_TIME_INT_H
+
+#include "time/time.h"
+
+/* ------------------------------------------------------------------ one instruction */
+
+enum { SLX_TM_TICKS = 256 }; /* ticks of memory and links a clock */
+
+/* An instruction that leaves CTL, or a scalar access. A transfer moves `rows` rows of `bytes`
+ * from addr, addr + stride, ...; or to the addresses `base + idx[k] * stride`, with the indices
+ * at idx_at of the tile's list. */
+typedef struct {
+    uint32_t pc;
+    uint16_t span;   /* n_spans = outside */
+    uint16_t layer;  /* 0 = outside, else 1 + layer */
+    uint8_t op, engine, bound;
+    bool indexed, write;
+    uint8_t tok[4];
+    uint32_t ctl;    /* instructions CTL spent since the record before */
+    uint32_t busy;   /* cycles in the engine, without memory */
+    uint32_t rows, bytes;
+    uint64_t addr, stride;
+    uint64_t link_bytes; /* through the tile's own link */
+    uint32_t group;      /* BAR and multicast: group + 1; MOV: tile of destination */
+    uint32_t idx_at;
+    int64_t delta;       /* folded: step of addr from one tile of the class to the next */
+} slx_tm_rec;
+
+/* Counters of the whole step. */
+typedef struct {
+    uint64_t insns[SLX_N_ENGINES], engine_fj[SLX_N_ENGINES], wire_fj[SLX_N_TIME_WIRES];
+    uint64_t macs, hbm_read, hbm_write, spm_read, spm_write, region_read[SLX_N_REGION_KINDS];
+    uint64_t *span_fj, *layer_fj;
+    double ten_clk; /* MAC clocks of TEN at full use, over all tiles */
+} slx_tm_counts;
+
+/* ------------------------------------------------------------------ places: hbm.c */
+
+typedef struct {
+    const slx_chip *chip;
+    uint32_t stacks, npch;      /* pseudo-channels of a stack */
+    uint32_t shift;             /* log2 of the interleave */
+    uint64_t unit_ticks;        /* of 64 bytes in one pseudo-channel */
+    uint64_t latency_ticks;     /* of an access to idle memory */
+    uint64_t start_ticks;       /* of a transfer */
+    double link_ticks;          /* of a byte */
+    uint64_t hop_ticks;
+    uint16_t *hops;             /* [tile][stack] */
+    uint16_t *far;              /* [tile] most hops to a stack */
+    double *mean;               /* [tile] hops, mean of the stacks */
+    bool folded;
+    uint64_t *pch_free;         /* [stacks * npch] ticks: what the simulated tiles have booked */
+    uint64_t *pch_all;          /* the same with all tiles of their classes (folded) */
+    uint64_t *link_in, *link_out; /* [tile] ticks */
+} slx_tm_mem;
+
+void slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles);
+void slx_tm_mem_deinit(slx_tm_mem *m);
+/* Hops between two tiles. */
+uint32_t slx_tm_hops(const slx_chip *c, uint32_t a, uint32_t b);
+/* Hops across the bounding box of a group of tiles. */
+uint32_t slx_tm_diameter(const slx_chip *c, uint32_t first, uint32_t count);
+/* 64-byte units that [addr, addr+bytes) touches; a partly written one counts twice (read,
+ * modify, write). */
+uint64_t slx_tm_units(uint64_t addr, uint64_t bytes, bool write);
+/* Stack of an address. */
+static inline uint32_t slx_tm_stack(const slx_tm_mem *m, uint64_t addr) {
+    return (uint32_t)((addr >> m->shift) % m->stacks);
+}
+/* A transfer between memory and `tile` that starts at cycle `start`: books memory and link,
+ * returns the cycle of its end. copies: tiles of the class, each with its own transfer (1 when
+ * not folded); this one is served first, as if it were alone of its class. *startup: cycles of
+ * the end that no byte needed. *tail (folded, else 0): the end when all of the class are served,
+ * had all started together. */
+uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx, uint32_t tile, uint32_t far_hops,
+                         uint32_t copies, uint64_t start, uint64_t *startup, uint64_t *tail);
+/* A MOV. */
+uint64_t slx_tm_move(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, uint32_t first, uint32_t count, uint64_t start,
+                     uint64_t *startup);
+
+/* ------------------------------------------------------------------ figures: cost.c */
+
+typedef struct {
+    const slx_chip *chip;
+    double fj_w4a8, fj_w8a8, fj_add, fj_fma, fj_rd, fj_wr, fj_hbm, fj_wire, fj_router; /* the last six: a bit; wire: a hop */
+    double spm_clk; /* bytes of the scratchpad a clock */
+} slx_tm_cost;
+
+/* What one instruction takes, memory and network apart. */
+typedef struct {
+    uint64_t cycles, macs, spm_read, spm_write, acc_bytes;
+    double ten_clk; /* MACs in clocks at the full rate of their format */
+    double mac_fj, sum_fj, vec_fj;
+} slx_tm_work;
+
+void slx_tm_cost_init(slx_tm_cost *k, const slx_chip *c);
+/* v: the operands' values. NULL, or the reason why this chip cannot do it. */
+const char *slx_tm_cost_of(const slx_tm_cost *k, const slx_insn *in, const uint64_t v[SLX_N_OPERANDS], slx_tm_work *w);
+
+/* ------------------------------------------------------------------ control flow: walk.c */
+
+typedef struct {
+    uint32_t first, end, rd;
+    uint64_t n, i;
+} slx_tm_loop;
+
+typedef struct {
+    uint64_t r[SLX_N_REGS];
+    uint32_t id, pc, depth, calls;
+    slx_tm_loop loop[SLX_MAX_LOOP_DEPTH];
+    uint32_t ret[SLX_MAX_CALL_DEPTH];
+    bool halted, at_bar, absent; /* absent: not walked (folded) */
+    uint32_t group, ctl;
+    uint64_t insns;
+    uint8_t *spm;       /* [spm_bytes]; holds what was loaded from the descriptor */
+    uint64_t hash[2];   /* of the records so far, without addresses */
+    slx_buf recs, idx;  /* slx_tm_rec, u32; the epochs not yet taken */
+    size_t taken;       /* records */
+} slx_tm_walker;
+
+typedef struct {
+    const slx_program *prog;
+    const slx_chip *chip;
+    const uint8_t *desc;
+    const slx_region *desc_region;
+    slx_tm_cost cost;
+    const slx_tm_mem *mem;  /* geometry */
+    slx_tm_walker *w;
+    uint32_t n;
+    uint16_t *span_of;      /* [n_insns] */
+    bool *attention;        /* [n_spans + 1] */
+    slx_tm_counts *counts;  /* NULL: not counted */
+    bool keep, hashing;     /* store records; hash them */
+    bool crossing;          /* a tile sent bytes of its scratchpad to another */
+} slx_tm_walk;
+
+void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc, const slx_tm_mem *mem);
+void slx_tm_walk_deinit(slx_tm_walk *k);
+void slx_tm_walk_reset(slx_tm_walk *k);
+/* One epoch of every tile that is not absent; *moved = false when all have halted. */
+slx_status slx_tm_walk_round(slx_tm_walk *k, bool *moved, slx_err *err);
+
+/* ------------------------------------------------------------------ queues and engines: sim.c */
+
+typedef struct {
+    const slx_program *prog;
+    const slx_chip *chip;
+    slx_tm_walk *walk;
+    slx_tm_mem *mem;
+    const uint32_t *tiles;   /* [n] walkers simulated */
+    const uint32_t *copies;  /* [n] tiles each stands for */
+    const uint32_t *last;    /* [n] last tile of its class (deltas); its own when copies is 1 */
+    const uint32_t *far;     /* [n] most hops to a stack in its class */
+    uint32_t n;
+    const slx_time_options *opt;
+} slx_tm_sim_args;
+
+slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_err *err);
+
+#endif

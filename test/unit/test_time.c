@@ -1,0 +1,568 @@
+/* The timing machine against figures worked out by hand from a chip's numbers, against the
+ * functional machine's counts, against bounds no chip can beat, and against itself folded. Chip:
+ * silex-mini without refresh, so that
+ *      64 bytes of a pseudo-channel take 4 clocks, an access 14 + 40, the start of a transfer 24,
+ *   a hop 3
+ *      tile 0 has 2 hops to the stack, its link takes 64 bytes a clock; CTL dispatches the first
+ *   instruction at 1 + 4 */
+#include "chip/silicon.h"
+#include "compile/compile.h"
+#include "func/func.h"
+#include "time/time.h"
+#include "gguf_make.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+/* ------------------------------------------------------------------ small programs */
+
+static slx_chip *mini(void)
+{
+    slx_err err = {0};
+    slx_chip *c;
+    if (slx_chip_load(&c, "silex-mini", &err) != SLX_OK) fail_msg("%s", err.msg);
+    c->hbm.trefi_us = 0;
+    assert_int_equal(c->tile.dma_cycles, 24);
+    assert_int_equal(c->hbm.trcd_ns + c->hbm.latency_ns, 54);
+    return c;
+}
+
+enum { MOST = 4096 };
+typedef struct {
+    slx_time_event e[MOST];
+    uint32_t n;
+} events;
+
+static void record(void *arg, const slx_time_event *e)
+{
+    events *v = arg;
+    if (v->n < MOST) v->e[v->n] = *e;
+    v->n++;
+}
+
+static const char head[] = ".info chip_name=\"silex-mini\" n_tiles=%d spm_bytes=131072 "
+                           "acc_cells=4096 max_m=32 token_max=%d\n"
+                           ".region name=\"w\" kind=weights base=0x1000000 bytes=0x1000000\n"
+                           ".region name=\"x\" kind=exchange base=0x2000000 bytes=0x1000000\n"
+                           ".group name=\"ALL\" first=0 count=%d\n";
+
+/* Runs a program of `tiles` tiles; events of all instructions that are not CTL's. */
+static void run_text(const slx_chip *c, int tiles, int token_max, const char *body, events *ev,
+                     slx_time_result *r)
+{
+    slx_err err = {0};
+    slx_program p;
+    char text[8192];
+    int n = snprintf(text, sizeof text, head, tiles, token_max, tiles);
+    snprintf(text + n, sizeof text - (size_t)n, "%s\nSYS.halt\n", body);
+    if (slx_asm(&p, text, strlen(text), "test", &err) != SLX_OK)
+        fail_msg("%d: %s: %s", err.line, err.msg, err.source);
+    ev->n = 0;
+    slx_time_options opt = {.event = record, .event_arg = ev};
+    if (slx_time_step(&p, c, NULL, &opt, r, &err) != SLX_OK) fail_msg("%s", err.msg);
+    slx_program_free(&p);
+}
+
+static const slx_time_event *find(const events *v, uint32_t tile, unsigned op, uint32_t nth)
+{
+    for (uint32_t i = 0; i < v->n && i < MOST; i++)
+        if (v->e[i].tile == tile && v->e[i].op == op && nth-- == 0) return &v->e[i];
+    fail_msg("no event of opcode 0x%02x on tile %u", op, tile);
+    return NULL;
+}
+
+static void test_single(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned op;
+        uint64_t cycles;
+    } cases[] = {
+        /* one granule: 24 + 54 + 4 * 4 + 6 */
+        {"LD [0], [w], 256, 1, 0, 0", SLX_OP_LD, 100},
+        /* 16 granules in 16 pseudo-channels, 64 clocks of link: 24 + 54 + 64 + 6 */
+        {"LD [0], [w], 4096, 1, 0, 0", SLX_OP_LD, 148},
+        /* the same bytes in 16 rows */
+        {"LD [0], [w], 256, 16, 256, 256", SLX_OP_LD, 148},
+        /* 16 rows of 64 bytes in one pseudo-channel: 24 + 54 + 16 * 4 + 6 */
+        {"LD [0], [w], 64, 16, 4096, 64", SLX_OP_LD, 148},
+        /* 64 bytes across two units: 8 clocks */
+        {"LD [0], [w+32], 64, 1, 0, 0", SLX_OP_LD, 92},
+        {"LD [0], [w], 0, 1, 0, 0", SLX_OP_LD, 1},
+        /* write: 24 + 16 + 54 + 6 */
+        {"ST [x], [0], 256, 1, 0, 0", SLX_OP_ST, 100},
+        /* half a unit is read first: 24 + 2 * 4 + 54 + 6 */
+        {"ST [x], [0], 32, 1, 0, 0", SLX_OP_ST, 92},
+        /* three indices, 256 bytes apart: 24 + 54 + 4 + 6 */
+        {"STS.u32 [0], 3\nSTS.u32 [4], 9\nSTS.u32 [8], 4\nLDX [64], [w], [0], 3, 64, 256",
+         SLX_OP_LDX, 88},
+        /* 24 + 1*1*(1 + 1) + 32 - 1 */
+        {"MM.mxint8.mxint8 acc0, [0], [64], [128], (2,4), (1,1) INIT", SLX_OP_MM, 57},
+        /* 24 + 8 * 2 * (3 + 1) + 32 - 8 */
+        {"MM.mxint8.mxint8 acc0, [0], [4096], [8192], (32,32), (3,3) INIT", SLX_OP_MM, 112},
+        /* a quarter of the rate, four segments: 24 + 1 * 2 * (16 * 4 + 4) + 31 */
+        {"MM.q4s.mxint8 acc0, [0], [4096], [8192], (1,32), (16,16) INIT G=4", SLX_OP_MM, 191},
+        /* 8 + 3 */
+        {"AADD acc0, acc64, acc128, 40", SLX_OP_AADD, 11},
+        {"AADD acc0, acc0, acc0, 0", SLX_OP_AADD, 1},
+        {"AOUT.fp32 [0], acc0, (2,4), 16, 0.0", SLX_OP_AOUT, 9},
+        /* 12 + 2, 12 + 3 * 4, 12 + 128 / 8, 12 + 4 + 5 */
+        {"VUN.fill [0], (1,32), <0,0,0>, 0.5", SLX_OP_VUN, 14},
+        {"VCVT.mxint8.f32 [0], [1024], [2048], (2,32), <0,0,0>", SLX_OP_VCVT, 24},
+        {"VSMX [0], [1024], [2048], [4096], (1,128), 0 H=1", SLX_OP_VSMX, 28},
+        {"VRED.sum [0], [1024], (1,64), <0,0,0>", SLX_OP_VRED, 21},
+        /* 2 columns of x: 12 + 14 * 1 */
+        {"VBIN.div.full [0], [64], [128], (1,2), <0,0,0>", SLX_OP_VBIN, 26},
+        /* two hops: 24 + 2 + 6 */
+        {"MOV [0], 3, [128], 128, 1, (0,0)", SLX_OP_MOV, 32},
+    };
+    slx_chip *c = mini();
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        slx_time_result r;
+        run_text(c, cases[i].op == SLX_OP_MOV ? 4 : 1, 15, cases[i].text, ev, &r);
+        const slx_time_event *e = find(ev, 0, cases[i].op, 0);
+        if (e->finish - e->start != cases[i].cycles)
+            fail_msg("%s: %llu cycles, expected %llu", cases[i].text,
+                     (unsigned long long)(e->finish - e->start),
+                     (unsigned long long)cases[i].cycles);
+        if (cases[i].op != SLX_OP_LDX) {
+            assert_int_equal(e->start, 5);
+            if (cases[i].op != SLX_OP_MOV) assert_int_equal(r.cycles, 5 + cases[i].cycles);
+        }
+        slx_time_result_free(&r);
+    }
+    free(ev);
+    slx_chip_free(c);
+}
+
+static void test_scratchpad_width(void **state)
+{
+    (void)state;
+    slx_chip *c = mini();
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    slx_time_result r;
+    c->tile.spm_banks = 1;
+    c->tile.bank_bytes_clk = 1; /* 2 * 128 bytes read, 128 written, one a clock */
+    run_text(c, 1, 15, "VBIN.add.full [0], [1024], [2048], (1,32), <0,0,0>", ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_VBIN, 0)->finish, 5 + 384);
+    slx_time_result_free(&r);
+    free(ev);
+    slx_chip_free(c);
+}
+
+static void test_contention(void **state)
+{
+    (void)state;
+    slx_chip *c = mini();
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    slx_time_result r;
+    c->noc.link_bytes_clk = 4096;
+    c->noc.hop_clk = 0;
+    /* 64 KiB at 256 bytes a clock = 256 clocks; each tile its own */
+    static const char own[] = "ALU.mul r5, r1, 0x10000\nLI r6, 0x1000000\nALU.add r5, r5, r6\nLD "
+                              "[0], [r5], 65536, 1, 0, 0";
+    static const int tiles[] = {1, 2, 4};
+    for (int i = 0; i < 3; i++) {
+        run_text(c, tiles[i], 15, own, ev, &r);
+        assert_int_equal(r.cycles, 5 + 3 + 24 + 54 + 256 * tiles[i]);
+        assert_int_equal(r.roofline_hbm, 256 * tiles[i]);
+        assert_int_equal(r.bound_by, SLX_TIME_WEIGHTS);
+        slx_time_result_free(&r);
+    }
+    /* the same 256 bytes for all: one pseudo-channel, 16 clocks each */
+    run_text(c, 4, 15, "LD [0], [w], 256, 1, 0, 0", ev, &r);
+    for (uint32_t t = 0; t < 4; t++)
+        assert_int_equal(find(ev, t, SLX_OP_LD, 0)->finish, 5 + 24 + 54 + 16 * (t + 1));
+    slx_time_result_free(&r);
+    /* refresh takes its share: 5.1 % */
+    c->hbm.trefi_us = 3.9;
+    run_text(c, 1, 15, own, ev, &r);
+    double slow = (double)(r.cycles - 5 - 3 - 24 - 54) / 256;
+    assert_true(fabs(slow - 1 / (1 - 200.0 / 3900)) < 0.01);
+    slx_time_result_free(&r);
+    free(ev);
+    slx_chip_free(c);
+}
+
+static void test_in_flight(void **state)
+{
+    (void)state;
+    slx_chip *c = mini();
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    slx_time_result r;
+    /* 8 loads of 256 bytes from 8 pseudo-channels: one after another, or four at a time a clock
+     * apart */
+    static const char text[] = "LI r6, 0x1000000\nLOOP 8, end, r5\nLD [0], [r6], 256, 1, 0, "
+                               "0\nALU.add r6, r6, 256\nend:\nSYS.nop";
+    c->tile.queue_depth = 16;
+    c->tile.dma_in_flight = 1;
+    run_text(c, 1, 15, text, ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_LD, 7)->finish, 5 + 2 + 8 * 100);
+    slx_time_result_free(&r);
+    c->tile.dma_in_flight = 4;
+    run_text(c, 1, 15, text, ev, &r);
+    /* the fifth starts when the first ends, at 107; it and those behind it are dispatched long
+     * before */
+    assert_int_equal(find(ev, 0, SLX_OP_LD, 0)->finish, 107);
+    assert_int_equal(find(ev, 0, SLX_OP_LD, 1)->start, 9);
+    assert_int_equal(find(ev, 0, SLX_OP_LD, 4)->start, 107);
+    assert_int_equal(find(ev, 0, SLX_OP_LD, 4)->finish, 207);
+    slx_time_result_free(&r);
+    free(ev);
+    slx_chip_free(c);
+}
+
+static void test_queue_depth(void **state)
+{
+    (void)state;
+    slx_chip *c = mini();
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    slx_time_result r;
+    /* eight times 9 clocks on TEN, then VEC */
+    static const char text[] =
+        "LOOP 8, end, r5\nAADD acc0, acc0, acc16, 16\nend:\nVUN.fill [0], (1,32), <0,0,0>, 0.5";
+    c->tile.queue_depth = 16;
+    run_text(c, 1, 15, text, ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_AADD, 7)->finish, 6 + 8 * 9);
+    assert_int_equal(find(ev, 0, SLX_OP_VUN, 0)->start, 10 + 4);
+    slx_time_result_free(&r);
+    /* one place: the last AADD enters when the one before it starts, at 6 + 6 * 9; VEC's is the
+     * next clock */
+    c->tile.queue_depth = 1;
+    run_text(c, 1, 15, text, ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_AADD, 7)->finish, 6 + 8 * 9);
+    assert_int_equal(find(ev, 0, SLX_OP_VUN, 0)->start, 60 + 2 + 4);
+    slx_time_result_free(&r);
+    free(ev);
+    slx_chip_free(c);
+}
+
+static void test_tokens(void **state)
+{
+    (void)state;
+    slx_chip *c = mini();
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    slx_time_result r;
+    run_text(c, 1, 15,
+             "LD [0], [w], 256, 1, 0, 0  post=t1\n"
+             "MM.mxint8.mxint8 acc0, [0], [64], [128], (2,4), (1,1) INIT  wait=t1 post=t2\n"
+             "VUN.fill [4096], (1,32), <0,0,0>, 0.5  wait=t2",
+             ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_MM, 0)->start, 105);
+    assert_int_equal(find(ev, 0, SLX_OP_VUN, 0)->start, 162);
+    assert_int_equal(r.cycles, 176);
+    assert_int_equal(r.engine[SLX_ENG_TEN].token, 105 - 6);
+    assert_int_equal(r.engine[SLX_ENG_VEC].token, 162 - 7);
+    assert_int_equal(r.engine[SLX_ENG_TEN].busy, 57);
+    /* the critical path: dispatch 5; start-up 24 + 54 + 6; 16 of bytes; 57; 14 */
+    assert_int_equal(r.bound[SLX_TIME_CONTROL], 5);
+    assert_int_equal(r.bound[SLX_TIME_STARTUP], 84);
+    assert_int_equal(r.bound[SLX_TIME_WEIGHTS], 16);
+    assert_int_equal(r.bound[SLX_TIME_TENSOR], 57);
+    assert_int_equal(r.bound[SLX_TIME_VECTOR], 14);
+    assert_int_equal(r.bound_by, SLX_TIME_STARTUP);
+    slx_time_result_free(&r);
+    /* VEC posts every 13 clocks, TEN takes every 192: the 18th post waits for the third take, as
+     * a counter holds 15 */
+    c->tile.queue_depth = 32;
+    run_text(c, 1, 15,
+             "LOOP 18, end, r5\n"
+             "VUN.fill [65536], (1,16), <0,0,0>, 0.5  post=t1\n"
+             "MM.mxint8.mxint8 acc0, [0], [16384], [32768], (32,32), (8,8) INIT  wait=t1\n"
+             "end: SYS.nop",
+             ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_MM, 0)->start, 6 + 13);
+    assert_int_equal(find(ev, 0, SLX_OP_VUN, 16)->finish, 6 + 17 * 13);
+    assert_int_equal(find(ev, 0, SLX_OP_VUN, 17)->finish, 6 + 13 + 2 * 192);
+    slx_time_result_free(&r);
+    /* initial credit, and LDS that waits: 4 more clocks before the next dispatch */
+    run_text(c, 1, 15,
+             "TOK t3, 2\n"
+             "VUN.fill [0], (1,32), <0,0,0>, 0.0  wait=t3 post=t1\n"
+             "LDS.u32 r4, [0], 9  wait=t1\n"
+             "AADD acc0, acc0, acc0, 16",
+             ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_VUN, 0)->finish, 6 + 14);
+    assert_int_equal(find(ev, 0, SLX_OP_AADD, 0)->start, 20 + 1 + 4 + 1 + 4);
+    slx_time_result_free(&r);
+    free(ev);
+    slx_chip_free(c);
+}
+
+static void test_barrier(void **state)
+{
+    (void)state;
+    slx_chip *c = mini();
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    slx_time_result r;
+    run_text(c, 4, 15, "BAR g0  post=t1\nLD [0], [w], 0, 0, 0, 0  wait=t1", ev, &r);
+    for (uint32_t t = 0; t < 4; t++) {
+        assert_int_equal(find(ev, t, SLX_OP_BAR, 0)->finish, 5 + 2 * 3);
+        assert_int_equal(find(ev, t, SLX_OP_LD, 0)->start, 11);
+    }
+    assert_int_equal(r.bound[SLX_TIME_BARRIERS], 6);
+    slx_time_result_free(&r);
+    /* tile 2 comes late: its vector work is in everybody's path */
+    run_text(
+        c, 4, 15,
+        "BR.ne r1, 2, on\nVUN.fill [0], (1,320), <0,0,0>, 0.5\n"
+        "VUN.fill [0], (1,320), <0,0,0>, 0.5  post=t2\nBAR g0  wait=t2 post=t1\nBR.eq r1, 2, end\n"
+        "on: BAR g0  post=t1\nend: LD [0], [w], 0, 0, 0, 0  wait=t1",
+        ev, &r);
+    for (uint32_t t = 0; t < 4; t++)
+        assert_int_equal(find(ev, t, SLX_OP_BAR, 0)->finish, 6 + 2 * 32 + 6);
+    assert_int_equal(r.bound[SLX_TIME_VECTOR], 64);
+    slx_time_result_free(&r);
+    /* a store is visible before its tile's BAR starts, and no queue ever jams on it */
+    run_text(c, 4, 15,
+             "ST [x], [0], 256, 1, 0, 0\nBAR g0  post=t1\nLD [0], [w], 0, 0, 0, 0  wait=t1", ev,
+             &r);
+    assert_true(find(ev, 0, SLX_OP_BAR, 0)->start >= find(ev, 0, SLX_OP_ST, 0)->finish);
+    slx_time_result_free(&r);
+    free(ev);
+    slx_chip_free(c);
+}
+
+/* Energy of single instructions from the coefficients of the file. */
+static void test_energy(void **state)
+{
+    (void)state;
+    slx_chip *c = mini();
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    slx_time_result r;
+    run_text(c, 1, 15, "LD [0], [w], 256, 1, 0, 0", ev, &r);
+    assert_int_equal(r.wire_fj[SLX_TIME_WIRE_HBM], 256 * 8 * 4000);
+    assert_int_equal(r.wire_fj[SLX_TIME_WIRE_NOC], 256 * 8 * 2 * (60 + 50)); /* two hops of 1 mm */
+    assert_int_equal(r.wire_fj[SLX_TIME_WIRE_SRAM],
+                     256 * 8 * 80 + 2 * 256 * 70); /* and two fetches */
+    assert_int_equal(r.engine[SLX_ENG_LDQ].energy_fj, 256 * 8 * (4000 + 220 + 80));
+    slx_time_result_free(&r);
+    run_text(c, 1, 15, "MM.q8s.mxint8 acc0, [0], [4096], [8192], (2,32), (3,3) INIT", ev, &r);
+    assert_int_equal(r.macs, 2 * 32 * 96);
+    assert_int_equal(r.wire_fj[SLX_TIME_WIRE_MAC], 2 * 32 * 96 * 45);
+    assert_int_equal(r.wire_fj[SLX_TIME_WIRE_SUM],
+                     2 * 32 * 3 * 600); /* a fused multiply-add a block */
+    assert_int_equal(r.spm_read_bytes, 2 * 3 * 33 + 32 * 3 * 34);
+    slx_time_result_free(&r);
+    /* by time: a watt is 10^6 fJ a clock of 1 GHz; the rest as in the chip's power sheet */
+    slx_constants *k;
+    slx_area area;
+    slx_time_watts w;
+    assert_int_equal(slx_constants_load(&k, NULL), SLX_OK);
+    assert_int_equal(slx_chip_get_area(&area, c, k, NULL), SLX_OK);
+    assert_int_equal(slx_time_get_watts(&w, c, NULL), SLX_OK);
+    assert_true(fabs(w.leak - 0.16 * area.silicon_mm2.mid) < 1e-9);
+    assert_true(w.io == 0);
+    run_text(c, 1, 15, "VUN.fill [0], (1,32), <0,0,0>, 0.5", ev, &r);
+    assert_true(fabs((double)r.wire_fj[SLX_TIME_WIRE_LEAK] - w.leak * 19e6) <= 1);
+    slx_time_result_free(&r);
+    slx_constants_free(k);
+    free(ev);
+    slx_chip_free(c);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    slx_chip *c = mini();
+    c->ten.rate.q4s = 0;
+    static const struct {
+        const char *text;
+        slx_status st;
+        const char *says;
+    } cases[] = {
+        {"LD [0], [0x10], 64, 1, 0, 0", SLX_EFAULT, "outside"},
+        {"ALU.divu r4, r1, r0", SLX_EFAULT, "division"},
+        {"STS.u32 [0], 7\nLDS.u32 r4, [0], 6", SLX_EFAULT, "limit"},
+        {"VUN.fill [0], (1,32), <0,0,0>, 0.5  wait=t1", SLX_EFAULT, "waits for ever"},
+        {"MM.q4s.mxint8 acc0, [0], [4096], [8192], (2,32), (3,3) INIT", SLX_EUNSUPPORTED, "format"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int fold = 0; fold < 2; fold++) {
+            slx_err err = {0};
+            slx_program p;
+            slx_time_result r;
+            char text[2048];
+            int n = snprintf(text, sizeof text, head, 1, 15, 1);
+            snprintf(text + n, sizeof text - (size_t)n, "%s\nSYS.halt\n", cases[i].text);
+            if (slx_asm(&p, text, strlen(text), "test", &err) != SLX_OK)
+                fail_msg("%s: %s", err.msg, err.source);
+            assert_int_equal(
+                slx_time_step(&p, c, NULL, &(slx_time_options){.folded = fold}, &r, &err),
+                cases[i].st);
+            if (!strstr(err.msg, cases[i].says))
+                fail_msg("\"%s\" does not say \"%s\"", err.msg, cases[i].says);
+            if (p.info.n_tiles == 1 && !i) {
+                p.info.n_tiles = 5;
+                assert_int_equal(slx_time_step(&p, c, NULL, &(slx_time_options){0}, &r, &err),
+                                 SLX_EINPUT);
+            }
+            slx_program_free(&p);
+        }
+    slx_chip_free(c);
+}
+
+/* ------------------------------------------------------------------ compiled steps */
+
+typedef struct {
+    const char *name;
+    struct slx_test_model_spec spec;
+} shape;
+static const shape shapes[] = {
+    {"small",
+     {.n_layers = 2,
+      .d_model = 64,
+      .d_ff = 96,
+      .n_heads = 4,
+      .n_kv_heads = 2,
+      .vocab = 300,
+      .seed = 7}},
+    {"wide",
+     {.n_layers = 3,
+      .d_model = 576,
+      .d_ff = 1536,
+      .n_heads = 9,
+      .n_kv_heads = 3,
+      .vocab = 1024,
+      .context = 512,
+      .seed = 8}},
+    {"odd",
+     {.n_layers = 2,
+      .d_model = 416,
+      .d_ff = 704,
+      .n_heads = 13,
+      .n_kv_heads = 13,
+      .vocab = 500,
+      .context = 300,
+      .seed = 9}},
+};
+static const char *const chips[] = {"silex-1", "silex-mini", "silex-one"};
+/* sequences, new rows of each, positions before */
+static const uint32_t steps[][3] = {{1, 1, 20}, {8, 1, 140}, {1, 40, 0}, {3, 20, 100}};
+
+static void describe(const slx_program *p, uint8_t *desc, const uint32_t step[3])
+{
+    slx_err err = {0};
+    uint32_t tokens[64] = {0}, pages[64], n_pages = (step[1] + step[2] + 127) / 128;
+    slx_step_seq seq[16];
+    for (uint32_t i = 0; i < 64; i++) pages[i] = i;
+    for (uint32_t i = 0; i < step[0]; i++)
+        seq[i] = (slx_step_seq){tokens, step[1], step[2], 1, pages + i * n_pages, n_pages};
+    memset(desc, 0, p->info.desc.bytes);
+    if (slx_step_build(&p->info, desc, seq, step[0], &err) != SLX_OK) fail_msg("%s", err.msg);
+}
+
+/* Everything that must hold of a step whatever the chip. */
+static void invariants(const slx_program *p, const uint8_t *desc, const slx_time_result *r,
+                       const char *what)
+{
+    slx_err err = {0};
+    slx_step_counts n;
+    uint64_t parts[6] = {0};
+    if (slx_func_count(p, desc, &n, &err) != SLX_OK) fail_msg("%s", err.msg);
+    assert_int_equal(r->macs, n.macs);
+    assert_int_equal(r->hbm_read_bytes, n.hbm_read_bytes);
+    assert_int_equal(r->hbm_write_bytes, n.hbm_write_bytes);
+    for (int e = 0; e < SLX_N_ENGINES; e++) assert_int_equal(r->engine[e].insns, n.insns[e]);
+    for (int w = 0; w < SLX_N_TIME_WIRES; w++) parts[0] += r->wire_fj[w];
+    for (int e = 0; e < SLX_N_ENGINES; e++) parts[1] += r->engine[e].energy_fj;
+    for (uint32_t s = 0; s < r->n_spans; s++)
+        parts[2] += r->spans[s].energy_fj, parts[3] += r->spans[s].cycles;
+    for (uint32_t l = 0; l < r->n_layers; l++) parts[4] += r->layer_fj[l];
+    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++) parts[5] += r->bound[b];
+    assert_int_equal(parts[0], r->energy_fj);
+    assert_int_equal(parts[1] + r->static_fj, r->energy_fj);
+    assert_int_equal(parts[2] + r->static_fj, r->energy_fj);
+    assert_int_equal(parts[4] + r->static_fj, r->energy_fj);
+    assert_int_equal(parts[3], r->cycles);
+    assert_int_equal(parts[5], r->cycles);
+    if (r->cycles < r->roofline_cycles)
+        fail_msg("%s: %llu cycles beat the roofline", what, (unsigned long long)r->cycles);
+    for (uint32_t l = 2; l < r->n_layers;
+         l++) /* layers do equal work; addresses change hops and units a little */
+        assert_true(fabs((double)r->layer_fj[l] / (double)r->layer_fj[1] - 1) < 0.05);
+}
+
+static void test_steps(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/slx_time_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    uint32_t folded = 0;
+    for (size_t m = 0; m < sizeof shapes / sizeof *shapes; m++) {
+        slx_err err = {0};
+        slx_model *model;
+        struct slx_test_model_spec spec = shapes[m].spec;
+        assert_true(slx_test_write_model(path, &spec));
+        if (slx_model_open(&model, path, &err) != SLX_OK) fail_msg("%s", err.msg);
+        for (size_t k = 0; k < sizeof chips / sizeof *chips; k++) {
+            slx_chip *c;
+            slx_program p;
+            if (slx_chip_load(&c, chips[k], &err) != SLX_OK) fail_msg("%s", err.msg);
+            slx_compile_options opt = {.max_rows = 64, .max_pages = 64};
+            if (slx_compile(&p, model, c, &opt, NULL, NULL, &err) != SLX_OK)
+                fail_msg("%s", err.msg);
+            uint8_t *desc = slx_xcalloc(1, p.info.desc.bytes);
+            for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
+                char what[64];
+                slx_time_result full, fold, again;
+                snprintf(what, sizeof what, "%s on %s, step %zu", shapes[m].name, chips[k], s);
+                describe(&p, desc, steps[s]);
+                if (slx_time_step(&p, c, desc, &(slx_time_options){0}, &full, &err) != SLX_OK)
+                    fail_msg("%s: %s", what, err.msg);
+                if (slx_time_step(&p, c, desc, &(slx_time_options){.folded = true}, &fold, &err) !=
+                    SLX_OK)
+                    fail_msg("%s: %s", what, err.msg);
+                if (slx_time_step(&p, c, desc, &(slx_time_options){0}, &again, &err) != SLX_OK)
+                    fail_msg("%s: %s", what, err.msg);
+                assert_int_equal(full.cycles, again.cycles);
+                assert_int_equal(full.energy_fj, again.energy_fj);
+                assert_memory_equal(full.bound, again.bound, sizeof full.bound);
+                assert_memory_equal(full.engine, again.engine, sizeof full.engine);
+                invariants(&p, desc, &full, what);
+                invariants(&p, desc, &fold, what);
+                assert_memory_equal(full.wire_fj, fold.wire_fj,
+                                    SLX_TIME_WIRE_IO * sizeof full.wire_fj[0]);
+                folded += fold.folded;
+                assert_int_equal(fold.folded, fold.n_tiles >= 16);
+                double off = (double)fold.cycles / (double)full.cycles - 1;
+                if (getenv("SLX_TEST_VERBOSE"))
+                    printf("%-28s full %8llu folded %+.2f %% classes %u of %u, %s\n", what,
+                           (unsigned long long)full.cycles, 100 * off, fold.n_classes, fold.n_tiles,
+                           slx_time_bound_name(full.bound_by));
+                if (fabs(off) > 0.03) fail_msg("%s: folded %+.2f %% off", what, 100 * off);
+                slx_time_result_free(&full);
+                slx_time_result_free(&fold);
+                slx_time_result_free(&again);
+            }
+            free(desc);
+            slx_program_free(&p);
+            slx_chip_free(c);
+        }
+        slx_model_close(model);
+    }
+    unlink(path);
+    assert_true(folded >= 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_single),      cmocka_unit_test(test_scratchpad_width),
+        cmocka_unit_test(test_contention),  cmocka_unit_test(test_in_flight),
+        cmocka_unit_test(test_queue_depth), cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_barrier),     cmocka_unit_test(test_energy),
+        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_steps),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
