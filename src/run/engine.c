@@ -6,6 +6,24 @@
 
 #include "verify/verify.h"
 
+/* The shapes in a program's header are the model's: what the host reads and writes is sized by them. */
+static slx_status check_shape(const slx_program_info *in, const slx_model *m, const char *path, slx_err *err)
+{
+    const slx_hparams *hp = &m->hp;
+    const struct {
+        const char *name;
+        uint32_t found, expected;
+    } row[] = {{"n_layers", in->n_layers, hp->n_layers},       {"d_model", in->d_model, hp->d_model},
+               {"d_ff", in->d_ff, hp->d_ff},                   {"n_heads", in->n_heads, hp->n_heads},
+               {"n_kv_heads", in->n_kv_heads, hp->n_kv_heads}, {"head_dim", in->head_dim, hp->head_dim},
+               {"n_rot", in->n_rot, hp->n_rot},                {"vocab", in->vocab, hp->vocab}};
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++)
+        if (row[i].found != row[i].expected)
+            return slx_fail(err, SLX_EINPUT, path, 0, 0, "info: %s is %u, the model has %u", row[i].name,
+                            row[i].found, row[i].expected);
+    return SLX_OK;
+}
+
 /* Compiles, or reads and proves, the program. */
 static slx_status get_program(slx_engine *e, const slx_engine_options *opt, slx_err *err)
 {
@@ -25,7 +43,7 @@ static slx_status get_program(slx_engine *e, const slx_engine_options *opt, slx_
         return slx_fail(err, SLX_EINPUT, opt->program_path, 0, 0,
                         "compiled for another model (%s), expected one compiled for %s",
                         e->prog.info.model_name, opt->model_path);
-    return SLX_OK;
+    return check_shape(&e->prog.info, e->model, opt->program_path, err);
 }
 
 slx_status slx_engine_open(slx_engine **out, const slx_engine_options *opt, slx_err *err)
@@ -133,12 +151,16 @@ static void grow(slx_seq *s, uint32_t length)
 }
 
 /* Everything a step could be refused for, before anything changes. */
-static slx_status check_batch(const slx_engine *e, const slx_batch_entry *b, uint32_t n, slx_err *err)
+static slx_status check_batch(slx_engine *e, const slx_batch_entry *b, uint32_t n, slx_err *err)
 {
     const slx_program_info *in = &e->prog.info;
     uint64_t rows = 0, samples = 0, pages = 0;
     const char *name = in->model_name;
+    e->batch++;
     for (uint32_t i = 0; i < n; i++) {
+        if (b[i].seq->batch == e->batch)
+            return slx_fail(err, SLX_EINPUT, name, 0, 0, "found a sequence twice in one step");
+        b[i].seq->batch = e->batch;
         if (!b[i].n || b[i].n_logits > b[i].n)
             return slx_fail(err, SLX_EINPUT, name, 0, 0,
                             "found %u new tokens and %u logit rows of a sequence", b[i].n, b[i].n_logits);

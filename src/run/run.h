@@ -54,8 +54,8 @@ typedef struct {
     const float *logits; /* out: [n_logits][vocab_pad], valid until the next step; NULL when n_logits is 0 */
 } slx_batch_entry;
 
-/* One step. Refuses (SLX_EINPUT) what exceeds the program's rows, samples, sequences, context, or the free pages,
- * and then changes nothing. Every logit row is added to its sequence's digest. */
+/* One step. Refuses (SLX_EINPUT) what exceeds the program's rows, samples, sequences, context, or the free pages, and
+ * a sequence that comes twice, and then changes nothing. Every logit row is added to its sequence's digest. */
 slx_status slx_engine_step(slx_engine *e, slx_batch_entry *batch, uint32_t n, slx_err *err);
 
 /* A prompt in chunks of at most `chunk` rows (0 = the program's maximum); logits of the last position as above. Looks at

@@ -171,6 +171,9 @@ static void refusals_change_nothing(void **state)
                                 {.seq = b, .tokens = t, .n = 1},
                                 {.seq = c, .tokens = t, .n = 1}};
     assert_int_equal(slx_engine_step(e, three, 3, &err), SLX_EINPUT);
+    slx_batch_entry twice[2] = {{.seq = b, .tokens = t, .n = 1}, {.seq = b, .tokens = t, .n = 1}};
+    assert_int_equal(slx_engine_step(e, twice, 2, &err), SLX_EINPUT);
+    assert_non_null(strstr(err.msg, "twice"));
     /* one page is left: two new sequences do not fit */
     slx_batch_entry two[2] = {{.seq = b, .tokens = t, .n = 1}, {.seq = c, .tokens = t, .n = 1}};
     assert_int_equal(slx_engine_step(e, two, 2, &err), SLX_EINPUT);
@@ -204,6 +207,37 @@ static void other_files(void **state)
     assert_int_equal(slx_engine_open(&e, &o, &err), SLX_EINPUT);
     assert_string_equal(err.file, "examples/hello.s");
     assert_null(e);
+}
+
+/* A program's header says which shapes its tables and rows have: they are the model's, or it does not run. */
+static void program_of_another_shape(void **state)
+{
+    (void)state;
+    char model[] = "/tmp/silex-run-XXXXXX", path[] = "/tmp/silex-run-XXXXXX";
+    int fd[2] = {mkstemp(model), mkstemp(path)};
+    assert_true(fd[0] >= 0 && fd[1] >= 0);
+    close(fd[0]);
+    close(fd[1]);
+    assert_true(slx_test_write_model(model, &spec));
+    slx_engine *e = NULL;
+    slx_err err = {0};
+    slx_engine_options o = {.model_path = model, .chip = "silex-mini"};
+    assert_int_equal(slx_engine_open(&e, &o, NULL), SLX_OK);
+    o.program_path = path;
+    for (int i = 0; i < 4; i++) {
+        slx_program p = *slx_engine_program(e);
+        uint32_t *field[] = {&p.info.n_rot, &p.info.vocab, &p.info.n_heads, &p.info.max_context};
+        *field[i] -= 2;
+        assert_int_equal(slx_program_write(&p, path, NULL), SLX_OK);
+        slx_engine *other = NULL;
+        slx_status st = slx_engine_open(&other, &o, &err);
+        slx_engine_close(other);
+        assert_int_equal(st, i < 3 ? SLX_EINPUT : SLX_OK); /* the context is the program's own */
+        if (st) assert_non_null(strstr(err.msg, "the model has"));
+    }
+    slx_engine_close(e);
+    unlink(model);
+    unlink(path);
 }
 
 /* ------------------------------------------------------------------ generation */
@@ -344,6 +378,7 @@ int main(void)
         cmocka_unit_test(batch_of_sequences),
         cmocka_unit_test(refusals_change_nothing),
         cmocka_unit_test(other_files),
+        cmocka_unit_test(program_of_another_shape),
         cmocka_unit_test(greedy),
         cmocka_unit_test(ends_with_the_context),
         cmocka_unit_test(perplexity_rule),
