@@ -118,8 +118,7 @@ static inline bool change_agree(const slx_program *p, const change_case *c,
     change_result a = change_run(p, c, SLX_MACHINE_STRICT);
     /* strict's diagnostics name programs that are illegal in ways that are not proved beforehand */
     if (a.status == SLX_EFAULT &&
-        (a.fault.cause == SLX_FAULT_UNWRITTEN || a.fault.cause == SLX_FAULT_ORDER ||
-         a.fault.cause == SLX_FAULT_ADDRESS)) {
+        (a.fault.cause == SLX_FAULT_UNWRITTEN || a.fault.cause == SLX_FAULT_ORDER)) {
         n->illegal++;
         return true;
     }
