@@ -1,4 +1,4 @@
-/* The chip's numerics against the world outside, on the default model and a text of four windows (test/vectors/quality):
+/* The chip's numerics against the outside, on the default model and a text of four windows (test/vectors/quality):
  * llama.cpp's log-probabilities of the scored tokens, and the distributions of a floating-point reference.
  *
  * test_quality --logits FILE writes the logits of all scored positions, float32 [token][vocab], which is what
@@ -19,11 +19,12 @@
 #define MODEL "models/SmolLM2-135M-Instruct.Q4_1.gguf"
 #define TEXT  "test/vectors/quality/text.txt"
 
-/* The bars; beside each what was measured when the vectors were made. */
-#define MOST_PERPLEXITY_OFF 0.010 /* 0.0059 */
-#define MOST_RMS_LLAMA      0.20  /* 0.141 */
-#define MOST_RMS_FLOAT      0.20  /* 0.125 */
-#define MOST_KL             0.010 /* 0.0064 over all positions and tokens */
+/* The project's bars are 1 %, 0.20 and 0.010 nats. Bits do not vary between hosts, so the limits here stand closer to
+ * what was measured when the vectors were made: a change of the numerics has to come and say so. */
+#define MOST_PERPLEXITY_OFF 0.010 /* measured 0.0059 */
+#define MOST_RMS_LLAMA      0.16  /* 0.141 */
+#define MOST_RMS_FLOAT      0.14  /* 0.125 */
+#define MOST_KL             0.007 /* 0.0051; over all positions and tokens 0.0064 */
 
 enum { CTX = 512, FIRST = CTX / 2, ROWS = CTX - 1 - FIRST, TOP = 64, MOST_TOKENS = 1 << 14 };
 
