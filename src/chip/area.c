@@ -154,7 +154,7 @@ static slx_status check_names(const slx_chip *c, const slx_constants *k, slx_err
 {
     uint32_t dies = c->package.compute_dies, tiles = c->grid.x * c->grid.y;
     slx_band b;
-    if (tiles % dies || c->grid.enabled % dies)
+    if (!c->library && (tiles % dies || c->grid.enabled % dies))
         return slx_chip_fail_key(c, "package.compute_dies", err,
                                  "found %u, expected dies that share %u drawn and %u enabled tiles",
                                  dies, tiles, c->grid.enabled);
@@ -176,6 +176,7 @@ slx_status slx_chip_get_area(slx_area *out, const slx_chip *c, const slx_constan
                       .io_dies = c->package.io_dies,
                       .reticle_mm2 = c->process.reticle_mm2};
     SLX_TRY(check_names(c, k, err));
+    if (c->library) return slx_part_area(out, c, k, err);
     SLX_TRY(slx_node_scale(&node, c, "process.node", c->process.node, k, err));
     SLX_TRY(slx_node_scale(&io, c, "package.io_node", io_node, k, err));
     slx_sheet *die = &out->die;

@@ -1,11 +1,31 @@
 /* chip.c - what a chip's figures imply, and where they come from. */
 #include "chip/chip_int.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
+static slx_chip_peaks part_peaks(const slx_chip *c)
+{
+    const double tera = 1e12, gib = 1073741824;
+    double fp8 = c->part.fp8_tflops, int8 = c->part.int8_tops;
+    slx_chip_peaks p = {
+        .w4a8_ops = c->part.fp4_tflops * tera,
+        .w8a8_ops = (isnan(fp8) || int8 > fp8 ? int8 : fp8) * tera,
+        .bf16_ops = c->part.bf16_tflops * tera,
+        .hbm_bytes_s = c->part.mem_tbs * tera,
+        .hbm_bytes = c->part.mem_gib * gib,
+        .spm_bytes = c->part.sram_mib * 1048576,
+        .net_bytes_s = c->part.links_gbs * 0.5e9,
+    };
+    p.balance_w4a8 = p.w4a8_ops / p.hbm_bytes_s;
+    p.balance_w8a8 = p.w8a8_ops / p.hbm_bytes_s;
+    return p;
+}
+
 slx_chip_peaks slx_chip_get_peaks(const slx_chip *c)
 {
+    if (c->library) return part_peaks(c);
     const double kib = 1024, mib = 1048576, gib = 1073741824;
     double tiles = c->grid.enabled;
     double base = 2.0 * c->ten.m * c->ten.n * c->ten.k * tiles * c->grid.clock_ghz * 1e9;

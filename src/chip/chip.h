@@ -16,7 +16,8 @@ typedef enum {
 
 typedef struct {
     char path[1024];
-    const char *name;
+    const char *name, *runs;
+    bool library; /* runs a vendor's library and none of our programs: only process, package and part are filled */
     struct { const char *node; double reticle_mm2, vdd_v; } process;
     struct { uint32_t x, y, enabled; double clock_ghz; } grid;   /* tiles = enabled */
     struct {
@@ -47,6 +48,11 @@ typedef struct {
         uint32_t compute_dies, io_dies;
         double d2d_tbs, tdp_w, volume;
     } package;
+    struct {                                                         /* published figures; NAN = not published */
+        double units, units_drawn, simt, clock_ghz, bf16_tflops, fp8_tflops, int8_tops, fp4_tflops, fp32_tflops,
+            vec_lanes, sram_mib, cache_mib, mem_gib, mem_tbs, stacks, links_gbs, die_mm2, transistors_b, price_usd,
+            bom_usd, logic_usd;
+    } part;
     const int *key_line; /* (rows of the table of keys) where the file gives each; 0 = left out */
     int n_sources;
     struct slx_chip_source { const char *key, *from; double pm; } *sources; /* pm = relative uncertainty */
@@ -58,8 +64,15 @@ typedef struct {
  * missing keys, values out of their range, and contradictions, each with file, line, column and key. *out is NULL after
  * a failure; else slx_chip_free it. */
 slx_status slx_chip_load(slx_chip **out, const char *name, slx_err *err);
-/* The same from text, which is not kept. path is what messages and c->path call it. */
+/* The same, and published chips that run none of our programs (c->library), which slx_chip_load refuses. */
+slx_status slx_chip_load_any(slx_chip **out, const char *name, slx_err *err);
+/* Either kind from text, which is not kept. path is what messages and c->path call it. */
 slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const char *path, slx_err *err);
+/* One figure of a loaded chip changed, "hbm.gbps_pin" to "9.2": a what-if. Every check of a file holds; errors name
+ * --set as their place. On failure c is as it was. The source of the key stays, and with it its uncertainty. */
+slx_status slx_chip_set(slx_chip *c, const char *key, const char *value, slx_err *err);
+/* The same from "hbm.gbps_pin=9.2". */
+slx_status slx_chip_set_text(slx_chip *c, const char *text, slx_err *err);
 void slx_chip_free(slx_chip *c); /* NULL is fine */
 /* Where a figure comes from: the entry of its key ("hbm.gib"), else of its section ("hbm"), else NULL. Borrowed. */
 const struct slx_chip_source *slx_chip_get_source(const slx_chip *c, const char *key);
@@ -69,7 +82,7 @@ slx_status slx_chip_fail_key(const slx_chip *c, const char *key, slx_err *err, c
     __attribute__((format(printf, 4, 5)));
 const char *slx_chip_format_name(slx_chip_format f);
 
-/* What the file implies. Zero where a rate is absent. */
+/* What the file implies. Zero where a rate is absent, NAN where it is not published. */
 typedef struct {
     double w4a8_ops, w8a8_ops, q4s_ops, q8s_ops, bf16_ops; /* operations a second, 2 a MAC */
     double hbm_bytes_s, hbm_bytes;

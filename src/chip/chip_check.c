@@ -123,15 +123,18 @@ static bool good_name(const char *s)
     return false;
 }
 
-static slx_status check_key(const slx_chip_text *t, const slx_chip_node *n, const slx_chip_key *k)
+slx_status slx_chip_check_key(const slx_chip_text *t, const slx_chip_node *n, const slx_chip_key *k)
 {
     char expected[160];
     double v;
     slx_chip_key_expected(expected, k);
+    if (isnan(k->dflt) && slx_chip_is_null(n)) return SLX_OK;
     if (k->type == SLX_CK_TEXT) {
         if (!good_text(n, (size_t)k->least, (size_t)k->most)) return fail_found(t, n, expected);
         if (!strcmp(k->path, "name") && !good_name(n->text))
             return fail_found(t, n, "letters and digits with single - _ . between them");
+        if (!strcmp(k->path, "runs") && strcmp(n->text, "program") && strcmp(n->text, "library"))
+            return fail_found(t, n, "program or library");
         return SLX_OK;
     }
     return parse_value(n, k->type, k->least, k->most, &v) ? SLX_OK : fail_found(t, n, expected);
@@ -222,7 +225,7 @@ static slx_status check_node(const slx_chip_text *t, const slx_chip_node *n)
     if (n->parent < 0) return expect_kind(t, n, SLX_NODE_MAP, "a chip: a mapping of sections");
     const slx_chip_node *up = &t->nodes[n->parent];
     const slx_chip_key *k = slx_chip_find_key(n->path);
-    if (k) return check_key(t, n, k);
+    if (k) return slx_chip_check_key(t, n, k);
     if (slx_chip_is_section(n->path))
         return expect_kind(t, n, SLX_NODE_MAP, "a mapping of keys and values");
     if (!strcmp(n->path, "isa.formats"))
@@ -254,19 +257,56 @@ static slx_status fail_missing(const slx_chip_text *t, const char *section, cons
     return slx_chip_fail(t, at->key_line, at->key_col, "%s: missing, expected %s", path, expected);
 }
 
+bool slx_chip_is_null(const slx_chip_node *n)
+{
+    return n->kind == SLX_NODE_SCALAR && n->plain &&
+           (!strcmp(n->text, "null") || !strcmp(n->text, "~"));
+}
+
+bool slx_chip_is_library(const slx_chip_text *t)
+{
+    const slx_chip_node *n = slx_chip_node_at(t, "runs");
+    return n && !strcmp(n->text, "library");
+}
+
+/* A published chip has no tiles of ours, and our chips no published figures. */
+static slx_status check_kind(const slx_chip_text *t, bool library)
+{
+    static const char *const of_library[] = {"process", "package", "part", "sources"};
+    for (int i = 1; i < t->n_nodes; i++) {
+        const slx_chip_node *n = &t->nodes[i];
+        bool here = false;
+        if (n->parent != 0 || n->kind == SLX_NODE_SCALAR) continue;
+        for (int s = 0; s < 4; s++) here |= !strcmp(n->path, of_library[s]);
+        if (library && !here)
+            return slx_chip_fail(t, n->key_line, n->key_col,
+                                 "%s: found in a chip that runs a library, expected process, "
+                                 "package, part and sources alone",
+                                 n->path);
+        if (!library && !strcmp(n->path, "part"))
+            return slx_chip_fail(t, n->key_line, n->key_col,
+                                 "part: found in a chip that runs programs, expected it beside "
+                                 "runs: library alone");
+    }
+    return SLX_OK;
+}
+
 static slx_status check_missing(const slx_chip_text *t)
 {
     char expected[160];
+    bool library = slx_chip_is_library(t);
+    SLX_TRY(check_kind(t, library));
     for (int i = 0; i < slx_chip_n_keys; i++) {
         const slx_chip_key *k = &slx_chip_keys[i];
         if (k->dflt != SLX_CHIP_REQUIRED || slx_chip_node_at(t, k->path)) continue;
+        if (library && strcmp(k->path, "name") && strcmp(k->path, "process.node")) continue;
         if (*k->section && !slx_chip_node_at(t, k->section))
             return fail_missing(t, k->section, k->section,
                                 "a section of this name (silex chip --keys lists its keys)");
         slx_chip_key_expected(expected, k);
         return fail_missing(t, k->section, k->path, expected);
     }
-    if (!slx_chip_node_at(t, "isa.formats"))
+    if (!library && !slx_chip_node_at(t, "isa.formats"))
         return fail_missing(t, "isa", "isa.formats", "a list of number formats");
     return SLX_OK;
 }

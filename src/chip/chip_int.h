@@ -10,6 +10,7 @@
 #ifndef SLX_CHIP_INT_H
 #define SLX_CHIP_INT_H
 
+#include <math.h>
 #include <stdarg.h>
 
 #include "chip/chip.h"
@@ -30,6 +31,7 @@ typedef struct {
 } slx_chip_key;
 
 #define SLX_CHIP_REQUIRED (-1.0) /* no figure of a chip is negative */
+#define SLX_CHIP_UNKNOWN  NAN    /* left out or null: not published */
 
 enum { SLX_CHIP_SECTIONS_MAX = 24, SLX_CHIP_KEYS_MAX = 192 };
 
@@ -83,9 +85,19 @@ slx_status slx_chip_fail(const slx_chip_text *t, int line, int col, const char *
 
 /* ------------------------------------------------------------------ the checks */
 
+bool slx_chip_is_null(const slx_chip_node *n); /* plain null or ~ */
+bool slx_chip_is_library(const slx_chip_text *t);
 /* Nodes against the table: unknown and missing keys, types, ranges, formats, sources. (chip_check.c) */
 slx_status slx_chip_check(const slx_chip_text *t);
+/* One value against its key. t->path may be any place. */
+slx_status slx_chip_check_key(const slx_chip_text *t, const slx_chip_node *n, const slx_chip_key *k);
+uint64_t slx_chip_hash_figures(slx_chip *c); /* (chip_load.c) */
 /* Figures against each other. (chip_rules.c) */
 slx_status slx_chip_check_rules(const slx_chip *c, const slx_chip_text *t);
+/* The same of a published chip. (chip_part.c) */
+slx_status slx_chip_check_part(const slx_chip *c, const slx_chip_text *t);
+/* Fails at a key of the file; at its section when the key was left to its default. (chip_rules.c) */
+slx_status slx_chip_fail_rule(const slx_chip_text *t, const char *path, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define REQUIRED SLX_CHIP_REQUIRED
+#define UNKNOWN  SLX_CHIP_UNKNOWN
 
 /* The type column must agree with the member it fills; a slip does not compile. */
 #define IS_COUNT(m) _Generic((m), uint32_t : 1, default : 0)
@@ -135,7 +136,11 @@ void slx_chip_print_keys(FILE *out)
         char range[64], dflt[32] = "required";
         key_range(range, k);
         if (k->dflt != SLX_CHIP_REQUIRED)
-            snprintf(dflt, sizeof dflt, k->type == SLX_CK_TEXT ? "none" : "%.10g", k->dflt);
+            snprintf(dflt, sizeof dflt,
+                     k->type == SLX_CK_TEXT ? "none"
+                     : isnan(k->dflt)       ? "unknown"
+                                            : "%.10g",
+                     k->dflt);
         fprintf(out, "%-22s %-10s %-24s %-9s %s\n", k->path, k->unit, range, dflt, k->doc);
         if (!strcmp(k->path, "isa.max_m")) print_formats(out);
     }

@@ -41,7 +41,7 @@ static const cyaml_schema_field_t source_fields[] = {
 static cyaml_schema_field_t key_field(const slx_chip_key *k)
 {
     cyaml_schema_field_t f = {.key = k->key, .data_offset = (uint32_t)k->offset};
-    f.value.flags = k->dflt == SLX_CHIP_REQUIRED ? CYAML_FLAG_DEFAULT : CYAML_FLAG_OPTIONAL;
+    f.value.flags = CYAML_FLAG_OPTIONAL; /* what must be there was looked for by slx_chip_check */
     switch (k->type) {
     case SLX_CK_TEXT:
         f.value.type = CYAML_STRING;
@@ -139,7 +139,8 @@ static slx_status same_numbers(const slx_chip *c, const slx_chip_text *t)
         const slx_chip_key *k = &slx_chip_keys[i];
         const slx_chip_node *n = k->type == SLX_CK_TEXT ? NULL : slx_chip_node_at(t, k->path);
         double v;
-        if (n && (!slx_parse_f64(n->text, k->least, k->most, &v) || v != slx_chip_key_value(c, k)))
+        if (n && !slx_chip_is_null(n) &&
+            (!slx_parse_f64(n->text, k->least, k->most, &v) || v != slx_chip_key_value(c, k)))
             return slx_chip_fail(t, n->line, n->col, "%s: found %s, read as %g", k->path, n->text,
                                  slx_chip_key_value(c, k));
     }
@@ -158,6 +159,33 @@ static void copy_texts(slx_chip *c)
     for (int i = 0; i < c->n_sources; i++)
         c->sources[i] = (struct slx_chip_source){slx_strdup(&c->arena, from[i].key),
                                                  slx_strdup(&c->arena, from[i].from), from[i].pm};
+}
+
+/* libcyaml has no word for "not published": in its copy of the text each null is a 0, and set_defaults puts back what
+ * it was. */
+static slx_status nulls_to_zero(slx_chip_text *t)
+{
+    char *copy = NULL;
+    for (int i = 0; i < t->n_nodes; i++) {
+        const slx_chip_node *n = &t->nodes[i];
+        if (!slx_chip_is_null(n)) continue;
+        if (!copy) {
+            copy = slx_push(&t->arena, t->len + 1, 1);
+            memcpy(copy, t->text, t->len);
+        }
+        char *at = copy;
+        size_t len = strlen(n->text);
+        for (int line = 1; line < n->line; line++) at = strchr(at, '\n') + 1;
+        at += n->col - 1;
+        if (at + len > copy + t->len || memcmp(at, n->text, len))
+            return slx_chip_fail(t, n->line, n->col,
+                                 "%s: found %s after other values, expected a line of its own",
+                                 n->path, n->text);
+        memset(at, ' ', len);
+        at[len - 1] = '0';
+    }
+    if (copy) t->text = copy;
+    return SLX_OK;
 }
 
 /* Fills c, whose arena is ready, from text that was checked. */
@@ -197,7 +225,7 @@ static void set_defaults(slx_chip *c, const slx_chip_text *t)
         const slx_chip_key *k = &slx_chip_keys[i];
         const slx_chip_node *n = slx_chip_node_at(t, k->path);
         line[i] = n ? n->line : 0;
-        if (k->dflt != SLX_CHIP_REQUIRED && k->type != SLX_CK_TEXT && !n)
+        if (k->dflt != SLX_CHIP_REQUIRED && k->type != SLX_CK_TEXT && (!n || slx_chip_is_null(n)))
             slx_chip_set_value(c, k, k->dflt);
     }
     c->key_line = line;
@@ -205,7 +233,7 @@ static void set_defaults(slx_chip *c, const slx_chip_text *t)
 
 /* Key paths and values, both in fixed byte order: neither the order of keys, here or in the file, nor the host
  * enters. */
-static uint64_t hash_figures(slx_chip *c)
+uint64_t slx_chip_hash_figures(slx_chip *c)
 {
     uint64_t sum = 0; /* a sum of hashes: the order of rows does not matter */
     for (int i = 0; i < slx_chip_n_keys; i++) {
@@ -213,7 +241,7 @@ static uint64_t hash_figures(slx_chip *c)
         if (k->type == SLX_CK_TEXT) continue;
         double v = slx_chip_key_value(c, k) + 0.0; /* -0 becomes 0 */
         if (k->type == SLX_CK_REAL) slx_chip_set_value(c, k, v);
-        if (v == k->dflt) continue;
+        if (v == k->dflt || isnan(v)) continue;
         uint64_t bits;
         unsigned char le[8];
         memcpy(&bits, &v, 8);
@@ -234,10 +262,12 @@ static slx_status build(slx_chip *c, slx_chip_text *t)
 {
     SLX_TRY(slx_chip_scan(t));
     SLX_TRY(slx_chip_check(t));
+    SLX_TRY(nulls_to_zero(t));
     SLX_TRY(fill(c, t));
     set_defaults(c, t);
+    c->library = slx_chip_is_library(t);
     snprintf(c->path, sizeof c->path, "%s", t->path);
-    c->hash = hash_figures(c);
+    c->hash = slx_chip_hash_figures(c);
     return slx_chip_check_rules(c, t);
 }
 
@@ -263,7 +293,7 @@ slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const ch
     return s;
 }
 
-slx_status slx_chip_load(slx_chip **out, const char *name, slx_err *err)
+slx_status slx_chip_load_any(slx_chip **out, const char *name, slx_err *err)
 {
     *out = NULL;
     if (!strcmp(name, "-")) {
@@ -279,6 +309,20 @@ slx_status slx_chip_load(slx_chip **out, const char *name, slx_err *err)
     SLX_TRY(slx_map_open(&m, path, err));
     slx_status s = slx_chip_parse(out, m.size ? (const char *)m.ptr : "", m.size, path, err);
     slx_map_close(&m);
+    return s;
+}
+
+slx_status slx_chip_load(slx_chip **out, const char *name, slx_err *err)
+{
+    SLX_TRY(slx_chip_load_any(out, name, err));
+    if (!(*out)->library) return SLX_OK;
+    slx_status s =
+        slx_chip_fail_key(*out, "runs", err,
+                          "found library, expected a chip that runs programs: of %s only "
+                          "published figures are known",
+                          (*out)->name);
+    slx_chip_free(*out);
+    *out = NULL;
     return s;
 }
 

@@ -10,11 +10,9 @@
 enum { COLUMNS = 32, CELLS_A_COLUMN = 4, CELLS_A_KIB = 256 };
 
 /* Points at a key of the file; at its section when the key was left to its default. */
-#define FAIL(path, ...) return fail_key(t, path, __VA_ARGS__)
+#define FAIL(path, ...) return slx_chip_fail_rule(t, path, __VA_ARGS__)
 
-__attribute__((format(printf, 3, 4))) static slx_status fail_key(const slx_chip_text *t,
-                                                                 const char *path, const char *fmt,
-                                                                 ...)
+slx_status slx_chip_fail_rule(const slx_chip_text *t, const char *path, const char *fmt, ...)
 {
     char msg[512], up[64];
     va_list ap;
@@ -103,6 +101,7 @@ static slx_status check_memories(const slx_chip *c, const slx_chip_text *t)
 
 slx_status slx_chip_check_rules(const slx_chip *c, const slx_chip_text *t)
 {
+    if (c->library) return slx_chip_check_part(c, t);
     SLX_TRY(check_tiles(c, t));
     SLX_TRY(check_formats(c, t));
     return check_memories(c, t);

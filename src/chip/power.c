@@ -95,15 +95,19 @@ static void add_prefill(slx_sheet *s, const slx_chip *c, const slx_constants *k)
 slx_status slx_chip_get_power(slx_power *out, const slx_chip *c, const slx_area *a,
                               const slx_constants *k, slx_err *err)
 {
-    (void)err;
     *out = (slx_power){0};
-    add_decode(&out->decode, c, k);
-    add_always(&out->decode, c, a);
-    add_prefill(&out->prefill, c, k);
-    add_always(&out->prefill, c, a);
-    slx_sheet_sum(&out->decode, true);
-    slx_sheet_sum(&out->prefill, true);
+    if (c->library) {
+        SLX_TRY(slx_part_power(out, c, a, k, err));
+    } else {
+        add_decode(&out->decode, c, k);
+        add_always(&out->decode, c, a);
+        add_prefill(&out->prefill, c, k);
+        add_always(&out->prefill, c, a);
+        slx_sheet_sum(&out->decode, true);
+        slx_sheet_sum(&out->prefill, true);
+    }
     slx_band d = out->decode.total, p = out->prefill.total;
-    out->tdp_w = band(fmax(d.low, p.low), fmax(d.mid, p.mid), fmax(d.high, p.high));
+    out->tdp_w = d.mid > p.mid ? d : p;
+    if (isnan(d.mid) || isnan(p.mid)) out->tdp_w = band_exact(NAN);
     return SLX_OK;
 }

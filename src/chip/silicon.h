@@ -80,10 +80,45 @@ slx_status slx_chip_get_area(slx_area *out, const slx_chip *c, const slx_constan
  * engines at their fastest rate, the memory at prefill_hbm_share. */
 typedef struct {
     slx_sheet decode, prefill;
-    slx_band tdp_w; /* the larger of the two */
+    slx_band tdp_w; /* the larger of the two; NAN when one is not known */
 } slx_power;
 
 slx_status slx_chip_get_power(slx_power *out, const slx_chip *c, const slx_area *a,
                               const slx_constants *k, slx_err *err);
+
+/* ------------------------------------------------------------------ yield */
+
+/* Of one kind of die. */
+typedef struct {
+    const char *node;
+    slx_band mm2;        /* published where it is, else computed */
+    slx_band gross_dies; /* on a wafer */
+    slx_band perfect;    /* share without a defect */
+    slx_band yield;      /* share that sells: spare tiles stand in for bad ones */
+    slx_band good_dies;  /* on a wafer */
+    slx_band usd;        /* of a good die */
+    double tiles, spares; /* of a die; NAN = not published, then harvest_gain of data/cost.csv is used */
+} slx_die;
+
+/* N = pi d^2 / 4A - pi d / sqrt(2A), with d the wafer's diameter less its edge and A the die and a saw street. */
+double slx_gross_dies(double die_mm2, double wafer_mm, double edge_mm, double scribe_mm);
+/* Negative binomial: defects of density d0 (1/cm2) cluster as a gamma distribution of shape alpha. spared_mm2 of the die
+ * are `tiles` equal parts, of which `spares` may be bad; the rest must have no defect. */
+double slx_die_yield(double die_mm2, double spared_mm2, double tiles, double spares, double d0,
+                     double alpha);
+
+/* ------------------------------------------------------------------ cost */
+
+typedef struct {
+    slx_die die, io;      /* io.node is NULL without I/O dies */
+    slx_sheet bom_usd;    /* dies, memory, package, what assembly spoils, board and test */
+    slx_sheet unit_usd;   /* the bill with its share of masks and development */
+    slx_band volume;      /* that shares them */
+    slx_sheet hour_usd;   /* an hour of use: chip (at its price where one is published), server, building, power */
+    slx_band new_model_usd; /* masks of other weights in a ROM; 0 without a ROM */
+} slx_cost;
+
+slx_status slx_chip_get_cost(slx_cost *out, const slx_chip *c, const slx_area *a,
+                             const slx_power *p, const slx_constants *k, slx_err *err);
 
 #endif

@@ -47,8 +47,15 @@ typedef struct {
 } slx_node;
 slx_status slx_node_scale(slx_node *out, const slx_chip *c, const char *key, const char *node,
                           const slx_constants *k, slx_err *err);
+/* The two of a published chip (part.c). out is cleared. */
+slx_status slx_part_area(slx_area *out, const slx_chip *c, const slx_constants *k, slx_err *err);
+slx_status slx_part_power(slx_power *out, const slx_chip *c, const slx_area *a,
+                          const slx_constants *k, slx_err *err);
 /* A row of a family, or an error at the chip's key that lists what there is. */
 slx_status slx_constants_need(slx_band *out, const slx_constants *k, const char *family,
                               const char *suffix, const slx_chip *c, const char *key, slx_err *err);
+
+slx_status slx_die_get(slx_die *out, const slx_chip *c, const slx_area *a, bool io,
+                       const slx_constants *k, slx_err *err);
 
 #endif

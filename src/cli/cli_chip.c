@@ -1,17 +1,21 @@
-/* cli_chip.c - silex chip: what chip files say and the peaks that follow, side by side. */
+/* cli_chip.c - silex chip: what chip files say and what follows: peaks, area, power, yield, cost, side by side. */
 #include "chip/chip.h"
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "cli/cli_silicon.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct {
     bool keys, json;
+    cli_list set;
 } values;
 
 #define AT(m) offsetof(values, m)
 static const cli_option options[] = {
     {"keys", 0, CLI_FLAG, NULL, AT(keys), 0, 0, NULL, "the reference of every key of a chip file"},
+    {"set", 0, CLI_LIST, "KEY=VALUE", AT(set), 0, 0, NULL,
+     "one figure of every chip changed, as hbm.gbps_pin=9.2; may be repeated"},
     {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
     {0},
 };
@@ -34,6 +38,8 @@ static void scaled(char out[CELL], double v, const char *unit)
     char text[32];
     if (v > 0)
         snprintf(out, CELL, "%s", cli_short(text, v, unit));
+    else if (isnan(v))
+        snprintf(out, CELL, "not published");
     else
         snprintf(out, CELL, "-");
 }
@@ -59,9 +65,17 @@ static const char *binary(char out[32], double bytes)
         (void)c, (void)p;                                                                          \
         if ((value) > 0)                                                                           \
             snprintf(out, CELL, "%s", binary(text, value));                                        \
+        else if (isnan(value))                                                                     \
+            snprintf(out, CELL, "not published");                                                  \
         else                                                                                       \
             snprintf(out, CELL, "-");                                                              \
     }
+
+static void none(char out[CELL], const slx_chip *c, const slx_chip_peaks *p)
+{
+    (void)c, (void)p;
+    snprintf(out, CELL, "-");
+}
 
 ROW(process, "%.40s, %.3g V", c->process.node, c->process.vdd_v)
 ROW(tiles, "%u of %u x %u", c->grid.enabled, c->grid.x, c->grid.y)
@@ -92,67 +106,82 @@ static void formats(char out[CELL], const slx_chip *c, const slx_chip_peaks *p)
                                    slx_chip_format_name((slx_chip_format)i));
 }
 
-static const struct {
-    const char *name;
-    cell_fn *cell;
-} rows[] = {
-    {"process", process},
-    {"tiles", tiles},
-    {"clock", clock_of},
-    {"formats", formats},
-    {"int8 multiply-adds a tile and clock", macs},
-    {"fp32 lanes a tile", lanes},
-    {"peak, 8-bit weights", w8a8},
-    {"peak, MXFP4 weights", w4a8},
-    {"peak, Q4S weights", q4s},
-    {"peak, Q8S weights", q8s},
-    {"peak, BF16", bf16},
-    {"memory", hbm},
-    {"memory bandwidth", hbm_rate},
-    {"scratchpads", spm},
-    {"accumulators", acc},
-    {"weights in ROM", rom},
-    {"scale-up network", net},
-    {"balance, 8-bit weights", balance},
-};
-
-static int width(const char *s)
+static void part_units(char out[CELL], const slx_chip *c, const slx_chip_peaks *p)
 {
-    return (int)strlen(s);
+    (void)p;
+    if (isnan(c->part.units))
+        snprintf(out, CELL, "not published");
+    else
+        snprintf(out, CELL, "%.0f of %.0f", c->part.units, c->part.units_drawn);
 }
 
-static void print_table(slx_chip *const *chips, int n)
+static void part_clock(char out[CELL], const slx_chip *c, const slx_chip_peaks *p)
 {
-    char cell[CELL];
-    int label = 0, col[MOST_CHIPS] = {0}, n_rows = (int)(sizeof rows / sizeof *rows);
-    slx_chip_peaks peaks[MOST_CHIPS];
-    for (int i = 0; i < n; i++) {
-        peaks[i] = slx_chip_get_peaks(chips[i]);
-        col[i] = width(chips[i]->name);
-    }
-    for (int r = 0; r < n_rows; r++) {
-        if (width(rows[r].name) > label) label = width(rows[r].name);
+    (void)p;
+    if (isnan(c->part.clock_ghz))
+        snprintf(out, CELL, "not published");
+    else
+        snprintf(out, CELL, "%.4g GHz", c->part.clock_ghz);
+}
+
+static void part_process(char out[CELL], const slx_chip *c, const slx_chip_peaks *p)
+{
+    (void)p;
+    snprintf(out, CELL, "%.40s", c->process.node);
+}
+
+/* cell: of a chip that runs programs; part: of a published one, NULL = as the other, none = no such thing. */
+static const struct {
+    const char *name;
+    cell_fn *cell, *part;
+} rows[] = {
+    {"process", process, part_process},
+    {"tiles", tiles, part_units},
+    {"clock", clock_of, part_clock},
+    {"formats", formats, none},
+    {"int8 multiply-adds a tile and clock", macs, none},
+    {"fp32 lanes a tile", lanes, none},
+    {"peak, 8-bit weights", w8a8, NULL},
+    {"peak, MXFP4 weights", w4a8, NULL},
+    {"peak, Q4S weights", q4s, NULL},
+    {"peak, Q8S weights", q8s, NULL},
+    {"peak, BF16", bf16, NULL},
+    {"memory", hbm, NULL},
+    {"memory bandwidth", hbm_rate, NULL},
+    {"scratchpads", spm, NULL},
+    {"accumulators", acc, NULL},
+    {"weights in ROM", rom, NULL},
+    {"scale-up network", net, NULL},
+    {"balance, 8-bit weights", balance, NULL},
+};
+
+static void print_table(slx_chip *const *chips, const cli_silicon *silicon, int n)
+{
+    slx_arena arena;
+    slx_arena_init(&arena);
+    cli_table t = {.arena = &arena, .columns = n};
+    int head = cli_table_row_at(&t, "");
+    for (int i = 0; i < n; i++) cli_table_set(&t, head, i, "%s", chips[i]->name);
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        int row = cli_table_row_at(&t, rows[r].name);
         for (int i = 0; i < n; i++) {
-            rows[r].cell(cell, chips[i], &peaks[i]);
-            if (width(cell) > col[i]) col[i] = width(cell);
+            char cell[CELL];
+            slx_chip_peaks p = slx_chip_get_peaks(chips[i]);
+            cell_fn *fn = chips[i]->library && rows[r].part ? rows[r].part : rows[r].cell;
+            fn(cell, chips[i], &p);
+            cli_table_set(&t, row, i, "%s", cell);
         }
     }
-    printf("%-*s", label, "");
-    for (int i = 0; i < n; i++) printf("  %*s", col[i], chips[i]->name);
-    for (int r = 0; r < n_rows; r++) {
-        printf("\n%-*s", label, rows[r].name);
-        for (int i = 0; i < n; i++) {
-            rows[r].cell(cell, chips[i], &peaks[i]);
-            printf("  %*s", col[i], cell);
-        }
-    }
-    printf("\n\nPeaks follow from the file. Area, power, yield and cost come with later machines: "
-           "not built yet.\n");
+    cli_silicon_rows(&t, chips, silicon, n);
+    cli_table_print(&t, stdout);
+    printf("\nIn brackets low and high. Constants and their sources: data/; formulas: "
+           "docs/cost.md.\n");
+    slx_arena_deinit(&arena);
 }
 
 /* ------------------------------------------------------------------ JSON */
 
-static json_t *chip_json(const slx_chip *c)
+static json_t *chip_json(const slx_chip *c, const cli_silicon *silicon)
 {
     slx_chip_peaks p = slx_chip_get_peaks(c);
     const struct {
@@ -167,21 +196,31 @@ static json_t *chip_json(const slx_chip *c)
         {"net_bytes_s", p.net_bytes_s},   {"balance_w4a8", p.balance_w4a8},
         {"balance_w8a8", p.balance_w8a8},
     };
-    static const char *const absent[] = {"area_mm2", "power_w", "yield", "usd"};
     json_t *j = json_object(), *list = json_array(), *peak = json_object();
     json_object_set_new(j, "name", cli_json_str(c->name, strlen(c->name)));
     json_object_set_new(j, "file", cli_json_str(c->path, strlen(c->path)));
-    json_object_set_new(j, "tiles", json_integer(c->grid.enabled));
-    json_object_set_new(j, "clock_ghz", json_real(c->grid.clock_ghz));
+    json_object_set_new(j, "runs", json_string(c->library ? "library" : "program"));
+    double clock = c->library ? c->part.clock_ghz : c->grid.clock_ghz;
+    double tiles = c->library ? c->part.units : c->grid.enabled;
+    if (isnan(tiles))
+        cli_json_absent(j, "tiles", "not published");
+    else
+        json_object_set_new(j, "tiles", json_integer((json_int_t)tiles));
+    if (isnan(clock))
+        cli_json_absent(j, "clock_ghz", "not published");
+    else
+        json_object_set_new(j, "clock_ghz", json_real(clock));
     for (int i = 0; i < SLX_CF_COUNT; i++)
         if (c->isa.formats[i])
             json_array_append_new(list, json_string(slx_chip_format_name((slx_chip_format)i)));
     json_object_set_new(j, "formats", list);
     for (size_t i = 0; i < sizeof peaks / sizeof *peaks; i++)
-        json_object_set_new(peak, peaks[i].name, json_real(peaks[i].value));
+        if (isnan(peaks[i].value))
+            cli_json_absent(peak, peaks[i].name, "not published");
+        else
+            json_object_set_new(peak, peaks[i].name, json_real(peaks[i].value));
     json_object_set_new(j, "peaks", peak);
-    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-        cli_json_absent(j, absent[i], "not built yet");
+    cli_silicon_json(j, c, silicon);
     json_object_set_new(j, "hash", cli_json_hash(c->hash));
     return j;
 }
@@ -189,10 +228,8 @@ static json_t *chip_json(const slx_chip *c)
 static slx_status run(const void *p, cli_args args, slx_err *err)
 {
     const values *v = p;
-    slx_chip *chips[MOST_CHIPS] = {0};
-    slx_status st = SLX_OK;
     if (v->keys) {
-        if (args.n || v->json)
+        if (args.n || v->json || v->set.n)
             return slx_fail(err, SLX_EINPUT, "silex chip: --keys", 0, 0,
                             "found more beside it, expected it alone");
         slx_chip_print_keys(stdout);
@@ -201,25 +238,37 @@ static slx_status run(const void *p, cli_args args, slx_err *err)
     if (!args.n)
         return slx_fail(err, SLX_EINPUT, "silex chip", 0, 0,
                         "found no chip, expected CHIP...; see silex chip --help");
-    for (int i = 0; i < args.n && st == SLX_OK; i++) st = slx_chip_load(&chips[i], args.v[i], err);
+    slx_chip *chips[MOST_CHIPS] = {0};
+    cli_silicon silicon[MOST_CHIPS];
+    slx_constants *k;
+    slx_status st = slx_constants_load(&k, err);
+    for (int i = 0; i < args.n && st == SLX_OK; i++) {
+        st = slx_chip_load_any(&chips[i], args.v[i], err);
+        for (int s = 0; s < v->set.n && st == SLX_OK; s++)
+            st = slx_chip_set_text(chips[i], v->set.v[s], err);
+        if (st == SLX_OK) st = cli_silicon_get(&silicon[i], chips[i], k, err);
+    }
     if (st == SLX_OK && v->json) {
         json_t *list = json_array();
-        for (int i = 0; i < args.n; i++) json_array_append_new(list, chip_json(chips[i]));
+        for (int i = 0; i < args.n; i++)
+            json_array_append_new(list, chip_json(chips[i], &silicon[i]));
         cli_json_print(json_pack("{s:o}", "chips", list));
     } else if (st == SLX_OK) {
-        print_table(chips, args.n);
+        print_table(chips, silicon, args.n);
     }
     for (int i = 0; i < args.n; i++) slx_chip_free(chips[i]);
+    slx_constants_free(k);
     return st;
 }
 
-const cli_verb cli_verb_chip = {"chip",
-                                "CHIP...",
-                                0,
-                                MOST_CHIPS,
-                                "what chip files say and the peaks that follow, side by side",
-                                "A chip is a name in chips/ or a file; - is standard input.\n",
-                                options,
-                                &defaults,
-                                sizeof defaults,
-                                run};
+const cli_verb cli_verb_chip = {
+    "chip",
+    "CHIP...",
+    0,
+    MOST_CHIPS,
+    "what chip files say and what follows: peaks, area, power, yield, cost, side by side",
+    "A chip is a name in chips/ or a file; - is standard input.\n",
+    options,
+    &defaults,
+    sizeof defaults,
+    run};

@@ -152,8 +152,34 @@ class Chips(Case):
         # 1 x 16 x 32 multiply-adds a clock at 1 GHz; a port of 256 bits at 1 Gb/s a pin
         self.assertEqual(chips[1]["peaks"]["w8a8_ops"], 2 * 512 * 1e9)
         self.assertEqual(chips[1]["peaks"]["hbm_bytes_s"], 32e9)
-        self.assertIsNone(chips[0]["area_mm2"])
-        self.assertIn("not built yet", chips[0]["area_mm2_why"])
+        # 132 tiles of 16 x 32 x 32 multiply-adds at 70 um2, within a quarter
+        macs = chips[0]["die_blocks"][0]
+        self.assertEqual(macs["name"], "multiply-adds")
+        self.assertAlmostEqual(macs["mid"], 132 * 16384 * 70e-6, places=2)
+        self.assertAlmostEqual(macs["high"], 1.25 * 132 * 16384 * 70e-6, places=2)
+        self.assertLess(chips[0]["area_mm2"]["low"], chips[0]["area_mm2"]["mid"])
+        bill = sum(r["mid"] for r in chips[0]["bom_parts"])
+        self.assertAlmostEqual(bill, chips[0]["bom_usd"]["mid"], delta=0.1)
+
+    def test_published_chips(self):
+        table = self.ok("chip", "silex-1", "h100", "b200", "maia-200", "tpu-v4i")
+        self.assertIn("not published", table)
+        maia = json.loads(self.ok("chip", "maia-200", "--json"))["chips"][0]
+        self.assertIsNone(maia["clock_ghz"])
+        self.assertEqual(maia["clock_ghz_why"], "not published")
+        self.assertIsNone(maia["published"]["die_mm2"])
+
+    def test_set(self):
+        def of(*args):
+            return json.loads(self.ok("chip", "silex-1", "--json", *args))["chips"][0]
+        fast = of("--set", "hbm.gbps_pin=16")
+        self.assertAlmostEqual(fast["peaks"]["hbm_bytes_s"], 2 * of()["peaks"]["hbm_bytes_s"])
+        self.assertNotEqual(fast["hash"], of()["hash"])
+        self.refused("chip", "silex-1", "--set", "hbm.gbps_pin=fast", place="--set hbm.gbps_pin=fast: ", says="number")
+        self.refused("chip", "silex-1", "--set", "grid.enabled=133", place="--set grid.enabled=133: ", says="132 tiles")
+        self.refused("chip", "silex-1", "--set", "hbm.gbps=9", place="--set hbm.gbps=9: ", says="did you mean")
+        self.refused("chip", "silex-1", "--set", "hbm", place="--set hbm: ", says="KEY=VALUE")
+        self.refused("chip", "silex-1", "--set", "part.units=9", place="--set part.units=9: ")
 
     def test_standard_input(self):
         with open(os.path.join(ROOT, "chips", "silex-one.yaml"), "rb") as f:

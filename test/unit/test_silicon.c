@@ -29,7 +29,7 @@ static slx_chip *chip(const char *name)
 {
     slx_chip *c;
     slx_err e;
-    if (slx_chip_load(&c, name, &e)) {
+    if (slx_chip_load_any(&c, name, &e)) {
         slx_err_print(&e, stderr);
         fail();
     }
@@ -131,6 +131,249 @@ static void test_totals(void **state)
     slx_constants_free(k);
 }
 
+/* ------------------------------------------------------------------ yield */
+
+static void test_gross_dies(void **state)
+{
+    (void)state;
+    /* pi 300 (300 / 3200 - 1 / 40); sheets that reach public figures count 64 and 63 dies of 800 and 814 mm2 */
+    near(slx_gross_dies(800, 300, 0, 0), 64.795, 1e-4);
+    assert_int_equal((int)slx_gross_dies(800, 300, 0, 0), 64);
+    assert_int_equal((int)slx_gross_dies(814, 300, 0, 0), 63);
+    /* a wafer picture of dies of about 840 mm2 shows 50 to 60 */
+    double n = slx_gross_dies(840, 300, 3, 0.1);
+    assert_true(n > 50 && n < 60);
+    assert_true(slx_gross_dies(100000, 300, 3, 0.1) == 0);
+}
+
+/* (1 + A d0 / alpha)^-alpha */
+static double perfect(double mm2, double d0, double alpha)
+{
+    return pow(1 + mm2 / 100 * d0 / alpha, -alpha);
+}
+
+static void test_yield(void **state)
+{
+    (void)state;
+    /* worked sheets: 800, 814 and 840 mm2 at 0.09 defects and alpha 10 give 0.499, 0.493, 0.482 */
+    near(slx_die_yield(800, 0, 0, 0, 0.09, 10), 0.499, 0.002);
+    near(slx_die_yield(814, 500, 144, 0, 0.09, 10), 0.493, 0.002);
+    near(slx_die_yield(840, 0, 0, 0, 0.09, 10), 0.482, 0.002);
+    /* two parts, one spare: good when not both are bad, 2 L(rest + a) - L(rest + 2a) with the closed form L */
+    for (double alpha = 3; alpha <= 10; alpha += 3.5)
+        near(slx_die_yield(600, 400, 2, 1, 0.1, alpha),
+             2 * perfect(200 + 200, 0.1, alpha) - perfect(200 + 400, 0.1, alpha), 1e-5);
+    /* three parts, two spares: all but all three bad */
+    near(slx_die_yield(600, 300, 3, 2, 0.1, 10),
+         3 * perfect(300 + 100, 0.1, 10) - 3 * perfect(300 + 200, 0.1, 10) +
+             perfect(300 + 300, 0.1, 10),
+         1e-5);
+    /* no clustering: exp(-0.5 * 0.4) (1 - p^2), p = 1 - exp(-0.5 * 0.3) */
+    near(slx_die_yield(100, 60, 2, 1, 0.5, 1e6), 0.802846, 1e-3);
+    /* as many spares as parts: only the rest must be good */
+    near(slx_die_yield(700, 500, 10, 10, 0.1, 3), perfect(200, 0.1, 3), 1e-5);
+    double last = 0;
+    for (int s = 0; s <= 6; s++) { /* a spare never hurts */
+        double y = slx_die_yield(748, 400, 132, s, 0.09, 10);
+        assert_true(y > last && y < 1);
+        last = y;
+    }
+}
+
+/* ------------------------------------------------------------------ chips on sale */
+
+/* The same table against published area, power and bills: bars of 30 %. */
+static void test_published(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"h100", "b200", "maia-200", "tpu-v4i"};
+    slx_constants *k = constants();
+    for (int i = 0; i < 4; i++) {
+        slx_chip *c = chip(names[i]);
+        slx_area a;
+        slx_power p;
+        slx_cost q;
+        slx_err e;
+        assert_int_equal(slx_chip_get_area(&a, c, k, &e), SLX_OK);
+        assert_int_equal(slx_chip_get_power(&p, c, &a, k, &e), SLX_OK);
+        assert_int_equal(slx_chip_get_cost(&q, c, &a, &p, k, &e), SLX_OK);
+        if (!isnan(c->part.die_mm2)) near(a.die.total.mid, c->part.die_mm2, 0.3);
+        near(p.tdp_w.mid, c->package.tdp_w, 0.3);
+        if (!isnan(c->part.bom_usd)) {
+            slx_band b = q.bom_usd.total;
+            assert_true(b.low <= c->part.bom_usd && c->part.bom_usd <= b.high);
+            assert_true(b.low >= 0.65 * b.mid && b.high <= 1.35 * b.mid);
+        }
+        if (i == 1) {
+            double logic = row(&q.bom_usd, "compute dies");
+            assert_true(logic >= 720 && logic <= 1200);
+            near(logic, 2 * q.die.usd.mid, 1e-12);
+        }
+        slx_chip_free(c);
+    }
+    slx_constants_free(k);
+}
+
+static void test_cost_by_hand(void **state)
+{
+    (void)state;
+    slx_constants *k = constants();
+    slx_chip *c = chip("h100");
+    slx_area a;
+    slx_power p;
+    slx_cost q;
+    slx_err e;
+    assert_int_equal(slx_chip_get_area(&a, c, k, &e), SLX_OK);
+    assert_int_equal(slx_chip_get_power(&p, c, &a, k, &e), SLX_OK);
+    assert_int_equal(slx_chip_get_cost(&q, c, &a, &p, k, &e), SLX_OK);
+    /* 294 mm, (sqrt(814) + 0.1)^2 = 819.7 mm2: 82.8 - 22.8 = 60.0 dies of a 16,000 $ wafer */
+    near(q.die.gross_dies.mid, 60.0, 0.002);
+    near(q.die.usd.mid, 16000 / 60.0 / q.die.yield.mid, 0.002);
+    near(row(&q.bom_usd, "memory"), 80 * 12.5, 1e-9);
+    near(row(&q.bom_usd, "package"), (814 + 5 * 121) * 1.15 * 0.42, 1e-6);
+    double good = row(&q.bom_usd, "compute dies") + 1000 + (814 + 5 * 121) * 1.15 * 0.42;
+    near(row(&q.bom_usd, "spoilt in assembly"), good * (1 / pow(0.986, 6) - 1), 1e-6);
+    near(q.bom_usd.total.mid, good / pow(0.986, 6) + 480, 1e-6);
+    near(row(&q.unit_usd, "development"), 500e6 / 500e3, 1e-9);
+    near(row(&q.hour_usd, "chip"), 28000 / (4 * 0.6 * 8760), 1e-9);
+    near(row(&q.hour_usd, "power"), 0.7 / 0.9025 * 1.12 * 0.08, 1e-9);
+    near(row(&q.hour_usd, "building"), 14 * 700 / (15 * 0.6 * 8760), 1e-9);
+    slx_chip_free(c);
+    slx_constants_free(k);
+}
+
+static void test_not_published(void **state)
+{
+    (void)state;
+    slx_constants *k = constants();
+    slx_chip *c = chip("maia-200");
+    slx_area a;
+    slx_power p;
+    slx_cost q;
+    slx_err e;
+    assert_true(isnan(c->part.clock_ghz) && isnan(c->part.units));
+    assert_true(isnan(slx_chip_get_peaks(c).w8a8_ops) == false);
+    assert_int_equal(slx_chip_set(c, "part.transistors_b", "null", &e), SLX_OK);
+    assert_int_equal(slx_chip_get_area(&a, c, k, &e), SLX_OK);
+    assert_true(isnan(a.die.total.mid) && isnan(a.silicon_mm2.mid));
+    assert_string_equal(a.die.missing, "part.clock_ghz");
+    assert_int_equal(slx_chip_get_power(&p, c, &a, k, &e), SLX_OK);
+    assert_true(isnan(p.tdp_w.mid));
+    assert_int_equal(slx_chip_get_cost(&q, c, &a, &p, k, &e), SLX_OK);
+    assert_true(isnan(q.bom_usd.total.mid) && isnan(q.unit_usd.total.mid));
+    assert_non_null(q.bom_usd.missing);
+    slx_chip *none;
+    assert_int_equal(slx_chip_load(&none, "h100", &e), SLX_EINPUT); /* no program runs there */
+    assert_null(none);
+    assert_non_null(strstr(e.msg, "runs: found library"));
+    slx_chip_free(c);
+    slx_constants_free(k);
+}
+
+/* ------------------------------------------------------------------ what-ifs */
+
+static void refuse_set(slx_chip *c, const char *key, const char *value, const char *words)
+{
+    slx_err e;
+    slx_chip before = *c;
+    assert_int_equal(slx_chip_set(c, key, value, &e), SLX_EINPUT);
+    assert_true(!strncmp(e.file, "--set ", 6) && e.line == 0);
+    if (!strstr(e.msg, words)) fail_msg("found %s, expected %s", e.msg, words);
+    assert_memory_equal(&before.grid, &c->grid, sizeof c->grid);
+    assert_memory_equal(&before.hbm, &c->hbm, sizeof c->hbm);
+    assert_true(before.hash == c->hash);
+}
+
+static void test_set(void **state)
+{
+    (void)state;
+    slx_chip *c = chip("silex-1"), *h = chip("h100");
+    slx_err e;
+    uint64_t hash = c->hash;
+    refuse_set(c, "hbm.gbps_pin", "fast", "found \"fast\", expected a number in Gb/s");
+    refuse_set(c, "hbm.gbps_pin", "-1", "expected a number");
+    refuse_set(c, "hbm.gbps_pin", "0", "expected a number");
+    refuse_set(c, "hbm.gbps_pin", "1e9", "expected a number");
+    refuse_set(c, "hbm.gbps_pin", "null", "expected a number");
+    refuse_set(c, "hbm.bits", "1000", "a power of two");
+    refuse_set(c, "hbm.bits", "32", "channels*pch = 64");
+    refuse_set(c, "grid.enabled", "133", "at most x*y = 132");
+    refuse_set(c, "hbm.gbps_pim", "9", "did you mean hbm.gbps_pin?");
+    refuse_set(c, "hbm", "9", "a section");
+    refuse_set(c, "isa.formats", "[F32]", "a list");
+    refuse_set(c, "name", "x", "cannot be changed");
+    refuse_set(c, "part.units", "5", "runs programs");
+    refuse_set(h, "hbm.gib", "5", "runs a vendor's library");
+    refuse_set(h, "part.units", "145", "at most units_drawn = 144");
+    refuse_set(h, "part.die_mm2", "859", "reticle");
+    assert_int_equal(slx_chip_set(c, "hbm.gbps_pin", "9.2", &e), SLX_OK);
+    assert_true(c->hbm.gbps_pin == 9.2 && c->hash != hash);
+    assert_int_equal(slx_chip_set_text(c, "hbm.gbps_pin=8", &e), SLX_OK);
+    assert_true(c->hash == hash);
+    assert_int_equal(slx_chip_set_text(c, "package.memory=HBM3E", &e), SLX_OK);
+    assert_string_equal(c->package.memory, "HBM3E");
+    assert_int_equal(slx_chip_set_text(c, "hbm.gib", &e), SLX_EINPUT);
+    assert_int_equal(slx_chip_set_text(c, "=4", &e), SLX_EINPUT);
+    slx_chip_free(c);
+    slx_chip_free(h);
+}
+
+/* ------------------------------------------------------------------ bad files of published chips */
+
+static void refuse_part(const char *find, const char *put, const char *words)
+{
+    slx_buf text, b = {0};
+    slx_err e;
+    slx_chip *c;
+    assert_int_equal(slx_read_file(&text, "chips/h100.yaml", &e), SLX_OK);
+    const char *at = strstr(text.ptr, find);
+    assert_non_null(at);
+    slx_buf_add(&b, text.ptr, (size_t)(at - text.ptr));
+    slx_buf_adds(&b, put);
+    slx_buf_adds(&b, at + strlen(find));
+    int line = 1;
+    for (const char *p = text.ptr; p < at; p++) line += *p == '\n';
+    assert_int_equal(slx_chip_parse(&c, b.ptr, b.len, "p.yaml", &e), SLX_EINPUT);
+    if (!strstr(e.msg, words)) fail_msg("found %s, expected %s", e.msg, words);
+    assert_int_equal(e.line, line);
+    assert_string_equal(e.file, "p.yaml");
+    slx_buf_free(&text);
+    slx_buf_free(&b);
+}
+
+static void test_bad_parts(void **state)
+{
+    (void)state;
+    refuse_part("units: 132", "units: 145", "at most units_drawn");
+    refuse_part("units: 132", "units: 13.5", "a whole number");
+    refuse_part("clock_ghz: 1.83", "clock_ghz: -1", "a number in GHz");
+    refuse_part("clock_ghz: 1.83", "clock_ghz: 0", "a number in GHz");
+    refuse_part("clock_ghz: 1.83", "clock: 1.83", "unknown key");
+    refuse_part("fp8_tflops: 1979", "fp8_tflops: 500", "at least bf16_tflops");
+    refuse_part("stacks: 5", "stacks: 0", "expected more for a memory");
+    refuse_part("mem_tbs: 3.35", "mem_tbs: 335", "Gb/s from each");
+    refuse_part("die_mm2: 814", "die_mm2: 8140", "reticle");
+    refuse_part("transistors_b: 80", "transistors_b: 8000", "million on a square millimetre");
+    refuse_part("tdp_w: 700", "tdp_w: 70000", "W/mm2");
+    refuse_part("logic_usd: 300", "logic_usd: 30000", "at most bom_usd");
+    refuse_part("package:", "hbm: {stacks: 1}\npackage:", "runs a library");
+    refuse_part("runs: library", "runs: vendor", "program or library");
+}
+
+static void test_null(void **state)
+{
+    (void)state;
+    static const char text[] = "name: p\nruns: library\nprocess: {node: N5}\n"
+                               "part: {clock_ghz: ~, units: null, mem_gib: 3}\n";
+    slx_chip *c;
+    slx_err e;
+    assert_int_equal(slx_chip_parse(&c, text, strlen(text), "p", &e), SLX_OK);
+    assert_true(isnan(c->part.clock_ghz) && isnan(c->part.units) && c->part.mem_gib == 3);
+    slx_chip_free(c);
+    static const char bad[] = "name: p\nruns: library\nprocess: {node: null}\n";
+    assert_int_equal(slx_chip_parse(&c, bad, strlen(bad), "p", &e), SLX_EINPUT);
+}
+
 /* ------------------------------------------------------------------ bad tables, bad names */
 
 /* data/silicon.csv with one place replaced. */
@@ -203,7 +446,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_silex_1_area), cmocka_unit_test(test_silex_1_power),
-        cmocka_unit_test(test_totals),       cmocka_unit_test(test_bad_tables),
+        cmocka_unit_test(test_totals),       cmocka_unit_test(test_gross_dies),
+        cmocka_unit_test(test_yield),        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_cost_by_hand), cmocka_unit_test(test_not_published),
+        cmocka_unit_test(test_set),          cmocka_unit_test(test_bad_parts),
+        cmocka_unit_test(test_null),         cmocka_unit_test(test_bad_tables),
         cmocka_unit_test(test_unknown_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

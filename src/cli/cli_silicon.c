@@ -1,0 +1,235 @@
+/* cli_silicon.c - see cli_silicon.h.
+ *
+ * A cell is mid and, where they differ from it, low and high: "748 (637-887)". A published figure stands beside the
+ * computed one with the error of the latter.
+ */
+#include "cli/cli_silicon.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+slx_status cli_silicon_get(cli_silicon *out, const slx_chip *c, const slx_constants *k,
+                           slx_err *err)
+{
+    SLX_TRY(slx_chip_get_area(&out->area, c, k, err));
+    SLX_TRY(slx_chip_get_power(&out->power, c, &out->area, k, err));
+    return slx_chip_get_cost(&out->cost, c, &out->area, &out->power, k, err);
+}
+
+/* ------------------------------------------------------------------ text */
+
+/* Three digits, whole numbers in full. */
+static const char *digits(char out[32], double v)
+{
+    int decimals = v < 0.0995 ? 4 : v < 0.995 ? 3 : v < 9.95 ? 2 : v < 99.5 ? 1 : 0;
+    snprintf(out, 32, "%.*f", v == floor(v) ? 0 : decimals, v);
+    return out;
+}
+
+static void put(cli_table *t, int row, int column, slx_band v)
+{
+    char low[32], mid[32], high[32];
+    if (isnan(v.mid))
+        cli_table_set(t, row, column, "not published");
+    else if (v.low == v.high)
+        cli_table_set(t, row, column, "%s", digits(mid, v.mid));
+    else
+        cli_table_set(t, row, column, "%s (%s-%s)", digits(mid, v.mid), digits(low, v.low),
+                      digits(high, v.high));
+}
+
+static void put_at(cli_table *t, const char *label, int column, slx_band v)
+{
+    put(t, cli_table_row_at(t, label), column, v);
+}
+
+static void put_share(cli_table *t, const char *label, int column, slx_band v)
+{
+    put_at(t, label, column, (slx_band){100 * v.low, 100 * v.mid, 100 * v.high});
+}
+
+/* Rows of a sheet in the order of the first chip that has them, the total on the heading. */
+static void put_sheet(cli_table *t, int heading, int column, const slx_sheet *s)
+{
+    for (int i = 0; i < s->n; i++) {
+        char label[64];
+        snprintf(label, sizeof label, "  %s", s->row[i].name);
+        if (!s->missing) put_at(t, label, column, s->row[i].v);
+    }
+    if (s->missing && strncmp(s->missing, "part.", 5))
+        cli_table_set(t, heading, column, "%s is not given", s->missing);
+    else if (s->missing)
+        cli_table_set(t, heading, column, "not published");
+    else
+        put(t, heading, column, s->total);
+}
+
+/* "814 (computed +9 %)". Nothing where nothing is published. */
+static void put_published(cli_table *t, const char *label, int column, double published,
+                          double computed)
+{
+    char text[32];
+    if (isnan(published) || !(published > 0)) return;
+    int row = cli_table_row_at(t, label);
+    if (isnan(computed))
+        cli_table_set(t, row, column, "%s", digits(text, published));
+    else
+        cli_table_set(t, row, column, "%s (computed %+.0f %%)", digits(text, published),
+                      100 * (computed / published - 1));
+}
+
+static void die_rows(cli_table *t, int i, const slx_chip *c, const slx_die *d, double reticle)
+{
+    put_at(t, "  die, mm2", i, d->mm2);
+    if (d->mm2.mid > reticle && reticle > 0)
+        cli_table_set(t, cli_table_row_at(t, "  reticle"), i, "too large: at most %.0f", reticle);
+    put_at(t, "  dies on a wafer", i, d->gross_dies);
+    put_share(t, "  without a defect, %", i, d->perfect);
+    if (isnan(d->tiles))
+        cli_table_set(t, cli_table_row_at(t, "  spares of a die"), i, "not published");
+    else
+        cli_table_set(t, cli_table_row_at(t, "  spares of a die"), i, "%.0f of %.0f", d->spares,
+                      d->tiles);
+    put_share(t, "  good, with spares, %", i, d->yield);
+    put_at(t, "  a good die, $", i, d->usd);
+    if (c->package.compute_dies > 1)
+        cli_table_set(t, cli_table_row_at(t, "  dies of a chip"), i, "%u", c->package.compute_dies);
+}
+
+static const char *missing_of(const cli_silicon *s)
+{
+    const slx_sheet *all[] = {&s->area.die,     &s->power.decode,  &s->power.prefill,
+                              &s->cost.bom_usd, &s->cost.unit_usd, &s->cost.hour_usd};
+    for (int i = 0; i < 6; i++)
+        if (all[i]->missing) return all[i]->missing;
+    return NULL;
+}
+
+void cli_silicon_rows(cli_table *t, slx_chip *const *chips, const cli_silicon *s, int n)
+{
+    int h = cli_table_heading(t, "area of a compute die, mm2");
+    for (int i = 0; i < n; i++) put_sheet(t, h, i, &s[i].area.die);
+    for (int i = 0; i < n; i++)
+        put_published(t, "  published", i, chips[i]->library ? chips[i]->part.die_mm2 : NAN,
+                      s[i].area.die.total.mid);
+    bool io = false;
+    for (int i = 0; i < n; i++) io |= s[i].area.io.n > 0;
+    if (io) {
+        h = cli_table_heading(t, "area of an I/O die, mm2");
+        for (int i = 0; i < n; i++)
+            if (s[i].area.io.n) put_sheet(t, h, i, &s[i].area.io);
+    }
+    h = cli_table_heading(t, "power, decode, W");
+    for (int i = 0; i < n; i++) put_sheet(t, h, i, &s[i].power.decode);
+    h = cli_table_heading(t, "power, prefill, W");
+    for (int i = 0; i < n; i++) put_sheet(t, h, i, &s[i].power.prefill);
+    for (int i = 0; i < n; i++)
+        put_published(t, "  rated", i, chips[i]->package.tdp_w, s[i].power.tdp_w.mid);
+    cli_table_heading(t, "yield");
+    for (int i = 0; i < n; i++)
+        die_rows(t, i, chips[i], &s[i].cost.die, chips[i]->process.reticle_mm2);
+    h = cli_table_heading(t, "bill of materials, $");
+    for (int i = 0; i < n; i++) put_sheet(t, h, i, &s[i].cost.bom_usd);
+    for (int i = 0; i < n; i++)
+        put_published(t, "  published estimate", i,
+                      chips[i]->library ? chips[i]->part.bom_usd : NAN,
+                      s[i].cost.bom_usd.total.mid);
+    h = cli_table_heading(t, "unit cost, $");
+    for (int i = 0; i < n; i++) put_sheet(t, h, i, &s[i].cost.unit_usd);
+    for (int i = 0; i < n; i++) put_at(t, "  chips that share them", i, s[i].cost.volume);
+    for (int i = 0; i < n; i++)
+        if (s[i].cost.new_model_usd.mid > 0)
+            put_at(t, "  masks for other weights", i, s[i].cost.new_model_usd);
+    h = cli_table_heading(t, "an hour of use, $");
+    for (int i = 0; i < n; i++) put_sheet(t, h, i, &s[i].cost.hour_usd);
+    bool any = false;
+    for (int i = 0; i < n; i++) any |= missing_of(&s[i]) != NULL;
+    if (!any) return;
+    h = cli_table_heading(t, "missing");
+    for (int i = 0; i < n; i++)
+        if (missing_of(&s[i])) cli_table_set(t, h, i, "%s", missing_of(&s[i]));
+}
+
+/* ------------------------------------------------------------------ JSON */
+
+/* Six digits: the last ones of a double depend on the host's mathematics. */
+static json_t *number(double v)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.6g", v);
+    return json_real(strtod(text, NULL));
+}
+
+static json_t *band_json(slx_band v)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "low", number(v.low));
+    json_object_set_new(j, "mid", number(v.mid));
+    json_object_set_new(j, "high", number(v.high));
+    return j;
+}
+
+static void add_band(json_t *j, const char *name, slx_band v, const char *missing)
+{
+    char why[128];
+    if (!isnan(v.mid)) {
+        json_object_set_new(j, name, band_json(v));
+        return;
+    }
+    if (missing && strncmp(missing, "part.", 5))
+        snprintf(why, sizeof why, "%s is not given", missing);
+    else
+        snprintf(why, sizeof why, "not published: %s", missing ? missing : "what it depends on");
+    cli_json_absent(j, name, why);
+}
+
+static void add_sheet(json_t *j, const char *name, const char *parts, const slx_sheet *s)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < s->n && !s->missing; i++) {
+        json_t *row = band_json(s->row[i].v);
+        json_object_set_new(row, "name", json_string(s->row[i].name));
+        json_array_append_new(list, row);
+    }
+    add_band(j, name, s->total, s->missing);
+    json_object_set_new(j, parts, list);
+}
+
+static void add_published(json_t *j, const char *name, double v)
+{
+    if (isnan(v) || !(v > 0))
+        cli_json_absent(j, name, "not published");
+    else
+        json_object_set_new(j, name, number(v));
+}
+
+void cli_silicon_json(json_t *j, const slx_chip *c, const cli_silicon *s)
+{
+    const slx_die *d = &s->cost.die;
+    json_t *published = json_object();
+    add_band(j, "area_mm2", s->area.silicon_mm2, s->area.die.missing);
+    add_sheet(j, "die_mm2", "die_blocks", &s->area.die);
+    if (s->area.io.n) add_sheet(j, "io_die_mm2", "io_die_blocks", &s->area.io);
+    add_band(j, "power_w", s->power.tdp_w, missing_of(s));
+    add_sheet(j, "decode_w", "decode_parts", &s->power.decode);
+    add_sheet(j, "prefill_w", "prefill_parts", &s->power.prefill);
+    add_band(j, "dies_per_wafer", d->gross_dies, s->area.die.missing);
+    add_band(j, "yield_perfect", d->perfect, s->area.die.missing);
+    add_band(j, "yield", d->yield, s->area.die.missing);
+    add_band(j, "die_usd", d->usd, s->area.die.missing);
+    add_sheet(j, "bom_usd", "bom_parts", &s->cost.bom_usd);
+    add_sheet(j, "usd", "usd_parts", &s->cost.unit_usd);
+    add_sheet(j, "usd_per_hour", "usd_per_hour_parts", &s->cost.hour_usd);
+    add_band(j, "volume", s->cost.volume, NULL);
+    add_published(published, "tdp_w", c->package.tdp_w);
+    if (c->library) {
+        add_published(published, "die_mm2", c->part.die_mm2);
+        add_published(published, "bom_usd", c->part.bom_usd);
+        add_published(published, "logic_usd", c->part.logic_usd);
+        add_published(published, "price_usd", c->part.price_usd);
+    }
+    json_object_set_new(j, "published", published);
+}
