@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef struct {
-    const char *chip, *output, *dump;
+    const char *chip, *output, *dump, *weights;
     int64_t ctx, max_rows, max_samples, max_seqs, max_pages;
 } values;
 
@@ -22,6 +22,8 @@ static const cli_option options[] = {
     {"chip", 0, CLI_TEXT, "CHIP", AT(chip), 0, 0, NULL, "chip: a name in chips/ or a file"},
     {"dump", 0, CLI_TEXT, "STAGE", AT(dump), 0, 0, NULL,
      "print a stage: graph, plan, schedule or program"},
+    {"weights", 0, CLI_TEXT, "TYPE", AT(weights), 0, 0, NULL,
+     "type of the weights of a model known by its shapes: Q4_0 when it does not say, Q8_0, BF16"},
     {"ctx", 'c', CLI_COUNT, "N", AT(ctx), 0, 1 << 24, NULL,
      "positions of one sequence; 0 = what the model was made for"},
     LIMIT("max-rows", max_rows, "rows of one step; 0 = 512, less where the chip is small"),
@@ -85,7 +87,7 @@ static slx_status run(const void *p, cli_args args, slx_err *err)
                         "found - together with --dump, expected a file");
     SLX_TRY(check_stage(v->dump, err));
     slx_status st = slx_chip_load(&c, v->chip, err);
-    if (st == SLX_OK) st = slx_model_open(&m, args.v[0], err);
+    if (st == SLX_OK) st = slx_model_open_as(&m, args.v[0], v->weights, err);
     if (st == SLX_OK) st = compile(v, m, c, err);
     if (m) slx_model_close(m);
     slx_chip_free(c);
@@ -98,7 +100,8 @@ const cli_verb cli_verb_compile = {
     1,
     1,
     "makes the chip's program of a model; --dump prints the stages",
-    "A program holds no weights: `silex run MODEL --program P.slx` finds them in the model file.\n",
+    "A program holds no weights: `silex run MODEL --program P.slx` finds them in the model file. MODEL may also be a\n"
+    "config.json, a folder with one, or a name in data/models (llama-3-8b): shapes alone, to compile and to time.\n",
     options,
     &defaults,
     sizeof defaults,

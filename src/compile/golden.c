@@ -281,6 +281,7 @@ slx_status slx_golden(const slx_model *m, const slx_program *p, const uint32_t *
                       float *logits, slx_err *err)
 {
     const slx_hparams *hp = &m->hp;
+    SLX_TRY(slx_model_need_values(m, err));
     if (n == 0) return SLX_OK;
     if (n > hp->context)
         return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "%u tokens, the model's context is %u", n,

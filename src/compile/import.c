@@ -14,6 +14,7 @@
 
 static slx_status find(const slx_model *m, const slx_weight *w, const slx_tensor **t, slx_err *err)
 {
+    SLX_TRY(slx_model_need_values(m, err));
     *t = slx_gguf_find(m->gguf, w->tensor);
     if (!*t)
         return slx_fail(err, SLX_EINPUT, m->path, 0, 0,

@@ -6,6 +6,7 @@
 #include "compile/plan.h"
 #include "compile/tmpl_int.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -218,6 +219,32 @@ static void max_to(uint32_t *a, uint32_t b)
 /* Bytes between regions: the end of one is never the base of the next, whatever reads beside it. */
 enum { GUARD = 4096 };
 
+/* Refuses what ends beyond the chip's HBM: by how much, and what would fit. */
+static slx_status check_hbm(const slx_plan *p, uint64_t need, slx_err *err)
+{
+    const slx_chip *c = p->chip;
+    const double gib = 1073741824.0;
+    double have = c->hbm.stacks * c->hbm.gib * gib;
+    if ((double)need <= have) return SLX_OK;
+    uint64_t kv = p->region[SLX_REGION_KV].bytes,
+             a_page = p->page_stride * p->model->hp.n_kv_heads * p->model->hp.n_layers;
+    double room = have - (double)(need - kv);
+    char pages[96] = "";
+    if (room >= (double)a_page)
+        snprintf(pages, sizeof pages, "max_pages %llu (now %u) or ",
+                 (unsigned long long)(((uint64_t)room & ~UINT64_C(4095)) / a_page),
+                 p->opt.max_pages);
+    else
+        snprintf(pages, sizeof pages, "no page fits beside the rest: fewer bits a weight or ");
+    return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
+                    "%s needs %.3f GiB of HBM (weights %.3f, KV pages %.3f), the chip has %.3f, "
+                    "%.3f too little; %shbm.gib %.0f (now %g) would fit",
+                    p->model->name, (double)need / gib,
+                    (double)p->region[SLX_REGION_WEIGHTS].bytes / gib, (double)kv / gib,
+                    have / gib, ((double)need - have) / gib, pages,
+                    ceil((double)need / gib / c->hbm.stacks), c->hbm.gib);
+}
+
 static slx_status plan_hbm(slx_plan *p, slx_err *err)
 {
     const slx_hparams *hp = &p->model->hp;
@@ -274,17 +301,7 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err)
         r->bytes = up(bytes[k], 4096);
         at += r->bytes + GUARD;
     }
-    double have = (double)c->hbm.stacks * c->hbm.gib * 1073741824.0;
-    if ((double)at > have)
-        return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
-                        "%s needs %.3f GiB of HBM (weights %.3f, KV pages %.3f), the chip has "
-                        "%.3f; fewer pages "
-                        "(max_pages %u now) or a larger hbm.gib would fit",
-                        p->model->name, (double)at / 1073741824.0,
-                        (double)p->region[SLX_REGION_WEIGHTS].bytes / 1073741824.0,
-                        (double)p->region[SLX_REGION_KV].bytes / 1073741824.0, have / 1073741824.0,
-                        p->opt.max_pages);
-    return SLX_OK;
+    return check_hbm(p, at, err);
 }
 
 /* ------------------------------------------------------------------ limits of this compiler, refused by name */

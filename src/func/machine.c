@@ -41,6 +41,7 @@ static slx_status load_strict(slx_machine *m, slx_err *err)
 slx_status slx_machine_open(slx_machine **out, const slx_program *p, const slx_chip *c,
                             const slx_model *model, const slx_machine_options *opt, slx_err *err)
 {
+    if (model) SLX_TRY(slx_model_need_values(model, err));
     slx_machine *m = slx_xcalloc(1, sizeof *m);
     m->prog = p;
     m->chip = c;

@@ -9,11 +9,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define MAX_COUNT  (1u << 24)
-#define MAX_LAYERS 4096u
+#define MAX_COUNT  ((uint32_t)SLX_MAX_COUNT)
+#define MAX_LAYERS ((uint32_t)SLX_MAX_LAYERS)
 
-/* Storage types that have kernels. */
-static bool type_for_matmul(uint32_t type)
+const char slx_matmul_types[] = "F32, F16, BF16, Q4_0, Q4_1, Q8_0";
+bool slx_type_for_matmul(uint32_t type)
 {
     return type == SLX_T_F32 || type == SLX_T_F16 || type == SLX_T_BF16 || type == SLX_T_Q4_0 ||
            type == SLX_T_Q4_1 || type == SLX_T_Q8_0;
@@ -182,9 +182,10 @@ static void dims_text(char out[96], uint32_t n, const uint64_t *ne)
 }
 
 /* A tensor that must be there with this shape; n1 == 0 asks for a vector, which is a norm weight. */
-static slx_status take(loader *l, const char *name, uint64_t n0, uint64_t n1,
+static slx_status take(void *arg, const char *name, uint64_t n0, uint64_t n1,
                        const slx_tensor **out)
 {
+    loader *l = arg;
     const slx_tensor *t = slx_gguf_find(l->g, name);
     uint64_t want[2] = {n0, n1};
     uint32_t n_dims = n1 ? 2 : 1;
@@ -198,72 +199,76 @@ static slx_status take(loader *l, const char *name, uint64_t n0, uint64_t n1,
         return FAIL(l, SLX_EINPUT, "tensor '%s': found shape %s, expected %s", name, found,
                     expected);
     }
-    if (!(n1 ? type_for_matmul(t->type) : type_for_norm(t->type)))
+    if (!(n1 ? slx_type_for_matmul(t->type) : type_for_norm(t->type)))
         return FAIL(l, SLX_EUNSUPPORTED, "tensor '%s': found type %s, expected one of %s", name,
                     slx_tensor_type_name(t->type),
-                    n1 ? "F32, F16, BF16, Q4_0, Q4_1, Q8_0" : "F32, F16, BF16");
+                    n1 ? slx_matmul_types : "F32, F16, BF16");
     l->has_role[t - slx_gguf_tensor(l->g, 0)] = 1;
     *out = t;
     return SLX_OK;
 }
 
-static slx_status take_layer(loader *l, uint32_t i, const char *part, uint64_t n0, uint64_t n1,
-                             const slx_tensor **out)
+slx_status slx_arch_weights(slx_model *m, slx_weight_fn *get, void *arg)
 {
-    char name[64];
-    snprintf(name, sizeof name, "blk.%u.%s.weight", i, part);
-    return take(l, name, n0, n1, out);
-}
-
-static slx_status load_layers(loader *l)
-{
-    slx_model *m = l->m;
     const slx_hparams *hp = &m->hp;
     uint64_t d = hp->d_model, ff = hp->d_ff, q = (uint64_t)hp->n_heads * hp->head_dim,
              kv = (uint64_t)hp->n_kv_heads * hp->head_dim;
-    /* Every layer brings nine tensors, so this bound also keeps the table in proportion to the file. */
-    if ((uint64_t)slx_gguf_tensor_count(l->g) < 9 * (uint64_t)hp->n_layers)
-        return FAIL(l, SLX_EINPUT, "found %d tensors, expected at least %u for %u layers",
-                    slx_gguf_tensor_count(l->g), 9 * hp->n_layers, hp->n_layers);
+    SLX_TRY(get(arg, "token_embd.weight", d, hp->vocab, &m->tok_embd));
+    SLX_TRY(get(arg, "output_norm.weight", d, 0, &m->output_norm));
+    m->output = m->tok_embd;
+    if (!hp->tied) SLX_TRY(get(arg, "output.weight", d, hp->vocab, &m->output));
     m->layers = slx_new(&m->arena, slx_layer_weights, hp->n_layers);
     for (uint32_t i = 0; i < hp->n_layers; i++) {
         slx_layer_weights *w = &m->layers[i];
-        SLX_TRY(take_layer(l, i, "attn_norm", d, 0, &w->attn_norm));
-        SLX_TRY(take_layer(l, i, "attn_q", d, q, &w->wq));
-        SLX_TRY(take_layer(l, i, "attn_k", d, kv, &w->wk));
-        SLX_TRY(take_layer(l, i, "attn_v", d, kv, &w->wv));
-        SLX_TRY(take_layer(l, i, "attn_output", q, d, &w->wo));
-        SLX_TRY(take_layer(l, i, "ffn_norm", d, 0, &w->ffn_norm));
-        SLX_TRY(take_layer(l, i, "ffn_gate", d, ff, &w->w_gate));
-        SLX_TRY(take_layer(l, i, "ffn_up", d, ff, &w->w_up));
-        SLX_TRY(take_layer(l, i, "ffn_down", ff, d, &w->w_down));
+        const struct {
+            const char *part;
+            uint64_t n0, n1;
+            const slx_tensor **out;
+        } row[] = {
+            {"attn_norm", d, 0, &w->attn_norm}, {"attn_q", d, q, &w->wq},
+            {"attn_k", d, kv, &w->wk},          {"attn_v", d, kv, &w->wv},
+            {"attn_output", q, d, &w->wo},      {"ffn_norm", d, 0, &w->ffn_norm},
+            {"ffn_gate", d, ff, &w->w_gate},    {"ffn_up", d, ff, &w->w_up},
+            {"ffn_down", ff, d, &w->w_down},
+        };
+        for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
+            char name[64];
+            snprintf(name, sizeof name, "blk.%u.%s.weight", i, row[k].part);
+            SLX_TRY(get(arg, name, row[k].n0, row[k].n1, row[k].out));
+        }
     }
     return SLX_OK;
 }
 
-static slx_status load_embedding(loader *l)
+/* What the tensors themselves say: the vocabulary's size, and whether the head has a matrix of its own. */
+static slx_status load_vocab(loader *l)
 {
-    slx_model *m = l->m;
-    slx_hparams *hp = &m->hp;
+    slx_hparams *hp = &l->m->hp;
     const slx_tensor *e = slx_gguf_find(l->g, "token_embd.weight");
     uint64_t vocab = e && e->n_dims == 2 ? e->ne[1] : 1;
     if (vocab > MAX_COUNT)
         return FAIL(l, SLX_EINPUT, "tensor 'token_embd.weight': found %llu rows, expected up to %u",
                     (unsigned long long)vocab, MAX_COUNT);
     hp->vocab = (uint32_t)vocab;
-    SLX_TRY(take(l, "token_embd.weight", hp->d_model, vocab, &m->tok_embd));
-    SLX_TRY(take(l, "output_norm.weight", hp->d_model, 0, &m->output_norm));
     hp->tied = !slx_gguf_find(l->g, "output.weight");
-    m->output = m->tok_embd;
-    if (!hp->tied) SLX_TRY(take(l, "output.weight", hp->d_model, vocab, &m->output));
-    if (has(l, "vocab_size")) {
-        uint32_t said;
-        SLX_TRY(slx_gguf_u32(l->g, key(l, "vocab_size"), &said, l->err));
-        if (said != hp->vocab)
-            return FAIL(l, SLX_EINPUT,
-                        "key '%s': found %u, expected the %u rows of token_embd.weight", l->key,
-                        said, hp->vocab);
-    }
+    return SLX_OK;
+}
+
+static slx_status load_weights(loader *l)
+{
+    const slx_hparams *hp = &l->m->hp;
+    SLX_TRY(load_vocab(l));
+    /* Every layer brings nine tensors, so this bound also keeps the table in proportion to the file. */
+    if ((uint64_t)slx_gguf_tensor_count(l->g) < 9 * (uint64_t)hp->n_layers)
+        return FAIL(l, SLX_EINPUT, "found %d tensors, expected at least %u for %u layers",
+                    slx_gguf_tensor_count(l->g), 9 * hp->n_layers, hp->n_layers);
+    SLX_TRY(slx_arch_weights(l->m, take, l));
+    if (!has(l, "vocab_size")) return SLX_OK;
+    uint32_t said;
+    SLX_TRY(slx_gguf_u32(l->g, key(l, "vocab_size"), &said, l->err));
+    if (said != hp->vocab)
+        return FAIL(l, SLX_EINPUT, "key '%s': found %u, expected the %u rows of token_embd.weight",
+                    l->key, said, hp->vocab);
     return SLX_OK;
 }
 
@@ -373,8 +378,7 @@ slx_status slx_arch_load(slx_model *m, slx_err *err)
     if (n == 0) return FAIL(&l, SLX_EINPUT, "found no tensors, expected a model with weights");
     SLX_TRY(load_hparams(&l));
     l.has_role = slx_new(&m->arena, uint8_t, n);
-    SLX_TRY(load_embedding(&l));
-    SLX_TRY(load_layers(&l));
+    SLX_TRY(load_weights(&l));
     SLX_TRY(load_rope(&l));
     return check_roles(&l);
 }

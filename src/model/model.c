@@ -1,4 +1,5 @@
-/* model.c - opens a model: container, architecture, tokenizer, chat template, in this order; closes it as a whole.
+/* model.c - opens a model: container, architecture, tokenizer, chat template, in this order; closes it as a whole. A
+ * model known by its shapes alone goes to shapes.c.
  *
  * Invariant: a model that was handed out is complete and checked; on any error nothing stays allocated or mapped.
  */
@@ -85,22 +86,53 @@ slx_status slx_model_from_gguf(slx_model **out, slx_gguf *g, bool vocab_only, sl
     return s;
 }
 
-static slx_status open_path(slx_model **out, const char *path, bool vocab_only, slx_err *err)
+static slx_status refuse_shapes(const char *path, slx_err *err)
 {
+    return slx_fail(err, SLX_EUNSUPPORTED, path, 0, 0,
+                    "this model has shapes only: found a config, expected a model file with weights "
+                    "and vocabulary (GGUF)");
+}
+
+slx_status slx_model_need_values(const slx_model *m, slx_err *err)
+{
+    return m->shapes_only ? refuse_shapes(m->path, err) : SLX_OK;
+}
+
+slx_status slx_model_open_as(slx_model **out, const char *path, const char *weight_type,
+                             slx_err *err)
+{
+    char found[1024];
+    bool config;
     slx_gguf *g;
     *out = NULL;
-    SLX_TRY(slx_gguf_open(&g, path, err));
-    return slx_model_from_gguf(out, g, vocab_only, err);
+    SLX_TRY(slx_model_find(found, path, &config, err));
+    if (config) return slx_shapes_open(out, found, weight_type, err);
+    SLX_TRY(slx_gguf_open(&g, found, err));
+    if (weight_type) {
+        slx_gguf_close(g);
+        return slx_fail(err, SLX_EINPUT, path, 0, 0,
+                        "found weights of their own types, expected a model known by its shapes to "
+                        "make them %s",
+                        weight_type);
+    }
+    return slx_model_from_gguf(out, g, false, err);
 }
 
 slx_status slx_model_open(slx_model **out, const char *path, slx_err *err)
 {
-    return open_path(out, path, false, err);
+    return slx_model_open_as(out, path, NULL, err);
 }
 
 slx_status slx_model_open_vocab(slx_model **out, const char *path, slx_err *err)
 {
-    return open_path(out, path, true, err);
+    char found[1024];
+    bool config;
+    slx_gguf *g;
+    *out = NULL;
+    SLX_TRY(slx_model_find(found, path, &config, err));
+    if (config) return refuse_shapes(found, err);
+    SLX_TRY(slx_gguf_open(&g, found, err));
+    return slx_model_from_gguf(out, g, true, err);
 }
 
 void slx_model_close(slx_model *m)
@@ -114,6 +146,7 @@ void slx_model_close(slx_model *m)
 
 void slx_model_release(const slx_model *m, const slx_tensor *t)
 {
+    if (m->shapes_only) return;
     const slx_map *map = slx_gguf_map(m->gguf);
     if (map->ptr && t->data >= map->ptr && t->data < map->ptr + map->size)
         slx_map_release(map, t->data, t->bytes);

@@ -4,6 +4,7 @@
  *   file.gguf --> gguf.c (container: keys, tensors) --> arch.c (what they mean) --> slx_model
  *                     |--> tokenizer_*.c --> slx_tokenizer
  *                     '--> template.c    --> slx_template
+ *   config.json --> config.c (hyperparameters) --> shapes.c (the same tensors, without data) --> slx_model
  */
 #ifndef SLX_MODEL_H
 #define SLX_MODEL_H
@@ -110,15 +111,26 @@ typedef struct {
     slx_layer_weights *layers;       /* [n_layers] */
     const slx_tokenizer *tok;        /* NULL when the file has none */
     const slx_template *chat;        /* NULL when the file has none */
-    slx_gguf *gguf;                  /* owns the map */
-    uint64_t file_bytes;
-    uint64_t hash;                   /* slx_hash of the header bytes and the file size (not of the weights) */
+    bool shapes_only;                /* of a config.json: every tensor but rope_freqs has data == NULL */
+    slx_gguf *gguf;                  /* owns the map; NULL when shapes_only */
+    uint64_t file_bytes;             /* shapes_only: what the tensors would take */
+    uint64_t hash;                   /* slx_hash of the header bytes and the file size (not of the weights); shapes_only:
+                                        of the config's bytes and the weights' type */
     slx_arena arena;
 } slx_model;
 
 /* Opens and checks everything: every tensor there, with the shape the hyperparameters ask for. Unsupported
- * architectures, tensor types, rope scalings, biases, experts are refused by name. */
+ * architectures, tensor types, rope scalings, biases, experts are refused by name. path is a GGUF file, or a model known
+ * by its shapes: a config.json as Hugging Face writes it, a folder with one, or the name of one in data/models. */
 slx_status slx_model_open(slx_model **out, const char *path, slx_err *err);
+/* As slx_model_open; weight_type is the storage type of a shapes-only model's matrices ("Q8_0"; norms are F32), NULL for
+ * the config's own key "weight_type", else Q4_0. A GGUF file has its own types: there it must be NULL. */
+slx_status slx_model_open_as(slx_model **out, const char *path, const char *weight_type, slx_err *err);
+/* A config in memory; name is for messages and for the model. */
+slx_status slx_model_parse_config(slx_model **out, const char *text, size_t n, const char *name,
+                                  const char *weight_type, slx_err *err);
+/* SLX_OK when weights have values; else the refusal that every user of values gives. */
+slx_status slx_model_need_values(const slx_model *m, slx_err *err);
 void slx_model_close(slx_model *m);
 /* The file's pages of a weight are no longer needed (after packing). */
 void slx_model_release(const slx_model *m, const slx_tensor *t);

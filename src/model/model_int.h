@@ -64,6 +64,31 @@ slx_status slx_model_from_gguf(slx_model **out, slx_gguf *g, bool vocab_only, sl
 /* Fills m->hp, m->tok_embd.. m->layers from the container: arch.c. */
 slx_status slx_arch_load(slx_model *m, slx_err *err);
 
+enum { SLX_MAX_COUNT = 1 << 24, SLX_MAX_LAYERS = 4096 }; /* of any hyperparameter; of n_layers */
+bool slx_type_for_matmul(uint32_t type);                 /* storage types of matrices that have kernels */
+extern const char slx_matmul_types[];                    /* their names, for messages */
+
+/* Finds or makes a weight; n1 == 0 asks for a vector. */
+typedef slx_status slx_weight_fn(void *arg, const char *name, uint64_t n0, uint64_t n1,
+                                 const slx_tensor **out);
+/* The one list of an architecture's weights, names and shapes: asks for each that m->hp calls for and fills
+ * m->tok_embd .. m->layers. Stops at the first error. */
+slx_status slx_arch_weights(slx_model *m, slx_weight_fn *take, void *arg);
+
+/* What a config.json says: config.c. */
+typedef struct {
+    slx_hparams hp;       /* of the llama architecture, as a GGUF file of the same model would say */
+    uint32_t weight_type; /* slx_tensor_type */
+    float *rope_freqs;    /* [n_rot/2] divisors in the arena, NULL when all are 1 */
+} slx_config;
+/* weight_type as slx_model_open_as. */
+slx_status slx_config_parse(slx_config *c, slx_arena *a, const char *text, size_t n,
+                            const char *path, const char *weight_type, slx_err *err);
+/* Whether the path leads to a config, and to which: a folder's, one in data/models by name. *config false: path is left
+ * to the GGUF reader, in out as it came. */
+slx_status slx_model_find(char out[1024], const char *path, bool *config, slx_err *err);
+slx_status slx_shapes_open(slx_model **out, const char *path, const char *weight_type, slx_err *err);
+
 /* NULL in *out when the file has no tokenizer. Borrows g's bytes; close before the container. */
 slx_status slx_tokenizer_open(slx_tokenizer **out, const slx_gguf *g, slx_err *err);
 void slx_tokenizer_close(slx_tokenizer *t);

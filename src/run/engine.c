@@ -53,6 +53,7 @@ slx_status slx_engine_open(slx_engine **out, const slx_engine_options *opt, slx_
     e->kind = opt->kind;
     slx_status st = slx_chip_load(&e->chip, opt->chip ? opt->chip : "silex-1", err);
     if (st == SLX_OK) st = slx_model_open(&e->model, opt->model_path, err);
+    if (st == SLX_OK) st = slx_model_need_values(e->model, err);
     if (st == SLX_OK) st = get_program(e, opt, err);
     slx_machine_options mo = {
         .kind = opt->kind, .threads = opt->threads, .kern = opt->kern, .unfused = opt->unfused};
