@@ -37,15 +37,30 @@ static const char *const taken_keys[] = {
     "attention_bias",      "mlp_bias",          "hidden_act",
     "sliding_window",      "layer_types",       "partial_rotary_factor",
     "quantization_config", "weight_type",       NULL};
-static const char *const free_keys[] = {
-    "bos_token_id",          "eos_token_id",         "pad_token_id",
-    "unk_token_id",          "transformers_version", "torch_dtype",
-    "dtype",                 "use_cache",            "initializer_range",
-    "attention_dropout",     "hidden_dropout",       "pretraining_tp",
-    "auto_map",              "max_window_layers",    "is_llama_config",
-    "transformers.js_config", "max_sequence_length", "output_attentions",
-    "output_hidden_states",  "return_dict",          "unsloth_fixed",
-    "unsloth_version",       "generation_config",    NULL};
+static const char *const free_keys[] = {"bos_token_id",
+                                        "eos_token_id",
+                                        "pad_token_id",
+                                        "unk_token_id",
+                                        "transformers_version",
+                                        "torch_dtype",
+                                        "dtype",
+                                        "use_cache",
+                                        "initializer_range",
+                                        "attention_dropout",
+                                        "hidden_dropout",
+                                        "pretraining_tp",
+                                        "auto_map",
+                                        "max_window_layers",
+                                        "is_llama_config",
+                                        "transformers.js_config",
+                                        "max_sequence_length",
+                                        "output_attentions",
+                                        "output_hidden_states",
+                                        "return_dict",
+                                        "unsloth_fixed",
+                                        "unsloth_version",
+                                        "generation_config",
+                                        NULL};
 static const char *const rope_keys[] = {"type",
                                         "rope_type",
                                         "rope_theta",
@@ -70,7 +85,8 @@ typedef struct {
 /* A value for a message. */
 static const char *shown(char out[64], const json_t *v)
 {
-    char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+    char *text =
+        json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(7));
     if (text && strlen(text) < 60)
         snprintf(out, 64, "%s", text);
     else if (text)
@@ -133,7 +149,8 @@ static slx_status flag(const reader *r, const char *key, bool *out)
 
 static bool is_text(const json_t *v, const char *s)
 {
-    return json_is_string(v) && slx_str_is((slx_str){json_string_value(v), json_string_length(v)}, s);
+    return json_is_string(v) &&
+           slx_str_is((slx_str){json_string_value(v), json_string_length(v)}, s);
 }
 
 static bool listed(const char *const *keys, const char *key)
@@ -142,7 +159,8 @@ static bool listed(const char *const *keys, const char *key)
     return *keys != NULL;
 }
 
-static slx_status check_keys(const reader *r, const char *const *taken, const char *const *free_list)
+static slx_status check_keys(const reader *r, const char *const *taken,
+                             const char *const *free_list)
 {
     const char *key;
     json_t *v;
@@ -367,8 +385,8 @@ static slx_status load_weight_type(const reader *r, slx_config *c, const char *s
         return SLX_OK;
     }
     return FAIL(r, SLX_EUNSUPPORTED, "%s: found '%s', expected one of %s",
-                said ? "type of weights" : "key 'weight_type'", slx_printable(text, slx_str_c(name)),
-                slx_matmul_types);
+                said ? "type of weights" : "key 'weight_type'",
+                slx_printable(text, slx_str_c(name)), slx_matmul_types);
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -398,9 +416,8 @@ slx_status slx_config_parse(slx_config *c, slx_arena *a, const char *text, size_
     json_t *o = json_loadb(n ? text : "", n, JSON_REJECT_DUPLICATES, &e);
     if (!o) {
         char what[360];
-        return slx_fail(err, SLX_EINPUT, path, e.line > 0 ? e.line : 0,
-                        e.column > 0 ? e.column : 0, "not JSON: %s",
-                        slx_printable(what, slx_str_c(e.text)));
+        return slx_fail(err, SLX_EINPUT, path, e.line > 0 ? e.line : 0, e.column > 0 ? e.column : 0,
+                        "not JSON: %s", slx_printable(what, slx_str_c(e.text)));
     }
     reader r = {o, "", path, err};
     slx_status st = json_is_object(o)

@@ -98,8 +98,10 @@ static void set_rope(slx_model *m, const slx_config *c)
 static const char *name_of(slx_arena *a, const char *path)
 {
     const char *end = path + strlen(path), *at = end;
-    if (ends_with(path, "/config.json")) end -= strlen("/config.json");
-    else if (ends_with(path, ".json")) end -= strlen(".json");
+    if (ends_with(path, "/config.json"))
+        end -= strlen("/config.json");
+    else if (ends_with(path, ".json"))
+        end -= strlen(".json");
     while (end > path && end[-1] == '/') end--;
     for (at = end; at > path && at[-1] != '/'; at--) {}
     char *name = slx_sprintf(a, "%.*s", (int)(end - at < 200 ? end - at : 200), at);
@@ -148,7 +150,8 @@ slx_status slx_shapes_open(slx_model **out, const char *path, const char *weight
 {
     slx_map map;
     SLX_TRY(slx_map_open(&map, path, err));
-    slx_status st = slx_model_parse_config(out, (const char *)map.ptr, map.size, path, weight_type, err);
+    slx_status st =
+        slx_model_parse_config(out, (const char *)map.ptr, map.size, path, weight_type, err);
     slx_map_close(&map);
     return st;
 }

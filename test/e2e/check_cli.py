@@ -124,6 +124,23 @@ class Models(Case):
         self.every(self.file("short.gguf", b"GGUF\x03\0\0\0" + struct.pack("<QQ", 1, 1)))
         self.every(self.file("huge.gguf", b"GGUF\x03\0\0\0" + struct.pack("<QQ", 1 << 60, 1 << 60) + bytes(64)))
 
+    def test_shapes_only(self):
+        text = self.ok("compile", "llama-3-8b", "--dump", "plan")
+        self.assertIn("q4s", text)
+        self.assertIn("q8s", self.ok("compile", "llama-3-8b", "--weights", "Q8_0", "--dump", "plan"))
+        place = os.path.join("data", "models", "llama-3-8b.json")
+        for verb in ("run", "tokenize", "perplexity", "bench"):
+            more = [] if verb == "bench" else ["-p", "hi"]
+            code, out, err = run(verb, "llama-3-8b", *more)
+            self.assertEqual((code, out), (2, ""))
+            self.assertIn(place + ": this model has shapes only", err)
+        config = self.file("config.json", '{"model_type": "qwen2"}')
+        self.refused("compile", config, "--dump", "plan", place=config, says="biases of q, k and v")
+        self.refused("compile", self.dir, "--dump", "plan", place=config, says="biases of q, k and v")
+        os.unlink(config)
+        self.refused("compile", "llama-3-8b", "--weights", "Q4_K", "--dump", "plan", place=ROOT, says=["Q4_K", "Q4_0"])
+        self.refused("compile", "lama-3-8b", "--dump", "plan", place="lama-3-8b: ", says="did you mean llama-3-8b")
+
     def test_templates(self):
         messages = self.file("m.json", json.dumps([{"role": "user", "content": "hi"}]))
         t = self.file("t.jinja", "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
