@@ -106,6 +106,8 @@ static void add_memories(slx_sheet *s, const slx_chip *c, const slx_constants *k
 {
     slx_band spm = memory_mib(c, FIG("area.sram_overhead"));
     slx_sheet_add(s, "scratchpads", band_by(spm, tiles * c->tile.spm_kib / 1024));
+    double weights_mib = c->rom.writable ? c->rom.mib * tiles / c->grid.enabled : 0;
+    slx_sheet_add(s, "weight SRAM", band_by(spm, weights_mib));
     slx_sheet_add(s, "accumulators",
                   band_by(memory_mib(c, CONST(acc_overhead)), tiles * c->tile.acc_kib / 1024));
 }
@@ -115,7 +117,7 @@ bool slx_chip_sram_memory(const slx_chip *c)
     return !strcmp(c->package.memory, "SRAM");
 }
 
-/* What no spare tile replaces. */
+/* What no spare tile replaces. A mask ROM is among it: a spare would need the weights of the tile it stands in for. */
 static void add_shared(slx_sheet *s, const slx_chip *c, const slx_constants *k,
                        const slx_node *node)
 {
@@ -125,7 +127,7 @@ static void add_shared(slx_sheet *s, const slx_chip *c, const slx_constants *k,
     if (c->package.io_dies) d2d_tbs += links_tbs / dies;
     slx_sheet_add(s, "network on chip",
                   band_by(CONST(noc_mm2_byte), tiles * c->noc.link_bytes_clk * node->logic));
-    if (c->rom.mib > 0)
+    if (c->rom.mib > 0 && !c->rom.writable)
         slx_sheet_add(
             s, "weight ROM",
             band_by(band_div(band_exact(c->rom.mib), CONST(rom_mib_mm2)), 8 * node->sram / dies));

@@ -38,7 +38,7 @@ typedef struct {
     } hbm;
     struct { double link_bytes_clk, hop_clk, mm_per_hop; } noc;
     struct { uint32_t ports; double gbps, alpha_ns, switch_ns; } net;   /* ports 0 = no scale-up network */
-    struct { double mib, bytes_clk; } rom;
+    struct { double mib, bytes_clk; uint32_t writable; } rom;   /* writable: SRAM in place of a mask ROM */
     struct { bool formats[SLX_CF_COUNT]; uint32_t max_m; } isa;
     struct { double w4a8_fj, w8a8_fj, fp32_add_pj, fp32_fma_pj, sram_rd_pj_b, sram_wr_pj_b, rom_pj_b,
                     noc_pj_b_mm, noc_pj_b_router, hbm_pj_b, d2d_pj_b, serdes_pj_b, leak_w_mm2; } energy;

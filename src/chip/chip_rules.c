@@ -94,6 +94,8 @@ static slx_status check_memories(const slx_chip *c, const slx_chip_text *t)
         FAIL("rom.bytes_clk", "found %g, expected %s", c->rom.bytes_clk,
              c->rom.mib > 0 ? "a port above 0 for the ROM of rom.mib"
                             : "0 without a ROM (rom.mib is 0)");
+    if (c->rom.writable && !(c->rom.mib > 0))
+        FAIL("rom.writable", "found 1, expected 0 without a memory of weights (rom.mib is 0)");
     if (c->net.ports > 0 && !(c->net.gbps > 0))
         FAIL("net.gbps", "found %g, expected more than 0 for %u ports", c->net.gbps, c->net.ports);
     return SLX_OK;

@@ -102,7 +102,7 @@ static slx_status add_unit(slx_cost *out, const slx_chip *c, const slx_constants
         SLX_TRY(
             slx_constants_need(&io, k, "mask_set_usd", out->io.node, c, "package.io_node", err));
     out->volume = c->package.volume > 0 ? slx_chip_figure(c, "package.volume") : CONST(chips_made);
-    if (c->rom.mib > 0) out->new_model_usd = band_mul(masks, CONST(rom_respin_share));
+    if (c->rom.mib > 0 && !c->rom.writable) out->new_model_usd = band_mul(masks, CONST(rom_respin_share));
     s->missing = out->bom_usd.missing;
     slx_sheet_add(s, "bill of materials", out->bom_usd.total);
     slx_sheet_add(s, "masks", band_div(band_add(masks, io), out->volume));

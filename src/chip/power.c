@@ -57,7 +57,8 @@ static void add_decode(slx_sheet *s, const slx_chip *c, const slx_constants *k)
     slx_band share = rom ? CONST(prefill_hbm_share) : band_exact(1);
     slx_band bits = band_by(share, hbm_bits);
     slx_sheet_add(s, "memory", band_by(band_mul(FIG("energy.hbm_pj_b"), bits), pj));
-    slx_sheet_add(s, "weight ROM", band_by(FIG("energy.rom_pj_b"), rom_bits * pj));
+    slx_sheet_add(s, c->rom.writable ? "weight SRAM" : "weight ROM",
+                  band_by(FIG("energy.rom_pj_b"), rom_bits * pj));
     slx_sheet_add(s, "network on chip", band_mul(noc_j_bit(c, k), bits));
     slx_sheet_add(
         s, "scratchpads",

@@ -50,6 +50,12 @@ static void near(double found, double expected, double relative)
         fail_msg("found %g, expected %g within %g %%", found, expected, relative * 100);
 }
 
+/* (1 + A d0 / alpha)^-alpha */
+static double perfect(double mm2, double d0, double alpha)
+{
+    return pow(1 + mm2 / 100 * d0 / alpha, -alpha);
+}
+
 /* ------------------------------------------------------------------ the design's own figures (2.1) */
 
 static void test_silex_1_area(void **state)
@@ -104,6 +110,43 @@ static void test_silex_1_power(void **state)
     slx_constants_free(k);
 }
 
+/* 2.3: a die of 800 mm2, 200 to 250 W, 83 TB/s beside the tensor engines; other memories, other chips. */
+static void test_variants(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"silex-sram", "silex-etched"};
+    slx_constants *k = constants();
+    slx_area a;
+    slx_power p;
+    slx_cost q;
+    slx_err e;
+    double weights[2], good[2];
+    for (int i = 0; i < 2; i++) {
+        slx_chip *c = chip(names[i]);
+        assert_int_equal(slx_chip_get_area(&a, c, k, &e), SLX_OK);
+        assert_int_equal(slx_chip_get_power(&p, c, &a, k, &e), SLX_OK);
+        assert_int_equal(slx_chip_get_cost(&q, c, &a, &p, k, &e), SLX_OK);
+        near(a.die.total.mid, 800, 0.02);
+        assert_true(p.tdp_w.mid >= 200 && p.tdp_w.mid <= 250);
+        near(c->grid.enabled * c->grid.clock_ghz * 1e9 * c->rom.bytes_clk, 83e12, 0.01);
+        near(c->hbm.stacks * c->hbm.gib * 1024, 256, 1e-12);
+        near(row(&a.die, "memory on the die"), 256 * 8 / 31.8 * 1.75, 1e-9);
+        weights[i] = c->rom.mib * 1048576 * 8 / 4.25;
+        good[i] = q.die.yield.mid;
+        assert_true((q.new_model_usd.mid > 0) == (i == 1));
+        for (int r = 0; r < q.bom_usd.n; r++)
+            assert_string_not_equal(q.bom_usd.row[r].name, "memory");
+        slx_chip_free(c);
+    }
+    assert_true(weights[1] > 8.03e9 && weights[1] > 5 * weights[0]);
+    near(good[1], perfect(801, 0.09, 10), 0.01); /* no tile stands in for another's weights */
+    assert_true(good[0] > good[1] + 0.2);
+    slx_chip *c = chip("silex-1e");
+    near(slx_chip_get_peaks(c).hbm_bytes_s, 7.1e12, 0.01);
+    slx_chip_free(c);
+    slx_constants_free(k);
+}
+
 static void test_totals(void **state)
 {
     (void)state;
@@ -144,12 +187,6 @@ static void test_gross_dies(void **state)
     double n = slx_gross_dies(840, 300, 3, 0.1);
     assert_true(n > 50 && n < 60);
     assert_true(slx_gross_dies(100000, 300, 3, 0.1) == 0);
-}
-
-/* (1 + A d0 / alpha)^-alpha */
-static double perfect(double mm2, double d0, double alpha)
-{
-    return pow(1 + mm2 / 100 * d0 / alpha, -alpha);
 }
 
 static void test_yield(void **state)
@@ -445,13 +482,13 @@ static void test_unknown_node(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_silex_1_area), cmocka_unit_test(test_silex_1_power),
-        cmocka_unit_test(test_totals),       cmocka_unit_test(test_gross_dies),
-        cmocka_unit_test(test_yield),        cmocka_unit_test(test_published),
-        cmocka_unit_test(test_cost_by_hand), cmocka_unit_test(test_not_published),
-        cmocka_unit_test(test_set),          cmocka_unit_test(test_bad_parts),
-        cmocka_unit_test(test_null),         cmocka_unit_test(test_bad_tables),
-        cmocka_unit_test(test_unknown_node),
+        cmocka_unit_test(test_silex_1_area),  cmocka_unit_test(test_silex_1_power),
+        cmocka_unit_test(test_variants),      cmocka_unit_test(test_totals),
+        cmocka_unit_test(test_gross_dies),    cmocka_unit_test(test_yield),
+        cmocka_unit_test(test_published),     cmocka_unit_test(test_cost_by_hand),
+        cmocka_unit_test(test_not_published), cmocka_unit_test(test_set),
+        cmocka_unit_test(test_bad_parts),     cmocka_unit_test(test_null),
+        cmocka_unit_test(test_bad_tables),    cmocka_unit_test(test_unknown_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
