@@ -48,6 +48,7 @@ typedef struct {
     bool unfused;                                   /* fast: never fuse (tests) */
     void (*retire)(void *arg, const slx_retire *r); /* strict: called for every instruction when not NULL */
     void *retire_arg;
+    uint64_t shuffle; /* strict: not 0 = seed of another legal order, which must give the same memory */
 } slx_machine_options;
 
 /* Lays out HBM and packs weights (fast releases the map's pages it has packed). The program must have passed slx_verify

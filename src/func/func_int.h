@@ -2,6 +2,7 @@
  *
  *   machine.c  opening, dispatch by kind            hbm.c    regions as host memory
  *   strict.c   order: tiles, tokens, BAR            ctl.c    CTL engine
+ *   shuffle.c  the same step in another legal order
  *   values.c   codes back to fp32
  *   exec_mem.c LDQ and STQ                          exec_ten.c TEN     exec_vec.c VEC
  *   count.c    a step's counts, control flow only   fast*.c  fused kernels
@@ -62,6 +63,7 @@ typedef struct {
     void *retire_arg;
     uint64_t out_dst, out_bytes; /* what the running instruction wrote, for the retire record */
     const void *out_ptr;
+    uint64_t shuffle; /* not 0: seed of another legal order */
     uint8_t *stx_seen; /* scratch of STX's repeated-index test */
     size_t stx_seen_bytes;
 } slx_strict;
@@ -97,6 +99,14 @@ void slx_strict_deinit(slx_strict *s);
 slx_status slx_strict_load(slx_strict *s, const slx_model *m,
                            slx_err *err); /* weights and rope table into HBM */
 slx_status slx_strict_step(slx_strict *s, slx_fault *fault);
+
+/* One instruction in its parts (strict.c), and the step in any other legal order (shuffle.c), after the reset. */
+void slx_strict_resolve(const slx_tile *t, const slx_insn *in, slx_operands *o);
+bool slx_strict_execute(slx_strict *s, slx_tile *t, const slx_operands *o);
+bool slx_strict_advance(slx_strict *s, slx_tile *t); /* pc behind an instruction that is not CTL's */
+void slx_strict_report(slx_strict *s, const slx_tile *t, uint32_t pc, uint64_t index);
+void slx_strict_locate(slx_strict *s, const slx_tile *t, uint32_t pc, uint64_t index);
+slx_status slx_strict_shuffled(slx_strict *s);
 
 /* ------------------------------------------------------------------ fast */
 

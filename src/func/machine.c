@@ -50,6 +50,7 @@ slx_status slx_machine_open(slx_machine **out, const slx_program *p, const slx_c
     slx_strict_init(&m->strict, p, c);
     m->strict.retire = opt->retire;
     m->strict.retire_arg = opt->retire_arg;
+    m->strict.shuffle = opt->shuffle;
     slx_status st = find_regions(m, err);
     if (st == SLX_OK && opt->kind == SLX_MACHINE_FAST)
         st = slx_fast_open(&m->fast, &m->strict.hbm, p, c, model, opt, err);

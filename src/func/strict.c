@@ -102,7 +102,7 @@ static void tile_reset(slx_tile *t, const slx_program *p)
 }
 
 /* Operand words as values: plain words for the kinds that are not resolved through registers. */
-static void resolve(const slx_tile *t, const slx_insn *in, slx_operands *o)
+void slx_strict_resolve(const slx_tile *t, const slx_insn *in, slx_operands *o)
 {
     const slx_op_info *info = &slx_ops[slx_insn_op(in)];
     o->in = in;
@@ -153,29 +153,28 @@ static bool give_posts(slx_strict *s, slx_tile *t, const slx_insn *in)
     return true;
 }
 
-static bool execute(slx_strict *s, slx_tile *t, const slx_insn *in)
+bool slx_strict_execute(slx_strict *s, slx_tile *t, const slx_operands *o)
 {
-    slx_operands o;
-    resolve(t, in, &o);
-    slx_engine_id engine = slx_ops[o.op].engine;
+    slx_engine_id engine = slx_ops[o->op].engine;
     s->out_bytes = s->out_dst = 0;
     s->out_ptr = NULL;
     bool ok;
     switch (engine) {
-    case SLX_ENG_CTL: return slx_exec_ctl(s, t, &o);
+    case SLX_ENG_CTL: return slx_exec_ctl(s, t, o);
     case SLX_ENG_LDQ:
-    case SLX_ENG_STQ: ok = slx_exec_mem(s, t, &o); break;
-    case SLX_ENG_TEN: ok = slx_exec_ten(s, t, &o); break;
-    case SLX_ENG_VEC: ok = slx_exec_vec(s, t, &o); break;
+    case SLX_ENG_STQ: ok = slx_exec_mem(s, t, o); break;
+    case SLX_ENG_TEN: ok = slx_exec_ten(s, t, o); break;
+    case SLX_ENG_VEC: ok = slx_exec_vec(s, t, o); break;
     default: SLX_BUG("engine %d", (int)engine);
     }
     return ok;
 }
 
-static void report(slx_strict *s, const slx_tile *t, uint32_t pc, const slx_insn *in)
+void slx_strict_report(slx_strict *s, const slx_tile *t, uint32_t pc, uint64_t index)
 {
+    const slx_insn *in = &s->prog->insns[pc];
     if (!s->retire) return;
-    slx_retire r = {.index = t->index,
+    slx_retire r = {.index = index,
                     .tile = t->id,
                     .pc = pc,
                     .op = (uint8_t)slx_insn_op(in),
@@ -187,19 +186,19 @@ static void report(slx_strict *s, const slx_tile *t, uint32_t pc, const slx_insn
 }
 
 /* End of a LOOP body reached after a non-CTL instruction: CTL's own bookkeeping does it. */
-static bool advance(slx_strict *s, slx_tile *t)
+bool slx_strict_advance(slx_strict *s, slx_tile *t)
 {
     static const slx_insn nop = {{SLX_OP_SYS}};
     slx_operands o;
-    resolve(t, &nop, &o);
+    slx_strict_resolve(t, &nop, &o);
     return slx_exec_ctl(s, t, &o);
 }
 
-static void locate(slx_strict *s, const slx_tile *t, uint32_t pc)
+void slx_strict_locate(slx_strict *s, const slx_tile *t, uint32_t pc, uint64_t index)
 {
     s->fault->tile = t->id;
     s->fault->pc = pc;
-    s->fault->index = t->index;
+    s->fault->index = index;
     slx_buf text = {0};
     slx_insn_print(&s->prog->insns[pc], &text);
     size_t n = strlen(s->fault->detail);
@@ -223,13 +222,15 @@ static bool run_tile(slx_strict *s, slx_tile *t)
             t->bar_group = in->w[2];
             return true;
         }
-        ok = ok && execute(s, t, in) && give_posts(s, t, in);
-        if (ok && engine != SLX_ENG_CTL) ok = advance(s, t);
+        slx_operands o;
+        slx_strict_resolve(t, in, &o);
+        ok = ok && slx_strict_execute(s, t, &o) && give_posts(s, t, in);
+        if (ok && engine != SLX_ENG_CTL) ok = slx_strict_advance(s, t);
         if (!ok) {
-            locate(s, t, pc);
+            slx_strict_locate(s, t, pc, t->index);
             return false;
         }
-        report(s, t, pc, in);
+        slx_strict_report(s, t, pc, t->index);
         t->index++;
     }
     return true;
@@ -251,11 +252,11 @@ static bool release(slx_strict *s, uint32_t g, bool *released)
         uint32_t pc = t->pc;
         t->at_bar = false;
         s->out_bytes = 0;
-        if (!give_posts(s, t, in) || !advance(s, t)) {
-            locate(s, t, pc);
+        if (!give_posts(s, t, in) || !slx_strict_advance(s, t)) {
+            slx_strict_locate(s, t, pc, t->index);
             return false;
         }
-        report(s, t, pc, in);
+        slx_strict_report(s, t, pc, t->index);
         t->index++;
     }
     *released = true;
@@ -269,6 +270,7 @@ slx_status slx_strict_step(slx_strict *s, slx_fault *fault)
     s->fault = fault;
     memset(fault, 0, sizeof *fault);
     for (uint32_t i = 0; i < n; i++) tile_reset(&s->tiles[i], p);
+    if (s->shuffle) return slx_strict_shuffled(s);
     while (halted < n) {
         bool moved = false;
         halted = 0;
@@ -288,7 +290,7 @@ slx_status slx_strict_step(slx_strict *s, slx_fault *fault)
             for (uint32_t i = 0; i < n && !t; i++)
                 if (!s->tiles[i].halted) t = &s->tiles[i];
             slx_fault_set(s, SLX_FAULT_ORDER, "BAR of group %u never completes", t->bar_group);
-            locate(s, t, t->pc);
+            slx_strict_locate(s, t, t->pc, t->index);
             return SLX_EFAULT;
         }
     }

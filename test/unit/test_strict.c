@@ -1,5 +1,6 @@
-/* The strict machine by hand-written programs: what every class of instruction writes, against values computed here from
- * the contract with exact numbers; each cause of a FAULT with its place; diagnostics; retire records; a step's counts. */
+/* The strict machine by hand-written programs: what every class of instruction writes, against values computed here
+ * from the contract with exact numbers; each cause of a FAULT with its place; diagnostics; retire records; counts;
+ * other legal orders. */
 #include "compile/compile.h"
 #include "func/func_int.h"
 #include "gguf_make.h"
@@ -785,6 +786,86 @@ static void test_counts(void **state)
     }
 }
 
+/* Memory of a compiled program's steps is the same in any order that tokens and BARs allow. */
+static void test_shuffle(void **state)
+{
+    (void)state;
+    static const char *const chips[] = {"silex-one", "silex-mini"};
+    char path[64];
+    struct slx_test_model_spec spec = {.n_layers = 2,
+                                       .d_model = 64,
+                                       .d_ff = 96,
+                                       .n_heads = 4,
+                                       .n_kv_heads = 2,
+                                       .head_dim = 48,
+                                       .vocab = 70,
+                                       .context = 400,
+                                       .seed = 10};
+    snprintf(path, sizeof path, "/tmp/slx-strict-%d.gguf", (int)getpid());
+    for (int c = 0; c < 4; c++) {
+        slx_err err = {0};
+        slx_chip *chip;
+        slx_model *m;
+        slx_program p;
+        uint64_t logits = 0, kv = 0;
+        spec.head_dim = c < 2 ? 48 : 32; /* heads quantised as rows, and as heads */
+        assert_true(slx_test_write_model(path, &spec));
+        slx_compile_options o = {.max_rows = 32, .max_samples = 4, .max_seqs = 2, .max_pages = 4};
+        if (slx_chip_load(&chip, chips[c % 2], &err) != SLX_OK ||
+            slx_model_open(&m, path, &err) != SLX_OK ||
+            slx_compile(&p, m, chip, &o, NULL, NULL, &err) != SLX_OK)
+            fail_msg("%s", err.msg);
+        for (uint64_t seed = 0; seed < 6; seed++) {
+            slx_machine_options mo = {.kind = SLX_MACHINE_STRICT, .shuffle = seed};
+            slx_machine *mach;
+            slx_fault fault;
+            slx_hash h;
+            uint32_t tokens[160];
+            for (uint32_t i = 0; i < 160; i++) tokens[i] = i % 70;
+            const uint32_t pages[3] = {2, 0, 1};
+            assert_int_equal(slx_machine_open(&mach, &p, chip, m, &mo, &err), SLX_OK);
+            slx_hash_init(&h);
+            for (uint32_t at = 0; at < 150; at += 30) {
+                slx_step_seq s[2] = {{tokens + at, 30, at, 2, pages, (at + 30 + 127) / 128},
+                                     {tokens + at / 30, 1, at / 30, 1, pages + 2, 1}};
+                assert_int_equal(slx_step_build(&p.info, slx_machine_desc(mach), s, 2, &err),
+                                 SLX_OK);
+                if (slx_machine_step(mach, &fault, &err) != SLX_OK)
+                    fail_msg("seed %u: %s", (unsigned)seed, err.msg);
+                for (uint32_t k = 0; k < 3; k++)
+                    slx_hash_add(&h, slx_machine_logits(mach, k), p.info.vocab_pad * 4ull);
+            }
+            if (!seed) logits = slx_hash_get(&h), kv = slx_machine_kv_hash(mach, pages, 3);
+            assert_true(slx_hash_get(&h) == logits);
+            assert_true(slx_machine_kv_hash(mach, pages, 3) == kv);
+            slx_machine_close(mach);
+        }
+        slx_program_free(&p);
+        slx_model_close(m);
+        slx_chip_free(chip);
+        unlink(path);
+    }
+}
+
+/* Without its token a program has another outcome in some order: the shuffle does reorder. */
+static void test_shuffle_reorders(void **state)
+{
+    (void)state;
+    uint32_t early = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        rig g;
+        start(&g, 1,
+              "VUN.fill [0], (1,16), <0,0,0>, 1.0\n"
+              "VUN.fill [64], (1,16), <0,0,0>, 0.0\n"
+              "LDS.u32 r4, [0], 0x7fffffff\n"
+              "STS.u32 [128], r4\n");
+        g.s.shuffle = seed;
+        early += slx_strict_step(&g.s, &g.f) != SLX_OK && g.f.cause == SLX_FAULT_UNWRITTEN;
+        stop(&g);
+    }
+    assert_true(early > 0 && early < 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -796,6 +877,7 @@ int main(void)
         cmocka_unit_test(test_tiles),        cmocka_unit_test(test_control),
         cmocka_unit_test(test_faults),       cmocka_unit_test(test_diagnostics),
         cmocka_unit_test(test_retire),       cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_shuffle),      cmocka_unit_test(test_shuffle_reorders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
