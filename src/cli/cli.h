@@ -68,7 +68,7 @@ void cli_help_markdown(const cli_verb *const *verbs, FILE *out);
 
 extern const cli_verb cli_verb_run, cli_verb_tokenize, cli_verb_template, cli_verb_compile,
     cli_verb_disasm, cli_verb_asm, cli_verb_verify, cli_verb_exec, cli_verb_bench,
-    cli_verb_perplexity, cli_verb_chip;
+    cli_verb_perplexity, cli_verb_chip, cli_verb_time;
 
 /* ------------------------------------------------------------------ text in, reports out */
 
@@ -78,7 +78,7 @@ slx_status cli_text_get(const char *text, const char *file, slx_buf *out, slx_er
 
 /* 1234567 -> "1,234,567". */
 const char *cli_commas(char out[32], uint64_t v);
-/* 135000000 -> "135 M": three digits and a decimal prefix; unit follows the space. */
+/* 135000000 -> "135 M", 0.00026 -> "260 u": three digits and a decimal prefix; unit follows the space. */
 const char *cli_short(char out[32], double v, const char *unit);
 /* 16 hex digits; grouped by four for people. */
 const char *cli_hex(char out[20], uint64_t v);

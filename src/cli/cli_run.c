@@ -81,7 +81,9 @@ static slx_status generate(const values *v, const slx_buf *text, slx_engine *e, 
             slx_fail(err, SLX_EIO, "standard output", 0, 0, "cannot write: %s", strerror(a->error));
     if (st == SLX_OK) {
         r->engine = e;
+        r->chunk = (uint32_t)v->chunk;
         st = cli_report_count(r, s, err);
+        if (st == SLX_OK) cli_report_time(r);
     }
     slx_seq_free(s);
     slx_buf_free(&prompt);
@@ -112,6 +114,7 @@ static slx_status run(const void *p, cli_args args, slx_err *err)
     }
     if (st == SLX_OK && !strcmp(r.gen.finish_reason, "interrupted"))
         st = slx_fail(err, SLX_EINTERRUPTED, "", 0, 0, "interrupted, the answer is not complete");
+    if (r.timed) slx_estimate_free(&r.chip);
     slx_buf_free(&r.ids);
     slx_buf_free(&a.text);
     slx_buf_free(&text);

@@ -1,6 +1,6 @@
 /* report.c - the report of a run: the answer first, then this host, the program, the chip.
  *
- * What the chip would take in time and energy is not computed by the functional machine, and the report says so.
+ * What the chip would take in time and energy comes from the timing machine, on the same program.
  */
 #include "cli/report.h"
 
@@ -8,8 +8,6 @@
 #include <string.h>
 
 #include "cli/json.h"
-
-static const char no_time[] = "the timing machine is not built yet";
 
 slx_status cli_report_count(cli_report *r, const slx_seq *s, slx_err *err)
 {
@@ -31,6 +29,19 @@ slx_status cli_report_count(cli_report *r, const slx_seq *s, slx_err *err)
     slx_afree(desc, p->info.desc.bytes);
     r->counted = st == SLX_OK;
     return st;
+}
+
+void cli_report_time(cli_report *r)
+{
+    const slx_program *p = slx_engine_program(r->engine);
+    uint32_t context = r->gen.prompt_tokens + r->gen.new_tokens, most = p->info.max_context - 1;
+    slx_estimate_options opt = {.prompt = r->gen.prompt_tokens,
+                                .chunk = r->chunk,
+                                .context = context < most ? context : most,
+                                .batch = 1};
+    slx_err err = {0};
+    r->timed = slx_estimate_run(p, slx_engine_chip(r->engine), &opt, &r->chip, &err) == SLX_OK;
+    if (!r->timed) snprintf(r->no_time, sizeof r->no_time, "%s", err.msg);
 }
 
 static const char *finish_words(const char *reason)
@@ -80,9 +91,18 @@ void cli_report_print(const cli_report *r, FILE *out)
     slx_machine_fusion(slx_engine_machine(r->engine), &fused, &spans, &why);
     if (!strcmp(r->machine, "fast") && why)
         fprintf(out, " slower     this program runs instruction by instruction: %s\n", why);
-    fprintf(out,
-            " the chip   %s: time, energy and money come with the timing machine: not built yet\n",
-            slx_engine_chip(r->engine)->name);
+    const char *chip = slx_engine_chip(r->engine)->name;
+    const slx_estimate *e = &r->chip;
+    if (!r->timed) {
+        fprintf(out, " the chip   %s is not timed: %s\n", chip, r->no_time);
+        return;
+    }
+    fprintf(out, " the chip   %s: first token %s%sthen %s each", chip, cli_short(a, e->ttft_s, "s"),
+            dot, cli_short(b, e->tpot_s, "s"));
+    fprintf(out, "%s%s each (low %s, ", dot, cli_short(a, e->energy_j_per_token, "J"),
+            cli_short(b, e->energy_low_j, "J"));
+    fprintf(out, "high %s)%slimited by %s\n", cli_short(c, e->energy_high_j, "J"), dot,
+            slx_time_bound_name(e->decode.bound_by));
 }
 
 static json_t *ids_json(const slx_buf *ids)
@@ -151,8 +171,16 @@ void cli_report_json(const cli_report *r, const slx_buf *text)
     json_object_set_new(j, "finish_reason", json_string(r->gen.finish_reason));
     json_object_set_new(j, "host", host_json(r));
     json_object_set_new(j, "program", program_json(r));
-    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-        cli_json_absent(chip_time, absent[i], no_time);
+    if (r->timed) {
+        const slx_estimate *e = &r->chip;
+        json_object_set_new(chip_time, "ttft_s", json_real(e->ttft_s));
+        json_object_set_new(chip_time, "tpot_s", json_real(e->tpot_s));
+        json_object_set_new(chip_time, "energy_j_per_token", json_real(e->energy_j_per_token));
+        json_object_set_new(chip_time, "bound_by",
+                            json_string(slx_time_bound_name(e->decode.bound_by)));
+    }
+    for (size_t i = 0; !r->timed && i < sizeof absent / sizeof *absent; i++)
+        cli_json_absent(chip_time, absent[i], r->no_time);
     json_object_set_new(j, "chip_time", chip_time);
     json_object_set_new(j, "hash", cli_json_hash(r->gen.hash));
     cli_json_print(j);

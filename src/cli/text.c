@@ -51,7 +51,20 @@ const char *cli_commas(char out[32], uint64_t v)
 const char *cli_short(char out[32], double v, const char *unit)
 {
     static const char *const prefix[] = {"", "k", "M", "G", "T", "P", "E"};
+    static const char *const small[] = {"", "m", "u", "n", "p", "f"};
     int i = 0;
+    if (v > 0 && v < 0.9995) {
+        while (v < 0.9995 && i < 5) {
+            v *= 1000;
+            i++;
+        }
+        snprintf(out, 32,
+                 v < 9.995   ? "%.2f %s%s"
+                 : v < 99.95 ? "%.1f %s%s"
+                             : "%.0f %s%s",
+                 v, small[i], unit);
+        return out;
+    }
     while (v >= 999.5 && i < 6) {
         v /= 1000;
         i++;

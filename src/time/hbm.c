@@ -3,6 +3,7 @@
  *   tile t at (t mod x, t / x); stack s at the left (even s) or right edge, spread over the rows
  *   address a -> stack (a / interleave) mod stacks
  *             -> pseudo-channel (a / interleave / stacks) mod (channels * pch)
+ *   so granule g = a / interleave lies in pseudo-channel g mod (stacks * channels * pch) of all
  *
  * Modelled: every pseudo-channel is a server busy for whole 64-byte units at its share of the
  * pins, less refresh, less what row changes cost where the banks are too few to hide them;
@@ -50,6 +51,7 @@ void slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles)
 {
     double clk_ns = c->grid.clock_ghz;
     *m = (slx_tm_mem){.chip = c, .stacks = c->hbm.stacks, .npch = c->hbm.channels * c->hbm.pch};
+    m->all = (uint64_t)m->stacks * m->npch;
     while ((UINT32_C(1) << m->shift) < c->hbm.interleave_bytes) m->shift++;
     double bytes_ns = c->hbm.bits * c->hbm.gbps_pin / 8 / m->npch; /* of one pseudo-channel */
     double refresh = c->hbm.trefi_us > 0 ? c->hbm.trfcpb_ns / (c->hbm.trefi_us * 1e3) : 0;
@@ -65,8 +67,8 @@ void slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles)
     m->hops = slx_xcalloc((size_t)n_tiles * m->stacks, sizeof *m->hops);
     m->far = slx_xcalloc(n_tiles, sizeof *m->far);
     m->mean = slx_xcalloc(n_tiles, sizeof *m->mean);
-    m->pch_free = slx_xcalloc((size_t)m->stacks * m->npch, sizeof *m->pch_free);
-    m->pch_all = slx_xcalloc((size_t)m->stacks * m->npch, sizeof *m->pch_all);
+    m->pch_free = slx_xcalloc(m->all, sizeof *m->pch_free);
+    m->pch_all = slx_xcalloc(m->all, sizeof *m->pch_all);
     m->link_in = slx_xcalloc(n_tiles, sizeof *m->link_in);
     m->link_out = slx_xcalloc(n_tiles, sizeof *m->link_out);
     for (uint32_t t = 0; t < n_tiles; t++) {
@@ -110,65 +112,53 @@ typedef struct {
     bool write;
 } booking;
 
-static void book_units(booking *b, uint64_t granule, uint64_t units)
+/* Granules g .. g+n-1, fewer than there are pseudo-channels, `ticks` in each. */
+static void book_run(booking *b, uint64_t g, uint64_t n, uint64_t ticks)
 {
-    slx_tm_mem *m = b->m;
-    uint64_t *free_at = &b->pch[granule % m->stacks * m->npch + granule / m->stacks % m->npch];
-    uint64_t begin = *free_at > b->at ? *free_at : b->at;
-    *free_at = begin + units * b->weight * m->unit_ticks;
-    if (*free_at > b->end) b->end = *free_at;
-    b->units += units;
-}
-
-/* The same number of ticks in every pseudo-channel. */
-static void book_all(booking *b, uint64_t ticks)
-{
-    slx_tm_mem *m = b->m;
-    size_t n = (size_t)m->stacks * m->npch;
-    uint64_t end = b->end;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t begin = b->pch[i] > b->at ? b->pch[i] : b->at;
-        b->pch[i] = begin + ticks;
-        if (begin + ticks > end) end = begin + ticks;
+    uint64_t all = b->m->all, at = b->at, end = b->end, *p = b->pch + g % all;
+    for (uint64_t left = b->pch + all - p < (int64_t)n ? (uint64_t)(b->pch + all - p) : n; n;) {
+        for (uint64_t i = 0; i < left; i++) {
+            uint64_t t = (p[i] > at ? p[i] : at) + ticks;
+            p[i] = t;
+            end = t > end ? t : end;
+        }
+        n -= left, left = n, p = b->pch;
     }
     b->end = end;
+}
+
+static void book_units(booking *b, uint64_t granule, uint64_t units)
+{
+    book_run(b, granule, 1, units * b->weight * b->m->unit_ticks);
+    b->units += units;
 }
 
 /* What the other tiles of a class ask for: `units` between two addresses, evenly. */
 static void book_span(booking *b, uint64_t lo, uint64_t hi, uint64_t units)
 {
     slx_tm_mem *m = b->m;
-    uint64_t g = lo >> m->shift, n = (hi >> m->shift) - g + 1, all = (uint64_t)m->stacks * m->npch;
-    if (n >= all) {
-        book_all(b, units * m->unit_ticks / all);
-        return;
-    }
-    for (uint64_t i = 0; i < n; i++, g++) {
-        uint64_t *free_at = &b->pch[g % m->stacks * m->npch + g / m->stacks % m->npch];
-        uint64_t begin = *free_at > b->at ? *free_at : b->at;
-        *free_at = begin + units * m->unit_ticks / n;
-        if (*free_at > b->end) b->end = *free_at;
-    }
+    uint64_t g = lo >> m->shift, n = (hi >> m->shift) - g + 1;
+    if (n > m->all) n = m->all;
+    book_run(b, g, n, units * m->unit_ticks / n);
 }
 
 static void book_row(booking *b, uint64_t addr, uint64_t bytes)
 {
     slx_tm_mem *m = b->m;
-    uint64_t step = UINT64_C(1) << m->shift, all = (uint64_t)m->stacks * m->npch;
-    uint64_t g = addr >> m->shift, end = addr + bytes;
-    if (bytes > 2 * all * step) { /* whole rounds at once */
-        uint64_t head = (g + 1) * step - addr, rounds = (bytes - head) / (all * step);
-        book_units(b, g, slx_tm_units(addr, head, b->write));
-        book_all(b, rounds * (step / 64) * b->weight * m->unit_ticks);
-        b->units += rounds * all * (step / 64);
-        addr += head + rounds * all * step;
-        g = addr >> m->shift;
+    uint64_t step = UINT64_C(1) << m->shift, end = addr + bytes, g = addr >> m->shift;
+    uint64_t last = end >> m->shift, units = step / 64, ticks = units * b->weight * m->unit_ticks;
+    if (g == last || addr & (step - 1)) {
+        uint64_t stop = (g + 1) << m->shift < end ? (g + 1) << m->shift : end;
+        book_units(b, g, slx_tm_units(addr, stop - addr, b->write));
+        if (stop == end) return;
+        addr = stop, g++;
     }
-    while (addr < end) {
-        uint64_t stop = (g + 1) * step < end ? (g + 1) * step : end;
-        book_units(b, g++, slx_tm_units(addr, stop - addr, b->write));
-        addr = stop;
-    }
+    uint64_t n = last - g; /* whole ones */
+    b->units += n * units;
+    if (n >= m->all) book_run(b, 0, m->all, n / m->all * ticks);
+    book_run(b, g + n / m->all * m->all, n % m->all, ticks);
+    if (end & (step - 1))
+        book_units(b, last, slx_tm_units(last << m->shift, end & (step - 1), b->write));
 }
 
 static void book_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)

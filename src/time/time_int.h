@@ -53,6 +53,7 @@ typedef struct {
     const slx_chip *chip;
     uint32_t stacks, npch;      /* pseudo-channels of a stack */
     uint32_t shift;             /* log2 of the interleave */
+    uint64_t all;               /* pseudo-channels of the chip */
     uint64_t unit_ticks;        /* of 64 bytes in one pseudo-channel */
     uint64_t latency_ticks;     /* of an access to idle memory */
     uint64_t start_ticks;       /* of a transfer */
@@ -62,7 +63,7 @@ typedef struct {
     uint16_t *far;              /* [tile] most hops to a stack */
     double *mean;               /* [tile] hops, mean of the stacks */
     bool folded;
-    uint64_t *pch_free;         /* [stacks * npch] ticks: what the simulated tiles have booked */
+    uint64_t *pch_free;         /* [all] ticks: what the simulated tiles have booked */
     uint64_t *pch_all;          /* the same with all tiles of their classes (folded) */
     uint64_t *link_in, *link_out; /* [tile] ticks */
 } slx_tm_mem;

@@ -95,7 +95,7 @@ static void count_work(slx_tm_walk *k, const slx_tm_rec *r, const slx_tm_work *w
 static double row_hops(const slx_tm_mem *m, uint32_t tile, uint64_t addr, uint64_t bytes)
 {
     uint64_t step = UINT64_C(1) << m->shift, end = addr + bytes;
-    if (m->stacks == 1 || bytes >= 4 * m->stacks * step) return m->mean[tile];
+    if (m->stacks == 1 || bytes >= m->stacks * step) return m->mean[tile];
     double sum = 0;
     while (addr < end) {
         uint64_t stop = (addr / step + 1) * step < end ? (addr / step + 1) * step : end;

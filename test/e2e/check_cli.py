@@ -10,9 +10,9 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from silex import ROOT, SILEX, Case, run  # noqa: E402
 
-VERBS = "run tokenize template compile disasm asm verify exec bench perplexity chip".split()
-LATER = "chat time compare validate serve keys usage doctor rtl cluster fleet search".split()
-NEEDS_MODEL = ["run", "tokenize", "bench", "perplexity", "compile"]
+VERBS = "run tokenize template compile disasm asm verify exec bench perplexity chip time".split()
+LATER = "chat compare validate serve keys usage doctor rtl cluster fleet search".split()
+NEEDS_MODEL = ["run", "tokenize", "bench", "perplexity", "compile", "time"]
 
 
 class Help(Case):

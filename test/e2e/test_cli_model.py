@@ -33,7 +33,8 @@ class Run(ModelCase):
                      r"^ this host  prefill [\d.]+ tok/s . decode [\d.]+ tok/s . \d+ threads? . \d+ MB . started in",
                      r"^ program    [\d,]+ instructions \(\d+ KB\), 128 tiles, verified; \d+ M MAC and \d+ MB a token$",
                      r"^ a token    [\d,]+ instructions on all tiles: CTL [\d,]+, LDQ",
-                     r"^ the chip   silex-1: .*not built yet$"):
+                     r"^ the chip   silex-1: first token [\d.]+ [mu]s . then [\d.]+ [mu]s each . [\d.]+ mJ each "
+                     r"\(low [\d.]+ mJ, high [\d.]+ mJ\) . limited by "):
             self.assertRegex(err, re.compile(line, re.M))
 
     def test_report_follows_on_a_terminal(self):
@@ -61,10 +62,38 @@ class Run(ModelCase):
         self.assertRegex(r["program"]["sha256"], "^[0-9a-f]{64}$")
         for key in ("instructions", "bytes"):
             self.assertGreater(r["program"][key], 0)
+        for key in ("ttft_s", "tpot_s", "energy_j_per_token"):
+            self.assertGreater(r["chip_time"][key], 0)
+        # weights at 12.3 TB/s are the least a token can take
+        self.assertGreater(r["chip_time"]["tpot_s"], 85e6 / 12.288e12)
+        timed = self.json("time", MODEL, "-c", r["prompt_tokens"] + 7, "-p", r["prompt_tokens"], "--no-bands")
         for key in ("ttft_s", "tpot_s", "energy_j_per_token", "bound_by"):
-            self.assertIsNone(r["chip_time"][key])
-            self.assertIn("not built yet", r["chip_time"][key + "_why"])
+            self.assertEqual(r["chip_time"][key], timed[key])
         self.assertRegex(r["hash"], "^[0-9a-f]{16}$")
+
+    def test_time(self):
+        trace = os.path.join(self.dir, "t.json")
+        t = self.json("time", MODEL, "-c", 40, "-p", 100, "--trace", trace)
+        self.assertEqual(t, self.json("time", MODEL, "-c", 40, "-p", 100, "--prefill-chunk", 512))
+        for step in (t["prefill"], t["decode"]):
+            self.assertEqual(sum(step["cycles_by_bound"].values()), step["cycles"])
+            self.assertEqual(sum(s["cycles"] for s in step["spans"]), step["cycles"])
+            self.assertEqual(sum(step["energy_fj_by_wire"].values()), step["energy_fj"])
+            self.assertEqual(sum(step["layer_energy_fj"]) + step["static_fj"], step["energy_fj"])
+            self.assertGreaterEqual(step["cycles"], step["roofline_cycles"])
+        self.assertLess(t["tpot_low_s"], t["tpot_s"])
+        self.assertLess(t["tpot_s"], t["tpot_high_s"])
+        with open(trace, encoding="utf-8") as f:
+            events = [e for e in json.load(f)["traceEvents"] if e["ph"] == "X"]
+        last = max(e["args"]["finish"] for e in events)  # of the tiles simulated: the first of each class
+        self.assertTrue(0.9 * t["decode"]["cycles"] <= last <= t["decode"]["cycles"])
+        self.assertIn("MM gate_up 29", {e["name"] for e in events})
+        full = self.json("time", MODEL, "-c", 40, "-p", 0, "--full", "--no-bands")
+        self.assertNotIn("ttft_s", full)
+        self.assertLess(abs(full["tpot_s"] / t["tpot_s"] - 1), 0.03)
+        self.assertEqual(full["decode"]["energy_fj_by_wire"]["memory"], t["decode"]["energy_fj_by_wire"]["memory"])
+        self.refused("time", MODEL, "-c", 1 << 20, place="Smollm2", says="expected at most")
+        self.refused("time", MODEL, "-c", 0, "-p", 0, place="silex time: ")
 
     def prompt_ids(self, question):
         messages = self.file("m.json", json.dumps([{"role": "user", "content": question}]))

@@ -8,6 +8,7 @@
 #include "chip/silicon.h"
 #include "compile/compile.h"
 #include "func/func.h"
+#include "run/estimate.h"
 #include "time/time.h"
 #include "gguf_make.h"
 
@@ -555,6 +556,97 @@ static void test_steps(void **state)
     assert_true(folded >= 10);
 }
 
+/* ------------------------------------------------------------------ estimates and traces */
+
+static void test_estimate(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/slx_time_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    slx_err err = {0};
+    slx_model *model;
+    slx_chip *c;
+    slx_program p;
+    slx_estimate e, two;
+    struct slx_test_model_spec spec = shapes[0].spec;
+    assert_true(slx_test_write_model(path, &spec));
+    assert_int_equal(slx_model_open(&model, path, &err), SLX_OK);
+    assert_int_equal(slx_chip_load(&c, "silex-mini", &err), SLX_OK);
+    slx_compile_options opt = {.max_rows = 64, .max_pages = 64};
+    assert_int_equal(slx_compile(&p, model, c, &opt, NULL, NULL, &err), SLX_OK);
+    /* 100 tokens in chunks of 40: 40, 40, 20 */
+    slx_estimate_options o = {
+        .prompt = 100, .chunk = 40, .context = 100, .batch = 4, .bands = true};
+    assert_int_equal(slx_estimate_run(&p, c, &o, &e, &err), SLX_OK);
+    assert_int_equal(e.prefill_steps, 3);
+    double sum = 0;
+    static const uint32_t chunks[3][3] = {{1, 40, 0}, {1, 40, 40}, {1, 20, 80}};
+    uint8_t *desc = slx_xcalloc(1, p.info.desc.bytes);
+    for (int i = 0; i < 3; i++) {
+        uint32_t tokens[64] = {0}, pages[1] = {0};
+        slx_step_seq seq = {tokens, chunks[i][1], chunks[i][2], i == 2, pages, 1};
+        slx_time_result r;
+        assert_int_equal(slx_step_build(&p.info, desc, &seq, 1, &err), SLX_OK);
+        assert_int_equal(slx_time_step(&p, c, desc, &(slx_time_options){0}, &r, &err), SLX_OK);
+        sum += r.seconds;
+        slx_time_result_free(&r);
+    }
+    assert_true(fabs(e.ttft_s / sum - 1) < 1e-12);
+    assert_true(fabs(e.energy_j_per_token * 4 / ((double)e.decode.energy_fj * 1e-15) - 1) < 1e-12);
+    assert_true(e.tpot_low_s < e.tpot_s && e.tpot_s < e.tpot_high_s);
+    assert_true(e.energy_low_j < e.energy_j_per_token && e.energy_j_per_token < e.energy_high_j);
+    /* more sequences: more time a step, less energy a token */
+    o.batch = 8, o.prompt = 0, o.bands = false;
+    assert_int_equal(slx_estimate_run(&p, c, &o, &two, &err), SLX_OK);
+    assert_true(two.tpot_s > e.tpot_s && two.energy_j_per_token < e.energy_j_per_token);
+    assert_true(two.tpot_high_s == 0);
+    slx_estimate_free(&two);
+    slx_estimate_free(&e);
+    o.batch = 17;
+    assert_int_equal(slx_estimate_run(&p, c, &o, &two, &err), SLX_EINPUT);
+    o.batch = 1, o.context = p.info.max_context;
+    assert_int_equal(slx_estimate_run(&p, c, &o, &two, &err), SLX_EINPUT);
+    free(desc);
+    slx_program_free(&p);
+    slx_chip_free(c);
+    slx_model_close(model);
+    unlink(path);
+}
+
+static void test_trace(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c = mini();
+    slx_program p;
+    char text[1024], *json = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&json, &len);
+    snprintf(text, sizeof text, head, 1, 15, 1);
+    strcat(text, ".span tmpl=0 count=1 name=\"a\\\"b\"\nLD [0], [w], 256, 1, 0, 0\nSYS.halt\n");
+    if (slx_asm(&p, text, strlen(text), "test", &err) != SLX_OK)
+        fail_msg("%s: %s", err.msg, err.source);
+    slx_time_trace t;
+    slx_time_result r;
+    slx_time_trace_begin(&t, f, &p, c);
+    slx_time_options opt = {.event = slx_time_trace_event, .event_arg = &t};
+    assert_int_equal(slx_time_step(&p, c, NULL, &opt, &r, &err), SLX_OK);
+    assert_int_equal(slx_time_trace_end(&t, "memory", &err), SLX_OK);
+    fclose(f);
+    /* 5 clocks of 1 GHz, then 100 */
+    if (!strstr(
+            json,
+            "\"name\":\"LD "
+            "a_b\",\"ts\":0.0050,\"dur\":0.1000,\"args\":{\"pc\":0,\"start\":5,\"finish\":105}}"))
+        fail_msg("%s", json);
+    free(json);
+    slx_time_result_free(&r);
+    slx_program_free(&p);
+    slx_chip_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -563,6 +655,7 @@ int main(void)
         cmocka_unit_test(test_queue_depth), cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_barrier),     cmocka_unit_test(test_energy),
         cmocka_unit_test(test_refusals),    cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_estimate),    cmocka_unit_test(test_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

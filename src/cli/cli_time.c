@@ -1,0 +1,287 @@
+/* cli_time.c - silex time: what the chip would take for a model, from the program's own steps.
+ * No value is computed. */
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "compile/compile.h"
+#include "run/estimate.h"
+#include "verify/verify.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const char *chip, *program, *trace;
+    int64_t batch, context, prompt, chunk;
+    bool full, no_bands, json;
+} values;
+
+#define AT(m) offsetof(values, m)
+static const cli_option options[] = {
+    {"chip", 0, CLI_TEXT, "CHIP", AT(chip), 0, 0, NULL, "chip: a name in chips/ or a file"},
+    {"program", 0, CLI_TEXT, "P.slx", AT(program), 0, 0, NULL,
+     "time this program instead of compiling; it is verified first"},
+    {"batch", 'b', CLI_COUNT, "N", AT(batch), 1, 4096, NULL, "sequences that decode together"},
+    {"context", 'c', CLI_COUNT, "N", AT(context), 0, 1 << 24, NULL,
+     "tokens of each before the step that decodes; 0 = no decode step"},
+    {"prefill", 'p', CLI_COUNT, "N", AT(prompt), 0, 1 << 24, NULL,
+     "tokens of the prompt; 0 = no prefill"},
+    {"prefill-chunk", 0, CLI_COUNT, "N", AT(chunk), 0, 1 << 20, NULL,
+     "prompt rows of one step; 0 = as many as the program takes"},
+    {"full", 0, CLI_FLAG, NULL, AT(full), 0, 0, NULL, "simulate every tile, not one of each class"},
+    {"no-bands", 0, CLI_FLAG, NULL, AT(no_bands), 0, 0, NULL,
+     "without the band of the time, which takes some twenty runs more"},
+    {"trace", 0, CLI_TEXT, "FILE", AT(trace), 0, 0, NULL,
+     "the decode step (else the last prefill step) for Perfetto or chrome://tracing; - is standard "
+     "output"},
+    {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
+    {0},
+};
+static const values defaults = {.batch = 1, .context = 512, .prompt = 512};
+
+/* ------------------------------------------------------------------ text */
+
+static double share(uint64_t part, uint64_t all)
+{
+    return all ? 100.0 * (double)part / (double)all : 0;
+}
+
+static void print_step(const char *what, const slx_chip *c, const slx_time_result *r)
+{
+    char a[32], b[32], d[32];
+    printf("\n %s: %s cycles of %.4g GHz, %.3g x the roofline (%s); %s MAC, %sB read, %.3g W\n",
+           what, cli_commas(a, r->cycles), c->grid.clock_ghz,
+           r->roofline_cycles ? (double)r->cycles / (double)r->roofline_cycles : 0,
+           r->roofline_hbm >= r->roofline_ten ? "memory" : "tensor",
+           cli_short(b, (double)r->macs, ""), cli_short(d, (double)r->hbm_read_bytes, ""),
+           (double)r->energy_fj * 1e-15 / r->seconds);
+    printf("   time    ");
+    for (int i = 0; i < SLX_N_TIME_BOUNDS; i++)
+        if (share(r->bound[i], r->cycles) >= 0.05)
+            printf("  %s %.1f %%", slx_time_bound_name((slx_time_bound)i),
+                   share(r->bound[i], r->cycles));
+    printf("\n   energy  ");
+    for (int i = 0; i < SLX_N_TIME_WIRES; i++)
+        if (share(r->wire_fj[i], r->energy_fj) >= 0.05)
+            printf("  %s %.1f %%", slx_time_wire_name((slx_time_wire)i),
+                   share(r->wire_fj[i], r->energy_fj));
+    printf("\n   engines ");
+    for (int i = 0; i < SLX_N_ENGINES; i++)
+        if (r->engine[i].insns)
+            printf("  %s busy %.1f %%, token %.1f %%", slx_engine_names[i],
+                   share(r->engine[i].busy, r->cycles * r->n_tiles),
+                   share(r->engine[i].token, r->cycles * r->n_tiles));
+    printf("\n   phases  ");
+    for (uint32_t i = 0; i < r->n_spans; i++) /* a name may stand for several spans */
+        if (share(r->spans[i].cycles, r->cycles) >= 1)
+            printf("  %s %.1f %%", r->spans[i].name[0] ? r->spans[i].name : "(no span)",
+                   share(r->spans[i].cycles, r->cycles));
+    putchar('\n');
+}
+
+static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e)
+{
+    char a[32], b[32], d[32];
+    printf("%s on %s, %u tiles\n", p->info.model_name, c->name, p->info.n_tiles);
+    if (e->prefill_steps)
+        printf(" first token  %s after %u tokens in %u step%s, %sJ; limited by %s\n",
+               cli_short(a, e->ttft_s, "s"), e->prompt, e->prefill_steps,
+               e->prefill_steps == 1 ? "" : "s", cli_short(b, e->prefill_j, ""),
+               slx_time_bound_name(e->prefill.bound_by));
+    if (e->tpot_s > 0) {
+        printf(" each token   %s", cli_short(a, e->tpot_s, "s"));
+        if (e->tpot_high_s > 0)
+            printf(" (low %s, high %s)", cli_short(b, e->tpot_low_s, "s"),
+                   cli_short(d, e->tpot_high_s, "s"));
+        printf(" at %u tokens of context, batch %u: %.4g tok/s a user, %.4g the chip\n", e->context,
+               e->batch, 1 / e->tpot_s, e->batch / e->tpot_s);
+        printf(" energy       %sJ a token", cli_short(a, e->energy_j_per_token, ""));
+        printf(" (low %s, high %s); limited by %s\n", cli_short(b, e->energy_low_j, "J"),
+               cli_short(d, e->energy_high_j, "J"), slx_time_bound_name(e->decode.bound_by));
+    }
+    if (e->prefill_steps)
+        print_step(e->prefill_steps > 1 ? "last prefill step" : "prefill", c, &e->prefill);
+    if (e->tpot_s > 0) print_step("decode", c, &e->decode);
+}
+
+/* ------------------------------------------------------------------ JSON */
+
+static json_t *count(uint64_t v)
+{
+    return json_integer((json_int_t)v);
+}
+
+static json_t *step_json(const slx_time_result *r)
+{
+    json_t *j = json_object(), *bound = json_object(), *wire = json_object(),
+           *engines = json_object(), *spans = json_array(), *layers = json_array();
+    json_object_set_new(j, "cycles", count(r->cycles));
+    json_object_set_new(j, "seconds", json_real(r->seconds));
+    json_object_set_new(j, "bound_by", json_string(slx_time_bound_name(r->bound_by)));
+    for (int i = 0; i < SLX_N_TIME_BOUNDS; i++)
+        json_object_set_new(bound, slx_time_bound_name((slx_time_bound)i), count(r->bound[i]));
+    json_object_set_new(j, "cycles_by_bound", bound);
+    json_object_set_new(j, "roofline_cycles", count(r->roofline_cycles));
+    json_object_set_new(j, "macs", count(r->macs));
+    json_object_set_new(j, "hbm_read_bytes", count(r->hbm_read_bytes));
+    json_object_set_new(j, "hbm_write_bytes", count(r->hbm_write_bytes));
+    json_object_set_new(j, "energy_fj", count(r->energy_fj));
+    json_object_set_new(j, "static_fj", count(r->static_fj));
+    for (int i = 0; i < SLX_N_TIME_WIRES; i++)
+        json_object_set_new(wire, slx_time_wire_name((slx_time_wire)i), count(r->wire_fj[i]));
+    json_object_set_new(j, "energy_fj_by_wire", wire);
+    for (int i = 0; i < SLX_N_ENGINES; i++) {
+        const slx_time_engine *e = &r->engine[i];
+        if (e->insns)
+            json_object_set_new(engines, slx_engine_names[i],
+                                json_pack("{s:I, s:I, s:I, s:I, s:I}", "instructions",
+                                          (json_int_t)e->insns, "busy_cycles", (json_int_t)e->busy,
+                                          "token_cycles", (json_int_t)e->token, "empty_cycles",
+                                          (json_int_t)e->empty, "energy_fj",
+                                          (json_int_t)e->energy_fj));
+    }
+    json_object_set_new(j, "engines", engines);
+    for (uint32_t i = 0; i < r->n_spans; i++) {
+        json_t *s = json_pack("{s:I, s:I}", "cycles", (json_int_t)r->spans[i].cycles, "energy_fj",
+                              (json_int_t)r->spans[i].energy_fj);
+        json_object_set_new(s, "name",
+                            cli_json_str(r->spans[i].name, strnlen(r->spans[i].name, 32)));
+        json_array_append_new(spans, s);
+    }
+    json_object_set_new(j, "spans", spans);
+    for (uint32_t i = 0; i < r->n_layers; i++) json_array_append_new(layers, count(r->layer_fj[i]));
+    json_object_set_new(j, "layer_energy_fj", layers);
+    json_object_set_new(j, "tiles", count(r->n_tiles));
+    json_object_set_new(j, "classes", count(r->n_classes));
+    json_object_set_new(j, "folded", json_boolean(r->folded));
+    return j;
+}
+
+static void print_json(const slx_program *p, const slx_chip *c, const slx_estimate *e)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "model", cli_json_str(p->info.model_name, strlen(p->info.model_name)));
+    json_object_set_new(j, "chip", json_string(c->name));
+    if (e->prefill_steps) {
+        json_object_set_new(j, "prompt_tokens", count(e->prompt));
+        json_object_set_new(j, "prefill_steps", count(e->prefill_steps));
+        json_object_set_new(j, "ttft_s", json_real(e->ttft_s));
+        json_object_set_new(j, "prefill_energy_j", json_real(e->prefill_j));
+        json_object_set_new(j, "prefill", step_json(&e->prefill));
+    }
+    if (e->tpot_s > 0) {
+        json_object_set_new(j, "batch", count(e->batch));
+        json_object_set_new(j, "context", count(e->context));
+        json_object_set_new(j, "tpot_s", json_real(e->tpot_s));
+        if (e->tpot_high_s > 0) {
+            json_object_set_new(j, "tpot_low_s", json_real(e->tpot_low_s));
+            json_object_set_new(j, "tpot_high_s", json_real(e->tpot_high_s));
+        }
+        json_object_set_new(j, "energy_j_per_token", json_real(e->energy_j_per_token));
+        json_object_set_new(j, "energy_low_j_per_token", json_real(e->energy_low_j));
+        json_object_set_new(j, "energy_high_j_per_token", json_real(e->energy_high_j));
+        json_object_set_new(j, "bound_by", json_string(slx_time_bound_name(e->decode.bound_by)));
+        json_object_set_new(j, "decode", step_json(&e->decode));
+    }
+    cli_json_print(j);
+}
+
+/* ------------------------------------------------------------------ run */
+
+/* A program large enough for what is asked. */
+static slx_status get_program(const values *v, const char *path, const slx_chip *c, slx_program *p,
+                              slx_err *err)
+{
+    if (v->program) {
+        SLX_TRY(slx_program_read(p, v->program, err));
+        slx_status st = slx_verify(p, c, v->program, err);
+        if (st != SLX_OK) slx_program_free(p);
+        return st;
+    }
+    slx_model *m;
+    SLX_TRY(slx_model_open(&m, path, err));
+    slx_compile_options opt = {0};
+    if (v->batch > 16) {
+        uint64_t pages = ((uint64_t)v->context / SLX_MAX_CHUNK + 1) * (uint64_t)v->batch;
+        opt.max_samples = opt.max_seqs = (uint32_t)v->batch;
+        if (v->batch > 512) opt.max_rows = (uint32_t)v->batch;
+        opt.max_pages = (uint32_t)(pages < 1 << 24 ? pages : 1 << 24);
+    } else if (v->batch > 1) {
+        uint64_t pages = ((uint64_t)v->context / SLX_MAX_CHUNK + 1) * (uint64_t)v->batch;
+        uint64_t one = m->hp.context / SLX_MAX_CHUNK + 17;
+        if (pages > one) opt.max_pages = (uint32_t)(pages < 1 << 24 ? pages : 1 << 24);
+    }
+    slx_status st = slx_compile(p, m, c, &opt, NULL, NULL, err);
+    slx_model_close(m);
+    return st;
+}
+
+static slx_status estimate(const values *v, const slx_program *p, const slx_chip *c,
+                           slx_estimate *e, slx_err *err)
+{
+    slx_estimate_options opt = {.prompt = (uint32_t)v->prompt,
+                                .chunk = (uint32_t)v->chunk,
+                                .context = (uint32_t)v->context,
+                                .batch = (uint32_t)v->batch,
+                                .full = v->full,
+                                .bands = !v->no_bands};
+    if (!v->trace) return slx_estimate_run(p, c, &opt, e, err);
+    slx_time_trace t;
+    bool out = !strcmp(v->trace, "-");
+    FILE *f = out ? stdout : fopen(v->trace, "w");
+    if (!f) return slx_fail(err, SLX_EIO, v->trace, 0, 0, "cannot write: %s", strerror(errno));
+    slx_time_trace_begin(&t, f, p, c);
+    opt.event = slx_time_trace_event;
+    opt.event_arg = &t;
+    slx_status st = slx_estimate_run(p, c, &opt, e, err);
+    slx_status end = slx_time_trace_end(&t, v->trace, st == SLX_OK ? err : NULL);
+    if (!out && fclose(f) && end == SLX_OK)
+        end = slx_fail(st == SLX_OK ? err : NULL, SLX_EIO, v->trace, 0, 0, "cannot write: %s",
+                       strerror(errno));
+    if (st == SLX_OK && end != SLX_OK) slx_estimate_free(e);
+    return st != SLX_OK ? st : end;
+}
+
+static slx_status run(const void *values_, cli_args args, slx_err *err)
+{
+    const values *v = values_;
+    slx_chip *c = NULL;
+    slx_program p;
+    slx_estimate e;
+    if (!v->prompt && !v->context)
+        return slx_fail(err, SLX_EINPUT, "silex time", 0, 0,
+                        "found 0 for both --prefill and --context, expected a step to time");
+    if (v->trace && !strcmp(v->trace, "-") && v->json)
+        return slx_fail(err, SLX_EINPUT, "silex time: --trace", 0, 0,
+                        "found - together with --json, expected a file");
+    slx_catch_interrupt();
+    SLX_TRY(slx_chip_load(&c, v->chip ? v->chip : "silex-1", err));
+    slx_status st = get_program(v, args.v[0], c, &p, err);
+    if (st == SLX_OK) {
+        st = estimate(v, &p, c, &e, err);
+        if (st == SLX_OK) {
+            if (v->json)
+                print_json(&p, c, &e);
+            else if (!v->trace || strcmp(v->trace, "-") != 0)
+                print(&p, c, &e);
+            slx_estimate_free(&e);
+        }
+        slx_program_free(&p);
+    }
+    slx_chip_free(c);
+    return st;
+}
+
+const cli_verb cli_verb_time = {
+    "time",
+    "MODEL",
+    1,
+    1,
+    "what the chip would take: time to first token, time and energy a token, and why",
+    "Steps of the program that `run` executes, timed instruction by instruction; docs/timing.md "
+    "says what is modelled.\n"
+    "Bands follow from the uncertainties in the chip file's sources.\n",
+    options,
+    &defaults,
+    sizeof defaults,
+    run};
