@@ -121,4 +121,18 @@ typedef struct {
 slx_status slx_chip_get_cost(slx_cost *out, const slx_chip *c, const slx_area *a,
                              const slx_power *p, const slx_constants *k, slx_err *err);
 
+/* ------------------------------------------------------------------ one reading of a model's weights */
+
+/* Of the model of data/silicon.csv (pass_*). NAN where the chip does not tell. */
+typedef struct {
+    double chips;     /* that hold the weights */
+    double us;        /* to read them once, each chip its share */
+    slx_band mj;      /* energy of that */
+    double rows;      /* tokens that may share a reading; INFINITY = as many as there are */
+    double kv_tokens; /* that fit beside the weights */
+} slx_pass;
+
+slx_status slx_chip_get_pass(slx_pass *out, const slx_chip *c, const slx_constants *k,
+                             slx_err *err);
+
 #endif

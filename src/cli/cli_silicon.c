@@ -16,7 +16,8 @@ slx_status cli_silicon_get(cli_silicon *out, const slx_chip *c, const slx_consta
 {
     SLX_TRY(slx_chip_get_area(&out->area, c, k, err));
     SLX_TRY(slx_chip_get_power(&out->power, c, &out->area, k, err));
-    return slx_chip_get_cost(&out->cost, c, &out->area, &out->power, k, err);
+    SLX_TRY(slx_chip_get_cost(&out->cost, c, &out->area, &out->power, k, err));
+    return slx_chip_get_pass(&out->pass, c, k, err);
 }
 
 /* ------------------------------------------------------------------ text */
@@ -44,6 +45,11 @@ static void put(cli_table *t, int row, int column, slx_band v)
 static void put_at(cli_table *t, const char *label, int column, slx_band v)
 {
     put(t, cli_table_row_at(t, label), column, v);
+}
+
+static slx_band exact(double v)
+{
+    return (slx_band){v, v, v};
 }
 
 static void put_share(cli_table *t, const char *label, int column, slx_band v)
@@ -145,6 +151,18 @@ void cli_silicon_rows(cli_table *t, slx_chip *const *chips, const cli_silicon *s
             put_at(t, "  masks for other weights", i, s[i].cost.new_model_usd);
     h = cli_table_heading(t, "an hour of use, $");
     for (int i = 0; i < n; i++) put_sheet(t, h, i, &s[i].cost.hour_usd);
+    cli_table_heading(t, "weights of an 8B model in 4 bits");
+    for (int i = 0; i < n; i++) {
+        const slx_pass *p = &s[i].pass;
+        put_at(t, "  chips that hold them", i, exact(p->chips));
+        put_at(t, "  one reading, us", i, exact(p->us));
+        put_at(t, "  its energy, mJ", i, p->mj);
+        if (isinf(p->rows))
+            cli_table_set(t, cli_table_row_at(t, "  tokens that may share it"), i, "any");
+        else
+            put_at(t, "  tokens that may share it", i, exact(p->rows));
+        put_at(t, "  tokens of KV cache beside them", i, exact(p->kv_tokens));
+    }
     bool any = false;
     for (int i = 0; i < n; i++) any |= missing_of(&s[i]) != NULL;
     if (!any) return;
@@ -224,6 +242,16 @@ void cli_silicon_json(json_t *j, const slx_chip *c, const cli_silicon *s)
     add_sheet(j, "usd", "usd_parts", &s->cost.unit_usd);
     add_sheet(j, "usd_per_hour", "usd_per_hour_parts", &s->cost.hour_usd);
     add_band(j, "volume", s->cost.volume, NULL);
+    json_t *pass = json_object();
+    add_published(pass, "chips", s->pass.chips);
+    add_published(pass, "read_us", s->pass.us);
+    add_band(pass, "read_mj", s->pass.mj, "package.memory");
+    add_published(pass, "kv_tokens", s->pass.kv_tokens);
+    if (isinf(s->pass.rows))
+        cli_json_absent(pass, "rows", "any number of rows");
+    else
+        json_object_set_new(pass, "rows", number(s->pass.rows));
+    json_object_set_new(j, "weights_8b", pass);
     add_published(published, "tdp_w", c->package.tdp_w);
     if (c->library) {
         add_published(published, "die_mm2", c->part.die_mm2);

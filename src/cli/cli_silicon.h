@@ -10,6 +10,7 @@ typedef struct {
     slx_area area;
     slx_power power;
     slx_cost cost;
+    slx_pass pass;
 } cli_silicon;
 
 slx_status cli_silicon_get(cli_silicon *out, const slx_chip *c, const slx_constants *k,
