@@ -286,6 +286,7 @@ slx_status slx_fast_open(slx_fast **out, slx_hbm *hbm, const slx_program *p, con
     *out = f;
     f->why = slx_fast_prove(p, &f->s, &f->fused, f->why_text);
     if (!f->why && opt->unfused) f->why = "asked for";
+    if (!f->why && !m) f->why = "there is no model whose weights could be packed";
     if (f->why) return SLX_OK;
     f->n_threads = opt->threads > 0 ? opt->threads : slx_host_threads();
     if (f->n_threads > SLX_FAST_MAX_THREADS) f->n_threads = SLX_FAST_MAX_THREADS;

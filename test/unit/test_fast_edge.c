@@ -162,10 +162,27 @@ static void test_wide(void **state)
     rig_close(&r);
 }
 
+/* A compiled program without its model has no weights to pack: its instructions run, on zeros. */
+static void test_no_model(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, &one_head, "silex-mini", NULL);
+    for (int k = 0; k < 2; k++) {
+        slx_machine_options mo = {.kind = k ? SLX_MACHINE_FAST : SLX_MACHINE_STRICT, .threads = 2};
+        slx_machine_close(r.m[k]);
+        assert_int_equal(slx_machine_open(&r.m[k], &r.prog, r.chip, NULL, &mo, NULL), SLX_OK);
+    }
+    static const uint32_t t[2] = {2, 1};
+    assert_int_equal(both(&r, t, 2), SLX_OK);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_excluded),
                                        cmocka_unit_test(test_after_fault),
-                                       cmocka_unit_test(test_wide)};
+                                       cmocka_unit_test(test_wide),
+                                       cmocka_unit_test(test_no_model)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
