@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct {
-    const char *chip, *program, *trace;
+    const char *chip, *program, *trace, *weights;
     int64_t batch, context, prompt, chunk;
     bool full, no_bands, json;
 } values;
@@ -21,6 +21,9 @@ static const cli_option options[] = {
     {"chip", 0, CLI_TEXT, "CHIP", AT(chip), 0, 0, NULL, "chip: a name in chips/ or a file"},
     {"program", 0, CLI_TEXT, "P.slx", AT(program), 0, 0, NULL,
      "time this program instead of compiling; it is verified first"},
+    {"weights", 0, CLI_TEXT, "TYPE", AT(weights), 0, 0, NULL,
+     "storage type of a model known by its shapes (config.json, data/models); Q4_0 if it names "
+     "none"},
     {"batch", 'b', CLI_COUNT, "N", AT(batch), 1, 4096, NULL, "sequences that decode together"},
     {"context", 'c', CLI_COUNT, "N", AT(context), 0, 1 << 24, NULL,
      "tokens of each before the step that decodes; 0 = no decode step"},
@@ -60,6 +63,11 @@ static void print_step(const char *what, const slx_chip *c, const slx_time_resul
         if (share(r->bound[i], r->cycles) >= 0.05)
             printf("  %s %.1f %%", slx_time_bound_name((slx_time_bound)i),
                    share(r->bound[i], r->cycles));
+    printf("\n   reads   ");
+    for (int i = 0; i < SLX_N_REGION_KINDS; i++)
+        if (r->region_read_bytes[i])
+            printf("  %s %s", slx_region_kind_name((slx_region_kind)i),
+                   cli_short(a, (double)r->region_read_bytes[i], "B"));
     printf("\n   energy  ");
     for (int i = 0; i < SLX_N_TIME_WIRES; i++)
         if (share(r->wire_fj[i], r->energy_fj) >= 0.05)
@@ -125,6 +133,11 @@ static json_t *step_json(const slx_time_result *r)
     json_object_set_new(j, "macs", count(r->macs));
     json_object_set_new(j, "hbm_read_bytes", count(r->hbm_read_bytes));
     json_object_set_new(j, "hbm_write_bytes", count(r->hbm_write_bytes));
+    json_t *reads = json_object();
+    for (int i = 0; i < SLX_N_REGION_KINDS; i++)
+        json_object_set_new(reads, slx_region_kind_name((slx_region_kind)i),
+                            count(r->region_read_bytes[i]));
+    json_object_set_new(j, "hbm_read_bytes_by_region", reads);
     json_object_set_new(j, "energy_fj", count(r->energy_fj));
     json_object_set_new(j, "static_fj", count(r->static_fj));
     for (int i = 0; i < SLX_N_TIME_WIRES; i++)
@@ -199,7 +212,7 @@ static slx_status get_program(const values *v, const char *path, const slx_chip 
         return st;
     }
     slx_model *m;
-    SLX_TRY(slx_model_open(&m, path, err));
+    SLX_TRY(slx_model_open_as(&m, path, v->weights, err));
     slx_compile_options opt = {0};
     if (v->batch > 16) {
         uint64_t pages = ((uint64_t)v->context / SLX_MAX_CHUNK + 1) * (uint64_t)v->batch;

@@ -86,6 +86,7 @@ static void by_hash(classes *c, const slx_tm_walk *w, const slx_tm_mem *m)
 static slx_status check(const slx_program *p, const slx_chip *c, const uint8_t *desc, slx_err *err)
 {
     const slx_program_info *in = &p->info;
+    if (!p->n_insns) return slx_fail(err, SLX_EINPUT, in->model_name, 0, 0, "the program is empty");
     if (!in->n_tiles || in->n_tiles > c->grid.enabled)
         return slx_fail(err, SLX_EINPUT, in->model_name, 0, 0,
                         "a program for %u tiles on %s, expected 1 to its %u tiles", in->n_tiles,

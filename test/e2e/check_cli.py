@@ -160,6 +160,33 @@ class Models(Case):
         self.refused("template", stop, "-f", messages, place=stop, says="roles must alternate")
 
 
+class Time(Case):
+    def test_a_model_known_by_its_shapes(self):
+        trace = os.path.join(self.dir, "t.json")
+        args = ["time", "smollm2-135m", "--chip", "silex-mini", "-p", 20, "-c", 40]
+        text = self.ok(*args, "--json", "--trace", trace)
+        self.assertEqual(text, self.ok(*args, "--json"))
+        t = json.loads(text)
+        for step in (t["prefill"], t["decode"]):
+            self.assertEqual(sum(step["cycles_by_bound"].values()), step["cycles"])
+            self.assertEqual(sum(step["energy_fj_by_wire"].values()), step["energy_fj"])
+            self.assertEqual(sum(step["hbm_read_bytes_by_region"].values()), step["hbm_read_bytes"])
+            self.assertGreaterEqual(step["cycles"], step["roofline_cycles"])
+        with open(trace, encoding="utf-8") as f:
+            events = [e for e in json.load(f)["traceEvents"] if e["ph"] == "X"]
+        self.assertEqual(max(e["args"]["finish"] for e in events), t["decode"]["cycles"])
+        self.assertIn("MM gate_up 29", {e["name"] for e in events})
+        report = self.ok(*args)
+        for line in ("first token", "each token", "energy ", "decode: "):
+            self.assertIn(f"\n {line}", report)
+
+    def test_refusals(self):
+        self.refused("time", "smollm2-135m", "-c", 0, "-p", 0, place="silex time: ", says="0 for both")
+        self.refused("time", "smollm2-135m", "--trace", "/no/such/file", place="/no/such/file: ")
+        self.refused("time", "smollm2-135m", "--trace", "-", "--json", place="silex time: --trace: ")
+        self.refused("time", "smollm2-135m", "-c", 1 << 20, place="smollm2-135m: ", says="expected at most")
+
+
 class Chips(Case):
     def test_table_and_json(self):
         table = self.ok("chip", "silex-1", "chips/silex-mini.yaml", "silex-one")

@@ -537,6 +537,18 @@ static void test_steps(void **state)
                 folded += fold.folded;
                 assert_int_equal(fold.folded, fold.n_tiles >= 16);
                 double off = (double)fold.cycles / (double)full.cycles - 1;
+                uint64_t read = 0;
+                for (int g = 0; g < SLX_N_REGION_KINDS; g++) read += full.region_read_bytes[g];
+                assert_int_equal(read, full.hbm_read_bytes);
+                /* whatever the depth of queues and the transfers under way: it ends, with the same counts */
+                slx_chip narrow = *c;
+                narrow.tile.queue_depth = narrow.tile.dma_in_flight = 1;
+                slx_time_result thin;
+                if (slx_time_step(&p, &narrow, desc, &(slx_time_options){0}, &thin, &err) != SLX_OK)
+                    fail_msg("%s: %s", what, err.msg);
+                invariants(&p, desc, &thin, what);
+                assert_true(thin.cycles > full.cycles * 0.95);
+                slx_time_result_free(&thin);
                 if (getenv("SLX_TEST_VERBOSE"))
                     printf("%-28s full %8llu folded %+.2f %% classes %u of %u, %s\n", what,
                            (unsigned long long)full.cycles, 100 * off, fold.n_classes, fold.n_tiles,
