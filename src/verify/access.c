@@ -109,7 +109,6 @@ static bool span_out(const access *a, slx_val addr, slx_val n, unsigned align)
 static bool acc(const access *a, bool write, slx_val first, slx_val cells)
 {
     uint64_t end, have = a->v->prog->info.acc_cells;
-    if (!cells.hi) return true;
     if (__builtin_add_overflow(first.hi, cells.hi, &end) || end > have)
         return FAIL(a, "%s %s up to %llu cells from acc%llu: the tile has %llu", a->name,
                     write ? "writes" : "reads", HEX(cells.hi), HEX(first.hi), HEX(have));
@@ -200,7 +199,7 @@ static bool move(const access *a)
     if (!a->f1 && o[1].hi >= a->v->prog->info.n_tiles)
         return FAIL(a, "MOV to tile %llu: the program has %u", HEX(o[1].hi),
                     a->v->prog->info.n_tiles);
-    return spm_in(a, o[2], o[4], o[3], ss, 1) && spm_out(a, o[0], o[4], o[3], ds, 1);
+    return spm_in(a, o[0], o[4], o[3], ss, 1) && spm_out(a, o[2], o[4], o[3], ds, 1);
 }
 
 /* ------------------------------------------------------------------ TEN */

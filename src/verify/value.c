@@ -133,6 +133,7 @@ static slx_val and_mask(slx_val a, uint64_t m)
 
 static slx_val shifted(bool left, slx_val a, slx_val b)
 {
+    if (slx_val_is_const(&b)) b = slx_val_const(b.lo & 63);
     if (b.hi >= 64) return slx_val_any(0);
     if (left) {
         unsigned tz = min_u(a.tz + (unsigned)b.lo, 64);

@@ -1,6 +1,6 @@
-/* test_verify.c - the verifier: every rule with a program that breaks it and its legal twin, the domain of values against
- * arithmetic, compiled programs, and random programs against the strict machine: what verify accepts must not leave its
- * memory or its order there. */
+/* test_verify.c - the verifier: every rule with a program that breaks it and its legal twin, the domain of values
+ * against arithmetic, compiled programs, and random programs against the strict machine: what verify accepts must not
+ * leave its memory or its order there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -217,7 +217,7 @@ static void test_bounds(void **state)
         {"STX [kv], [0], [0], 4, 64, 64\n", "STX [w], [0], [0], 4, 64, 64\n", "read-only"},
         {"LDX [0], [w], [0], 4, 64, 64\n",
          "LI r5, 0x4000000000000000\nLDX [0], [w], [0], r5, 64, 64\n", "LDX reads SPM"},
-        {"MOV [0xff40], r1, [0], 64, 2, (2,2)\n", "MOV [0xff41], r1, [0], 64, 2, (2,2)\n",
+        {"MOV [0], r1, [0xff40], 64, 2, (1,2)\n", "MOV [0], r1, [0xff41], 64, 2, (1,2)\n",
          "MOV writes SPM"},
         {"MOV [0], 3, [0], 64, 2, (2,2)\n", "ALU.add r5, r1, 1\nMOV [0], r5, [0], 64, 2, (2,2)\n",
          "MOV to tile 4"},
@@ -813,13 +813,19 @@ static void test_random_legal(void **state)
     assert_true(ran > 100);
 }
 
+/* Millions of rows at stride 0: legal, and of no use but to take long. */
+static bool long_copy(const slx_insn *in)
+{
+    return slx_insn_op(in) == SLX_OP_LD && !slx_opnd_is_reg(in->w[5]) && in->w[5] > 4096;
+}
+
 /* One word changed at random: never a crash, and what is still accepted stays inside memory and order. */
 static void test_random_changed(void **state)
 {
     gen g = {.r = {77}};
     uint32_t accepted = 0, refused = 0;
     (void)state;
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < 250; i++) {
         slx_program p;
         random_program(&g, &p);
         for (int k = 0; k < 40; k++) {
@@ -836,7 +842,8 @@ static void test_random_changed(void **state)
             if (slx_verify(&p, mini, "changed", &err) != SLX_OK) {
                 refused++;
                 assert_true(err.msg[0]);
-            } else if (accepted++ % 4 == 0 && strict(&p, (uint64_t)k, &f)) {
+            } else if (accepted++ % 4 == 0 && !long_copy(&p.insns[pc]) &&
+                       strict(&p, (uint64_t)k, &f)) {
                 unsigned op = slx_insn_op(&p.insns[f.pc]);
                 bool by_index = op == SLX_OP_LDX || op == SLX_OP_STX || op == SLX_OP_VGAT;
                 if (f.cause == SLX_FAULT_ORDER || f.cause == SLX_FAULT_COUNT ||
