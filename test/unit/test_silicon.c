@@ -421,6 +421,73 @@ static void test_bad_parts(void **state)
     refuse_part("runs: library", "runs: vendor", "program or library");
 }
 
+/* Figures that load, and that only a report can refuse: at the line of their key. */
+static void refuse_report(const char *find, const char *put, const char *words)
+{
+    slx_buf text, b = {0};
+    slx_err e;
+    slx_chip *c;
+    slx_area a;
+    slx_constants *k = constants();
+    assert_int_equal(slx_read_file(&text, "chips/silex-1.yaml", &e), SLX_OK);
+    const char *at = strstr(text.ptr, find);
+    assert_non_null(at);
+    slx_buf_add(&b, text.ptr, (size_t)(at - text.ptr));
+    slx_buf_adds(&b, put);
+    slx_buf_adds(&b, at + strlen(find));
+    int line = 1;
+    for (const char *p = text.ptr; p < at; p++) line += *p == '\n';
+    assert_int_equal(slx_chip_parse(&c, b.ptr, b.len, "r.yaml", &e), SLX_OK);
+    assert_int_equal(slx_chip_get_area(&a, c, k, &e), SLX_EINPUT);
+    assert_string_equal(e.file, "r.yaml");
+    assert_int_equal(e.line, line);
+    if (!strstr(e.msg, words)) fail_msg("found %s, expected %s", e.msg, words);
+    slx_chip_free(c);
+    slx_buf_free(&text);
+    slx_buf_free(&b);
+    slx_constants_free(k);
+}
+
+static void test_bad_reports(void **state)
+{
+    (void)state;
+    refuse_report("type: CoWoS-L", "type: COWOS", "expected one of CoWoS-S, CoWoS-L, organic");
+    refuse_report("memory: HBM4", "memory: HBM5", "HBM3E, HBM4, LPDDR5X");
+    refuse_report("compute_dies: 1", "compute_dies: 5", "132 drawn and 128 enabled tiles");
+    refuse_report("io_node: N5", "io_node: 5nm", "N5");
+}
+
+/* Twice the dies, half of each; no volume of one's own; a die that no reticle prints. */
+static void test_what_follows(void **state)
+{
+    (void)state;
+    slx_constants *k = constants();
+    slx_chip *c = chip("silex-1");
+    slx_area one, two;
+    slx_power p;
+    slx_cost q;
+    slx_err e;
+    assert_int_equal(slx_chip_get_area(&one, c, k, &e), SLX_OK);
+    assert_int_equal(slx_chip_set(c, "package.compute_dies", "2", &e), SLX_OK);
+    assert_int_equal(slx_chip_get_area(&two, c, k, &e), SLX_OK);
+    near(row(&two.die, "multiply-adds"), row(&one.die, "multiply-adds") / 2, 1e-12);
+    near(row(&two.die, "memory PHYs, controllers"), 60, 1e-12);
+    near(two.silicon_mm2.mid, 2 * two.die.total.mid + two.io.total.mid, 1e-12);
+    assert_int_equal(slx_chip_set(c, "package.volume", "1e5", &e), SLX_OK);
+    assert_int_equal(slx_chip_get_power(&p, c, &two, k, &e), SLX_OK);
+    assert_int_equal(slx_chip_get_cost(&q, c, &two, &p, k, &e), SLX_OK);
+    near(row(&q.unit_usd, "development"), 500e6 / 1e5, 1e-12);
+    near(row(&q.unit_usd, "masks"), (40e6 + 25e6) / 1e5, 1e-12);
+    near(q.die.tiles, 66, 1e-12);
+    near(q.die.spares, 2, 1e-12);
+    assert_int_equal(slx_chip_set(c, "package.compute_dies", "1", &e), SLX_OK);
+    assert_int_equal(slx_chip_set(c, "tile.spm_kib", "8192", &e), SLX_OK);
+    assert_int_equal(slx_chip_get_area(&one, c, k, &e), SLX_OK);
+    assert_true(one.die.total.mid > one.reticle_mm2);
+    slx_chip_free(c);
+    slx_constants_free(k);
+}
+
 static void test_null(void **state)
 {
     (void)state;
@@ -512,7 +579,8 @@ int main(void)
         cmocka_unit_test(test_yield),        cmocka_unit_test(test_published),
         cmocka_unit_test(test_cost_by_hand), cmocka_unit_test(test_not_published),
         cmocka_unit_test(test_set),          cmocka_unit_test(test_bad_parts),
-        cmocka_unit_test(test_null),         cmocka_unit_test(test_bad_tables),
+        cmocka_unit_test(test_null),         cmocka_unit_test(test_bad_reports),
+        cmocka_unit_test(test_what_follows), cmocka_unit_test(test_bad_tables),
         cmocka_unit_test(test_unknown_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
