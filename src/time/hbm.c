@@ -186,19 +186,21 @@ static void book_others(booking *b, const slx_tm_rec *r, const uint32_t *idx, ui
     book_span(b, first < last ? first : last, (first > last ? first : last) + reach, units);
 }
 
-uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx, uint32_t tile,
-                         uint32_t far_hops, uint32_t copies, uint64_t start, uint64_t *startup,
-                         uint64_t *tail)
+uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx, uint32_t first,
+                         uint32_t count, uint32_t far_hops, uint32_t copies, uint64_t start,
+                         uint64_t *startup, uint64_t *tail)
 {
     uint64_t t0 = start * SLX_TM_TICKS, hops = far_hops * m->hop_ticks;
     uint64_t at = t0 + m->start_ticks + (r->write ? 0 : m->latency_ticks);
     uint64_t after = hops + (r->write ? m->latency_ticks : 0);
     booking b = {.m = m, .pch = m->pch_free, .at = at, .end = at, .weight = 1, .write = r->write};
     book_rows(&b, r, idx);
-    uint64_t *link = r->write ? &m->link_out[tile] : &m->link_in[tile];
-    uint64_t begin = *link > at ? *link : at;
-    *link = begin + (uint64_t)ceil((double)r->link_bytes * m->link_ticks);
-    uint64_t end = *link > b.end ? *link : b.end;
+    uint64_t *link = r->write ? m->link_out : m->link_in, end = b.end;
+    uint64_t ticks = (uint64_t)ceil((double)r->link_bytes * m->link_ticks);
+    for (uint32_t t = first; t < first + count; t++) {
+        link[t] = (link[t] > at ? link[t] : at) + ticks;
+        if (link[t] > end) end = link[t];
+    }
     *startup = (m->start_ticks + m->latency_ticks + hops + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
     *tail = 0;
     if (m->folded) {

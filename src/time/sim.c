@@ -357,15 +357,20 @@ static void transfer(sim *s, uint32_t i, engine *e)
     uint64_t startup = 0, tail = 0, end, start = e->start[0];
     if (!r->rows) {
         end = start + 1;
-    } else if (r->op == SLX_OP_MOV) {
-        uint32_t first = (uint32_t)r->addr, count = 1;
+    } else {
+        uint32_t first = s->a->tiles[i], count = 1, far = s->a->far[i];
         if (r->group)
             first = s->a->prog->groups[r->group - 1].first,
             count = s->a->prog->groups[r->group - 1].count;
-        end = slx_tm_move(s->a->mem, r, s->a->tiles[i], first, count, start, &startup);
-    } else {
-        end = slx_tm_transfer(s->a->mem, r, e->cur.idx, s->a->tiles[i], s->a->far[i],
-                              s->a->copies[i], start, &startup, &tail);
+        else if (r->op == SLX_OP_MOV)
+            first = (uint32_t)r->addr;
+        for (uint32_t t = first; r->group && t < first + count; t++)
+            if (s->a->mem->far[t] > far) far = s->a->mem->far[t];
+        if (r->op == SLX_OP_MOV)
+            end = slx_tm_move(s->a->mem, r, s->a->tiles[i], first, count, start, &startup);
+        else
+            end = slx_tm_transfer(s->a->mem, r, e->cur.idx, first, count, far, s->a->copies[i],
+                                  start, &startup, &tail);
     }
     /* What is new since the transfer before: bytes first, then start-up that they did not hide. */
     uint64_t bytes = end - start > startup ? end - start - startup : 0;

@@ -133,15 +133,16 @@ static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_
         SLX_TRY(walk_all(w, err));
         by_hash(c, w, m);
         out->n_classes = c->n;
-        fold = !w->crossing; /* bytes from another tile may steer this one: all must be walked */
         w->counts = NULL;
         w->hashing = false;
         slx_tm_walk_reset(w);
     }
-    if (fold) {
-        for (uint32_t i = 0; i < w->n; i++) w->w[i].absent = true;
-        for (uint32_t k = 0; k < c->n; k++)
-            w->w[c->tiles[k]].absent = w->w[c->last[k]].absent = false;
+    if (fold) { /* bytes from another tile may steer this one: then all are walked */
+        for (uint32_t i = 0; i < w->n; i++) w->w[i].absent = !w->crossing, w->w[i].silent = true;
+        for (uint32_t k = 0; k < c->n; k++) {
+            slx_tm_walker *a = &w->w[c->tiles[k]], *b = &w->w[c->last[k]];
+            a->absent = a->silent = b->absent = b->silent = false;
+        }
     } else {
         memset(c->tiles, 0, 4 * (size_t)w->n * sizeof *c->tiles);
         every_tile(c, m, w->n);

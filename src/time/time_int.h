@@ -81,13 +81,13 @@ uint64_t slx_tm_units(uint64_t addr, uint64_t bytes, bool write);
 static inline uint32_t slx_tm_stack(const slx_tm_mem *m, uint64_t addr) {
     return (uint32_t)((addr >> m->shift) % m->stacks);
 }
-/* A transfer between memory and `tile` that starts at cycle `start`: books memory and link,
- * returns the cycle of its end. copies: tiles of the class, each with its own transfer (1 when
- * not folded); this one is served first, as if it were alone of its class. *startup: cycles of
- * the end that no byte needed. *tail (folded, else 0): the end when all of the class are served,
- * had all started together. */
-uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx, uint32_t tile, uint32_t far_hops,
-                         uint32_t copies, uint64_t start, uint64_t *startup, uint64_t *tail);
+/* A transfer between memory and tile `first` (multicast: `count` tiles from there) that starts
+ * at cycle `start`: books memory and link, returns the cycle of its end. copies: tiles of the
+ * class, each with its own transfer (1 when not folded); this one is served first, as if it were
+ * alone of its class. *startup: cycles of the end that no byte needed. *tail (folded, else 0):
+ * the end when all of the class are served, had all started together. */
+uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx, uint32_t first,
+                         uint32_t count, uint32_t far_hops, uint32_t copies, uint64_t start, uint64_t *startup, uint64_t *tail);
 /* A MOV. */
 uint64_t slx_tm_move(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, uint32_t first, uint32_t count, uint64_t start,
                      uint64_t *startup);
@@ -123,7 +123,8 @@ typedef struct {
     uint32_t id, pc, depth, calls;
     slx_tm_loop loop[SLX_MAX_LOOP_DEPTH];
     uint32_t ret[SLX_MAX_CALL_DEPTH];
-    bool halted, at_bar, absent; /* absent: not walked (folded) */
+    bool halted, at_bar;
+    bool absent, silent; /* folded: not walked; walked without records */
     uint32_t group, ctl;
     uint64_t insns;
     uint8_t *spm;       /* [spm_bytes]; holds what was loaded from the descriptor */
@@ -145,7 +146,7 @@ typedef struct {
     bool *attention;        /* [n_spans + 1] */
     slx_tm_counts *counts;  /* NULL: not counted */
     bool keep, hashing;     /* store records; hash them */
-    bool crossing;          /* a tile sent bytes of its scratchpad to another */
+    bool crossing;          /* bytes came to a tile by another's instruction */
 } slx_tm_walk;
 
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc, const slx_tm_mem *mem);

@@ -165,7 +165,7 @@ static void emit(slx_tm_walk *k, slx_tm_walker *w, slx_tm_rec *r)
         w->hash[0] = mix(mix(mix(w->hash[0], a), b), c);
         w->hash[1] = mix(mix(mix(w->hash[1], b ^ UINT64_C(0x85ebca6b)), c), a) + r->link_bytes;
     }
-    if (k->keep) slx_buf_add(&w->recs, r, sizeof *r);
+    if (k->keep && !w->silent) slx_buf_add(&w->recs, r, sizeof *r);
 }
 
 static slx_status place(slx_tm_walk *k, const slx_tm_walker *w, slx_status st, const char *what,
@@ -234,6 +234,7 @@ static slx_status step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn
         return place(k, w, SLX_EFAULT, "address outside its space or region", err);
     if (op == SLX_OP_LD && !receivers(k, slx_insn_f1(in), &first, &count))
         return place(k, w, SLX_EFAULT, "no such group", err);
+    r->group = op == SLX_OP_LD ? slx_insn_f1(in) : 0;
     if (rows == 1) stride = bytes;
     const slx_region *reg = region_of(k->prog, hbm, indexed ? 1 : (rows - 1) * stride + bytes);
     if (!reg) return place(k, w, SLX_EFAULT, "address outside its space or region", err);
@@ -262,13 +263,14 @@ static slx_status step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn
         for (uint64_t i = 0; i < rows; i++)
             if (!visible(k, &k->w[t], reg, hbm + i * stride, spm + i * spm_stride, bytes, true))
                 return place(k, w, SLX_EFAULT, "address outside its space or region", err);
+    if (r->group && reg == k->desc_region) k->crossing = true;
     r->link_bytes = (uint64_t)r->rows * bytes;
     if (k->attention[r->span])
         r->bound = SLX_TIME_ATTENTION;
     else
         r->bound = reg->kind == SLX_REGION_WEIGHTS ? SLX_TIME_WEIGHTS : SLX_TIME_EXCHANGE;
     if (k->counts) count_transfer(k, r, idx, w->id, count, reg->kind);
-    if (indexed && !k->keep) w->idx.len = (size_t)r->idx_at * 4;
+    if (indexed && (!k->keep || w->silent)) w->idx.len = (size_t)r->idx_at * 4;
     return SLX_OK;
 }
 

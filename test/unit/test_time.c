@@ -332,6 +332,70 @@ static void test_barrier(void **state)
     slx_chip_free(c);
 }
 
+/* Tile 0 hands everybody the same 4 KiB: read once, 64 clocks of everybody's link, as far as the
+ * farthest tile. */
+static void test_multicast(void **state)
+{
+    (void)state;
+    slx_chip *c = mini();
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    slx_time_result r;
+    run_text(c, 4, 15,
+             "BR.ne r1, 0, on\nLD [0], [w], 4096, 1, 0, 0  to=g0\nBR.eq r1, 0, end\n"
+             "on: LD [8192], [w+8192], 4096, 1, 0, 0\nend: SYS.nop",
+             ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_LD, 0)->finish, 6 + 24 + 54 + 64 + 3 * 3);
+    /* their own loads start in the same clock and come second over their links; 3, 1 and 2 hops */
+    static const uint64_t hops[] = {0, 3, 1, 2};
+    for (uint32_t t = 1; t < 4; t++)
+        assert_int_equal(find(ev, t, SLX_OP_LD, 0)->finish, 6 + 24 + 54 + 2 * 64 + 3 * hops[t]);
+    assert_int_equal(r.hbm_read_bytes, 4 * 4096);
+    assert_int_equal(r.spm_write_bytes, 7 * 4096);
+    slx_time_result_free(&r);
+    free(ev);
+    slx_chip_free(c);
+}
+
+/* Tile 0 hands a table of the descriptor to 31 others, which loop as often as it says: a folded
+ * run sees it too. */
+static void test_multicast_steers(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c;
+    slx_program p;
+    slx_time_result r[2];
+    uint8_t desc[4096] = {5};
+    char text[2048];
+    assert_int_equal(slx_chip_load(&c, "silex-1", &err), SLX_OK);
+    snprintf(text, sizeof text, "%s",
+             ".info chip_name=\"silex-1\" n_tiles=32 spm_bytes=131072 acc_cells=4096 max_m=32 "
+             "token_max=15\n"
+             ".desc max_rows=1 max_samples=1 max_seqs=1 max_pages=1 max_items=1 item_rows=1\n"
+             ".region name=\"d\" kind=descriptor base=0x1000 bytes=4096\n"
+             ".group name=\"ALL\" first=0 count=32\n"
+             "BR.ne r1, 0, on\nLD [0], [r3], 64, 1, 0, 0  to=g0 post=t1\nBR.eq r1, 0, go\n"
+             "on: LD [64], [r3], 0, 0, 0, 0  post=t1\n"
+             "go: MOV [0], 1, [0], 0, 0, (0,0)  wait=t1\nBAR g0  post=t2\n"
+             "LDS.u32 r4, [0], 9  wait=t2\n"
+             "LOOP r4, end, r5\nVUN.fill [128], (1,64), <0,0,0>, 0.5\nend: SYS.halt\n");
+    if (slx_asm(&p, text, strlen(text), "test", &err) != SLX_OK)
+        fail_msg("%d: %s: %s", err.line, err.msg, err.source);
+    for (int fold = 0; fold < 2; fold++) {
+        if (slx_time_step(&p, c, desc, &(slx_time_options){.folded = fold}, &r[fold], &err) !=
+            SLX_OK)
+            fail_msg("%s", err.msg);
+        assert_int_equal(r[fold].engine[SLX_ENG_VEC].insns, 32 * 5);
+        assert_int_equal(r[fold].bound[SLX_TIME_VECTOR], 5 * 13);
+    }
+    assert_true(r[1].folded && r[1].n_classes == 2);
+    assert_int_equal(r[0].cycles, r[1].cycles);
+    slx_time_result_free(&r[0]);
+    slx_time_result_free(&r[1]);
+    slx_program_free(&p);
+    slx_chip_free(c);
+}
+
 /* Energy of single instructions from the coefficients of the file. */
 static void test_energy(void **state)
 {
@@ -540,7 +604,8 @@ static void test_steps(void **state)
                 uint64_t read = 0;
                 for (int g = 0; g < SLX_N_REGION_KINDS; g++) read += full.region_read_bytes[g];
                 assert_int_equal(read, full.hbm_read_bytes);
-                /* whatever the depth of queues and the transfers under way: it ends, with the same counts */
+                /* whatever the depth of queues and the transfers under way: it ends, with the
+                 * same counts */
                 slx_chip narrow = *c;
                 narrow.tile.queue_depth = narrow.tile.dma_in_flight = 1;
                 slx_time_result thin;
@@ -666,6 +731,7 @@ int main(void)
         cmocka_unit_test(test_contention),  cmocka_unit_test(test_in_flight),
         cmocka_unit_test(test_queue_depth), cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_barrier),     cmocka_unit_test(test_energy),
+        cmocka_unit_test(test_multicast),   cmocka_unit_test(test_multicast_steers),
         cmocka_unit_test(test_refusals),    cmocka_unit_test(test_steps),
         cmocka_unit_test(test_estimate),    cmocka_unit_test(test_trace),
     };
