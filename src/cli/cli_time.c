@@ -14,11 +14,14 @@ typedef struct {
     const char *chip, *program, *trace, *weights;
     int64_t batch, context, prompt, chunk;
     bool full, no_bands, json;
+    cli_list set;
 } values;
 
 #define AT(m) offsetof(values, m)
 static const cli_option options[] = {
     {"chip", 0, CLI_TEXT, "CHIP", AT(chip), 0, 0, NULL, "chip: a name in chips/ or a file"},
+    {"set", 0, CLI_LIST, "KEY=VALUE", AT(set), 0, 0, NULL,
+     "one figure of the chip changed, as hbm.gbps_pin=9.2; may be repeated"},
     {"program", 0, CLI_TEXT, "P.slx", AT(program), 0, 0, NULL,
      "time this program instead of compiling; it is verified first"},
     {"weights", 0, CLI_TEXT, "TYPE", AT(weights), 0, 0, NULL,
@@ -90,6 +93,7 @@ static void print_step(const char *what, const slx_chip *c, const slx_time_resul
 static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e)
 {
     char a[32], b[32], d[32];
+    slx_band usd;
     printf("%s on %s, %u tiles\n", p->info.model_name, c->name, p->info.n_tiles);
     if (e->prefill_steps)
         printf(" first token  %s after %u tokens in %u step%s, %sJ; limited by %s\n",
@@ -106,6 +110,9 @@ static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e
         printf(" energy       %sJ a token", cli_short(a, e->energy_j_per_token, ""));
         printf(" (low %s, high %s); limited by %s\n", cli_short(b, e->energy_low_j, "J"),
                cli_short(d, e->energy_high_j, "J"), slx_time_bound_name(e->decode.bound_by));
+        if (slx_estimate_usd_per_mtok(&usd, e, c))
+            printf(" money        $%.3g per million tokens at this batch (low %.3g, high %.3g)\n", usd.mid, usd.low,
+                   usd.high);
     }
     if (e->prefill_steps)
         print_step(e->prefill_steps > 1 ? "last prefill step" : "prefill", c, &e->prefill);
@@ -194,6 +201,7 @@ static void print_json(const slx_program *p, const slx_chip *c, const slx_estima
         json_object_set_new(j, "energy_low_j_per_token", json_real(e->energy_low_j));
         json_object_set_new(j, "energy_high_j_per_token", json_real(e->energy_high_j));
         json_object_set_new(j, "bound_by", json_string(slx_time_bound_name(e->decode.bound_by)));
+        cli_json_usd(j, e, c);
         json_object_set_new(j, "decode", step_json(&e->decode));
     }
     cli_json_print(j);
@@ -269,7 +277,9 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
                         "found - together with --json, expected a file");
     slx_catch_interrupt();
     SLX_TRY(slx_chip_load(&c, v->chip ? v->chip : "silex-1", err));
-    slx_status st = get_program(v, args.v[0], c, &p, err);
+    slx_status st = SLX_OK;
+    for (int i = 0; i < v->set.n && st == SLX_OK; i++) st = slx_chip_set_text(c, v->set.v[i], err);
+    if (st == SLX_OK) st = get_program(v, args.v[0], c, &p, err);
     if (st == SLX_OK) {
         st = estimate(v, &p, c, &e, err);
         if (st == SLX_OK) {

@@ -45,3 +45,15 @@ void cli_json_absent(json_t *o, const char *name, const char *why)
     json_object_set_new(o, name, json_null());
     json_object_set_new(o, key, json_string(why));
 }
+
+void cli_json_usd(json_t *o, const slx_estimate *e, const slx_chip *c)
+{
+    slx_band usd;
+    if (!slx_estimate_usd_per_mtok(&usd, e, c)) {
+        cli_json_absent(o, "usd_per_mtok", "the chip file does not say what the chip costs");
+        return;
+    }
+    json_object_set_new(o, "usd_per_mtok", json_real(usd.mid));
+    json_object_set_new(o, "usd_per_mtok_low", json_real(usd.low));
+    json_object_set_new(o, "usd_per_mtok_high", json_real(usd.high));
+}

@@ -3,6 +3,7 @@
 #define SLX_CLI_JSON_H
 
 #include "base/base.h"
+#include "run/estimate.h"
 
 #include <jansson.h>
 
@@ -13,5 +14,7 @@ json_t *cli_json_str(const char *p, size_t n);
 json_t *cli_json_hash(uint64_t hash); /* 16 hex digits */
 /* "name": null, "name_why": why */
 void cli_json_absent(json_t *o, const char *name, const char *why);
+/* usd_per_mtok with its band, or null and why. */
+void cli_json_usd(json_t *o, const slx_estimate *e, const slx_chip *c);
 
 #endif

@@ -103,6 +103,10 @@ void cli_report_print(const cli_report *r, FILE *out)
             cli_short(b, e->energy_low_j, "J"));
     fprintf(out, "high %s)%slimited by %s\n", cli_short(c, e->energy_high_j, "J"), dot,
             slx_time_bound_name(e->decode.bound_by));
+    slx_band usd;
+    if (slx_estimate_usd_per_mtok(&usd, e, slx_engine_chip(r->engine)))
+        fprintf(out, " money      $%.3g per million tokens at batch 1 (low %.3g, high %.3g); see: silex time --batch\n",
+                usd.mid, usd.low, usd.high);
 }
 
 static json_t *ids_json(const slx_buf *ids)
@@ -178,6 +182,7 @@ void cli_report_json(const cli_report *r, const slx_buf *text)
         json_object_set_new(chip_time, "energy_j_per_token", json_real(e->energy_j_per_token));
         json_object_set_new(chip_time, "bound_by",
                             json_string(slx_time_bound_name(e->decode.bound_by)));
+        cli_json_usd(chip_time, e, slx_engine_chip(r->engine));
     }
     for (size_t i = 0; !r->timed && i < sizeof absent / sizeof *absent; i++)
         cli_json_absent(chip_time, absent[i], r->no_time);

@@ -39,6 +39,20 @@ static bool taken(unsigned cond, uint64_t a, uint64_t b)
     SLX_BUG("BR condition %u", cond);
 }
 
+/* What a UNI read gives on one tile it must give on all. */
+static bool uniform(slx_strict *s, slx_tile *t, uint64_t v)
+{
+    size_t at = t->n_uni++ * sizeof v;
+    uint64_t first;
+    if (at == s->uni.len) {
+        slx_buf_add(&s->uni, &v, sizeof v);
+        return true;
+    }
+    memcpy(&first, s->uni.ptr + at, sizeof first);
+    return first == v || slx_fault_set(s, SLX_FAULT_ORDER, "UNI value %llu, another tile read %llu",
+                                       (unsigned long long)v, (unsigned long long)first);
+}
+
 static void set_reg(slx_tile *t, uint64_t rd, uint64_t v)
 {
     SLX_ASSERT(rd > 0 && rd < SLX_N_REGS);
@@ -89,6 +103,7 @@ bool slx_exec_ctl(slx_strict *s, slx_tile *t, const slx_operands *o)
         if (v > o->v[2])
             return slx_fault_set(s, SLX_FAULT_LIMIT, "value %llu, limit %llu", (unsigned long long)v,
                                  (unsigned long long)o->v[2]);
+        if (o->flags & SLX_F_UNI && !uniform(s, t, v)) return false;
         set_reg(t, o->v[0], v);
         break;
     }

@@ -96,6 +96,7 @@ static bool product(slx_strict *s, slx_tile *t, const slx_operands *o)
 static bool add(slx_strict *s, slx_tile *t, const slx_operands *o)
 {
     uint64_t n = o->v[3];
+    if (!n) return true;
     float *d = acc_range(s, t, o->v[0], n, false);
     const float *a = d ? acc_range(s, t, o->v[1], n, true) : NULL,
                 *b = a ? acc_range(s, t, o->v[2], n, true) : NULL;

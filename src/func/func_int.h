@@ -44,6 +44,7 @@ typedef struct {
     bool halted, at_bar;
     uint32_t bar_group;
     uint64_t index;             /* instructions started in this step */
+    size_t n_uni;               /* LDS with UNI ended in this step */
     uint8_t *spm, *spm_written; /* [spm_bytes], 1 = written in this step */
     float *acc;
     uint8_t *acc_written;        /* [acc_cells] */
@@ -64,8 +65,7 @@ typedef struct {
     uint64_t out_dst, out_bytes; /* what the running instruction wrote, for the retire record */
     const void *out_ptr;
     uint64_t shuffle; /* not 0: seed of another legal order */
-    uint8_t *stx_seen; /* scratch of STX's repeated-index test */
-    size_t stx_seen_bytes;
+    slx_buf uni; /* uint64_t values of this step's UNI reads, in order, as the first tile to come read them */
 } slx_strict;
 
 /* Operand values of one instruction, resolved. */

@@ -61,6 +61,7 @@ void slx_strict_deinit(slx_strict *s)
     }
     free(s->tiles);
     s->tiles = NULL;
+    slx_buf_free(&s->uni);
     slx_hbm_deinit(&s->hbm);
 }
 
@@ -99,6 +100,7 @@ static void tile_reset(slx_tile *t, const slx_program *p)
     t->depth = t->calls = 0;
     t->halted = t->at_bar = false;
     t->index = 0;
+    t->n_uni = 0;
 }
 
 /* Operand words as values: plain words for the kinds that are not resolved through registers. */
@@ -269,6 +271,7 @@ slx_status slx_strict_step(slx_strict *s, slx_fault *fault)
     uint32_t n = p->info.n_tiles, halted = 0;
     s->fault = fault;
     memset(fault, 0, sizeof *fault);
+    s->uni.len = 0;
     for (uint32_t i = 0; i < n; i++) tile_reset(&s->tiles[i], p);
     if (s->shuffle) return slx_strict_shuffled(s);
     while (halted < n) {

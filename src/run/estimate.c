@@ -172,3 +172,24 @@ slx_status slx_estimate_run(const slx_program *p, const slx_chip *c,
     if (st != SLX_OK) slx_estimate_free(out);
     return st;
 }
+
+bool slx_estimate_usd_per_mtok(slx_band *out, const slx_estimate *e, const slx_chip *c)
+{
+    slx_constants *k = NULL;
+    slx_area area;
+    slx_power power;
+    slx_cost cost;
+    if (e->tpot_s <= 0 || slx_constants_load(&k, NULL) != SLX_OK) return false;
+    bool ok = slx_chip_get_area(&area, c, k, NULL) == SLX_OK &&
+              slx_chip_get_power(&power, c, &area, k, NULL) == SLX_OK &&
+              slx_chip_get_cost(&cost, c, &area, &power, k, NULL) == SLX_OK && cost.hour_usd.total.mid > 0;
+    slx_constants_free(k);
+    if (!ok) return false;
+    double hours_per_mtok_s = 1e6 / 3600 / e->batch; /* times seconds a step = hours a million tokens */
+    double low_s = e->tpot_low_s > 0 ? e->tpot_low_s : e->tpot_s;
+    double high_s = e->tpot_high_s > 0 ? e->tpot_high_s : e->tpot_s;
+    *out = (slx_band){cost.hour_usd.total.low * hours_per_mtok_s * low_s,
+                      cost.hour_usd.total.mid * hours_per_mtok_s * e->tpot_s,
+                      cost.hour_usd.total.high * hours_per_mtok_s * high_s};
+    return true;
+}

@@ -4,10 +4,11 @@
  *            first token
  *   decode   one step, a new token for each of `batch` sequences of `context` tokens   -> time per
  *            token
- * / */
+ */
 #ifndef SLX_RUN_ESTIMATE_H
 #define SLX_RUN_ESTIMATE_H
 
+#include "chip/silicon.h"
 #include "time/time.h"
 
 typedef struct {
@@ -40,5 +41,10 @@ typedef struct {
 slx_status slx_estimate_run(const slx_program *p, const slx_chip *c, const slx_estimate_options *opt, slx_estimate *out,
                             slx_err *err);
 void slx_estimate_free(slx_estimate *e);
+
+/* Dollars per million tokens when the chip decodes as estimated, hour after hour: what an hour of it costs (silicon.h)
+ * over the tokens it makes in one. Costs err, and so does the time where its band was asked for: the ends take both.
+ * false when the estimate has no decode step or the chip file does not say what the chip costs. */
+bool slx_estimate_usd_per_mtok(slx_band *out, const slx_estimate *e, const slx_chip *c);
 
 #endif

@@ -685,6 +685,7 @@ static void test_diagnostics(void **state)
     expect_fault("TOK t4, 2\nLOOP 2, end, r4\nLD [0], [in], 32, 1, 0, 0 post=t4\nend: SYS.nop\n", 1,
                  SLX_FAULT_ORDER, 0, 2, 3); /* token_max is 3 */
     expect_fault("BR.eq r1, 1, end\nBAR ALL\nend: SYS.nop\n", 2, SLX_FAULT_ORDER, 0, 1, 1);
+    expect_fault("STS.u32 [0], r1\nLDS.u32 r4, [0], 9 UNI\n", 2, SLX_FAULT_ORDER, 1, 1, 1);
 }
 
 /* ------------------------------------------------------------------ retire records, counts */
