@@ -65,7 +65,6 @@ typedef struct {
     slx_tm_rec r;
     int64_t delta;
     bool have, spent, waited, done, queued;
-    const uint32_t *idx;
     uint32_t late_bound, late_span; /* folded: of the transfer the class waited longest for */
     uint64_t late;
 } tile;
@@ -219,6 +218,12 @@ static void give_tokens(sim *s, tile *t, const slx_tm_rec *r, const stamp *at)
 
 /* ------------------------------------------------------------------ CTL */
 
+/* Indices of a record, valid until the walker goes on: it does so for every tile when one runs dry. */
+static const uint32_t *indices(const slx_tm_walker *w, const slx_tm_rec *r)
+{
+    return (const uint32_t *)(const void *)w->idx.ptr + r->idx_at;
+}
+
 /* The next record of a tile into t->r; false when its stream has ended. */
 static slx_status next_record(sim *s, uint32_t i, slx_err *err)
 {
@@ -233,13 +238,12 @@ static slx_status next_record(sim *s, uint32_t i, slx_err *err)
     }
     const slx_tm_rec *r = (const slx_tm_rec *)(const void *)w->recs.ptr + w->taken;
     t->r = *r;
-    t->idx = r->indexed ? (const uint32_t *)(const void *)w->idx.ptr + r->idx_at : NULL;
     if (l != w) {
         const slx_tm_rec *o = (const slx_tm_rec *)(const void *)l->recs.ptr + w->taken;
         uint64_t a = r->addr, b = o->addr;
         if (r->indexed && r->rows) {
-            a += t->idx[0] * r->stride;
-            b += ((const uint32_t *)(const void *)l->idx.ptr)[o->idx_at] * o->stride;
+            a += *indices(w, r) * r->stride;
+            b += *indices(l, o) * o->stride;
         }
         t->r.delta = (int64_t)(b - a);
     }
@@ -293,7 +297,8 @@ static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
     e->ring[at] = (entry){.r = *r};
     if (r->indexed) {
         e->ring[at].idx = slx_xmalloc(r->rows * sizeof(uint32_t) + 1);
-        memcpy(e->ring[at].idx, t->idx, r->rows * sizeof(uint32_t));
+        memcpy(e->ring[at].idx, indices(&s->a->walk->w[s->a->tiles[i]], r),
+               r->rows * sizeof(uint32_t));
     }
     e->tail++;
     t->have = false;
