@@ -47,6 +47,12 @@ static void barrier(emitter *e)
     PUSH(e, BARRIER, "barrier", P(BARRIER, group, 0));
 }
 
+/* 0: no weight buffers, weights in ROM. */
+static uint64_t wbuf_sum(const slx_plan *p)
+{
+    return p->in_rom ? 0 : p->wbuf[0] + p->wbuf[1];
+}
+
 static void linear(emitter *e, const slx_plan *p, slx_mat_id id, const char *name,
                    const slx_map_linear *map, uint64_t a_codes, uint64_t a_scales, uint64_t out,
                    uint64_t out_stride)
@@ -58,7 +64,7 @@ static void linear(emitter *e, const slx_plan *p, slx_mat_id id, const char *nam
          P(LINEAR, tiles, p->tiles), P(LINEAR, a_codes, a_codes), P(LINEAR, a_scales, a_scales),
          P(LINEAR, out, out), P(LINEAR, out_stride, out_stride), P(LINEAR, mr, map->mr),
          P(LINEAR, spm_a, map->a), P(LINEAR, spm_as, map->as), P(LINEAR, spm_y, map->y),
-         P(LINEAR, wbuf_sum, p->wbuf[0] + p->wbuf[1]));
+         P(LINEAR, wbuf_sum, wbuf_sum(p)));
 }
 
 static void rows(emitter *e, const slx_plan *p, const char *name, uint64_t off_norm)
@@ -166,8 +172,7 @@ static void gateup(emitter *e, const slx_plan *p)
          P(GATEUP, out_codes, p->a4c), P(GATEUP, out_scales, p->a4s),
          P(GATEUP, out_kblk, p->kblk_ff), P(GATEUP, mr, m->mr), P(GATEUP, spm_a, m->a),
          P(GATEUP, spm_as, m->as), P(GATEUP, spm_g, m->g), P(GATEUP, spm_u, m->u),
-         P(GATEUP, spm_q, m->q), P(GATEUP, spm_qs, m->qs),
-         P(GATEUP, wbuf_sum, p->wbuf[0] + p->wbuf[1]));
+         P(GATEUP, spm_q, m->q), P(GATEUP, spm_qs, m->qs), P(GATEUP, wbuf_sum, wbuf_sum(p)));
 }
 
 static void head(emitter *e, const slx_plan *p)
@@ -183,7 +188,7 @@ static void head(emitter *e, const slx_plan *p)
          P(LMHEAD, logits, p->region[SLX_REGION_LOGITS].base),
          P(LMHEAD, logits_stride, 4ull * p->vocab_pad), P(LMHEAD, mr, m->mr),
          P(LMHEAD, spm_idx, m->idx), P(LMHEAD, spm_a, m->a), P(LMHEAD, spm_as, m->as),
-         P(LMHEAD, spm_y, m->y), P(LMHEAD, wbuf_sum, p->wbuf[0] + p->wbuf[1]));
+         P(LMHEAD, spm_y, m->y), P(LMHEAD, wbuf_sum, wbuf_sum(p)));
 }
 
 static void layer(emitter *e, const slx_plan *p)
@@ -268,6 +273,16 @@ static void add_planes(slx_program *out, const slx_tensor *t, uint32_t fmt, uint
     w->off_m = off_m;
 }
 
+static void add_slices(slx_program *out, const slx_tensor *t, const slx_mat_plan *m, uint64_t base)
+{
+    slx_weight *w =
+        add_weight(out, t, SLX_LAYOUT_SLICES, m->fmt, base + m->off_w, m->slice_bytes * m->slices);
+    w->n_pad = m->n_pad;
+    w->kblk = m->kblk;
+    w->ns = m->ns;
+    w->pieces = m->pieces;
+}
+
 static void recipe(slx_program *out, const slx_plan *p)
 {
     const slx_model *m = p->model;
@@ -278,20 +293,14 @@ static void recipe(slx_program *out, const slx_plan *p)
         const slx_tensor *t[] = {w->wq, w->wk, w->wv, w->wo, w->w_gate, w->w_up, w->w_down};
         add_vector(out, w->attn_norm, base + p->off_attn_norm);
         add_vector(out, w->ffn_norm, base + p->off_ffn_norm);
-        for (int i = 0; i < SLX_MAT_HEAD; i++) {
-            const slx_mat_plan *mp = &p->mat[i];
-            slx_weight *e = add_weight(out, t[i], SLX_LAYOUT_SLICES, mp->fmt, base + mp->off_w,
-                                       mp->slice_bytes * mp->slices);
-            e->n_pad = mp->n_pad;
-            e->kblk = mp->kblk;
-            e->ns = mp->ns;
-            e->pieces = mp->pieces;
-        }
+        for (int i = 0; i < SLX_MAT_HEAD; i++) add_slices(out, t[i], &p->mat[i], base);
     }
     add_vector(out, m->output_norm, base + p->off_attn_norm);
     add_planes(out, m->tok_embd, p->embd_fmt, p->embd_addr, p->embd_bytes, p->embd_off_scale,
                p->embd_off_m);
-    if (!m->hp.tied) {
+    if (p->in_rom) {
+        add_slices(out, m->output, &p->mat[SLX_MAT_HEAD], p->region[SLX_REGION_WEIGHTS].base);
+    } else if (!m->hp.tied) {
         const slx_mat_plan *h = &p->mat[SLX_MAT_HEAD];
         add_planes(out, m->output, h->fmt, p->region[SLX_REGION_WEIGHTS].base + h->off_w,
                    p->head_bytes, p->head_off_scale, p->head_off_m);

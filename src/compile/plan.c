@@ -165,6 +165,12 @@ static uint64_t weights_bytes(slx_plan *p, uint64_t base)
     p->embd_bytes =
         planes(p->embd_fmt, up(hp->vocab, 32), p->kblk_d, &p->embd_off_scale, &p->embd_off_m);
     slx_mat_plan *h = &p->mat[SLX_MAT_HEAD];
+    if (p->in_rom) { /* in slices like the others, beside the rows that the embedding takes */
+        h->off_w = at + p->embd_bytes;
+        h->slice_bytes = slice_bytes(h);
+        p->head_bytes = h->slice_bytes * h->slices;
+        return h->off_w + p->head_bytes;
+    }
     if (hp->tied) {
         h->off_w = at;
         p->head_bytes = p->embd_bytes;
@@ -240,9 +246,21 @@ static slx_status check_hbm(const slx_plan *p, uint64_t need, slx_err *err)
                     "%s needs %.3f GiB of HBM (weights %.3f, KV pages %.3f), the chip has %.3f, "
                     "%.3f too little; %shbm.gib %.0f (now %g) would fit",
                     p->model->name, (double)need / gib,
-                    (double)p->region[SLX_REGION_WEIGHTS].bytes / gib, (double)kv / gib,
-                    have / gib, ((double)need - have) / gib, pages,
+                    p->in_rom ? 0 : (double)p->region[SLX_REGION_WEIGHTS].bytes / gib,
+                    (double)kv / gib, have / gib, ((double)need - have) / gib, pages,
                     ceil((double)need / gib / c->hbm.stacks), c->hbm.gib);
+}
+
+static slx_status check_rom(const slx_plan *p, slx_err *err)
+{
+    const slx_chip *c = p->chip;
+    const double mib = 1048576.0, need = (double)p->region[SLX_REGION_WEIGHTS].bytes / mib;
+    if (!p->in_rom || need <= c->rom.mib) return SLX_OK;
+    return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
+                    "%s has %.3f MiB of weights, the chip holds %.3f in its %s, %.3f too little; "
+                    "fewer bits a weight or rom.mib %.0f (now %g) would fit",
+                    p->model->name, need, c->rom.mib, c->rom.writable ? "weight SRAM" : "ROM",
+                    need - c->rom.mib, ceil(need), c->rom.mib);
 }
 
 static slx_status plan_hbm(slx_plan *p, slx_err *err)
@@ -286,8 +304,9 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err)
     /* slack behind the tables: a row tile or a page list may be read past its end, never used */
     uint64_t slack = 4ull * up(p->max_chunks, SLX_GROUP_CHUNKS) + 8ull * p->rows_pad;
     for (int k = 0; k < SLX_N_REGION_KINDS; k++) {
+        uint64_t rom = SLX_ROM_BASE, *end = p->in_rom && k == SLX_REGION_WEIGHTS ? &rom : &at;
         switch (k) {
-        case SLX_REGION_WEIGHTS: bytes[k] = weights_bytes(p, at); break;
+        case SLX_REGION_WEIGHTS: bytes[k] = weights_bytes(p, *end); break;
         case SLX_REGION_ROPE: bytes[k] = 4ull * p->opt.max_context * hp->n_rot; break;
         case SLX_REGION_DESC: bytes[k] = p->desc.bytes + slack; break;
         case SLX_REGION_KV: bytes[k] = p->kv_layer_stride * hp->n_layers; break;
@@ -297,10 +316,11 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err)
         slx_region *r = &p->region[k];
         snprintf(r->name, sizeof r->name, "%s", slx_region_kind_name((slx_region_kind)k));
         r->kind = (uint32_t)k;
-        r->base = at;
+        r->base = *end;
         r->bytes = up(bytes[k], 4096);
-        at += r->bytes + GUARD;
+        *end += r->bytes + GUARD;
     }
+    SLX_TRY(check_rom(p, err));
     return check_hbm(p, at, err);
 }
 
@@ -381,7 +401,8 @@ slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c,
                     .tiles = c->grid.enabled,
                     .spm_bytes = c->tile.spm_kib * 1024,
                     .acc_cells = c->tile.acc_kib * 256,
-                    .max_m = c->isa.max_m};
+                    .max_m = c->isa.max_m,
+                    .in_rom = c->rom.mib > 0};
     SLX_TRY(resolve_options(p, opt, err));
     p->rows_cap = (p->opt.max_rows + p->tiles - 1) / p->tiles;
     p->hdp = (uint32_t)up(hp->head_dim, 32);
@@ -421,7 +442,10 @@ void slx_plan_print(const slx_plan *p, FILE *out)
     }
     fprintf(out, "  %-6s %6u x %-6u %35s %s\n", "embd", p->model->hp.vocab, p->model->hp.d_model,
             slx_fn_name(SLX_FL_FMT, p->embd_fmt), p->embd_why);
-    fprintf(out, "scratchpad: two weight buffers of %u bytes\n", p->wbuf_bytes);
+    if (p->in_rom)
+        fprintf(out, "scratchpad: no weight buffers, the tensor engines read weights in place\n");
+    else
+        fprintf(out, "scratchpad: two weight buffers of %u bytes\n", p->wbuf_bytes);
     print_row(out, "embed", p->embed.mr, p->embed.end, p);
     print_row(out, "q, k, v", p->lin_qkv.mr, p->lin_qkv.end, p);
     print_row(out, "rope", p->rope.mr, p->rope.end, p);

@@ -4,6 +4,7 @@
  *   0        header of the descriptor (64 bytes)
  *   wbuf[0]  weight buffer, wbuf[1] the other, each wbuf_bytes
  *   common   areas of the phase that runs, laid out anew for every phase
+ * With weights in ROM there are no weight buffers, and the WEIGHTS region begins at SLX_ROM_BASE instead of in HBM.
  * HBM: the regions of program.h in the order WEIGHTS, ROPE, DESC, KV, EXCHANGE, LOGITS
  *   WEIGHTS  layer 0 | layer 1 | ... | tail | planes       layers and tail layer_stride bytes apart; tail is output_norm
  *            where a layer has attn_norm, so that "the next layer's norm" is one address for every layer
@@ -14,7 +15,7 @@
 
 #include "compile/compile.h"
 
-/* Matrices of a layer, in the order they lie in HBM; the head is apart. */
+/* Matrices of a layer, in the order they lie in memory; the head is apart. */
 #define SLX_MATS(X) X(Q, "q") X(K, "k") X(V, "v") X(O, "o") X(GATE, "gate") X(UP, "up") X(DOWN, "down") X(HEAD, "head")
 typedef enum {
 #define X(n, t) SLX_MAT_##n,
@@ -49,6 +50,7 @@ typedef struct {
     uint32_t tiles, spm_bytes, acc_cells, max_m, rows_cap;
     uint32_t hdp, group, kblk_d, kblk_a, kblk_ff, vocab_pad, max_chunks;
     bool heads_quantised;            /* head_dim % 32 == 0 */
+    bool in_rom;                     /* WEIGHTS lies in ROM, MM reads matrices there: no weight buffers */
 
     slx_mat_plan mat[SLX_N_MATS];
     uint32_t embd_fmt;
@@ -66,7 +68,7 @@ typedef struct {
     slx_region region[SLX_N_REGION_KINDS];
     uint64_t off_attn_norm, off_ffn_norm, layer_stride;
     uint64_t embd_addr, embd_bytes, embd_off_scale, embd_off_m;
-    uint64_t head_bytes, head_off_scale, head_off_m; /* == embd's when tied */
+    uint64_t head_bytes, head_off_scale, head_off_m; /* == embd's when tied; slices in ROM: no planes */
     slx_desc_layout desc;
     uint64_t page_stride, kv_head_stride, kv_layer_stride;
     uint32_t rows_pad;

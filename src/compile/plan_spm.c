@@ -3,6 +3,7 @@
  *
  * Each phase has a function that lays out its areas for `mr` rows and gives the first byte behind them. The weight
  * buffer is found by trying: half the scratchpad, then smaller; the choice that leaves the largest row tiles wins.
+ * Weights in ROM need no buffer: what is tried is then the bytes of a row of activations held at once.
  */
 #include "compile/plan.h"
 #include "compile/tmpl_int.h"
@@ -32,6 +33,12 @@ static uint64_t tile_bytes(const slx_mat_plan *m, uint32_t pieces)
 {
     size_t s, mm;
     return slx_btile_bytes(m->fmt, m->ns, piece_blocks_max(m, pieces), &s, &mm);
+}
+
+/* What a budget bounds: see the top. */
+static uint64_t held_bytes(const slx_plan *p, const slx_mat_plan *m, uint32_t pieces)
+{
+    return p->in_rom ? 33ull * piece_blocks_max(m, pieces) : tile_bytes(m, pieces);
 }
 
 static unsigned log2u(uint32_t v)
@@ -195,11 +202,11 @@ static uint32_t min_u64(uint64_t a, uint64_t b)
         (void)(expr);                                                                              \
     } while (0)
 
-/* Fewest pieces whose tiles are at most `budget`; 0 = not even with all. A node of the tree needs a block at least. */
-static uint32_t pieces_for(const slx_mat_plan *m, uint64_t budget)
+/* Fewest pieces that hold at most `budget`; 0 = not even with all. A node of the tree needs a block at least. */
+static uint32_t pieces_for(const slx_plan *p, const slx_mat_plan *m, uint64_t budget)
 {
     for (uint32_t n = 1; n <= 1u << m->log2g; n *= 2)
-        if (tile_bytes(m, n) <= budget) return n;
+        if (held_bytes(p, m, n) <= budget) return n;
     return 0;
 }
 
@@ -217,27 +224,28 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
     slx_mat_plan *m = p->mat;
     const slx_hparams *hp = &p->model->hp;
     uint64_t wbuf = 0;
+    const char *what = p->in_rom ? "bytes of scratchpad" : "two weight buffers of scratchpad";
     for (int i = 0; i < SLX_N_MATS; i++) {
-        m[i].pieces = pieces_for(&m[i], budget);
-        if (!fits(bad, m[i].pieces, slx_mat_name((slx_mat_id)i), "two weight buffers of scratchpad",
-                  2 * tile_bytes(&m[i], 1u << m[i].log2g), 2 * budget))
+        m[i].pieces = pieces_for(p, &m[i], budget);
+        if (!fits(bad, m[i].pieces, slx_mat_name((slx_mat_id)i), what,
+                  2 * held_bytes(p, &m[i], 1u << m[i].log2g), 2 * budget))
             return 0;
     }
     /* q, k, v run without a barrier between them and share one map; gate and up share a buffer */
     for (int i = SLX_MAT_Q; i <= SLX_MAT_V; i++)
         for (int j = SLX_MAT_Q; j <= SLX_MAT_V; j++)
             if (m[j].pieces > m[i].pieces) m[i].pieces = m[j].pieces;
-    uint64_t both = tile_bytes(&m[SLX_MAT_GATE], 1) + tile_bytes(&m[SLX_MAT_UP], 1);
+    uint64_t both = p->in_rom ? held_bytes(p, &m[SLX_MAT_GATE], 1)
+                              : tile_bytes(&m[SLX_MAT_GATE], 1) + tile_bytes(&m[SLX_MAT_UP], 1);
     uint32_t gu = m[SLX_MAT_GATE].pieces > m[SLX_MAT_UP].pieces ? m[SLX_MAT_GATE].pieces
                                                                 : m[SLX_MAT_UP].pieces;
     if (gu == 1 && both > budget) gu = 1u << m[SLX_MAT_GATE].log2g >= 2 ? 2 : 0;
-    if (!fits(bad, gu, "gate and up", "two weight buffers of scratchpad", 2 * both, 2 * budget))
-        return 0;
+    if (!fits(bad, gu, "gate and up", what, 2 * both, 2 * budget)) return 0;
     m[SLX_MAT_GATE].pieces = m[SLX_MAT_UP].pieces = gu;
     for (int i = 0; i < SLX_N_MATS; i++)
         if (tile_bytes(&m[i], m[i].pieces) > wbuf) wbuf = tile_bytes(&m[i], m[i].pieces);
     if (gu == 1 && both > wbuf) wbuf = both;
-    p->wbuf_bytes = (uint32_t)up(wbuf, 64);
+    p->wbuf_bytes = p->in_rom ? 0 : (uint32_t)up(wbuf, 64);
     p->wbuf[0] = 64;
     p->wbuf[1] = p->wbuf[0] + p->wbuf_bytes;
     uint64_t at = p->wbuf[1] + p->wbuf_bytes, have = p->spm_bytes;
@@ -252,7 +260,7 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
         if (!fits(bad, cap_, name, "accumulator cells", cells_a_row(&m[first]), p->acc_cells))     \
             return 0;                                                                              \
         FIT(mr_, name, cap_, map_linear(o_, at, kp_, m[first].ns, MR));                            \
-        score += (double)mr_ / all_rows / (m[first].pieces > 1 ? 2 : 1);                           \
+        score += (double)mr_ / all_rows / (m[first].pieces > 1 && !p->in_rom ? 2 : 1);             \
     } while (0)
     LINEAR(p->lin_qkv, SLX_MAT_Q, "q, k, v");
     LINEAR(p->lin_o, SLX_MAT_O, "o");
@@ -264,7 +272,7 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
               p->acc_cells))
         return 0;
     FIT(mr, "gate and up", cap, map_gateup(&p->gateup, at, kp, MR));
-    score += (double)mr / all_rows / (gu > 1 ? 2 : 1);
+    score += (double)mr / all_rows / (gu > 1 && !p->in_rom ? 2 : 1);
 
     const slx_mat_plan *h = &m[SLX_MAT_HEAD];
     kp = piece_blocks_max(h, h->pieces);

@@ -11,6 +11,9 @@
  * Registers with one meaning all through: r4 rows of the step, r5 samples, r6 first row of this tile, r7 rows of this
  * tile, r8 layer, r9 HBM address of this layer's weights, r10 of this layer's KV, r19 weight buffer in use.
  * r11..r18, r20..r31 belong to the template that runs.
+ *
+ * wbuf_sum 0: no weight buffers. The matrices lie in ROM at the same places of the WEIGHTS region and MM reads them
+ * there; the head's too is in slices then, and off_scale and off_m are 0.
  */
 #ifndef SLX_TEMPLATE_H
 #define SLX_TEMPLATE_H

@@ -7,6 +7,8 @@
  *       activations -> A                            whole rows             blocks of the piece
  *       MM, AADD up the tree, AOUT, ST
  *
+ * Weights in ROM (wbuf_sum 0) are not loaded: MM names the address that the load would have.
+ *
  * Piece p of the contraction is node p of the segment tree at depth log2(pieces): its MM has log2g - log2(pieces)
  * levels, AADD does the levels above, left + right. Cells: node p at p*mr*ns; MM uses the cells behind it as scratch,
  * which belong to nodes that come later.
@@ -34,15 +36,24 @@ enum {
 };
 _Static_assert((int)TMP < (int)R_PAIR, "registers");
 
+/* Where MM finds its weights. */
+typedef enum {
+    A_SLICE, /* loaded once for all row tiles */
+    A_PIECE, /* loaded piece by piece for every row tile */
+    IN_ROM
+} weights;
+
 /* What the three templates have in common. */
 typedef struct {
-    uint64_t kblk, log2g, pieces, ns, mr, spm_a, spm_as;
+    uint64_t kblk, log2g, pieces, ns, mr, spm_a, spm_as, wbuf_sum;
     unsigned log2p;
+    weights from;
 } mat;
 
 static bool mat_init(em *e, mat *m)
 {
     m->log2p = 0;
+    m->from = m->wbuf_sum == 0 ? IN_ROM : m->pieces == 1 ? A_SLICE : A_PIECE;
     while (m->log2p < 3 && (UINT64_C(1) << m->log2p) < m->pieces) m->log2p++;
     if (m->pieces != UINT64_C(1) << m->log2p || m->log2p > m->log2g || m->log2g > 3 || m->mr == 0 ||
         m->ns == 0 || m->ns > 4096 || m->kblk == 0 || m->kblk > 4095) {
@@ -82,9 +93,9 @@ static uint64_t piece_bytes(em *e, const mat *m, unsigned fmt, uint64_t p)
     return slice_bytes(e, m, fmt, p + 1) - slice_bytes(e, m, fmt, p);
 }
 
-static void toggle(em *e, uint64_t wbuf_sum)
+static void toggle(em *e, const mat *m)
 {
-    e_alu(e, SLX_ALUFN_sub, R_WBUF, IMM(wbuf_sum), REG(R_WBUF));
+    e_alu(e, SLX_ALUFN_sub, R_WBUF, IMM(m->wbuf_sum), REG(R_WBUF));
 }
 
 /* Piece p of a SLICES slice whose first byte is at register r_addr -> weight buffer + at. */
@@ -111,11 +122,23 @@ static void load_a(em *e, const mat *m, uint64_t p)
     e_ld(e, IMM(m->spm_as), regi(e, AS, (int64_t)c), IMM(kp), REG(M), m->kblk, kp, POST(TK_AREADY));
 }
 
-static void mul_piece(em *e, const mat *m, unsigned fmt, uint64_t p, uint64_t at, uint32_t toks)
+/* The weights are at weight buffer + at, or in ROM in the slice at register r_addr. */
+static void mul_piece(em *e, const mat *m, unsigned fmt, unsigned r_addr, uint64_t p, uint64_t at,
+                      uint32_t toks)
 {
     uint64_t kp = piece_blocks(m, p);
-    e_mm(e, fmt, 0, (unsigned)m->log2g - m->log2p, cells_at(m, p), m->spm_a, m->spm_as,
-         regi(e, R_WBUF, (int64_t)at), pair_r(e, M, m->ns), pair_c(e, kp, kp), toks);
+    bool rom = m->from == IN_ROM;
+    uint32_t b =
+        rom ? regi(e, r_addr, (int64_t)slice_bytes(e, m, fmt, p)) : regi(e, R_WBUF, (int64_t)at);
+    e_mm(e, fmt, rom ? SLX_F_ROM : 0, (unsigned)m->log2g - m->log2p, cells_at(m, p), m->spm_a,
+         m->spm_as, b, pair_r(e, M, m->ns), pair_c(e, kp, kp), toks);
+}
+
+/* Tokens of an MM that is alone with its activations. */
+static uint32_t piece_toks(const mat *m)
+{
+    return m->from == A_PIECE ? tok(TK_AREADY, TK_WREADY, TK_AFREE, TK_WFREE)
+                              : WAITPOST(TK_AREADY, TK_AFREE);
 }
 
 /* Upper levels of the tree. */
@@ -149,7 +172,8 @@ void tmpl_linear(em *e, const uint64_t *p)
              .ns = p[SLX_LINEAR_ns],
              .mr = p[SLX_LINEAR_mr],
              .spm_a = p[SLX_LINEAR_spm_a],
-             .spm_as = p[SLX_LINEAR_spm_as]};
+             .spm_as = p[SLX_LINEAR_spm_as],
+             .wbuf_sum = p[SLX_LINEAR_wbuf_sum]};
     unsigned fmt = (unsigned)p[SLX_LINEAR_fmt];
     if (!mat_init(e, &m)) return;
     uint64_t y_row = 4 * m.ns;
@@ -159,8 +183,8 @@ void tmpl_linear(em *e, const uint64_t *p)
     e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
     slice_addr(e, WA, slice_bytes(e, &m, fmt, m.pieces), p[SLX_LINEAR_off_w]);
     at_row(e, OUTS, SLICE, p[SLX_LINEAR_out], y_row);
-    if (m.pieces == 1) {
-        toggle(e, p[SLX_LINEAR_wbuf_sum]);
+    if (m.from == A_SLICE) {
+        toggle(e, &m);
         load_piece(e, &m, fmt, WA, 0, 0, WAITPOST(TK_WFREE, TK_WREADY));
         join(e, WAIT(TK_WREADY));
     }
@@ -169,14 +193,12 @@ void tmpl_linear(em *e, const uint64_t *p)
     at_row(e, AC, AT, p[SLX_LINEAR_a_codes], m.kblk * 32);
     at_row(e, AS, AT, p[SLX_LINEAR_a_scales], m.kblk);
     for (uint64_t i = 0; i < m.pieces; i++) {
-        if (m.pieces > 1) {
-            toggle(e, p[SLX_LINEAR_wbuf_sum]);
+        if (m.from == A_PIECE) {
+            toggle(e, &m);
             load_piece(e, &m, fmt, WA, i, 0, WAITPOST(TK_WFREE, TK_WREADY));
         }
         load_a(e, &m, i);
-        mul_piece(e, &m, fmt, i, 0,
-                  m.pieces > 1 ? tok(TK_AREADY, TK_WREADY, TK_AFREE, TK_WFREE)
-                               : WAITPOST(TK_AREADY, TK_AFREE));
+        mul_piece(e, &m, fmt, WA, i, 0, piece_toks(&m));
     }
     add_pieces(e, &m);
     e_aout(e, p[SLX_LINEAR_spm_y], pair_r(e, M, m.ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
@@ -185,7 +207,7 @@ void tmpl_linear(em *e, const uint64_t *p)
     e_st(e, REG(OUT), IMM(p[SLX_LINEAR_spm_y]), IMM(y_row), REG(M), y_row, p[SLX_LINEAR_out_stride],
          WAITPOST(TK_YREADY, TK_YFREE));
     e_loop_end(e, rows);
-    if (m.pieces == 1) join(e, POST(TK_WFREE));
+    if (m.from == A_SLICE) join(e, POST(TK_WFREE));
     e_loop_end(e, slices);
 }
 
@@ -199,7 +221,8 @@ void tmpl_gateup(em *e, const uint64_t *p)
              .ns = 32,
              .mr = p[SLX_GATEUP_mr],
              .spm_a = p[SLX_GATEUP_spm_a],
-             .spm_as = p[SLX_GATEUP_spm_as]};
+             .spm_as = p[SLX_GATEUP_spm_as],
+             .wbuf_sum = p[SLX_GATEUP_wbuf_sum]};
     const unsigned fmt[2] = {(unsigned)p[SLX_GATEUP_fmt_gate], (unsigned)p[SLX_GATEUP_fmt_up]};
     const uint64_t off[2] = {p[SLX_GATEUP_off_gate], p[SLX_GATEUP_off_up]};
     const uint64_t spm[2] = {p[SLX_GATEUP_spm_g], p[SLX_GATEUP_spm_u]};
@@ -212,8 +235,8 @@ void tmpl_gateup(em *e, const uint64_t *p)
     for (int h = 0; h < 2; h++)
         slice_addr(e, addr[h], slice_bytes(e, &m, fmt[h], m.pieces), off[h]);
     uint64_t up_at = m.pieces == 1 ? slice_bytes(e, &m, fmt[0], 1) : 0;
-    if (m.pieces == 1) {
-        toggle(e, p[SLX_GATEUP_wbuf_sum]);
+    if (m.from == A_SLICE) {
+        toggle(e, &m);
         load_piece(e, &m, fmt[0], WA, 0, 0, WAIT(TK_WFREE));
         load_piece(e, &m, fmt[1], WS, 0, up_at, POST(TK_WREADY));
         join(e, WAIT(TK_WREADY));
@@ -225,13 +248,16 @@ void tmpl_gateup(em *e, const uint64_t *p)
     if (m.pieces == 1) load_a(e, &m, 0);
     for (int h = 0; h < 2; h++) {
         if (m.pieces == 1)
-            mul_piece(e, &m, fmt[h], 0, h ? up_at : 0, h ? POST(TK_AFREE) : WAIT(TK_AREADY));
+            mul_piece(e, &m, fmt[h], addr[h], 0, h ? up_at : 0,
+                      h ? POST(TK_AFREE) : WAIT(TK_AREADY));
         else
             for (uint64_t i = 0; i < m.pieces; i++) {
-                toggle(e, p[SLX_GATEUP_wbuf_sum]);
-                load_piece(e, &m, fmt[h], addr[h], i, 0, WAITPOST(TK_WFREE, TK_WREADY));
+                if (m.from == A_PIECE) {
+                    toggle(e, &m);
+                    load_piece(e, &m, fmt[h], addr[h], i, 0, WAITPOST(TK_WFREE, TK_WREADY));
+                }
                 load_a(e, &m, i);
-                mul_piece(e, &m, fmt[h], i, 0, tok(TK_AREADY, TK_WREADY, TK_AFREE, TK_WFREE));
+                mul_piece(e, &m, fmt[h], addr[h], i, 0, piece_toks(&m));
             }
         add_pieces(e, &m);
         e_aout(e, spm[h], pair_r(e, M, 32), 128, 0, h ? POST(TK_TV) : WAIT(TK_GFREE));
@@ -250,7 +276,7 @@ void tmpl_gateup(em *e, const uint64_t *p)
     e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(SLICE));
     e_st(e, REG(OUT), IMM(p[SLX_GATEUP_spm_qs]), IMM(1), REG(M), 1, ok, POST(TK_OFREE));
     e_loop_end(e, rows);
-    if (m.pieces == 1) join(e, POST(TK_WFREE));
+    if (m.from == A_SLICE) join(e, POST(TK_WFREE));
     e_loop_end(e, slices);
 }
 
@@ -277,7 +303,7 @@ static void load_planes(em *e, const mat *m, unsigned fmt, uint64_t p)
 }
 
 /* rd := slice * bytes + addr */
-static void plane_addr(em *e, unsigned rd, uint64_t bytes, uint64_t addr)
+static void slice_at(em *e, unsigned rd, uint64_t bytes, uint64_t addr)
 {
     e_mulc(e, rd, SLICE, bytes);
     e_addc(e, rd, rd, addr);
@@ -292,7 +318,8 @@ void tmpl_lmhead(em *e, const uint64_t *p)
              .ns = p[SLX_LMHEAD_ns],
              .mr = p[SLX_LMHEAD_mr],
              .spm_a = p[SLX_LMHEAD_spm_a],
-             .spm_as = p[SLX_LMHEAD_spm_as]};
+             .spm_as = p[SLX_LMHEAD_spm_as],
+             .wbuf_sum = p[SLX_LMHEAD_wbuf_sum]};
     unsigned fmt = (unsigned)p[SLX_LMHEAD_fmt];
     if (!mat_init(e, &m)) return;
     uint64_t y_row = 4 * m.ns, cb = m.kblk * slx_fmt_code_bytes(fmt),
@@ -303,12 +330,16 @@ void tmpl_lmhead(em *e, const uint64_t *p)
     e_tiles(e, TILES, R_SAMPLES, m.mr);
     size_t slices = e_loop(e, REG(NSL), SL);
     e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
-    plane_addr(e, WA, m.ns * cb, p[SLX_LMHEAD_w]);
-    plane_addr(e, WS, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_scale]);
-    if (p[SLX_LMHEAD_off_m]) plane_addr(e, WM, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_m]);
+    if (m.from == IN_ROM) {
+        slice_at(e, WA, slice_bytes(e, &m, fmt, m.pieces), p[SLX_LMHEAD_w]);
+    } else {
+        slice_at(e, WA, m.ns * cb, p[SLX_LMHEAD_w]);
+        slice_at(e, WS, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_scale]);
+        if (p[SLX_LMHEAD_off_m]) slice_at(e, WM, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_m]);
+    }
     at_row(e, OUTS, SLICE, p[SLX_LMHEAD_logits], y_row);
-    if (m.pieces == 1) {
-        toggle(e, p[SLX_LMHEAD_wbuf_sum]);
+    if (m.from == A_SLICE) {
+        toggle(e, &m);
         load_planes(e, &m, fmt, 0);
         join(e, WAIT(TK_WREADY));
     }
@@ -321,17 +352,15 @@ void tmpl_lmhead(em *e, const uint64_t *p)
          IMM(1), 0, 0, NOTOK);
     for (uint64_t i = 0; i < m.pieces; i++) {
         uint64_t kp = piece_blocks(&m, i), c = cut(&m, i);
-        if (m.pieces > 1) {
-            toggle(e, p[SLX_LMHEAD_wbuf_sum]);
+        if (m.from == A_PIECE) {
+            toggle(e, &m);
             load_planes(e, &m, fmt, i);
         }
         e_ldx(e, IMM(m.spm_a), addr_c(e, p[SLX_LMHEAD_a_codes] + c * 32),
               IMM(p[SLX_LMHEAD_spm_idx]), REG(M), kp * 32, m.kblk * 32, WAIT(TK_AFREE));
         e_ldx(e, IMM(m.spm_as), addr_c(e, p[SLX_LMHEAD_a_scales] + c), IMM(p[SLX_LMHEAD_spm_idx]),
               REG(M), kp, m.kblk, POST(TK_AREADY));
-        mul_piece(e, &m, fmt, i, 0,
-                  m.pieces > 1 ? tok(TK_AREADY, TK_WREADY, TK_AFREE, TK_WFREE)
-                               : WAITPOST(TK_AREADY, TK_AFREE));
+        mul_piece(e, &m, fmt, WA, i, 0, piece_toks(&m));
     }
     add_pieces(e, &m);
     e_aout(e, p[SLX_LMHEAD_spm_y], pair_r(e, M, m.ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
@@ -340,6 +369,6 @@ void tmpl_lmhead(em *e, const uint64_t *p)
     e_st(e, REG(OUT), IMM(p[SLX_LMHEAD_spm_y]), IMM(y_row), REG(M), y_row,
          p[SLX_LMHEAD_logits_stride], WAITPOST(TK_YREADY, TK_YFREE));
     e_loop_end(e, rows);
-    if (m.pieces == 1) join(e, POST(TK_WFREE));
+    if (m.from == A_SLICE) join(e, POST(TK_WFREE));
     e_loop_end(e, slices);
 }

@@ -94,6 +94,15 @@ static uint8_t *hbm_at(slx_strict *s, uint64_t addr, uint64_t bytes, bool write,
     return mem ? mem + (addr - r->base) : t_none();
 }
 
+const uint8_t *slx_rom_read(slx_strict *s, uint64_t addr, uint64_t bytes)
+{
+    if (!bytes) return t_none();
+    if (addr >= SLX_ROM_BASE && addr % 64 == 0) return hbm_at(s, addr, bytes, false, -1);
+    slx_fault_set(s, SLX_FAULT_ADDRESS, "ROM 0x%llx: %s", (unsigned long long)addr,
+                  addr % 64 ? "not a multiple of 64" : "an address of HBM");
+    return NULL;
+}
+
 /* Tiles that receive: this one, or all of a multicast group (f1 = group number + 1). */
 static bool receivers(slx_strict *s, const slx_tile *t, unsigned f1, uint32_t *first, uint32_t *count)
 {

@@ -50,7 +50,11 @@ static bool product(slx_strict *s, slx_tile *t, const slx_operands *o)
     if (!a || !as) return false;
     size_t off_scale = 0, off_m = 0;
     const uint8_t *b;
-    if (bt) {
+    if (o->flags & SLX_F_ROM) {
+        slx_btile_bytes(fmt, n, kblk, &off_scale, &off_m);
+        b = slx_rom_read(s, o->v[3], (off_m ? off_m : off_scale) +
+                                         (uint64_t)n * kblk * slx_fmt_scale_bytes(fmt));
+    } else if (bt) {
         b = slx_spm_read(s, t, o->v[3], 32ull * kblk, n, ld * 32ull, 32);
     } else {
         size_t total = slx_btile_bytes(fmt, n, kblk, &off_scale, &off_m);
@@ -65,9 +69,10 @@ static bool product(slx_strict *s, slx_tile *t, const slx_operands *o)
         s->counts->macs += cells * kblk * 32;
         s->counts->spm_read_bytes +=
             (uint64_t)m * kblk * 33 +
-            (bt ? 32ull * kblk * n
-                : (uint64_t)n * kblk *
-                      (slx_fmt_code_bytes(fmt) + slx_fmt_scale_bytes(fmt) * (off_m ? 2u : 1u)));
+            (bt                        ? 32ull * kblk * n
+             : (o->flags & SLX_F_ROM) ? 0
+                                       : (uint64_t)n * kblk *
+                       (slx_fmt_code_bytes(fmt) + slx_fmt_scale_bytes(fmt) * (off_m ? 2u : 1u)));
     }
     size_t row_codes = (size_t)kblk * slx_fmt_code_bytes(fmt),
            row_scales = (size_t)kblk * slx_fmt_scale_bytes(fmt);

@@ -263,8 +263,10 @@ static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
         (f->emb->off_m && f->emb->addr + f->emb->off_m != P(s->embed, EMBED, emb_m)))
         return refuse(f, "the embedding is not in the shape its reader expects");
     const slx_span *h = s->head;
-    if (!want(f, j++, &f->head, P(h, LMHEAD, w), SLX_LAYOUT_PLANES, P(h, LMHEAD, fmt), P(h, LMHEAD, kblk),
-              P(h, LMHEAD, log2g), f->prog->info.vocab_pad, 1))
+    /* MM reads weights in place only as slices; loads make them of planes */
+    slx_weight_layout layout = P(h, LMHEAD, wbuf_sum) ? SLX_LAYOUT_PLANES : SLX_LAYOUT_SLICES;
+    if (!want(f, j++, &f->head, P(h, LMHEAD, w), layout, P(h, LMHEAD, fmt), P(h, LMHEAD, kblk),
+              P(h, LMHEAD, log2g), f->prog->info.vocab_pad, P(h, LMHEAD, pieces)))
         return false;
     const slx_weight *hw = j[-1].w;
     if (hw->off_scale != P(h, LMHEAD, off_scale) || hw->off_m != P(h, LMHEAD, off_m))

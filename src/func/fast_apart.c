@@ -74,9 +74,11 @@ static uint64_t tile_bytes(uint64_t fmt, uint64_t ns, uint32_t blocks)
     return slx_btile_bytes((unsigned)fmt, (uint32_t)ns, blocks, &off_scale, &off_m);
 }
 
-/* Both weight buffers: every product toggles between them, in whatever phase the last one was. */
+/* Both weight buffers: every product toggles between them, in whatever phase the last one was. Products that read
+ * their weights in ROM (sum 0) have none. */
 static bool weight_buffers(areas *l, const slx_fast_spans *s, uint64_t sum, uint64_t bytes)
 {
+    if (sum == 0) return true;
     uint64_t w0 = P(s->prologue, PROLOGUE, wbuf0), w1 = P(s->prologue, PROLOGUE, wbuf1);
     put(l, "weight buffer 0", w0, bytes);
     put(l, "weight buffer 1", w1, bytes);

@@ -87,6 +87,8 @@ bool slx_exec_vec(slx_strict *s, slx_tile *t, const slx_operands *o);
  * the pointer is to the first. Reads demand that the bytes were written, writes mark them. */
 uint8_t *slx_spm_read(slx_strict *s, slx_tile *t, uint64_t addr, uint64_t rows, uint64_t bytes,
                       uint64_t stride, unsigned align);
+/* [addr, addr+bytes) of ROM, addr a multiple of 64; NULL = fault. */
+const uint8_t *slx_rom_read(slx_strict *s, uint64_t addr, uint64_t bytes);
 uint8_t *slx_spm_write(slx_strict *s, slx_tile *t, uint64_t addr, uint64_t rows, uint64_t bytes,
                        uint64_t stride, unsigned align);
 

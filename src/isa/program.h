@@ -25,6 +25,10 @@ typedef enum {
 
 /* ------------------------------------------------------------------ HBM regions */
 
+/* Addresses from here on are ROM, those below HBM. On a chip with weights beside its tensor engines the WEIGHTS region
+ * lies there: MM with ROM reads tiles of matrices in place, LD and LDX the rest (norms, rows of the embedding). */
+#define SLX_ROM_BASE (UINT64_C(1) << 48)
+
 #define SLX_REGION_KINDS(X)                                                                        \
     X(WEIGHTS, "weights")       /* read-only, laid out by the recipe */                            \
     X(ROPE, "rope")             /* read-only fp32 table [position][n_rot/2]{c,s} */                \

@@ -3,6 +3,8 @@
  *
  *   MM         c0 + ceil(ceil(M/m) * ceil(N/n) * (Kblk * 32/k / rate + G*cg))
  *                 + max(0, swap - ceil(M/m))
+ *   MM ROM     the same, but no less than ceil(M/m) * bytes of the weights / rom.bytes_clk: they
+ *              pass once for every m rows
  *   AADD AOUT  c1 + ceil(cells / out_lanes)
  *   V*         c2 + passes * ceil(R*C / lanes), reductions 5 more
  *   VSMX       c2 + R*C / smx_per_clk where the chip has the pipe
@@ -32,6 +34,7 @@ void slx_tm_cost_init(slx_tm_cost *k, const slx_chip *c)
                        .fj_rd = c->energy.sram_rd_pj_b * 1e3,
                        .fj_wr = c->energy.sram_wr_pj_b * 1e3,
                        .fj_hbm = c->energy.hbm_pj_b * 1e3,
+                       .fj_rom = c->energy.rom_pj_b * 1e3,
                        .fj_wire = c->energy.noc_pj_b_mm * c->noc.mm_per_hop * 1e3,
                        .fj_router = c->energy.noc_pj_b_router * 1e3,
                        .spm_clk = (double)c->tile.spm_banks * c->tile.bank_bytes_clk};
@@ -81,18 +84,25 @@ static const char *product(const slx_tm_cost *k, const slx_insn *in, const uint6
     default: rate = c->ten.rate.w8a8;
     }
     if (rate <= 0) return "the chip's tensor engine has no rate for this format";
-    if (flags & SLX_F_ROM) return "weights in ROM are not timed";
     w->cycles = 1;
     if (!m || !n) return NULL;
     double mt = (double)up_div(m, c->ten.m), nt = (double)up_div(n, c->ten.n);
     double swap = c->ten.swap_cycles > mt ? c->ten.swap_cycles - mt : 0;
-    double pass = (double)kblk * 32 / c->ten.k / rate + g * c->ten.cg_cycles;
-    w->cycles = (uint64_t)ceil(c->ten.c0_cycles + mt * nt * pass + swap);
-    w->macs = m * n * kblk * 32;
-    w->ten_clk = (double)w->macs / ((double)c->ten.m * c->ten.n * c->ten.k * rate);
+    double pass = (double)kblk * 32 / c->ten.k / rate + g * c->ten.cg_cycles, all = mt * nt * pass;
     unsigned cb = slx_fmt_code_bytes(fmt),
              sb = slx_fmt_scale_bytes(fmt) * (fmt == SLX_FMT_q4sm ? 2 : 1);
-    w->spm_read = m * kblk * 33 + (bt ? 32 * kblk * n : n * kblk * (cb + sb));
+    double tile = (double)(n * kblk * (cb + sb));
+    if (flags & SLX_F_ROM) {
+        if (c->rom.bytes_clk <= 0) return "the chip has no weights beside its tensor engines";
+        all = fmax(all, mt * tile / c->rom.bytes_clk);
+        w->rom_fj = mt * tile * 8 * k->fj_rom;
+    }
+    w->cycles = (uint64_t)ceil(c->ten.c0_cycles + all + swap);
+    w->macs = m * n * kblk * 32;
+    w->ten_clk = (double)w->macs / ((double)c->ten.m * c->ten.n * c->ten.k * rate);
+    w->spm_read = m * kblk * 33 + (bt                  ? 32 * kblk * n
+                                   : flags & SLX_F_ROM ? 0
+                                                       : n * kblk * (cb + sb));
     w->acc_bytes = m * n * (init ? 4u : 8u);
     w->mac_fj = (double)w->macs * mac;
     w->sum_fj = (double)(m * n) *

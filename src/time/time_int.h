@@ -96,7 +96,7 @@ uint64_t slx_tm_move(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, uint32_t
 
 typedef struct {
     const slx_chip *chip;
-    double fj_w4a8, fj_w8a8, fj_add, fj_fma, fj_rd, fj_wr, fj_hbm, fj_wire, fj_router; /* the last six: a bit; wire: a hop */
+    double fj_w4a8, fj_w8a8, fj_add, fj_fma, fj_rd, fj_wr, fj_hbm, fj_rom, fj_wire, fj_router; /* from fj_rd on: a bit; wire: a hop */
     double spm_clk; /* bytes of the scratchpad a clock */
 } slx_tm_cost;
 
@@ -104,7 +104,7 @@ typedef struct {
 typedef struct {
     uint64_t cycles, macs, spm_read, spm_write, acc_bytes;
     double ten_clk; /* MACs in clocks at the full rate of their format */
-    double mac_fj, sum_fj, vec_fj;
+    double mac_fj, sum_fj, vec_fj, rom_fj;
 } slx_tm_work;
 
 void slx_tm_cost_init(slx_tm_cost *k, const slx_chip *c);

@@ -87,7 +87,7 @@ static void count_work(slx_tm_walk *k, const slx_tm_rec *r, const slx_tm_work *w
     if (w->sum_fj > 0) joules(k, r, SLX_TIME_WIRE_SUM, w->sum_fj);
     if (w->vec_fj > 0) joules(k, r, SLX_TIME_WIRE_VEC, w->vec_fj);
     double sram = (double)w->spm_read * 8 * c->fj_rd + (double)w->spm_write * 8 * c->fj_wr +
-                  (double)w->acc_bytes * 4 * (c->fj_rd + c->fj_wr);
+                  (double)w->acc_bytes * 4 * (c->fj_rd + c->fj_wr) + w->rom_fj;
     if (sram > 0) joules(k, r, SLX_TIME_WIRE_SRAM, sram);
 }
 

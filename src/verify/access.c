@@ -124,22 +124,23 @@ static bool writable(uint32_t kind)
 static bool region(const access *a, bool write, const slx_val *addr, uint64_t end)
 {
     const slx_program *p = a->v->prog;
-    const char *verb = write ? "writes" : "reads";
+    const char *verb = write ? "writes" : "reads",
+               *space = addr->lo >= SLX_ROM_BASE ? "ROM" : "HBM";
     for (uint32_t i = 0; i < p->n_regions; i++) {
         const slx_region *r = &p->regions[i];
         if (addr->lo < r->base || addr->lo - r->base >= r->bytes) continue;
         if (end - r->base > r->bytes)
-            return FAIL(a, "%s %s HBM 0x%llx..0x%llx: region %s is 0x%llx..0x%llx", a->name, verb,
-                        HEX(addr->lo), HEX(end - 1), r->name, HEX(r->base),
+            return FAIL(a, "%s %s %s 0x%llx..0x%llx: region %s is 0x%llx..0x%llx", a->name, verb,
+                        space, HEX(addr->lo), HEX(end - 1), r->name, HEX(r->base),
                         HEX(r->base + r->bytes - 1));
         if (write && !writable(r->kind))
-            return FAIL(a, "%s writes HBM 0x%llx..0x%llx: region %s is read-only (%s)", a->name,
-                        HEX(addr->lo), HEX(end - 1), r->name,
+            return FAIL(a, "%s writes %s 0x%llx..0x%llx: region %s is read-only (%s)", a->name,
+                        space, HEX(addr->lo), HEX(end - 1), r->name,
                         slx_region_kind_name((slx_region_kind)r->kind));
         return true;
     }
-    return FAIL(a, "%s %s HBM 0x%llx..0x%llx: no region holds it", a->name, verb, HEX(addr->lo),
-                HEX(end - 1));
+    return FAIL(a, "%s %s %s 0x%llx..0x%llx: no region holds it", a->name, verb, space,
+                HEX(addr->lo), HEX(end - 1));
 }
 
 static bool hbm(const access *a, bool write, slx_val addr, slx_val rows, slx_val bytes,
@@ -204,6 +205,21 @@ static bool move(const access *a)
 
 /* ------------------------------------------------------------------ TEN */
 
+/* n contiguous bytes of ROM */
+static bool rom_in(const access *a, slx_val addr, slx_val n)
+{
+    uint64_t end;
+    slx_val one = k(1), none = k(0);
+    if (!n.hi) return true;
+    if (addr.lo < SLX_ROM_BASE)
+        return FAIL(a, "%s reads ROM at 0x%llx: ROM begins at 0x%llx", a->name, HEX(addr.lo),
+                    HEX(SLX_ROM_BASE));
+    if (!extent(&addr, &one, &n, &none, &end))
+        return FAIL(a, "%s reads ROM from 0x%llx, %llu bytes: no region holds it", a->name,
+                    HEX(addr.lo), HEX(n.hi));
+    return region(a, false, &addr, end) && aligned(a, "reads", "ROM", &addr, &one, &none, 64);
+}
+
 static bool product(const access *a)
 {
     const slx_val *o = a->o;
@@ -229,7 +245,7 @@ static bool product(const access *a)
         before = slx_val_alu(SLX_ALUFN_add, before, slx_val_up64(scales), k(0));
     slx_val all = slx_val_alu(SLX_ALUFN_add, before, scales, k(0));
     if (!kblk.hi) all = k(0);
-    return span_in(a, o[3], all, 64);
+    return a->flags & SLX_F_ROM ? rom_in(a, o[3], all) : span_in(a, o[3], all, 64);
 }
 
 static bool add_cells(const access *a)

@@ -161,8 +161,6 @@ static bool one(scan *s, uint32_t pc)
     case SLX_OP_MM:
         if ((slx_insn_flags(in) & SLX_F_ROM) && s->v->chip->rom.mib <= 0)
             return FAIL(s, pc, "MM from ROM: chip %s has none", s->v->chip->name);
-        if (slx_insn_flags(in) & SLX_F_ROM)
-            return FAIL(s, pc, "MM from ROM: not supported by this version");
         return format_known(s, pc, slx_insn_f0(in)) && format_known(s, pc, slx_insn_f1(in));
     case SLX_OP_VCVT:
         return format_known(s, pc, slx_insn_f0(in)) && format_known(s, pc, slx_insn_f1(in));

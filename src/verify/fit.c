@@ -66,12 +66,31 @@ static uint64_t sum(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
+static slx_status in_rom(const slx_region *r, const slx_chip *c, const char *file, slx_err *err)
+{
+    double end = (double)(r->base - SLX_ROM_BASE) + (double)r->bytes, have = c->rom.mib * 1048576.0;
+    if (r->kind != SLX_REGION_WEIGHTS)
+        return BAD("region %s is in ROM (0x%llx), expected it in HBM: its kind is %s", r->name,
+                   (ull)r->base, slx_region_kind_name((slx_region_kind)r->kind));
+    if (have <= 0)
+        return BAD("region %s is in ROM (0x%llx): chip %s has none", r->name, (ull)r->base,
+                   c->name);
+    if (end > have)
+        return BAD("region %s ends at 0x%llx: ROM of chip %s ends at 0x%llx", r->name,
+                   (ull)(r->base + r->bytes), c->name, (ull)(SLX_ROM_BASE + (uint64_t)have));
+    return SLX_OK;
+}
+
 static slx_status regions(const slx_program *p, const slx_chip *c, const char *file, slx_err *err)
 {
     const slx_program_info *in = &p->info;
     double capacity = c->hbm.gib * c->hbm.stacks * 1073741824.0;
     for (uint32_t i = 0; i < p->n_regions; i++) {
         const slx_region *r = &p->regions[i];
+        if (r->base >= SLX_ROM_BASE) {
+            SLX_TRY(in_rom(r, c, file, err));
+            continue;
+        }
         if ((double)r->base + (double)r->bytes > capacity)
             return BAD("region %s ends at 0x%llx: HBM of chip %s ends at 0x%llx", r->name,
                        (ull)(r->base + r->bytes), c->name, (ull)capacity);

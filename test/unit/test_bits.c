@@ -2,6 +2,8 @@
  * and the strict machine, on generated models. Logits and KV pages are compared by digest. */
 #include "bits.h"
 
+#include "compile/template.h"
+
 enum { LENGTH = 141 }; /* two pages */
 
 static bits_text text_of(const bits_model *m, uint32_t n)
@@ -136,12 +138,85 @@ static void test_strict(void **state)
     }
 }
 
+/* silex-etched with 32 KiB of scratchpad: long contractions are done in pieces. Path of its file. */
+static const char *small_etched(void)
+{
+    static char path[64];
+    static const char key[] = "spm_kib: 512";
+    slx_err err = {0};
+    slx_buf text = {0};
+    assert_int_equal(slx_read_file(&text, "chips/silex-etched.yaml", &err), SLX_OK);
+    slx_buf_add(&text, "", 1);
+    char *at = strstr((char *)text.ptr, key);
+    assert_non_null(at);
+    memcpy(at, "spm_kib: 32 ", sizeof key - 1);
+    snprintf(path, sizeof path, "/tmp/slx-etched-%d.yaml", (int)getpid());
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text.ptr, 1, text.len - 1, f), text.len - 1);
+    fclose(f);
+    slx_buf_free(&text);
+    return path;
+}
+
+/* Most pieces of a product of the program that `how` compiles. */
+static uint64_t most_pieces(const char *path, const bits_how *how)
+{
+    slx_engine *e = bits_open(path, how, 12, 1);
+    const slx_program *p = slx_engine_program(e);
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < p->n_spans; i++) {
+        const slx_span *s = &p->spans[i];
+        uint64_t n = s->tmpl == SLX_TMPL_LINEAR   ? s->param[SLX_LINEAR_pieces]
+                     : s->tmpl == SLX_TMPL_GATEUP ? s->param[SLX_GATEUP_pieces]
+                     : s->tmpl == SLX_TMPL_LMHEAD ? s->param[SLX_LMHEAD_pieces]
+                                                  : 0;
+        most = n > most ? n : most;
+    }
+    slx_engine_close(e);
+    return most;
+}
+
+/* Weights beside the tensor engines change no bit: every model with them in ROM or SRAM against silex-1. The strict
+ * machine reads what the program's addresses name; the fast one packs what they name. */
+static void test_weights_in_place(void **state)
+{
+    (void)state;
+    const char *small = small_etched();
+    const bits_how how[] = {
+        {.chip = "silex-etched", .threads = 2},
+        {.chip = "silex-sram", .threads = 1},
+        {.chip = "silex-etched", .kind = SLX_MACHINE_STRICT},
+        {.chip = "silex-sram", .kind = SLX_MACHINE_STRICT},
+        {.chip = small, .threads = 1},
+        {.chip = small, .kind = SLX_MACHINE_STRICT},
+    };
+    uint64_t pieces = 0;
+    for (int i = 0; i < BITS_N_MODELS; i++) {
+        const bits_model *m = &bits_models[i];
+        const char *path = bits_write(m, 400);
+        bits_text t = text_of(m, 12);
+        bits_how plain = {.chip = "silex-1", .threads = 1};
+        bool wide = m->spec.d_model > 1000 || m->spec.d_ff > 2000;
+        bits_digest want = bits_alone(path, &plain, t, 5);
+        for (size_t k = 0; k < (wide ? 6 : i < 2 ? 4 : 3); k++)
+            BITS_EQUAL(bits_alone(path, &how[k], t, 5), want, "%s: case %zu on %s", m->name, k,
+                       how[k].chip);
+        if (wide) pieces += most_pieces(path, &how[4]) > 1;
+        free((void *)t.tokens);
+        unlink(path);
+    }
+    assert_int_equal(pieces, 2);
+    unlink(small);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference), cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_threads),   cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_batches),   cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_reference),        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_threads),          cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_batches),          cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_weights_in_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

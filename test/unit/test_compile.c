@@ -177,9 +177,10 @@ static void check_program(const slx_program *p)
     }
     assert_int_equal(pc, p->n_insns);
     check_tokens(p);
-    for (uint32_t i = 0; i + 1 < p->n_regions; i++)
-        assert_true(p->regions[i].base + p->regions[i].bytes <= p->regions[i + 1].base);
     const slx_region *w = slx_program_region(p, SLX_REGION_WEIGHTS);
+    bool in_rom = w->base >= SLX_ROM_BASE; /* then the others begin at the bottom of HBM */
+    for (uint32_t i = in_rom; i + 1 < p->n_regions; i++)
+        assert_true(p->regions[i].base + p->regions[i].bytes <= p->regions[i + 1].base);
     for (uint32_t i = 0; i < p->n_weights; i++) {
         assert_true(p->weights[i].addr >= w->base);
         assert_true(p->weights[i].addr + p->weights[i].bytes <= w->base + w->bytes);
@@ -213,6 +214,57 @@ static void compile_on(const char *chip, const slx_hparams *hp, uint32_t type)
 }
 
 static const char *const chips[] = {"silex-1", "silex-mini", "silex-one"};
+
+/* Weights in place: every product reads ROM, nothing waits for a weight buffer; all loads of a step from the WEIGHTS
+ * region are norms and the embedding. Capacities and refusals by name. */
+static void test_weights_in_place(void **state)
+{
+    (void)state;
+    static const char *const resident[] = {"silex-etched", "silex-sram"};
+    for (int i = 0; i < 2; i++) {
+        compile_on(resident[i], &smollm, SLX_T_Q4_1);
+        compile_on(resident[i], &odd, SLX_T_F16);
+        compile_on(resident[i], &one_head, SLX_T_Q8_0);
+    }
+    slx_chip *c;
+    shape s;
+    slx_err err = {0};
+    slx_program p;
+    load(&c, "silex-etched");
+    shape_make(&s, smollm, SLX_T_Q4_1);
+    assert_int_equal(slx_compile(&p, &s.m, c, NULL, NULL, NULL, &err), SLX_OK);
+    uint32_t products = 0, attention = 0;
+    for (uint32_t i = 0; i < p.n_insns; i++) {
+        if (slx_insn_op(&p.insns[i]) != SLX_OP_MM) continue;
+        bool rom = slx_insn_flags(&p.insns[i]) & SLX_F_ROM;
+        products += rom;
+        attention += !rom;
+    }
+    assert_int_equal(products, 8); /* q k v o gate up down head: every weight in one piece */
+    assert_int_equal(attention, 2);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < p.n_weights; i++)
+        if (p.weights[i].layout == SLX_LAYOUT_SLICES) bytes += p.weights[i].bytes;
+    /* 30 layers of 3.54 M weights and a head of 28.3 M, each in 20 bytes for 32 */
+    assert_int_equal(
+        bytes, (30ull * (2 * 576 * 576 + 2 * 192 * 576 + 3 * 1536 * 576) + 49152 * 576) / 32 * 20);
+    slx_program_free(&p);
+    free(s.layers);
+
+    shape_make(&s, llama8b, SLX_T_Q4_0);
+    slx_compile_options few = {.max_pages = 20, .max_rows = 128};
+    if (slx_compile(&p, &s.m, c, &few, NULL, NULL, &err) != SLX_OK) fail_msg("%s", err.msg);
+    check_program(&p);
+    slx_program_free(&p);
+    c->rom.mib = 4000;
+    assert_int_equal(slx_compile(&p, &s.m, c, &few, NULL, NULL, &err), SLX_EUNSUPPORTED);
+    assert_non_null(strstr(err.msg, "MiB of weights, the chip holds 4000.000 in its ROM"));
+    c->rom.writable = 1;
+    assert_int_equal(slx_compile(&p, &s.m, c, &few, NULL, NULL, &err), SLX_EUNSUPPORTED);
+    assert_non_null(strstr(err.msg, "in its weight SRAM"));
+    free(s.layers);
+    slx_chip_free(c);
+}
 
 static void test_default_model(void **state)
 {
@@ -428,9 +480,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_model), cmocka_unit_test(test_other_shapes),
-        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_row_tiles),     cmocka_unit_test(test_dumps),
-        cmocka_unit_test(test_step),
+        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_weights_in_place),
+        cmocka_unit_test(test_formats),       cmocka_unit_test(test_row_tiles),
+        cmocka_unit_test(test_dumps),         cmocka_unit_test(test_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

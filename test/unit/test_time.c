@@ -434,6 +434,32 @@ static void test_energy(void **state)
     slx_chip_free(c);
 }
 
+/* Weights in ROM, 96 blocks of 34 bytes through a port of 24: 24 + 3264/24 + 31, the tensor engine alone would take
+ * 24 + 2 * (12 + 1) + 31; once more for every four rows. They cost the ROM's energy and not the scratchpad's. */
+static void test_rom(void **state)
+{
+    (void)state;
+    slx_chip *c = mini();
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    slx_time_result near, rom;
+    c->rom.mib = 1, c->rom.bytes_clk = 24, c->energy.rom_pj_b = 0.05;
+    run_text(c, 1, 15, "MM.q8s.mxint8 acc0, [0], [4096], [8192], (2,32), (3,3) INIT", ev, &near);
+    run_text(c, 1, 15, "MM.q8s.mxint8 acc0, [0], [4096], [8192], (2,32), (3,3) INIT ROM", ev, &rom);
+    assert_int_equal(near.cycles, 5 + 24 + 26 + 31);
+    assert_int_equal(rom.cycles, 5 + 24 + 136 + 31);
+    assert_int_equal(rom.spm_read_bytes, 2 * 3 * 33);
+    assert_int_equal(rom.macs, near.macs);
+    assert_int_equal(near.wire_fj[SLX_TIME_WIRE_SRAM] - rom.wire_fj[SLX_TIME_WIRE_SRAM],
+                     3264 * 8 * (70 - 50));
+    slx_time_result_free(&near);
+    slx_time_result_free(&rom);
+    run_text(c, 1, 15, "MM.q8s.mxint8 acc0, [0], [4096], [8192], (8,32), (3,3) INIT ROM", ev, &rom);
+    assert_int_equal(rom.cycles, 5 + 24 + 2 * 136 + 30);
+    slx_time_result_free(&rom);
+    free(ev);
+    slx_chip_free(c);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -727,13 +753,21 @@ static void test_trace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_single),      cmocka_unit_test(test_scratchpad_width),
-        cmocka_unit_test(test_contention),  cmocka_unit_test(test_in_flight),
-        cmocka_unit_test(test_queue_depth), cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_barrier),     cmocka_unit_test(test_energy),
-        cmocka_unit_test(test_multicast),   cmocka_unit_test(test_multicast_steers),
-        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_estimate),    cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_single),
+        cmocka_unit_test(test_scratchpad_width),
+        cmocka_unit_test(test_contention),
+        cmocka_unit_test(test_in_flight),
+        cmocka_unit_test(test_queue_depth),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_barrier),
+        cmocka_unit_test(test_energy),
+        cmocka_unit_test(test_rom),
+        cmocka_unit_test(test_multicast),
+        cmocka_unit_test(test_multicast_steers),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_estimate),
+        cmocka_unit_test(test_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,66 @@ static void test_structure(void **state)
            "max_m is 32");
 }
 
+/* A region of weights in ROM from 2^48 on, 4 KiB of 1 MiB; a tile of q4s with 4 rows of a block takes 72 bytes. */
+static void test_rom(void **state)
+{
+    (void)state;
+    static const char region[] =
+        ".region name=\"r\" kind=weights base=0x1000000000000 bytes=0x1000\n";
+    static const struct {
+        const char *region, *address, *want;
+    } cases[] = {
+        {region, "0x1000000000000", NULL},
+        {region, "0x1000000000f80", NULL},
+        {region, "0x1000000000fc0", "MM reads ROM 0x1000000000fc0..0x1000000001007: region r is"},
+        {region, "0x1000000000020", "MM reads ROM 0x1000000000020: not a multiple of 64"},
+        {region, "0x1000000002000", "no region holds it"},
+        {region, "0x1000", "MM reads ROM at 0x1000: ROM begins at 0x1000000000000"},
+        {".region name=\"r\" kind=weights base=0x1000000000000 bytes=0x100000\n", "0x1000000000000",
+         NULL},
+        {".region name=\"r\" kind=weights base=0x1000000000000 bytes=0x100040\n", "0x1000000000000",
+         "ROM of chip silex-mini ends at 0x1000000100000"},
+        {".region name=\"r\" kind=kv base=0x1000000000000 bytes=0x1000\n", "0x1000000000000",
+         "region r is in ROM (0x1000000000000), expected it in HBM: its kind is kv"},
+    };
+    slx_chip with = *mini;
+    with.rom.mib = 1;
+    with.rom.bytes_clk = 64;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        slx_program p;
+        slx_err err = {0};
+        char body[512];
+        snprintf(
+            body, sizeof body,
+            "%sLI r5, %s\nMM.q4s.mxint8 acc0, [0], [0x400], [r5], (4,4), (1,1) INIT ROM\n" HALT,
+            cases[i].region, cases[i].address);
+        assemble(&p, body);
+        slx_status st = slx_verify(&p, &with, "p", &err);
+        if (!cases[i].want && st != SLX_OK) fail_msg("refused: %s\n%s", err.msg, body);
+        if (cases[i].want && (st == SLX_OK || !strstr(err.msg, cases[i].want)))
+            fail_msg("said %s\nwant %s\n%s", err.msg, cases[i].want, body);
+        /* a chip without ROM refuses the region, or the instruction */
+        assert_int_equal(slx_verify(&p, mini, "p", &err), SLX_EINPUT);
+        assert_non_null(strstr(err.msg, "region r is in ROM"));
+        slx_program_free(&p);
+    }
+    refuse("MM.q4s.mxint8 acc0, [0], [0x400], [0x800], (4,4), (1,1) INIT ROM\n" HALT,
+           "MM from ROM: chip silex-mini has none");
+    /* loads read it too, stores do not write it */
+    const char *const load = "LI r5, 0x1000000000000\nLD [0], [r5], 64, 1, 0, 0\n" HALT,
+                      *const store = "LI r5, 0x1000000000000\nST [r5], [0], 64, 1, 0, 0\n" HALT;
+    for (int i = 0; i < 2; i++) {
+        slx_program p;
+        slx_err err = {0};
+        char body[512];
+        snprintf(body, sizeof body, "%s%s", region, i ? store : load);
+        assemble(&p, body);
+        assert_int_equal(slx_verify(&p, &with, "p", &err), i ? SLX_EINPUT : SLX_OK);
+        if (i) assert_non_null(strstr(err.msg, "ST writes ROM"));
+        slx_program_free(&p);
+    }
+}
+
 static void test_chip(void **state)
 {
     (void)state;
@@ -938,12 +998,12 @@ static void test_compiled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_message),      cmocka_unit_test(test_structure),
-        cmocka_unit_test(test_chip),         cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_barriers),     cmocka_unit_test(test_domain),
-        cmocka_unit_test(test_random_legal), cmocka_unit_test(test_random_changed),
-        cmocka_unit_test(test_compiled),
+        cmocka_unit_test(test_message),        cmocka_unit_test(test_structure),
+        cmocka_unit_test(test_chip),           cmocka_unit_test(test_rom),
+        cmocka_unit_test(test_bounds),         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_tokens),         cmocka_unit_test(test_barriers),
+        cmocka_unit_test(test_domain),         cmocka_unit_test(test_random_legal),
+        cmocka_unit_test(test_random_changed), cmocka_unit_test(test_compiled),
     };
     return cmocka_run_group_tests(tests, load_chip, free_chip);
 }
