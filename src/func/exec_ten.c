@@ -59,7 +59,7 @@ static bool product(slx_strict *s, slx_tile *t, const slx_operands *o)
     } else {
         size_t total = slx_btile_bytes(fmt, n, kblk, &off_scale, &off_m);
         size_t planes = off_m ? off_m : off_scale, sb = slx_fmt_scale_bytes(fmt);
-        SLX_ASSERT(total);
+        SLX_ASSERT(total || !kblk);
         b = slx_spm_read(s, t, o->v[3], 1, (uint64_t)n * kblk * slx_fmt_code_bytes(fmt), 0, 64);
         if (b && !slx_spm_read(s, t, o->v[3] + off_scale, 1, (uint64_t)n * kblk * sb, 0, 1)) return false;
         if (b && !slx_spm_read(s, t, o->v[3] + planes, 1, (uint64_t)n * kblk * sb, 0, 1)) return false;

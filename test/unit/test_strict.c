@@ -247,6 +247,21 @@ static void test_accumulators(void **state)
     stop(&g);
 }
 
+/* A contraction over no block, as a register may say at run time, is +0 in every format. */
+static void test_empty_product(void **state)
+{
+    (void)state;
+    rig g;
+    start(&g, 1,
+          "LD [0], [in], 4096, 1, 0, 0\n"
+          "ALU.add r4, 0, 4096\n" /* (Kblk, ld) = (0, 1) */
+          "MM.q4sm.mxint8 acc0, [0], [0x400], [0x800], (2,3), {r4} INIT\n"
+          "AOUT.fp32 [0x2000], acc0, (2,3), 12, 0.0\n");
+    run(&g);
+    for (uint32_t i = 0; i < 6; i++) assert_true(slx_f32_bits(spm_f32(&g, 0x2000 + 4 * i)) == 0);
+    stop(&g);
+}
+
 /* ------------------------------------------------------------------ VEC */
 
 /* 4.3 by doubles. */
@@ -871,7 +886,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_product),      cmocka_unit_test(test_product_bt),
-        cmocka_unit_test(test_accumulators), cmocka_unit_test(test_convert),
+        cmocka_unit_test(test_accumulators), cmocka_unit_test(test_empty_product),
+        cmocka_unit_test(test_convert),
         cmocka_unit_test(test_dequantise),   cmocka_unit_test(test_rows),
         cmocka_unit_test(test_rotate),       cmocka_unit_test(test_attention),
         cmocka_unit_test(test_select),       cmocka_unit_test(test_memory),
