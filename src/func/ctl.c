@@ -3,42 +3,6 @@
 
 #include <string.h>
 
-static bool alu(slx_strict *s, unsigned fn, uint64_t a, uint64_t b, uint64_t d, uint64_t *out)
-{
-    switch (fn) {
-    case SLX_ALUFN_add: *out = a + b; return true;
-    case SLX_ALUFN_sub: *out = a - b; return true;
-    case SLX_ALUFN_mul: *out = a * b; return true;
-    case SLX_ALUFN_shl: *out = a << (b & 63); return true;
-    case SLX_ALUFN_shr: *out = a >> (b & 63); return true;
-    case SLX_ALUFN_and: *out = a & b; return true;
-    case SLX_ALUFN_or: *out = a | b; return true;
-    case SLX_ALUFN_xor: *out = a ^ b; return true;
-    case SLX_ALUFN_min: *out = a < b ? a : b; return true;
-    case SLX_ALUFN_max: *out = a > b ? a : b; return true;
-    case SLX_ALUFN_divu:
-    case SLX_ALUFN_remu:
-        if (!b) return slx_fault_set(s, SLX_FAULT_DIVIDE, "%llu divided by 0", (unsigned long long)a);
-        *out = fn == SLX_ALUFN_divu ? a / b : a % b;
-        return true;
-    case SLX_ALUFN_ltu: *out = a < b; return true;
-    case SLX_ALUFN_eq: *out = a == b; return true;
-    case SLX_ALUFN_sel: *out = d ? a : b; return true;
-    }
-    SLX_BUG("ALU function %u", fn);
-}
-
-static bool taken(unsigned cond, uint64_t a, uint64_t b)
-{
-    switch (cond) {
-    case SLX_COND_eq: return a == b;
-    case SLX_COND_ne: return a != b;
-    case SLX_COND_ltu: return a < b;
-    case SLX_COND_geu: return a >= b;
-    }
-    SLX_BUG("BR condition %u", cond);
-}
-
 /* What a UNI read gives on one tile it must give on all. */
 static bool uniform(slx_strict *s, slx_tile *t, uint64_t v)
 {
@@ -90,7 +54,8 @@ bool slx_exec_ctl(slx_strict *s, slx_tile *t, const slx_operands *o)
     case SLX_OP_LI: set_reg(t, o->v[0], o->v[1] | o->v[2] << 32); break;
     case SLX_OP_ALU: {
         uint64_t v = 0;
-        if (!alu(s, o->f0, o->v[1], o->v[2], o->v[3], &v)) return false;
+        if (!slx_alu(o->f0, o->v[1], o->v[2], o->v[3], &v))
+            return slx_fault_set(s, SLX_FAULT_DIVIDE, "%llu divided by 0", (unsigned long long)o->v[1]);
         set_reg(t, o->v[0], v);
         break;
     }
@@ -130,7 +95,7 @@ bool slx_exec_ctl(slx_strict *s, slx_tile *t, const slx_operands *o)
         }
         break;
     case SLX_OP_BR:
-        if (taken(o->f0, o->v[0], o->v[1])) next = (uint32_t)o->v[2];
+        if (slx_br_taken(o->f0, o->v[0], o->v[1])) next = (uint32_t)o->v[2];
         break;
     case SLX_OP_CALL:
         SLX_ASSERT(t->calls < SLX_MAX_CALL_DEPTH && o->v[0] < s->prog->n_functions);

@@ -154,6 +154,10 @@ static inline unsigned slx_insn_tok(const slx_insn *i, int k) { return i->w[1] >
 /* The instruction table as Markdown: docs/isa.md, written by tools/isagen. */
 void slx_isa_doc(slx_buf *out);
 
+/* Result of ALU; false = division by zero. Whether BR is taken. */
+bool slx_alu(unsigned fn, uint64_t a, uint64_t b, uint64_t d, uint64_t *out);
+bool slx_br_taken(unsigned cond, uint64_t a, uint64_t b);
+
 /* Structure of one instruction by itself: opcode, functions, flags, operands unused = 0, registers, immediates, tokens.
  * NULL when legal, else a sentence in buf naming the field, what was found and what was expected. */
 const char *slx_insn_check(const slx_insn *i, char buf[256]);

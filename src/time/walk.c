@@ -304,38 +304,6 @@ static slx_status step_move(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
 
 /* ------------------------------------------------------------------ CTL */
 
-static bool alu(unsigned fn, uint64_t a, uint64_t b, uint64_t d, uint64_t *out)
-{
-    switch (fn) {
-    case SLX_ALUFN_add: *out = a + b; return true;
-    case SLX_ALUFN_sub: *out = a - b; return true;
-    case SLX_ALUFN_mul: *out = a * b; return true;
-    case SLX_ALUFN_shl: *out = a << (b & 63); return true;
-    case SLX_ALUFN_shr: *out = a >> (b & 63); return true;
-    case SLX_ALUFN_and: *out = a & b; return true;
-    case SLX_ALUFN_or: *out = a | b; return true;
-    case SLX_ALUFN_xor: *out = a ^ b; return true;
-    case SLX_ALUFN_min: *out = a < b ? a : b; return true;
-    case SLX_ALUFN_max: *out = a > b ? a : b; return true;
-    case SLX_ALUFN_divu: *out = b ? a / b : 0; return b;
-    case SLX_ALUFN_remu: *out = b ? a % b : 0; return b;
-    case SLX_ALUFN_ltu: *out = a < b; return true;
-    case SLX_ALUFN_eq: *out = a == b; return true;
-    case SLX_ALUFN_sel: *out = d ? a : b; return true;
-    }
-    SLX_BUG("ALU function %u", fn);
-}
-
-static bool taken(unsigned cond, uint64_t a, uint64_t b)
-{
-    switch (cond) {
-    case SLX_COND_eq: return a == b;
-    case SLX_COND_ne: return a != b;
-    case SLX_COND_ltu: return a < b;
-    default: return a >= b;
-    }
-}
-
 static void close_loops(slx_tm_walker *w)
 {
     while (w->depth) {
@@ -365,7 +333,7 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
         return NULL;
     case SLX_OP_LI: w->r[v[0]] = v[1] | v[2] << 32; return NULL;
     case SLX_OP_ALU:
-        if (!alu(f0, v[1], v[2], v[3], &out)) return "division by zero";
+        if (!slx_alu(f0, v[1], v[2], v[3], &out)) return "division by zero";
         w->r[v[0]] = out;
         return NULL;
     case SLX_OP_LDS:
@@ -391,7 +359,7 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
         }
         return NULL;
     case SLX_OP_BR:
-        if (taken(f0, v[0], v[1])) *next = (uint32_t)v[2];
+        if (slx_br_taken(f0, v[0], v[1])) *next = (uint32_t)v[2];
         return NULL;
     case SLX_OP_CALL:
         if (w->calls >= SLX_MAX_CALL_DEPTH || v[0] >= k->prog->n_functions)
