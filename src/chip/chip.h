@@ -34,7 +34,10 @@ typedef struct {
     struct { uint32_t lanes; double c2_cycles, smx_per_clk, div_cycles; } vec;
     struct {
         uint32_t stacks, bits, channels, pch, align_bytes, banks, row_bytes, interleave_bytes;
+        uint32_t bank_groups, burst, refresh_late, queue, pass_max;
         double gbps_pin, gib, trcd_ns, trp_ns, tras_ns, trefi_us, trfcpb_ns, latency_ns; /* gib: per stack */
+        double tcl_ns, tcwl_ns, tccd_s_ns, tccd_l_ns, trrd_s_ns, trrd_l_ns, tfaw_ns, trtp_ns, twr_ns, twtr_s_ns,
+            twtr_l_ns, turn_ns;
     } hbm;
     struct { double link_bytes_clk, hop_clk, mm_per_hop; } noc;
     struct { uint32_t ports; double gbps, alpha_ns, switch_ns; } net;   /* ports 0 = no scale-up network */

@@ -87,6 +87,15 @@ static slx_status check_memories(const slx_chip *c, const slx_chip_text *t)
     if (c->hbm.tras_ns < c->hbm.trcd_ns)
         FAIL("hbm.tras_ns", "found %g ns, expected at least trcd_ns = %g", c->hbm.tras_ns,
              c->hbm.trcd_ns);
+    if (c->hbm.banks % c->hbm.bank_groups)
+        FAIL("hbm.bank_groups", "found %u, expected groups that divide %u banks evenly",
+             c->hbm.bank_groups, c->hbm.banks);
+    if (c->hbm.tcl_ns > c->hbm.latency_ns)
+        FAIL("hbm.tcl_ns", "found %g ns, expected at most latency_ns = %g", c->hbm.tcl_ns,
+             c->hbm.latency_ns);
+    if (c->hbm.tcwl_ns > c->hbm.latency_ns)
+        FAIL("hbm.tcwl_ns", "found %g ns, expected at most latency_ns = %g", c->hbm.tcwl_ns,
+             c->hbm.latency_ns);
     if (c->hbm.trefi_us > 0 && c->hbm.trfcpb_ns >= c->hbm.trefi_us * 1000)
         FAIL("hbm.trfcpb_ns", "found %g ns, expected less than trefi_us = %g us", c->hbm.trfcpb_ns,
              c->hbm.trefi_us);
