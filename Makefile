@@ -23,7 +23,7 @@ endif
 endif
 
 # Empty on a machine without pkg-config: `run`, `test` and `check` call tools/setup first, then this Makefile again.
-PKGS     = libcyaml jansson libpcre2-8
+PKGS     = libcyaml jansson libpcre2-8 cbc
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 

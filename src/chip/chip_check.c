@@ -12,33 +12,10 @@
 
 /* ------------------------------------------------------------------ words */
 
-/* What stands in the file: 12, "fast", a list. Long text is cut. */
-static const char *found(char out[96], const slx_chip_node *n)
+static slx_status expect_kind(const slx_yaml *t, const slx_yaml_node *n, slx_yaml_kind kind,
+                              const char *expected)
 {
-    enum { SHOWN = 48 };
-    size_t len = strlen(n->text), cut = len < SHOWN ? len : SHOWN;
-    while (cut && cut < len && ((unsigned char)n->text[cut] & 0xc0) == 0x80) cut--;
-    if (n->kind == SLX_NODE_MAP) return "a mapping";
-    if (n->kind == SLX_NODE_LIST) return "a list";
-    if (!len && n->plain) return "nothing";
-    bool number = n->plain && !n->text[strspn(n->text, "0123456789+-.eE")];
-    const char *quote = number ? "" : "\"";
-    snprintf(out, 96, "%s%.*s%s%s%s", quote, (int)cut, n->text, cut < len ? "..." : "", quote,
-             len && !n->plain && !n->text[strspn(n->text, "0123456789.")] ? " in quotes" : "");
-    return out;
-}
-
-static slx_status fail_found(const slx_chip_text *t, const slx_chip_node *n, const char *expected)
-{
-    char f[96];
-    return slx_chip_fail(t, n->line, n->col, "%s: found %s, expected %s", n->path, found(f, n),
-                         expected);
-}
-
-static slx_status expect_kind(const slx_chip_text *t, const slx_chip_node *n,
-                              slx_chip_node_kind kind, const char *expected)
-{
-    return n->kind == kind ? SLX_OK : fail_found(t, n, expected);
+    return n->kind == kind ? SLX_OK : slx_yaml_fail_found(t, n, expected);
 }
 
 /* Adds s when it is not the last one added. */
@@ -69,13 +46,13 @@ static int names_in(const char *section, const char *names[SLX_CHIP_KEYS_MAX])
     return n;
 }
 
-static slx_status fail_unknown(const slx_chip_text *t, const slx_chip_node *n,
-                               const char *const *names, int n_names)
+static slx_status fail_unknown(const slx_yaml *t, const slx_yaml_node *n, const char *const *names,
+                               int n_names)
 {
     slx_buf b = {0};
     for (int i = 0; i < n_names; i++) slx_buf_addf(&b, "%s%s", i ? ", " : "", names[i]);
     const char *near = slx_nearest(n->name, names, n_names);
-    slx_status s = slx_chip_fail(
+    slx_status s = slx_yaml_fail(
         t, n->key_line, n->key_col, "%s: unknown key%s%s%s, expected one of %s", n->path,
         near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", b.ptr);
     slx_buf_free(&b);
@@ -84,32 +61,17 @@ static slx_status fail_unknown(const slx_chip_text *t, const slx_chip_node *n,
 
 /* ------------------------------------------------------------------ values */
 
-static bool parse_value(const slx_chip_node *n, slx_chip_key_type type, double least, double most,
+static bool parse_value(const slx_yaml_node *n, slx_chip_key_type type, double least, double most,
                         double *v)
 {
     const char *s = n->text;
-    if (n->kind != SLX_NODE_SCALAR || !n->plain) return false;
+    if (n->kind != SLX_YAML_SCALAR || !n->plain) return false;
     if (type == SLX_CK_REAL) return slx_parse_f64(s, least, most, v);
     int64_t i;
     if (s[strspn(s, "0123456789")] || (s[0] == '0' && s[1])) return false;
     if (!slx_parse_i64(s, (int64_t)least, (int64_t)most, &i)) return false;
     *v = (double)i;
     return type != SLX_CK_POW2 || (i & (i - 1)) == 0;
-}
-
-/* One line of text; nothing that moves a terminal's cursor. */
-static bool good_text(const slx_chip_node *n, size_t least, size_t most)
-{
-    size_t len = strlen(n->text);
-    if (n->kind != SLX_NODE_SCALAR || len < least || len > most) return false;
-    if (n->plain && (!strcmp(n->text, "~") || !strcmp(n->text, "null"))) return false;
-    for (const char *p = n->text, *end = p + len; p < end;) {
-        uint32_t cp;
-        int step = slx_utf8_get(p, end, &cp);
-        if (!step || cp < 0x20 || (cp >= 0x7f && cp < 0xa0)) return false;
-        p += step;
-    }
-    return true;
 }
 
 /* Reports, files and tables carry the name. */
@@ -123,72 +85,75 @@ static bool good_name(const char *s)
     return false;
 }
 
-slx_status slx_chip_check_key(const slx_chip_text *t, const slx_chip_node *n, const slx_chip_key *k)
+slx_status slx_chip_check_key(const slx_yaml *t, const slx_yaml_node *n, const slx_chip_key *k)
 {
     char expected[160];
     double v;
     slx_chip_key_expected(expected, k);
-    if (isnan(k->dflt) && slx_chip_is_null(n)) return SLX_OK;
+    if (isnan(k->dflt) && slx_yaml_is_null(n)) return SLX_OK;
     if (k->type == SLX_CK_TEXT) {
-        if (!good_text(n, (size_t)k->least, (size_t)k->most)) return fail_found(t, n, expected);
+        if (!slx_yaml_is_line(n, (size_t)k->least, (size_t)k->most))
+            return slx_yaml_fail_found(t, n, expected);
         if (!strcmp(k->path, "name") && !good_name(n->text))
-            return fail_found(t, n, "letters and digits with single - _ . between them");
+            return slx_yaml_fail_found(t, n, "letters and digits with single - _ . between them");
         if (!strcmp(k->path, "runs") && strcmp(n->text, "program") && strcmp(n->text, "library"))
-            return fail_found(t, n, "program or library");
+            return slx_yaml_fail_found(t, n, "program or library");
         return SLX_OK;
     }
-    return parse_value(n, k->type, k->least, k->most, &v) ? SLX_OK : fail_found(t, n, expected);
+    return parse_value(n, k->type, k->least, k->most, &v) ? SLX_OK
+                                                          : slx_yaml_fail_found(t, n, expected);
 }
 
 /* ------------------------------------------------------------------ formats, sources */
 
-static slx_status check_format(const slx_chip_text *t, const slx_chip_node *n)
+static slx_status check_format(const slx_yaml *t, const slx_yaml_node *n)
 {
     const char *names[SLX_CF_COUNT];
     slx_buf b = {0};
     bool known = false;
     for (int f = 0; f < SLX_CF_COUNT; f++) {
         names[f] = slx_chip_format_name(f);
-        known |= n->kind == SLX_NODE_SCALAR && !strcmp(n->text, names[f]);
+        known |= n->kind == SLX_YAML_SCALAR && !strcmp(n->text, names[f]);
         slx_buf_addf(&b, "%s%s", f ? ", " : "one of ", names[f]);
     }
     const char *near = known ? NULL : slx_nearest(n->text, names, SLX_CF_COUNT);
     if (near) slx_buf_addf(&b, "; did you mean %s?", near);
-    slx_status s = known ? SLX_OK : fail_found(t, n, b.ptr);
+    slx_status s = known ? SLX_OK : slx_yaml_fail_found(t, n, b.ptr);
     slx_buf_free(&b);
     SLX_TRY(s);
-    for (const slx_chip_node *o = t->nodes; o < n; o++)
+    for (const slx_yaml_node *o = t->nodes; o < n; o++)
         if (o->parent == n->parent && !strcmp(o->text, n->text))
-            return slx_chip_fail(t, n->line, n->col, "%s: found %s a second time", n->path,
+            return slx_yaml_fail(t, n->line, n->col, "%s: found %s a second time", n->path,
                                  n->text);
     return SLX_OK;
 }
 
-static slx_status check_source_key(const slx_chip_text *t, const slx_chip_node *n)
+static slx_status check_source_key(const slx_yaml *t, const slx_yaml_node *n)
 {
     const char *names[SLX_CHIP_KEYS_MAX + SLX_CHIP_SECTIONS_MAX];
     int n_names = slx_chip_sections(names);
     for (int i = 0; i < slx_chip_n_keys; i++) names[n_names++] = slx_chip_keys[i].path;
     names[n_names++] = "isa.formats";
     bool known = false;
-    for (int i = 0; i < n_names && n->kind == SLX_NODE_SCALAR; i++)
+    for (int i = 0; i < n_names && n->kind == SLX_YAML_SCALAR; i++)
         known |= !strcmp(names[i], n->text);
     if (!known) {
         char f[96];
-        const char *near = n->kind == SLX_NODE_SCALAR ? slx_nearest(n->text, names, n_names) : NULL;
-        return slx_chip_fail(
-            t, n->line, n->col, "%s: found %s, expected a key or section of chip files%s%s%s",
-            n->path, found(f, n), near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        const char *near = n->kind == SLX_YAML_SCALAR ? slx_nearest(n->text, names, n_names) : NULL;
+        return slx_yaml_fail(t, n->line, n->col,
+                             "%s: found %s, expected a key or section of chip files%s%s%s", n->path,
+                             slx_yaml_found(f, n), near ? "; did you mean " : "", near ? near : "",
+                             near ? "?" : "");
     }
-    for (const slx_chip_node *o = t->nodes; o < n; o++)
+    for (const slx_yaml_node *o = t->nodes; o < n; o++)
         if (o->parent >= 0 && t->nodes[o->parent].parent == t->nodes[n->parent].parent &&
             !strcmp(o->name, "key") && !strcmp(o->text, n->text))
-            return slx_chip_fail(t, n->line, n->col, "%s: found %s a second time, first on line %d",
+            return slx_yaml_fail(t, n->line, n->col, "%s: found %s a second time, first on line %d",
                                  n->path, n->text, o->line);
     return SLX_OK;
 }
 
-static slx_status check_source_part(const slx_chip_text *t, const slx_chip_node *n)
+static slx_status check_source_part(const slx_yaml *t, const slx_yaml_node *n)
 {
     static const char *const parts[] = {"key", "pm", "from"};
     double v;
@@ -196,23 +161,24 @@ static slx_status check_source_part(const slx_chip_text *t, const slx_chip_node 
     if (!strcmp(n->name, "pm"))
         return parse_value(n, SLX_CK_REAL, 0, PM_MOST, &v)
                    ? SLX_OK
-                   : fail_found(t, n, "a relative uncertainty between 0 and 10");
+                   : slx_yaml_fail_found(t, n, "a relative uncertainty between 0 and 10");
     if (!strcmp(n->name, "from"))
-        return good_text(n, 1, 1000) ? SLX_OK
-                                     : fail_found(t, n, "one line of text of 1 to 1000 characters");
+        return slx_yaml_is_line(n, 1, 1000)
+                   ? SLX_OK
+                   : slx_yaml_fail_found(t, n, "one line of text of 1 to 1000 characters");
     return fail_unknown(t, n, parts, 3);
 }
 
-static slx_status check_source(const slx_chip_text *t, const slx_chip_node *n)
+static slx_status check_source(const slx_yaml *t, const slx_yaml_node *n)
 {
     static const char *const parts[] = {"key", "pm", "from"};
-    SLX_TRY(expect_kind(t, n, SLX_NODE_MAP, "a mapping of key, pm, from"));
+    SLX_TRY(expect_kind(t, n, SLX_YAML_MAP, "a mapping of key, pm, from"));
     for (int p = 0; p < 3; p++) {
         bool seen = false;
-        for (const slx_chip_node *o = n + 1; o < t->nodes + t->n_nodes && !seen; o++)
+        for (const slx_yaml_node *o = n + 1; o < t->nodes + t->n_nodes && !seen; o++)
             seen = &t->nodes[o->parent] == n && !strcmp(o->name, parts[p]);
         if (!seen)
-            return slx_chip_fail(t, n->line, n->col, "%s: %s is missing, expected key, pm and from",
+            return slx_yaml_fail(t, n->line, n->col, "%s: %s is missing, expected key, pm and from",
                                  n->path, parts[p]);
     }
     return SLX_OK;
@@ -220,17 +186,17 @@ static slx_status check_source(const slx_chip_text *t, const slx_chip_node *n)
 
 /* ------------------------------------------------------------------ the whole file */
 
-static slx_status check_node(const slx_chip_text *t, const slx_chip_node *n)
+static slx_status check_node(const slx_yaml *t, const slx_yaml_node *n)
 {
-    if (n->parent < 0) return expect_kind(t, n, SLX_NODE_MAP, "a chip: a mapping of sections");
-    const slx_chip_node *up = &t->nodes[n->parent];
+    if (n->parent < 0) return expect_kind(t, n, SLX_YAML_MAP, "a chip: a mapping of sections");
+    const slx_yaml_node *up = &t->nodes[n->parent];
     const slx_chip_key *k = slx_chip_find_key(n->path);
     if (k) return slx_chip_check_key(t, n, k);
     if (slx_chip_is_section(n->path))
-        return expect_kind(t, n, SLX_NODE_MAP, "a mapping of keys and values");
+        return expect_kind(t, n, SLX_YAML_MAP, "a mapping of keys and values");
     if (!strcmp(n->path, "isa.formats"))
-        return expect_kind(t, n, SLX_NODE_LIST, "a list of number formats");
-    if (!strcmp(n->path, "sources")) return expect_kind(t, n, SLX_NODE_LIST, "a list of sources");
+        return expect_kind(t, n, SLX_YAML_LIST, "a list of number formats");
+    if (!strcmp(n->path, "sources")) return expect_kind(t, n, SLX_YAML_LIST, "a list of sources");
     if (!strcmp(up->path, "isa.formats")) return check_format(t, n);
     if (!strcmp(up->path, "sources")) return check_source(t, n);
     if (!strncmp(n->path, "sources[", 8)) return check_source_part(t, n);
@@ -239,79 +205,73 @@ static slx_status check_node(const slx_chip_text *t, const slx_chip_node *n)
 }
 
 /* Where to say that something is missing from a section: at the section's name, or at the top of the file. */
-static const slx_chip_node *nearest_section(const slx_chip_text *t, const char *section)
+static const slx_yaml_node *nearest_section(const slx_yaml *t, const char *section)
 {
-    const slx_chip_node *n = *section ? slx_chip_node_at(t, section) : NULL;
+    const slx_yaml_node *n = *section ? slx_yaml_at(t, section) : NULL;
     if (!n && strchr(section, '.')) {
         char up[64];
         snprintf(up, sizeof up, "%.*s", (int)(strchr(section, '.') - section), section);
-        n = slx_chip_node_at(t, up);
+        n = slx_yaml_at(t, up);
     }
     return n ? n : t->nodes;
 }
 
-static slx_status fail_missing(const slx_chip_text *t, const char *section, const char *path,
+static slx_status fail_missing(const slx_yaml *t, const char *section, const char *path,
                                const char *expected)
 {
-    const slx_chip_node *at = nearest_section(t, section);
-    return slx_chip_fail(t, at->key_line, at->key_col, "%s: missing, expected %s", path, expected);
+    const slx_yaml_node *at = nearest_section(t, section);
+    return slx_yaml_fail(t, at->key_line, at->key_col, "%s: missing, expected %s", path, expected);
 }
 
-bool slx_chip_is_null(const slx_chip_node *n)
+bool slx_chip_is_library(const slx_yaml *t)
 {
-    return n->kind == SLX_NODE_SCALAR && n->plain &&
-           (!strcmp(n->text, "null") || !strcmp(n->text, "~"));
-}
-
-bool slx_chip_is_library(const slx_chip_text *t)
-{
-    const slx_chip_node *n = slx_chip_node_at(t, "runs");
+    const slx_yaml_node *n = slx_yaml_at(t, "runs");
     return n && !strcmp(n->text, "library");
 }
 
 /* A published chip has no tiles of ours, and our chips no published figures. */
-static slx_status check_kind(const slx_chip_text *t, bool library)
+static slx_status check_kind(const slx_yaml *t, bool library)
 {
     static const char *const of_library[] = {"process", "package", "part", "sources"};
     for (int i = 1; i < t->n_nodes; i++) {
-        const slx_chip_node *n = &t->nodes[i];
+        const slx_yaml_node *n = &t->nodes[i];
         bool here = false;
-        if (n->parent != 0 || n->kind == SLX_NODE_SCALAR) continue;
+        if (n->parent != 0 || n->kind == SLX_YAML_SCALAR) continue;
         for (int s = 0; s < 4; s++) here |= !strcmp(n->path, of_library[s]);
         if (library && !here)
-            return slx_chip_fail(t, n->key_line, n->key_col,
+            return slx_yaml_fail(t, n->key_line, n->key_col,
                                  "%s: found in a chip that runs a library, expected process, "
                                  "package, part and sources alone",
                                  n->path);
         if (!library && !strcmp(n->path, "part"))
-            return slx_chip_fail(t, n->key_line, n->key_col,
+            return slx_yaml_fail(t, n->key_line, n->key_col,
                                  "part: found in a chip that runs programs, expected it beside "
                                  "runs: library alone");
     }
     return SLX_OK;
 }
 
-static slx_status check_missing(const slx_chip_text *t)
+static slx_status check_missing(const slx_yaml *t)
 {
     char expected[160];
     bool library = slx_chip_is_library(t);
     SLX_TRY(check_kind(t, library));
     for (int i = 0; i < slx_chip_n_keys; i++) {
         const slx_chip_key *k = &slx_chip_keys[i];
-        if (k->dflt != SLX_CHIP_REQUIRED || slx_chip_node_at(t, k->path)) continue;
+        if (k->dflt != SLX_CHIP_REQUIRED || slx_yaml_at(t, k->path)) continue;
         if (library && strcmp(k->path, "name") && strcmp(k->path, "process.node")) continue;
-        if (*k->section && !slx_chip_node_at(t, k->section))
+        if (*k->section && !slx_yaml_at(t, k->section))
             return fail_missing(t, k->section, k->section,
                                 "a section of this name (silex chip --keys lists its keys)");
         slx_chip_key_expected(expected, k);
         return fail_missing(t, k->section, k->path, expected);
     }
-    if (!library && !slx_chip_node_at(t, "isa.formats"))
+    if (!library && !slx_yaml_at(t, "isa.formats"))
         return fail_missing(t, "isa", "isa.formats", "a list of number formats");
     return SLX_OK;
 }
 
-slx_status slx_chip_check(const slx_chip_text *t)
+slx_status slx_chip_check(const slx_yaml *t)
 {
     for (int i = 0; i < t->n_nodes; i++) SLX_TRY(check_node(t, &t->nodes[i]));
     return check_missing(t);

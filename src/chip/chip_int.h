@@ -1,6 +1,6 @@
 /* chip_int.h - how a chip file becomes a chip, inside this layer.
  *
- *   text --chip_scan--> nodes --chip_check--> known, well formed, in range --chip_load (libcyaml)--> slx_chip
+ *   text --yaml_scan--> nodes --chip_check--> known, well formed, in range --chip_load (libcyaml)--> slx_chip
  *                         |                                                                            |
  *                         +------------------- places for the messages of ------------------> chip_rules
  *
@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdarg.h>
 
+#include "base/yaml.h"
 #include "chip/chip.h"
 
 /* ------------------------------------------------------------------ the table (chip_keys.c) */
@@ -48,56 +49,20 @@ void slx_chip_set_value(slx_chip *c, const slx_chip_key *k, double v);
 /* "a number in Gb/s between 0.1 and 32" */
 void slx_chip_key_expected(char out[160], const slx_chip_key *k);
 
-/* ------------------------------------------------------------------ the text and its nodes (chip_scan.c) */
-
-typedef enum { SLX_NODE_MAP, SLX_NODE_LIST, SLX_NODE_SCALAR } slx_chip_node_kind;
-
-/* One value of the file, in the order of the file. */
-typedef struct {
-    slx_chip_node_kind kind;
-    int parent;            /* index; -1 for the root */
-    const char *path;      /* "hbm.gib", "isa.formats[2]", "" for the root */
-    const char *name;      /* last part of path: "gib", "[2]" */
-    const char *text;      /* of a scalar */
-    bool plain;            /* scalar without quotes */
-    int line, col;         /* of the value, from 1 */
-    int key_line, key_col; /* of its key; of the value when it has none */
-} slx_chip_node;
-
-typedef struct {
-    const char *path; /* for messages */
-    const char *text; /* (len) UTF-8 without byte order mark; borrowed */
-    size_t len;
-    slx_arena arena; /* of the nodes and their strings */
-    slx_chip_node *nodes;
-    int n_nodes;
-    slx_err *err;
-} slx_chip_text;
-
-/* Splits t->text into t->nodes (t->arena is the caller's to free). Refuses what is not YAML, and of YAML what a chip
- * file does not need: anchors, aliases, tags, several documents, keys given twice, deep or endless files. */
-slx_status slx_chip_scan(slx_chip_text *t);
-const slx_chip_node *slx_chip_node_at(const slx_chip_text *t,
-                                      const char *path); /* NULL if absent */
-/* Fails at a place of the text, with its line for the caret. */
-slx_status slx_chip_fail(const slx_chip_text *t, int line, int col, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-
 /* ------------------------------------------------------------------ the checks */
 
-bool slx_chip_is_null(const slx_chip_node *n); /* plain null or ~ */
-bool slx_chip_is_library(const slx_chip_text *t);
+bool slx_chip_is_library(const slx_yaml *t);
 /* Nodes against the table: unknown and missing keys, types, ranges, formats, sources. (chip_check.c) */
-slx_status slx_chip_check(const slx_chip_text *t);
+slx_status slx_chip_check(const slx_yaml *t);
 /* One value against its key. t->path may be any place. */
-slx_status slx_chip_check_key(const slx_chip_text *t, const slx_chip_node *n, const slx_chip_key *k);
+slx_status slx_chip_check_key(const slx_yaml *t, const slx_yaml_node *n, const slx_chip_key *k);
 uint64_t slx_chip_hash_figures(slx_chip *c); /* (chip_load.c) */
 /* Figures against each other. (chip_rules.c) */
-slx_status slx_chip_check_rules(const slx_chip *c, const slx_chip_text *t);
+slx_status slx_chip_check_rules(const slx_chip *c, const slx_yaml *t);
 /* The same of a published chip. (chip_part.c) */
-slx_status slx_chip_check_part(const slx_chip *c, const slx_chip_text *t);
+slx_status slx_chip_check_part(const slx_chip *c, const slx_yaml *t);
 /* Fails at a key of the file; at its section when the key was left to its default. (chip_rules.c) */
-slx_status slx_chip_fail_rule(const slx_chip_text *t, const char *path, const char *fmt, ...)
+slx_status slx_chip_fail_rule(const slx_yaml *t, const char *path, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -133,15 +133,15 @@ static void keep_log(cyaml_log_t level, void *ctx, const char *fmt, va_list ap)
 }
 
 /* A number libcyaml read must be the one the checks saw: they could part over a locale's decimal comma. */
-static slx_status same_numbers(const slx_chip *c, const slx_chip_text *t)
+static slx_status same_numbers(const slx_chip *c, const slx_yaml *t)
 {
     for (int i = 0; i < slx_chip_n_keys; i++) {
         const slx_chip_key *k = &slx_chip_keys[i];
-        const slx_chip_node *n = k->type == SLX_CK_TEXT ? NULL : slx_chip_node_at(t, k->path);
+        const slx_yaml_node *n = k->type == SLX_CK_TEXT ? NULL : slx_yaml_at(t, k->path);
         double v;
-        if (n && !slx_chip_is_null(n) &&
+        if (n && !slx_yaml_is_null(n) &&
             (!slx_parse_f64(n->text, k->least, k->most, &v) || v != slx_chip_key_value(c, k)))
-            return slx_chip_fail(t, n->line, n->col, "%s: found %s, read as %g", k->path, n->text,
+            return slx_yaml_fail(t, n->line, n->col, "%s: found %s, read as %g", k->path, n->text,
                                  slx_chip_key_value(c, k));
     }
     return SLX_OK;
@@ -163,12 +163,12 @@ static void copy_texts(slx_chip *c)
 
 /* libcyaml has no word for "not published": in its copy of the text each null is a 0, and set_defaults puts back what
  * it was. */
-static slx_status nulls_to_zero(slx_chip_text *t)
+static slx_status nulls_to_zero(slx_yaml *t)
 {
     char *copy = NULL;
     for (int i = 0; i < t->n_nodes; i++) {
-        const slx_chip_node *n = &t->nodes[i];
-        if (!slx_chip_is_null(n)) continue;
+        const slx_yaml_node *n = &t->nodes[i];
+        if (!slx_yaml_is_null(n)) continue;
         if (!copy) {
             copy = slx_push(&t->arena, t->len + 1, 1);
             memcpy(copy, t->text, t->len);
@@ -178,7 +178,7 @@ static slx_status nulls_to_zero(slx_chip_text *t)
         for (int line = 1; line < n->line; line++) at = strchr(at, '\n') + 1;
         at += n->col - 1;
         if (at + len > copy + t->len || memcmp(at, n->text, len))
-            return slx_chip_fail(t, n->line, n->col,
+            return slx_yaml_fail(t, n->line, n->col,
                                  "%s: found %s after other values, expected a line of its own",
                                  n->path, n->text);
         memset(at, ' ', len);
@@ -189,7 +189,7 @@ static slx_status nulls_to_zero(slx_chip_text *t)
 }
 
 /* Fills c, whose arena is ready, from text that was checked. */
-static slx_status fill(slx_chip *c, const slx_chip_text *t)
+static slx_status fill(slx_chip *c, const slx_yaml *t)
 {
     char complaint[256] = "";
     schema s;
@@ -218,14 +218,14 @@ static slx_status fill(slx_chip *c, const slx_chip_text *t)
 
 /* ------------------------------------------------------------------ after the load */
 
-static void set_defaults(slx_chip *c, const slx_chip_text *t)
+static void set_defaults(slx_chip *c, const slx_yaml *t)
 {
     int *line = slx_new(&c->arena, int, slx_chip_n_keys);
     for (int i = 0; i < slx_chip_n_keys; i++) {
         const slx_chip_key *k = &slx_chip_keys[i];
-        const slx_chip_node *n = slx_chip_node_at(t, k->path);
+        const slx_yaml_node *n = slx_yaml_at(t, k->path);
         line[i] = n ? n->line : 0;
-        if (k->dflt != SLX_CHIP_REQUIRED && k->type != SLX_CK_TEXT && (!n || slx_chip_is_null(n)))
+        if (k->dflt != SLX_CHIP_REQUIRED && k->type != SLX_CK_TEXT && (!n || slx_yaml_is_null(n)))
             slx_chip_set_value(c, k, k->dflt);
     }
     c->key_line = line;
@@ -258,9 +258,9 @@ uint64_t slx_chip_hash_figures(slx_chip *c)
     return sum;
 }
 
-static slx_status build(slx_chip *c, slx_chip_text *t)
+static slx_status build(slx_chip *c, slx_yaml *t)
 {
-    SLX_TRY(slx_chip_scan(t));
+    SLX_TRY(slx_yaml_scan(t));
     SLX_TRY(slx_chip_check(t));
     SLX_TRY(nulls_to_zero(t));
     SLX_TRY(fill(c, t));
@@ -276,7 +276,13 @@ slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const ch
 {
     slx_chip *c = slx_xcalloc(1, sizeof *c);
     slx_err unwanted;
-    slx_chip_text t = {.path = path, .text = text, .len = len, .err = err ? err : &unwanted};
+    slx_yaml t = {.path = path,
+                  .what = "chip",
+                  .depth =
+                      4, /* root, sources, one source, its value; or root, ten, rate, its value */
+                  .text = text,
+                  .len = len,
+                  .err = err ? err : &unwanted};
     if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) { /* a byte order mark some editors leave */
         t.text += 3;
         t.len -= 3;

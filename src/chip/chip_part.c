@@ -9,7 +9,7 @@
 /* What no process and no cooling of our days reaches, with room to spare. */
 static const double most_w_mm2 = 3, least_w_mm2 = 0.02, most_mtr_mm2 = 500, most_pin_gbps = 20;
 
-static slx_status check_counts(const slx_chip *c, const slx_chip_text *t)
+static slx_status check_counts(const slx_chip *c, const slx_yaml *t)
 {
     const struct {
         const char *path;
@@ -34,7 +34,7 @@ static slx_status check_counts(const slx_chip *c, const slx_chip_text *t)
     return SLX_OK;
 }
 
-static slx_status check_memory(const slx_chip *c, const slx_chip_text *t)
+static slx_status check_memory(const slx_chip *c, const slx_yaml *t)
 {
     double stacks = c->part.stacks;
     if (stacks == 0 && (c->part.mem_tbs > 0 || c->part.mem_gib > 0))
@@ -50,7 +50,7 @@ static slx_status check_memory(const slx_chip *c, const slx_chip_text *t)
     return SLX_OK;
 }
 
-slx_status slx_chip_check_part(const slx_chip *c, const slx_chip_text *t)
+slx_status slx_chip_check_part(const slx_chip *c, const slx_yaml *t)
 {
     double mm2 = c->part.die_mm2 * c->package.compute_dies;
     double mtr = c->part.transistors_b * 1000 / mm2;

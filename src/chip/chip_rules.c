@@ -12,24 +12,24 @@ enum { COLUMNS = 32, CELLS_A_COLUMN = 4, CELLS_A_KIB = 256 };
 /* Points at a key of the file; at its section when the key was left to its default. */
 #define FAIL(path, ...) return slx_chip_fail_rule(t, path, __VA_ARGS__)
 
-slx_status slx_chip_fail_rule(const slx_chip_text *t, const char *path, const char *fmt, ...)
+slx_status slx_chip_fail_rule(const slx_yaml *t, const char *path, const char *fmt, ...)
 {
     char msg[512], up[64];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);
-    const slx_chip_node *n = slx_chip_node_at(t, path);
+    const slx_yaml_node *n = slx_yaml_at(t, path);
     snprintf(up, sizeof up, "%s", path);
     while (!n) {
         char *dot = strrchr(up, '.');
         if (dot) *dot = 0;
-        n = dot ? slx_chip_node_at(t, up) : t->nodes;
+        n = dot ? slx_yaml_at(t, up) : t->nodes;
     }
-    return slx_chip_fail(t, n->line, n->col, "%s: %s", path, msg);
+    return slx_yaml_fail(t, n->line, n->col, "%s: %s", path, msg);
 }
 
-static slx_status check_tiles(const slx_chip *c, const slx_chip_text *t)
+static slx_status check_tiles(const slx_chip *c, const slx_yaml *t)
 {
     if (c->grid.enabled > c->grid.x * c->grid.y)
         FAIL("grid.enabled", "found %u, expected at most x*y = %u tiles", c->grid.enabled,
@@ -48,7 +48,7 @@ static slx_status check_tiles(const slx_chip *c, const slx_chip_text *t)
     return SLX_OK;
 }
 
-static slx_status check_formats(const slx_chip *c, const slx_chip_text *t)
+static slx_status check_formats(const slx_chip *c, const slx_yaml *t)
 {
     static const slx_chip_format needed[] = {SLX_CF_MXINT8, SLX_CF_F32};
     const bool *has = c->isa.formats;
@@ -78,7 +78,7 @@ static slx_status check_formats(const slx_chip *c, const slx_chip_text *t)
     return SLX_OK;
 }
 
-static slx_status check_memories(const slx_chip *c, const slx_chip_text *t)
+static slx_status check_memories(const slx_chip *c, const slx_yaml *t)
 {
     uint32_t pchs = c->hbm.channels * c->hbm.pch;
     if (pchs > c->hbm.bits)
@@ -110,7 +110,7 @@ static slx_status check_memories(const slx_chip *c, const slx_chip_text *t)
     return SLX_OK;
 }
 
-slx_status slx_chip_check_rules(const slx_chip *c, const slx_chip_text *t)
+slx_status slx_chip_check_rules(const slx_chip *c, const slx_yaml *t)
 {
     if (c->library) return slx_chip_check_part(c, t);
     SLX_TRY(check_tiles(c, t));

@@ -7,29 +7,29 @@
 
 #include "chip/chip_int.h"
 
-static slx_status unknown_key(const slx_chip_text *t, const char *key)
+static slx_status unknown_key(const slx_yaml *t, const char *key)
 {
     const char *names[SLX_CHIP_KEYS_MAX];
     for (int i = 0; i < slx_chip_n_keys; i++) names[i] = slx_chip_keys[i].path;
     const char *near = slx_nearest(key, names, slx_chip_n_keys);
     if (slx_chip_is_section(key))
-        return slx_chip_fail(t, 0, 0, "found a section, expected one of its keys");
+        return slx_yaml_fail(t, 0, 0, "found a section, expected one of its keys");
     if (!strcmp(key, "isa.formats") || !strncmp(key, "sources", 7))
-        return slx_chip_fail(t, 0, 0, "found a list, expected a key with one value");
-    return slx_chip_fail(t, 0, 0,
+        return slx_yaml_fail(t, 0, 0, "found a list, expected a key with one value");
+    return slx_yaml_fail(t, 0, 0,
                          "found \"%.60s\", expected a key of chip files (silex chip --keys)%s%s%s",
                          key, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 /* A key that its kind of chip does not have. */
-static slx_status check_kind(const slx_chip *c, const slx_chip_text *t, const slx_chip_key *k)
+static slx_status check_kind(const slx_chip *c, const slx_yaml *t, const slx_chip_key *k)
 {
     bool part = !strcmp(k->section, "part");
     bool both = !strcmp(k->section, "process") || !strcmp(k->section, "package");
     if (!strcmp(k->path, "name") || !strcmp(k->path, "runs"))
-        return slx_chip_fail(t, 0, 0, "%s cannot be changed", k->path);
+        return slx_yaml_fail(t, 0, 0, "%s cannot be changed", k->path);
     if (c->library ? part || both : !part) return SLX_OK;
-    return slx_chip_fail(t, 0, 0, "%s is no key of %s, which runs %s", k->path, c->name,
+    return slx_yaml_fail(t, 0, 0, "%s is no key of %s, which runs %s", k->path, c->name,
                          c->library ? "a vendor's library" : "programs");
 }
 
@@ -40,14 +40,14 @@ slx_status slx_chip_set(slx_chip *c, const char *key, const char *value, slx_err
     const slx_chip_key *k = slx_chip_find_key(key);
     snprintf(place, sizeof place, "--set %.60s=%.60s", key, value);
     /* A file of one key. Places in it are line 0: there is no line to show. */
-    slx_chip_node nodes[2] = {{.kind = SLX_NODE_MAP, .parent = -1, .path = "", .name = ""},
-                              {.kind = SLX_NODE_SCALAR,
+    slx_yaml_node nodes[2] = {{.kind = SLX_YAML_MAP, .parent = -1, .path = "", .name = ""},
+                              {.kind = SLX_YAML_SCALAR,
                                .parent = 0,
                                .path = key,
                                .name = key,
                                .text = value,
                                .plain = true}};
-    slx_chip_text t = {
+    slx_yaml t = {
         .path = place, .text = "", .nodes = nodes, .n_nodes = 2, .err = err ? err : &unwanted};
     if (!k) return unknown_key(&t, key);
     SLX_TRY(check_kind(c, &t, k));
@@ -58,7 +58,7 @@ slx_status slx_chip_set(slx_chip *c, const char *key, const char *value, slx_err
         changed.arena = c->arena;
     } else {
         double v = k->dflt;
-        if (!slx_chip_is_null(&nodes[1])) SLX_ASSERT(slx_parse_f64(value, k->least, k->most, &v));
+        if (!slx_yaml_is_null(&nodes[1])) SLX_ASSERT(slx_parse_f64(value, k->least, k->most, &v));
         slx_chip_set_value(&changed, k, v);
     }
     changed.hash = slx_chip_hash_figures(&changed);

@@ -365,7 +365,7 @@ static const struct {
     {"2.5", "*a", 14, 13, "found an anchor or alias, expected the value itself"},
     {"2.5", "!!float 2.5", 14, 13, "found a tag (!), expected the value alone"},
     {"2.5", "[[[[2.5]]]]", 14, 15, "nested deeper than a chip file ever is"},
-    {"name: t\n", "name: t\n---\n", 2, 1, "found a second document, expected one chip a file"},
+    {"name: t\n", "name: t\n---\n", 2, 1, "found a second document, expected one a file"},
     {"name: t\n", "[a]: t\n", 1, 1, "found a list or mapping as a key, expected a name"},
     {"name: t", "? \n: t", 1, 2, "found a key of 0 bytes, expected 1 to 63"},
     {"name: t", "name: \"a\\0\"", 1, 7,

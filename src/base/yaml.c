@@ -1,4 +1,4 @@
-/* chip_scan.c - the text of a chip file as a flat list of nodes, each with its place.
+/* yaml.c - see yaml.h.
  *
  * libcyaml fills structures but forgets where their values stood, and it trusts its input more than a stranger's file
  * deserves. So libyaml's events are walked here first: every limit below is reached before memory or time is, and
@@ -7,15 +7,14 @@
  *   hbm:            nodes[1]  MAP     "hbm"
  *     gib: 36       nodes[2]  SCALAR  "hbm.gib"   text "36", line 2, col 8
  */
-#include "chip/chip_int.h"
+#include "base/yaml.h"
 
+#include <stdarg.h>
 #include <string.h>
 #include <yaml.h>
 
 enum {
     TEXT_BYTES_MAX = 1 << 20,
-    NODES_MAX = 4096,
-    DEPTH_MAX = 4, /* root, sources, one source, its value; or root, ten, rate, its value */
     KEY_BYTES_MAX = 63,
     SCALAR_BYTES_MAX = 1000,
 };
@@ -29,14 +28,14 @@ typedef struct {
 } open_node;
 
 typedef struct {
-    slx_chip_text *t;
+    slx_yaml *t;
     int cap;
-    open_node stack[DEPTH_MAX];
+    open_node stack[SLX_YAML_DEPTH_MAX];
     int depth;
     int documents;
 } scan;
 
-static void line_of(const slx_chip_text *t, int line, const char **beg, size_t *len)
+static void line_of(const slx_yaml *t, int line, const char **beg, size_t *len)
 {
     const char *p = t->text, *end = t->text + t->len;
     for (int i = 1; i < line && p < end; i++) {
@@ -49,7 +48,7 @@ static void line_of(const slx_chip_text *t, int line, const char **beg, size_t *
     if (*len && p[*len - 1] == '\r') --*len;
 }
 
-slx_status slx_chip_fail(const slx_chip_text *t, int line, int col, const char *fmt, ...)
+slx_status slx_yaml_fail(const slx_yaml *t, int line, int col, const char *fmt, ...)
 {
     char msg[sizeof t->err->msg];
     va_list ap;
@@ -73,7 +72,7 @@ slx_status slx_chip_fail(const slx_chip_text *t, int line, int col, const char *
 
 static slx_status fail_at(const scan *s, yaml_mark_t m, const char *what)
 {
-    return slx_chip_fail(s->t, (int)m.line + 1, (int)m.column + 1, "%s", what);
+    return slx_yaml_fail(s->t, (int)m.line + 1, (int)m.column + 1, "%s", what);
 }
 
 /* libyaml gives a place to what its scanner and parser refuse, and only a byte offset to what its reader does. */
@@ -82,7 +81,7 @@ static slx_status fail_parser(const scan *s, const yaml_parser_t *p)
     const char *problem = p->problem ? p->problem : "unknown reason";
     if (p->error != YAML_READER_ERROR) {
         yaml_mark_t m = p->problem_mark;
-        return slx_chip_fail(s->t, (int)m.line + 1, (int)m.column + 1, "not YAML: %s%s%s",
+        return slx_yaml_fail(s->t, (int)m.line + 1, (int)m.column + 1, "not YAML: %s%s%s",
                              p->context ? p->context : "", p->context ? ": " : "", problem);
     }
     int line = 1, col = 1;
@@ -91,27 +90,26 @@ static slx_status fail_parser(const scan *s, const yaml_parser_t *p)
             line++;
             col = 0;
         }
-    return slx_chip_fail(s->t, line, col, "not YAML: %s", problem);
+    return slx_yaml_fail(s->t, line, col, "not YAML: %s", problem);
 }
 
 /* Appends a node whose path follows from what is open; a mapping's pending key is used up. */
-static slx_status add_node(scan *s, slx_chip_node_kind kind, yaml_mark_t mark)
+static slx_status add_node(scan *s, slx_yaml_kind kind, yaml_mark_t mark)
 {
-    slx_chip_text *t = s->t;
-    if (t->n_nodes == NODES_MAX) {
-        char what[64];
-        snprintf(what, sizeof what, "more than %d values, far beyond any chip", NODES_MAX);
-        return fail_at(s, mark, what);
+    slx_yaml *t = s->t;
+    if (t->n_nodes == SLX_YAML_NODES_MAX) {
+        return slx_yaml_fail(t, (int)mark.line + 1, (int)mark.column + 1,
+                             "more than %d values, far beyond any %s", SLX_YAML_NODES_MAX, t->what);
     }
     if (t->n_nodes == s->cap) { /* the arena keeps the old array: twice the last at most */
         int cap = s->cap ? 2 * s->cap : 256;
-        slx_chip_node *n = slx_new(&t->arena, slx_chip_node, cap);
+        slx_yaml_node *n = slx_new(&t->arena, slx_yaml_node, cap);
         if (t->n_nodes) memcpy(n, t->nodes, (size_t)t->n_nodes * sizeof *n);
         t->nodes = n;
         s->cap = cap;
     }
-    slx_chip_node *n = &t->nodes[t->n_nodes++];
-    *n = (slx_chip_node){.kind = kind,
+    slx_yaml_node *n = &t->nodes[t->n_nodes++];
+    *n = (slx_yaml_node){.kind = kind,
                          .parent = -1,
                          .path = "",
                          .name = "",
@@ -122,9 +120,9 @@ static slx_status add_node(scan *s, slx_chip_node_kind kind, yaml_mark_t mark)
     n->key_col = n->col;
     if (!s->depth) return SLX_OK;
     open_node *o = &s->stack[s->depth - 1];
-    const slx_chip_node *up = &t->nodes[o->node];
+    const slx_yaml_node *up = &t->nodes[o->node];
     n->parent = o->node;
-    if (up->kind == SLX_NODE_LIST) {
+    if (up->kind == SLX_YAML_LIST) {
         n->name = slx_sprintf(&t->arena, "[%d]", o->items++);
         n->path = slx_sprintf(&t->arena, "%s%s", up->path, n->name);
     } else {
@@ -137,9 +135,11 @@ static slx_status add_node(scan *s, slx_chip_node_kind kind, yaml_mark_t mark)
     return SLX_OK;
 }
 
-static slx_status open_one(scan *s, slx_chip_node_kind kind, yaml_mark_t mark)
+static slx_status open_one(scan *s, slx_yaml_kind kind, yaml_mark_t mark)
 {
-    if (s->depth == DEPTH_MAX) return fail_at(s, mark, "nested deeper than a chip file ever is");
+    if (s->depth == s->t->depth)
+        return slx_yaml_fail(s->t, (int)mark.line + 1, (int)mark.column + 1,
+                             "nested deeper than a %s file ever is", s->t->what);
     SLX_TRY(add_node(s, kind, mark));
     s->stack[s->depth++] = (open_node){.node = s->t->n_nodes - 1};
     return SLX_OK;
@@ -147,19 +147,19 @@ static slx_status open_one(scan *s, slx_chip_node_kind kind, yaml_mark_t mark)
 
 static slx_status take_key(scan *s, open_node *o, const char *text, size_t len, yaml_mark_t mark)
 {
-    slx_chip_text *t = s->t;
+    slx_yaml *t = s->t;
     const char *up = t->nodes[o->node].path;
     int line = (int)mark.line + 1, col = (int)mark.column + 1;
     if (!len || len > KEY_BYTES_MAX || memchr(text, 0, len))
-        return slx_chip_fail(t, line, col, "%s%sfound a key of %zu bytes, expected 1 to %d", up,
+        return slx_yaml_fail(t, line, col, "%s%sfound a key of %zu bytes, expected 1 to %d", up,
                              *up ? ": " : "", len, KEY_BYTES_MAX);
     if (text[strcspn(text, ".[]")]) /* paths are made of these */
-        return slx_chip_fail(t, line, col,
+        return slx_yaml_fail(t, line, col,
                              "%s%sfound a key with . or [ or ] in it, expected a name", up,
                              *up ? ": " : "");
     for (int i = o->node + 1; i < t->n_nodes; i++)
         if (t->nodes[i].parent == o->node && !strcmp(t->nodes[i].name, text))
-            return slx_chip_fail(t, line, col, "%s: found a second time, first on line %d",
+            return slx_yaml_fail(t, line, col, "%s: found a second time, first on line %d",
                                  t->nodes[i].path, t->nodes[i].key_line);
     o->key = slx_strdup(&t->arena, text);
     o->key_line = line;
@@ -172,12 +172,12 @@ static slx_status take_scalar(scan *s, const yaml_event_t *e)
     const char *text = (const char *)e->data.scalar.value; /* libyaml ends it with a NUL */
     size_t len = e->data.scalar.length;
     open_node *o = s->depth ? &s->stack[s->depth - 1] : NULL;
-    if (o && s->t->nodes[o->node].kind == SLX_NODE_MAP && !o->key)
+    if (o && s->t->nodes[o->node].kind == SLX_YAML_MAP && !o->key)
         return take_key(s, o, text, len, e->start_mark);
-    SLX_TRY(add_node(s, SLX_NODE_SCALAR, e->start_mark));
-    slx_chip_node *n = &s->t->nodes[s->t->n_nodes - 1];
+    SLX_TRY(add_node(s, SLX_YAML_SCALAR, e->start_mark));
+    slx_yaml_node *n = &s->t->nodes[s->t->n_nodes - 1];
     if (len > SCALAR_BYTES_MAX || memchr(text, 0, len))
-        return slx_chip_fail(s->t, n->line, n->col,
+        return slx_yaml_fail(s->t, n->line, n->col,
                              "%s: found a value of %zu bytes%s, expected at most %d", n->path, len,
                              memchr(text, 0, len) ? " with a NUL" : "", SCALAR_BYTES_MAX);
     n->text = slx_strdup(&s->t->arena, text);
@@ -218,14 +218,14 @@ static slx_status take_event(scan *s, const yaml_event_t *e)
     switch (e->type) {
     case YAML_DOCUMENT_START_EVENT:
         if (s->documents++)
-            return fail_at(s, e->start_mark, "found a second document, expected one chip a file");
+            return fail_at(s, e->start_mark, "found a second document, expected one a file");
         return SLX_OK;
     case YAML_SCALAR_EVENT: return take_scalar(s, e);
     case YAML_MAPPING_START_EVENT:
     case YAML_SEQUENCE_START_EVENT:
-        if (o && s->t->nodes[o->node].kind == SLX_NODE_MAP && !o->key)
+        if (o && s->t->nodes[o->node].kind == SLX_YAML_MAP && !o->key)
             return fail_at(s, e->start_mark, "found a list or mapping as a key, expected a name");
-        return open_one(s, e->type == YAML_MAPPING_START_EVENT ? SLX_NODE_MAP : SLX_NODE_LIST,
+        return open_one(s, e->type == YAML_MAPPING_START_EVENT ? SLX_YAML_MAP : SLX_YAML_LIST,
                         e->start_mark);
     case YAML_MAPPING_END_EVENT:
     case YAML_SEQUENCE_END_EVENT: s->depth--; return SLX_OK;
@@ -246,15 +246,15 @@ static slx_status scan_events(scan *s, yaml_parser_t *p)
     return SLX_OK;
 }
 
-slx_status slx_chip_scan(slx_chip_text *t)
+slx_status slx_yaml_scan(slx_yaml *t)
 {
     if (t->len > TEXT_BYTES_MAX)
         return slx_fail(t->err, SLX_EINPUT, t->path, 0, 0,
-                        "found %zu bytes, expected a chip file of at most %d", t->len,
+                        "found %zu bytes, expected a %s file of at most %d", t->len, t->what,
                         TEXT_BYTES_MAX);
     if (!slx_utf8_valid(t->text, t->len))
         return slx_fail(t->err, SLX_EINPUT, t->path, 0, 0,
-                        "found bytes that are not UTF-8, expected a chip file");
+                        "found bytes that are not UTF-8, expected a %s file", t->what);
     yaml_parser_t p;
     if (!yaml_parser_initialize(&p))
         return slx_fail(t->err, SLX_ENOMEM, t->path, 0, 0, "no memory for the YAML parser");
@@ -264,13 +264,60 @@ slx_status slx_chip_scan(slx_chip_text *t)
     slx_status st = scan_events(&s, &p);
     yaml_parser_delete(&p);
     if (!st && !t->n_nodes)
-        st = slx_fail(t->err, SLX_EINPUT, t->path, 0, 0, "found an empty file, expected a chip");
+        st = slx_fail(t->err, SLX_EINPUT, t->path, 0, 0, "found an empty file, expected a %s",
+                      t->what);
     return st;
 }
 
-const slx_chip_node *slx_chip_node_at(const slx_chip_text *t, const char *path)
+const slx_yaml_node *slx_yaml_at(const slx_yaml *t, const char *path)
 {
     for (int i = 0; i < t->n_nodes; i++)
         if (!strcmp(t->nodes[i].path, path)) return &t->nodes[i];
     return NULL;
+}
+
+/* ------------------------------------------------------------------ what a node says */
+
+bool slx_yaml_is_null(const slx_yaml_node *n)
+{
+    return n->kind == SLX_YAML_SCALAR && n->plain &&
+           (!strcmp(n->text, "null") || !strcmp(n->text, "~"));
+}
+
+/* What stands in the file: 12, "fast", a list. Long text is cut. */
+const char *slx_yaml_found(char out[96], const slx_yaml_node *n)
+{
+    enum { SHOWN = 48 };
+    size_t len = strlen(n->text), cut = len < SHOWN ? len : SHOWN;
+    while (cut && cut < len && ((unsigned char)n->text[cut] & 0xc0) == 0x80) cut--;
+    if (n->kind == SLX_YAML_MAP) return "a mapping";
+    if (n->kind == SLX_YAML_LIST) return "a list";
+    if (!len && n->plain) return "nothing";
+    bool number = n->plain && !n->text[strspn(n->text, "0123456789+-.eE")];
+    const char *quote = number ? "" : "\"";
+    snprintf(out, 96, "%s%.*s%s%s%s", quote, (int)cut, n->text, cut < len ? "..." : "", quote,
+             len && !n->plain && !n->text[strspn(n->text, "0123456789.")] ? " in quotes" : "");
+    return out;
+}
+
+slx_status slx_yaml_fail_found(const slx_yaml *t, const slx_yaml_node *n, const char *expected)
+{
+    char f[96];
+    return slx_yaml_fail(t, n->line, n->col, "%s: found %s, expected %s", n->path,
+                         slx_yaml_found(f, n), expected);
+}
+
+/* One line of text; nothing that moves a terminal's cursor. */
+bool slx_yaml_is_line(const slx_yaml_node *n, size_t least, size_t most)
+{
+    size_t len = strlen(n->text);
+    if (n->kind != SLX_YAML_SCALAR || len < least || len > most) return false;
+    if (n->plain && (!strcmp(n->text, "~") || !strcmp(n->text, "null"))) return false;
+    for (const char *p = n->text, *end = p + len; p < end;) {
+        uint32_t cp;
+        int step = slx_utf8_get(p, end, &cp);
+        if (!step || cp < 0x20 || (cp >= 0x7f && cp < 0xa0)) return false;
+        p += step;
+    }
+    return true;
 }
