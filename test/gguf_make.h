@@ -250,6 +250,15 @@ static inline void slx_gm_matrix(slx_gm *m, const char *name, uint32_t k, uint32
     slx_buf_free(&b);
 }
 
+/* A vector of N(0, 1) times scale. */
+static inline void slx_gm_bias(slx_gm *m, const char *name, uint32_t n, float scale, slx_rng *r)
+{
+    slx_buf b = {0};
+    for (uint32_t j = 0; j < n; j++) slx_gm_f32_to(&b, scale * slx_gm_normal(r));
+    slx_gm_tensor(m, name, n, 0, SLX_T_F32, b.ptr, b.len);
+    slx_buf_free(&b);
+}
+
 static inline void slx_gm_norm(slx_gm *m, const char *name, uint32_t n, uint32_t type, slx_rng *r)
 {
     slx_buf b = {0};
@@ -336,6 +345,7 @@ struct slx_test_model_spec {
     bool tied, tokenizer; /* no output.weight; a tokenizer and a ChatML template */
     bool rope_freqs;      /* a rope_freqs.weight with divisors 1..8 */
     float rope_linear;    /* rope.scaling.type linear with this factor [none] */
+    const char *arch;     /* qwen2: biases of q, k, v; qwen3: norms of q and k [llama] */
     uint32_t t_embd, t_output, t_qkv, t_o, t_gate_up, t_down, t_norm; /* slx_tensor_type */
     uint64_t seed;
 };
@@ -353,6 +363,7 @@ static inline struct slx_test_model_spec slx_test_model_filled(struct slx_test_m
     SLX_GM_DEFAULT(vocab, 288);
     SLX_GM_DEFAULT(context, 256);
 #undef SLX_GM_DEFAULT
+    if (!s.arch) s.arch = "llama";
     if (s.eps == 0) s.eps = 1e-5f;
     if (s.rope_base == 0) s.rope_base = 10000.0f;
     return s;
@@ -365,24 +376,26 @@ static inline void slx_test_model_parts(slx_gm *m, const struct slx_test_model_s
     slx_rng r = {s.seed};
     uint32_t q = s.n_heads * s.head_dim, kv = s.n_kv_heads * s.head_dim;
     char name[64];
-    slx_gm_str(m, "general.architecture", "llama");
+#define SLX_GM_KEY(part) (snprintf(name, sizeof name, "%s." part, s.arch), name)
+    slx_gm_str(m, "general.architecture", s.arch);
     slx_gm_str(m, "general.name", "random");
-    slx_gm_u32(m, "llama.block_count", s.n_layers);
-    slx_gm_u32(m, "llama.context_length", s.context);
-    slx_gm_u32(m, "llama.embedding_length", s.d_model);
-    slx_gm_u32(m, "llama.feed_forward_length", s.d_ff);
-    slx_gm_u32(m, "llama.attention.head_count", s.n_heads);
-    slx_gm_u32(m, "llama.attention.head_count_kv", s.n_kv_heads);
-    slx_gm_u32(m, "llama.attention.key_length", s.head_dim);
-    slx_gm_u32(m, "llama.attention.value_length", s.head_dim);
-    slx_gm_u32(m, "llama.rope.dimension_count", s.n_rot);
-    slx_gm_f32(m, "llama.rope.freq_base", s.rope_base);
-    slx_gm_f32(m, "llama.attention.layer_norm_rms_epsilon", s.eps);
-    slx_gm_u32(m, "llama.vocab_size", s.vocab);
+    slx_gm_u32(m, SLX_GM_KEY("block_count"), s.n_layers);
+    slx_gm_u32(m, SLX_GM_KEY("context_length"), s.context);
+    slx_gm_u32(m, SLX_GM_KEY("embedding_length"), s.d_model);
+    slx_gm_u32(m, SLX_GM_KEY("feed_forward_length"), s.d_ff);
+    slx_gm_u32(m, SLX_GM_KEY("attention.head_count"), s.n_heads);
+    slx_gm_u32(m, SLX_GM_KEY("attention.head_count_kv"), s.n_kv_heads);
+    slx_gm_u32(m, SLX_GM_KEY("attention.key_length"), s.head_dim);
+    slx_gm_u32(m, SLX_GM_KEY("attention.value_length"), s.head_dim);
+    slx_gm_u32(m, SLX_GM_KEY("rope.dimension_count"), s.n_rot);
+    slx_gm_f32(m, SLX_GM_KEY("rope.freq_base"), s.rope_base);
+    slx_gm_f32(m, SLX_GM_KEY("attention.layer_norm_rms_epsilon"), s.eps);
+    slx_gm_u32(m, SLX_GM_KEY("vocab_size"), s.vocab);
     if (s.rope_linear != 0) {
-        slx_gm_str(m, "llama.rope.scaling.type", "linear");
-        slx_gm_f32(m, "llama.rope.scaling.factor", s.rope_linear);
+        slx_gm_str(m, SLX_GM_KEY("rope.scaling.type"), "linear");
+        slx_gm_f32(m, SLX_GM_KEY("rope.scaling.factor"), s.rope_linear);
     }
+#undef SLX_GM_KEY
     if (s.tokenizer) slx_gm_tokenizer(m, s.vocab);
 
     /* Embedding rows of unit variance; an output gain of 4 spreads the logits, so that greedy tokens are not ties. */
@@ -408,6 +421,17 @@ static inline void slx_test_model_parts(slx_gm *m, const struct slx_test_model_s
         slx_gm_matrix(m, SLX_GM_NAME("ffn_gate"), s.d_model, s.d_ff, s.t_gate_up, 1, &r);
         slx_gm_matrix(m, SLX_GM_NAME("ffn_up"), s.d_model, s.d_ff, s.t_gate_up, 1, &r);
         slx_gm_matrix(m, SLX_GM_NAME("ffn_down"), s.d_ff, s.d_model, s.t_down, 1, &r);
+        if (!strcmp(s.arch, "qwen3")) {
+            slx_gm_norm(m, SLX_GM_NAME("attn_q_norm"), s.head_dim, s.t_norm, &r);
+            slx_gm_norm(m, SLX_GM_NAME("attn_k_norm"), s.head_dim, s.t_norm, &r);
+        }
+#undef SLX_GM_NAME
+#define SLX_GM_NAME(part) (snprintf(name, sizeof name, "blk.%u." part ".bias", i), name)
+        if (!strcmp(s.arch, "qwen2")) {
+            slx_gm_bias(m, SLX_GM_NAME("attn_q"), q, 1, &r);
+            slx_gm_bias(m, SLX_GM_NAME("attn_k"), kv, 1, &r);
+            slx_gm_bias(m, SLX_GM_NAME("attn_v"), kv, 0.5f, &r);
+        }
 #undef SLX_GM_NAME
     }
 }

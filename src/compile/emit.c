@@ -122,7 +122,10 @@ static void rope(emitter *e, const slx_plan *p)
          P(ROPE, spm_q, m->q), P(ROPE, spm_k, m->k), P(ROPE, spm_v, m->v), P(ROPE, spm_r, m->r),
          P(ROPE, spm_qc, m->qc), P(ROPE, spm_qs, m->qs), P(ROPE, spm_kc, m->kc),
          P(ROPE, spm_ks, m->ks), P(ROPE, spm_vc, m->vc), P(ROPE, spm_vs, m->vs),
-         P(ROPE, idx_stride, m->idx_stride));
+         P(ROPE, idx_stride, m->idx_stride), P(ROPE, bias, hp->qkv_bias),
+         P(ROPE, off_bias, p->off_qkv_bias), P(ROPE, spm_bias, m->b), P(ROPE, norm, hp->qk_norm),
+         P(ROPE, off_norm, p->off_qk_norm), P(ROPE, spm_norm, m->nw),
+         P(ROPE, eps, f32_bits(hp->rms_eps)));
 }
 
 static void attention(emitter *e, const slx_plan *p)
@@ -287,12 +290,22 @@ static void recipe(slx_program *out, const slx_plan *p)
 {
     const slx_model *m = p->model;
     uint64_t base = p->region[SLX_REGION_WEIGHTS].base;
-    out->weights = slx_new(&out->arena, slx_weight, m->hp.n_layers * (2u + SLX_MAT_HEAD) + 3);
+    out->weights = slx_new(&out->arena, slx_weight, m->hp.n_layers * (7u + SLX_MAT_HEAD) + 3);
     for (uint32_t l = 0; l < m->hp.n_layers; l++, base += p->layer_stride) {
         const slx_layer_weights *w = &m->layers[l];
         const slx_tensor *t[] = {w->wq, w->wk, w->wv, w->wo, w->w_gate, w->w_up, w->w_down};
         add_vector(out, w->attn_norm, base + p->off_attn_norm);
         add_vector(out, w->ffn_norm, base + p->off_ffn_norm);
+        const uint64_t hd = 4ull * m->hp.head_dim, bias = base + p->off_qkv_bias;
+        if (m->hp.qkv_bias) {
+            add_vector(out, w->bq, bias);
+            add_vector(out, w->bk, bias + hd * m->hp.n_heads);
+            add_vector(out, w->bv, bias + hd * (m->hp.n_heads + m->hp.n_kv_heads));
+        }
+        if (m->hp.qk_norm) {
+            add_vector(out, w->q_norm, base + p->off_qk_norm);
+            add_vector(out, w->k_norm, base + p->off_qk_norm + hd);
+        }
         for (int i = 0; i < SLX_MAT_HEAD; i++) add_slices(out, t[i], &p->mat[i], base);
     }
     add_vector(out, m->output_norm, base + p->off_attn_norm);

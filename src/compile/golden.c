@@ -137,6 +137,32 @@ static slx_status op_linear(golden *g, const slx_graph_op *o)
     return st;
 }
 
+static slx_status op_bias(golden *g, const slx_graph_op *o)
+{
+    float *b = slx_xmalloc(o->n * sizeof *b), *y = g->v[o->out].f;
+    slx_status st = slx_import_vector(g->m, weight_of(g, o->w), b, g->err);
+    for (uint32_t t = 0; t < g->rows && st == SLX_OK; t++)
+        for (uint32_t i = 0; i < o->n && st == SLX_OK; i++) {
+            size_t at = (size_t)t * o->n + i;
+            y[at] = y[at] + b[i];
+            if (!slx_f32_finite(y[at])) st = fault(g, o, t);
+        }
+    free(b);
+    return st;
+}
+
+static slx_status op_head_norm(golden *g, const slx_graph_op *o)
+{
+    uint32_t hd = g->m->hp.head_dim, heads = o->n / hd;
+    float *w = slx_xmalloc(hd * sizeof *w), *y = g->v[o->out].f;
+    slx_status st = slx_import_vector(g->m, weight_of(g, o->w), w, g->err);
+    for (size_t at = 0; at < (size_t)g->rows * heads && st == SLX_OK; at++)
+        if (!slx_rmsnorm(y + at * hd, w, g->m->hp.rms_eps, hd, y + at * hd))
+            st = fault(g, o, (uint32_t)(at / heads));
+    free(w);
+    return st;
+}
+
 /* Each head rotated, then MXINT8. */
 static slx_status op_rope(golden *g, const slx_graph_op *o)
 {
@@ -265,6 +291,8 @@ static slx_status run_op(golden *g, const slx_graph_op *o)
     case SLX_GO_EMBED: return op_embed(g, o);
     case SLX_GO_NORM: return op_norm(g, o);
     case SLX_GO_LINEAR: return op_linear(g, o);
+    case SLX_GO_BIAS: return op_bias(g, o);
+    case SLX_GO_HEAD_NORM: return op_head_norm(g, o);
     case SLX_GO_ROPE: return op_rope(g, o);
     case SLX_GO_STORE_V: return op_store_v(g, o);
     case SLX_GO_ATTENTION: return op_attention(g, o);

@@ -1,4 +1,4 @@
-/* graph.c - a dense Llama-family decoder as a list of operations. */
+/* graph.c - a dense decoder of the Llama and Qwen families as a list of operations. */
 #include "compile/graph.h"
 
 static void add(slx_graph *g, slx_graph_opcode op, slx_graph_value out, slx_graph_value in,
@@ -12,7 +12,7 @@ void slx_graph_build(slx_graph *g, slx_arena *a, const slx_model *m)
 {
     const slx_hparams *hp = &m->hp;
     uint32_t d = hp->d_model, q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
-    enum { A_LAYER = 16, OUTSIDE = 3 };
+    enum { A_LAYER = 21, OUTSIDE = 3 };
     g->n_ops = 0;
     g->ops = slx_new(a, slx_graph_op, (size_t)hp->n_layers * A_LAYER + OUTSIDE);
 #define OP(op, out, in, in2, n, k, w)                                                              \
@@ -25,6 +25,15 @@ void slx_graph_build(slx_graph *g, slx_arena *a, const slx_model *m)
         OP(LINEAR, Q, A, NONE, q, d, w->wq);
         OP(LINEAR, K, A, NONE, kv, d, w->wk);
         OP(LINEAR, V, A, NONE, kv, d, w->wv);
+        if (hp->qkv_bias) {
+            OP(BIAS, Q, Q, NONE, q, q, w->bq);
+            OP(BIAS, K, K, NONE, kv, kv, w->bk);
+            OP(BIAS, V, V, NONE, kv, kv, w->bv);
+        }
+        if (hp->qk_norm) {
+            OP(HEAD_NORM, Q, Q, NONE, q, q, w->q_norm);
+            OP(HEAD_NORM, K, K, NONE, kv, kv, w->k_norm);
+        }
         OP(ROPE, Q, Q, NONE, q, q, NULL);
         OP(ROPE, K, K, NONE, kv, kv, NULL);
         OP(STORE_V, V, V, NONE, kv, kv, NULL);

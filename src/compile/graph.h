@@ -12,6 +12,8 @@
     X(EMBED, "embed", "x = rows of the table, dequantised")                                        \
     X(NORM, "norm", "y = rmsnorm(x) * w, quantised to MXINT8")                                     \
     X(LINEAR, "linear", "y = A W^T by the segment tree")                                           \
+    X(BIAS, "bias", "y = y + b, b the same in every row")                                          \
+    X(HEAD_NORM, "head_norm", "y = rmsnorm(y) * w, head by head")                                  \
     X(ROPE, "rope", "rotated; MXINT8 (k: into the cache)")                                         \
     X(STORE_V, "store_v", "MXINT8, one scale a position and head, into the cache")                 \
     X(ATTENTION, "attention", "softmax(q k) v in chunks of 128, groups of 16; MXINT8")             \

@@ -153,6 +153,10 @@ static uint64_t weights_bytes(slx_plan *p, uint64_t base)
     at = up(at + 4ull * hp->d_model, 64);
     p->off_ffn_norm = at;
     at = up(at + 4ull * hp->d_model, 64);
+    p->off_qkv_bias = at;
+    if (hp->qkv_bias) at += 4ull * hp->head_dim * (hp->n_heads + 2ull * hp->n_kv_heads);
+    p->off_qk_norm = at;
+    if (hp->qk_norm) at = up(at + 8ull * hp->head_dim, 64);
     for (int i = 0; i < SLX_MAT_HEAD; i++) {
         slx_mat_plan *m = &p->mat[i];
         m->off_w = at;

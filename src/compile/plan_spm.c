@@ -140,6 +140,8 @@ static uint64_t map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32
     o->ks = area(&b, kc / 32);
     o->vc = area(&b, kc);
     o->vs = area(&b, mr);
+    o->b = area(&b, hp->qkv_bias ? 4ull * hp->head_dim * (hp->n_heads + 2ull * hp->n_kv_heads) : 0);
+    o->nw = area(&b, hp->qk_norm ? 8ull * hp->head_dim : 0);
     return o->end = b.at;
 }
 

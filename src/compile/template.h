@@ -32,9 +32,12 @@
 /* out[row][col0 + slice*ns ..] := A * W^T; fp32. piece sizes follow from kblk and pieces. */
 #define SLX_TP_LINEAR(X) X(off_w) X(fmt) X(kblk) X(log2g) X(pieces) X(ns) X(slices) X(rot) X(tiles) X(a_codes) X(a_scales) \
     X(out) X(out_stride) X(mr) X(spm_a) X(spm_as) X(spm_y) X(wbuf_sum)
+/* bias 1: the biases of q, k, v, [heads + 2 kv_heads][hd] at r9 + off_bias, are added first; norm 1: then every head of q
+ * and of k is normed, weights [hd] of q and [hd] of k at r9 + off_norm. */
 #define SLX_TP_ROPE(X) X(qkv) X(qkv_stride) X(off_k) X(off_v) X(heads) X(kv_heads) X(hd) X(hdp) X(n_rot) X(style) X(rope) \
     X(off_position) X(off_kcode) X(off_kscale) X(off_vscale) X(q_codes) X(q_scales) X(kv_head_stride) X(mr) X(rows_cap) \
-    X(spm_idx) X(spm_tab) X(spm_q) X(spm_k) X(spm_v) X(spm_r) X(spm_qc) X(spm_qs) X(spm_kc) X(spm_ks) X(spm_vc) X(spm_vs) X(idx_stride)
+    X(spm_idx) X(spm_tab) X(spm_q) X(spm_k) X(spm_v) X(spm_r) X(spm_qc) X(spm_qs) X(spm_kc) X(spm_ks) X(spm_vc) X(spm_vs) X(idx_stride) \
+    X(bias) X(off_bias) X(spm_bias) X(norm) X(off_norm) X(spm_norm) X(eps)
 /* out_codes != 0: quantised heads (hd % 32 == 0); else fp32 rows [row][heads*hd] to out. page_step != 0: two page
  * buffers that far apart. */
 #define SLX_TP_ATTENTION(X) X(off_span) X(off_item) X(off_lim) X(off_pages) X(max_items) X(item_rows) X(max_rows) X(max_list) \

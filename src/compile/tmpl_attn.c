@@ -18,7 +18,7 @@ static void row_addr(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t s
 
 void tmpl_rope(em *e, const uint64_t *p)
 {
-    enum { N = 11, I, AT, M, T0, B, MQ, MK, H = 20 };
+    enum { N = 11, I, AT, M, T0, B, MQ, MK, H = 20, ANY };
     uint64_t heads = p[SLX_ROPE_heads], kvh = p[SLX_ROPE_kv_heads], hd = p[SLX_ROPE_hd],
              hdp = p[SLX_ROPE_hdp];
     uint64_t n_rot = p[SLX_ROPE_n_rot], stride = p[SLX_ROPE_qkv_stride], nb = hdp / 32,
@@ -33,6 +33,16 @@ void tmpl_rope(em *e, const uint64_t *p)
         return;
     }
     e_tiles(e, N, R_MYROWS, mr);
+    if (p[SLX_ROPE_bias] || p[SLX_ROPE_norm]) /* a tile without rows needs none of it */
+        e_alu(e, SLX_ALUFN_min, ANY, REG(R_MYROWS), IMM(1));
+    if (p[SLX_ROPE_bias]) {
+        e_addc(e, T0, R_W, p[SLX_ROPE_off_bias]);
+        e_ld(e, IMM(p[SLX_ROPE_spm_bias]), REG(T0), IMM(qr + 2 * kr), REG(ANY), 0, 0, NOTOK);
+    }
+    if (p[SLX_ROPE_norm]) {
+        e_addc(e, T0, R_W, p[SLX_ROPE_off_norm]);
+        e_ld(e, IMM(p[SLX_ROPE_spm_norm]), REG(T0), IMM(8 * hd), REG(ANY), 0, 0, NOTOK);
+    }
     size_t loop = e_loop(e, REG(N), I);
     e_row_tile(e, I, R_MYROWS, mr, AT, M);
     e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(R_ROW0));
@@ -53,8 +63,23 @@ void tmpl_rope(em *e, const uint64_t *p)
     e_mulc(e, MQ, M, heads);
     e_mulc(e, MK, M, kvh);
     unsigned fn = p[SLX_ROPE_style] ? SLX_ROTFN_half : SLX_ROTFN_interleaved;
+    uint32_t in = WAIT(TK_IN); /* of whichever comes first */
+    if (p[SLX_ROPE_bias]) {
+        const uint64_t part[3] = {p[SLX_ROPE_spm_q], p[SLX_ROPE_spm_k], p[SLX_ROPE_spm_v]},
+                       from[3] = {0, qr, qr + kr};
+        for (int i = 0; i < 3; i++, in = NOTOK)
+            put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_row, 0, in, IMM(part[i]), IMM(part[i]),
+                IMM(p[SLX_ROPE_spm_bias] + from[i]), pair_r(e, M, (i ? kr : qr) / 4), 0, 0);
+    }
+    if (p[SLX_ROPE_norm]) {
+        e_nrm(e, p[SLX_ROPE_spm_q], p[SLX_ROPE_spm_q], p[SLX_ROPE_spm_norm],
+              (uint32_t)p[SLX_ROPE_eps], pair_r(e, MQ, hd), in);
+        e_nrm(e, p[SLX_ROPE_spm_k], p[SLX_ROPE_spm_k], p[SLX_ROPE_spm_norm] + 4 * hd,
+              (uint32_t)p[SLX_ROPE_eps], pair_r(e, MK, hd), NOTOK);
+        in = NOTOK;
+    }
     /* keys and values first, so that the last store of the tile is a plain one */
-    put(e, SLX_OP_VROT, fn, 0, 0, WAIT(TK_IN), IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_k]),
+    put(e, SLX_OP_VROT, fn, 0, 0, in, IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_k]),
         IMM(p[SLX_ROPE_spm_tab]), pair_r(e, MK, hd), pair_c(e, kvh, n_rot), 0);
     size_t hl = e_loop(e, IMM(kvh), H);
     e_mulc(e, T0, H, 4 * hd);

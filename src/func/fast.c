@@ -59,14 +59,43 @@ static bool want_linear(slx_fast *f, pack_job *j, slx_panels *p, const slx_span 
                 P(l, LINEAR, pieces));
 }
 
-static bool want_vector(slx_fast *f, float **out, uint64_t addr, slx_status *st, slx_err *err)
+/* n values at an address of the WEIGHTS region, to out. */
+static bool vector_to(slx_fast *f, float *out, uint32_t n, uint64_t addr, slx_status *st, slx_err *err)
 {
     const slx_weight *w = weight_at(f, addr, SLX_LAYOUT_VECTOR);
     if (!w) return false;
-    if ((uint64_t)w->n * w->k != f->d) return refuse(f, "vector %s is not of %u values", w->tensor, f->d);
-    *out = slx_new(&f->arena, float, (f->d + 31) & ~15u);
-    *st = slx_import_vector(f->model, w, *out, err);
+    if ((uint64_t)w->n * w->k != n) return refuse(f, "vector %s is not of %u values", w->tensor, n);
+    *st = slx_import_vector(f->model, w, out, err);
     return *st == SLX_OK;
+}
+
+static bool want_vector(slx_fast *f, float **out, uint64_t addr, slx_status *st, slx_err *err)
+{
+    *out = slx_new(&f->arena, float, (f->d + 31) & ~15u);
+    return vector_to(f, *out, f->d, addr, st, err);
+}
+
+/* Biases of q, k and v, norms of their heads, where the program has them. */
+static bool want_heads(slx_fast *f, slx_fast_layer *y, uint64_t base, slx_status *st, slx_err *err)
+{
+    const slx_span *r = f->s.rope;
+    uint32_t q = f->heads * f->hd, kv = f->kv_heads * f->hd;
+    if (P(r, ROPE, bias)) {
+        uint64_t at = base + P(r, ROPE, off_bias);
+        y->qkv_bias = slx_new(&f->arena, float, q + 2 * kv);
+        if (!vector_to(f, y->qkv_bias, q, at, st, err) ||
+            !vector_to(f, y->qkv_bias + q, kv, at + 4ull * q, st, err) ||
+            !vector_to(f, y->qkv_bias + q + kv, kv, at + 4ull * (q + kv), st, err))
+            return false;
+    }
+    if (P(r, ROPE, norm)) {
+        uint64_t at = base + P(r, ROPE, off_norm);
+        y->qk_norm = slx_new(&f->arena, float, 2 * f->hd);
+        if (!vector_to(f, y->qk_norm, f->hd, at, st, err) ||
+            !vector_to(f, y->qk_norm + f->hd, f->hd, at + 4ull * f->hd, st, err))
+            return false;
+    }
+    return true;
 }
 
 /* ------------------------------------------------------------------ packing, in parallel over groups of 16 rows */
@@ -225,6 +254,7 @@ static void read_shapes(slx_fast *f)
     f->eps_embed = slx_f32_from((uint32_t)P(s->embed, EMBED, eps));
     f->eps1 = slx_f32_from((uint32_t)P(s->rows1, ROWS, eps));
     f->eps2 = slx_f32_from((uint32_t)P(s->rows2, ROWS, eps));
+    f->eps_heads = slx_f32_from((uint32_t)P(s->rope, ROPE, eps));
     f->interleaved = P(s->rope, ROPE, style) == 0;
     uint32_t scale = (uint32_t)P(s->attn, ATTENTION, scale_bits);
     f->attn_scale = scale ? slx_f32_from(scale) : 1.0f; /* AOUT by +0: as it is */
@@ -252,7 +282,8 @@ static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
             !want_linear(f, j++, &y->down, s->down, l))
             return false;
         if (!want_vector(f, l + 1 < n ? &f->layers[l + 1].attn_norm : &f->output_norm, next, st, err) ||
-            !want_vector(f, &y->ffn_norm, base + P(s->rows1, ROWS, off_norm), st, err))
+            !want_vector(f, &y->ffn_norm, base + P(s->rows1, ROWS, off_norm), st, err) ||
+            !want_heads(f, y, base, st, err))
             return false;
     }
     if (!want_vector(f, &f->layers[0].attn_norm, P(s->embed, EMBED, norm_w), st, err)) return false;

@@ -197,6 +197,9 @@ static bool rope(slx_fast_proof *pf, const slx_span *x)
     put(&l, "k scales", P(x, ROPE, spm_ks), mr * hdp / 32);
     put(&l, "v codes", P(x, ROPE, spm_vc), mr * hdp);
     put(&l, "v scales", P(x, ROPE, spm_vs), mr);
+    if (P(x, ROPE, bias))
+        put(&l, "biases", P(x, ROPE, spm_bias), (heads + 2 * P(x, ROPE, kv_heads)) * hd * 4);
+    if (P(x, ROPE, norm)) put(&l, "norms", P(x, ROPE, spm_norm), 2 * hd * 4);
     return scratchpad(&l, mr * heads);
 }
 

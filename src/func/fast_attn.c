@@ -33,6 +33,22 @@ uint32_t slx_fast_attn_units(const slx_fast_run *r)
 
 /* ------------------------------------------------------------------ rope, append */
 
+/* One head of q, k or v of a row as the product made it, with its bias and norm where the model has them: in place, or
+ * in th->y. col: its first column among those of q, k and v. */
+static const float *head_of(const slx_fast *f, slx_fast_thread *th, const slx_fast_layer *y, const float *x,
+                            uint32_t col, const float *norm, bool *ok)
+{
+    if (y->qkv_bias) {
+        *ok &= f->kern->add(x, y->qkv_bias + col, f->hd, th->y);
+        x = th->y;
+    }
+    if (norm) {
+        *ok &= f->kern->rmsnorm(x, norm, f->eps_heads, f->hd, th->y);
+        x = th->y;
+    }
+    return x;
+}
+
 /* Appends row's key and value of one KV head. Also in a step that faults only scales come here that
  * a quantiser makes: a product over the whole page multiplies what nobody has written since. */
 static bool append_kv(const slx_fast_run *r, slx_fast_thread *th, uint32_t layer, uint32_t row, uint32_t h,
@@ -45,9 +61,14 @@ static bool append_kv(const slx_fast_run *r, slx_fast_thread *th, uint32_t layer
     page_view v = page_at(f, layer, h, at / SLX_PAGE_ROWS);
     uint8_t *kc = v.k + (size_t)off * f->hdp, *ks = v.ks + (size_t)off * nb;
     uint8_t *vc = v.v + (size_t)off * f->hdp, *vs = v.vs + off;
-    bool ok = f->kern->rope_row(qkv + f->off_k + h * f->hd, cs, f->hd, in->n_rot, f->interleaved, th->y);
+    const slx_fast_layer *y = &f->layers[layer];
+    const float *norm = y->qk_norm ? y->qk_norm + f->hd : NULL;
+    bool ok = true;
+    const float *k = head_of(f, th, y, qkv + f->off_k + h * f->hd, (f->heads + h) * f->hd, norm, &ok);
+    ok &= f->kern->rope_row(k, cs, f->hd, in->n_rot, f->interleaved, th->y);
     ok &= f->kern->quantise_row(th->y, f->hd, (int8_t *)kc, ks);
-    ok &= f->kern->quantise_one(qkv + f->off_v + h * f->hd, f->hd, (int8_t *)vc, vs);
+    const float *x = head_of(f, th, y, qkv + f->off_v + h * f->hd, (f->heads + f->kv_heads + h) * f->hd, NULL, &ok);
+    ok &= f->kern->quantise_one(x, f->hd, (int8_t *)vc, vs);
     memset(vc + f->hd, 0, f->hdp - f->hd);
     return ok;
 }
@@ -76,6 +97,9 @@ void slx_fast_rope_rows(const slx_fast_run *r, slx_fast_thread *th, uint32_t lay
         }
         const float *q = f->qkv + (size_t)row * f->qkv_cols + h * f->hd;
         size_t at = (size_t)row * f->heads + h;
+        bool ok = true;
+        q = head_of(f, th, &f->layers[layer], q, h * f->hd, f->layers[layer].qk_norm, &ok);
+        th->faulted |= !ok;
         th->faulted |= !f->kern->rope_row(q, cs, f->hd, in->n_rot, f->interleaved, th->y);
         th->faulted |= !f->kern->quantise_row(th->y, f->hd, f->q_codes + at * f->hdp, f->q_scales + at * nb);
         th->unsure |= !small_enough(f, f->q_scales + at * nb, nb);

@@ -45,6 +45,8 @@ const char *slx_fast_prove(const slx_program *p, slx_fast_spans *s, uint32_t *fu
 typedef struct {
     slx_panels q, k, v, o, gate, up, down;
     float *attn_norm, *ffn_norm; /* [d_model] */
+    float *qkv_bias;             /* [heads + 2 kv_heads][hd], or NULL */
+    float *qk_norm;              /* [2][hd] of q, of k; or NULL */
 } slx_fast_layer;
 
 /* One thread's own memory. */
@@ -95,7 +97,7 @@ struct slx_fast {
     /* shapes */
     uint32_t d, qkv_cols, off_k, off_v, heads, kv_heads, hd, hdp, group, kblk_d, kblk_a, kblk_f, ff_pad,
         max_rows, o_cols;
-    float eps1, eps2, eps_embed, attn_scale;
+    float eps1, eps2, eps_embed, eps_heads, attn_scale;
     /* shared rows of a step */
     float *x, *qkv, *out, *attn_f32;
     int8_t *codes; /* [max_rows][32 * widest kblk]: quantised input of the next product */

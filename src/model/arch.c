@@ -19,7 +19,7 @@ bool slx_type_for_matmul(uint32_t type)
            type == SLX_T_Q4_1 || type == SLX_T_Q8_0;
 }
 
-static bool type_for_norm(uint32_t type)
+static bool type_for_vector(uint32_t type)
 {
     return type == SLX_T_F32 || type == SLX_T_F16 || type == SLX_T_BF16;
 }
@@ -27,11 +27,15 @@ static bool type_for_norm(uint32_t type)
 typedef struct {
     const char *name; /* general.architecture and the prefix of its keys */
     slx_rope_style rope_style;
+    bool qkv_bias, qk_norm;
 } arch;
 
 static const arch archs[] = {
-    {"llama", SLX_ROPE_INTERLEAVED},
+    {"llama", SLX_ROPE_INTERLEAVED, false, false},
+    {"qwen2", SLX_ROPE_HALF, true, false},
+    {"qwen3", SLX_ROPE_HALF, false, true},
 };
+enum { N_ARCHS = sizeof archs / sizeof *archs };
 
 /* Keys that change the arithmetic when present with another value than this one; all numbers. */
 static const struct {
@@ -126,6 +130,8 @@ static slx_status load_hparams(loader *l)
     uint32_t value_length, window;
     hp->arch = l->a->name;
     hp->rope_style = l->a->rope_style;
+    hp->qkv_bias = l->a->qkv_bias;
+    hp->qk_norm = l->a->qk_norm;
     SLX_TRY(check_plain(l));
     SLX_TRY(count(l, "block_count", 0, MAX_LAYERS, &hp->n_layers));
     SLX_TRY(count(l, "context_length", 0, MAX_COUNT, &hp->context));
@@ -181,7 +187,7 @@ static void dims_text(char out[96], uint32_t n, const uint64_t *ne)
     snprintf(out + at, (size_t)(96 - at), "]");
 }
 
-/* A tensor that must be there with this shape; n1 == 0 asks for a vector, which is a norm weight. */
+/* A tensor that must be there with this shape; n1 == 0 asks for a vector: a norm's weight or a bias. */
 static slx_status take(void *arg, const char *name, uint64_t n0, uint64_t n1,
                        const slx_tensor **out)
 {
@@ -199,7 +205,7 @@ static slx_status take(void *arg, const char *name, uint64_t n0, uint64_t n1,
         return FAIL(l, SLX_EINPUT, "tensor '%s': found shape %s, expected %s", name, found,
                     expected);
     }
-    if (!(n1 ? slx_type_for_matmul(t->type) : type_for_norm(t->type)))
+    if (!(n1 ? slx_type_for_matmul(t->type) : type_for_vector(t->type)))
         return FAIL(l, SLX_EUNSUPPORTED, "tensor '%s': found type %s, expected one of %s", name,
                     slx_tensor_type_name(t->type),
                     n1 ? slx_matmul_types : "F32, F16, BF16");
@@ -220,20 +226,32 @@ slx_status slx_arch_weights(slx_model *m, slx_weight_fn *get, void *arg)
     m->layers = slx_new(&m->arena, slx_layer_weights, hp->n_layers);
     for (uint32_t i = 0; i < hp->n_layers; i++) {
         slx_layer_weights *w = &m->layers[i];
+        const bool always = true, bias = hp->qkv_bias, norm = hp->qk_norm;
         const struct {
+            bool wanted;
             const char *part;
             uint64_t n0, n1;
             const slx_tensor **out;
         } row[] = {
-            {"attn_norm", d, 0, &w->attn_norm}, {"attn_q", d, q, &w->wq},
-            {"attn_k", d, kv, &w->wk},          {"attn_v", d, kv, &w->wv},
-            {"attn_output", q, d, &w->wo},      {"ffn_norm", d, 0, &w->ffn_norm},
-            {"ffn_gate", d, ff, &w->w_gate},    {"ffn_up", d, ff, &w->w_up},
-            {"ffn_down", ff, d, &w->w_down},
+            {always, "attn_norm.weight", d, 0, &w->attn_norm},
+            {always, "attn_q.weight", d, q, &w->wq},
+            {always, "attn_k.weight", d, kv, &w->wk},
+            {always, "attn_v.weight", d, kv, &w->wv},
+            {bias, "attn_q.bias", q, 0, &w->bq},
+            {bias, "attn_k.bias", kv, 0, &w->bk},
+            {bias, "attn_v.bias", kv, 0, &w->bv},
+            {norm, "attn_q_norm.weight", hp->head_dim, 0, &w->q_norm},
+            {norm, "attn_k_norm.weight", hp->head_dim, 0, &w->k_norm},
+            {always, "attn_output.weight", q, d, &w->wo},
+            {always, "ffn_norm.weight", d, 0, &w->ffn_norm},
+            {always, "ffn_gate.weight", d, ff, &w->w_gate},
+            {always, "ffn_up.weight", d, ff, &w->w_up},
+            {always, "ffn_down.weight", ff, d, &w->w_down},
         };
         for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
             char name[64];
-            snprintf(name, sizeof name, "blk.%u.%s.weight", i, row[k].part);
+            if (!row[k].wanted) continue;
+            snprintf(name, sizeof name, "blk.%u.%s", i, row[k].part);
             SLX_TRY(get(arg, name, row[k].n0, row[k].n1, row[k].out));
         }
     }
@@ -349,18 +367,19 @@ static slx_status find_arch(loader *l)
 {
     slx_str name;
     char text[360];
-    const char *known[sizeof archs / sizeof *archs];
+    char known[128] = "";
     uint32_t shards = 1;
     if (!slx_gguf_str(l->g, "general.architecture", &name))
         return FAIL(l, SLX_EINPUT, "key 'general.architecture': not found, expected a string");
-    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
-        known[i] = archs[i].name;
+    for (int i = 0; i < N_ARCHS; i++) {
+        size_t at = strlen(known);
+        snprintf(known + at, sizeof known - at, "%s%s", i == 0 ? "" : i + 1 < N_ARCHS ? ", " : " or ",
+                 archs[i].name);
         if (slx_str_is(name, archs[i].name)) l->a = &archs[i];
     }
     if (!l->a)
-        return FAIL(l, SLX_EUNSUPPORTED, "key 'general.architecture': found '%s', expected %s%s",
-                    slx_printable(text, name),
-                    sizeof archs / sizeof *archs > 1 ? "a known one, such as " : "", known[0]);
+        return FAIL(l, SLX_EUNSUPPORTED, "key 'general.architecture': found '%s', expected %s",
+                    slx_printable(text, name), known);
     if (slx_gguf_get(l->g, "split.count"))
         SLX_TRY(slx_gguf_u32(l->g, "split.count", &shards, l->err));
     if (shards > 1)

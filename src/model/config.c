@@ -16,15 +16,18 @@ enum { MAX_BYTES = 1 << 20, MAX_HEAD_DIM = 1 << 16 };
 
 typedef struct {
     const char *architecture, *model_type;
-    uint32_t default_window; /* sliding window when the key is absent; 0 = none */
-    const char *refused;     /* what it has that the compiler has not; NULL = can be compiled */
+    const char *arch;         /* what GGUF calls it */
+    slx_rope_style rope_style; /* of the GGUF file: llama's has the rows of q and k permuted */
+    uint32_t default_window;  /* sliding window when the key is absent; 0 = none */
+    bool window_switch;       /* sliding_window counts only where use_sliding_window is true */
+    bool qkv_bias, qk_norm;
 } family;
 
 static const family families[] = {
-    {"LlamaForCausalLM", "llama", 0, NULL},
-    {"MistralForCausalLM", "mistral", 4096, NULL},
-    {"Qwen2ForCausalLM", "qwen2", 0, "biases of q, k and v"},
-    {"Qwen3ForCausalLM", "qwen3", 0, "norms of q and k"},
+    {"LlamaForCausalLM", "llama", "llama", SLX_ROPE_INTERLEAVED, 0, false, false, false},
+    {"MistralForCausalLM", "mistral", "llama", SLX_ROPE_INTERLEAVED, 4096, false, false, false},
+    {"Qwen2ForCausalLM", "qwen2", "qwen2", SLX_ROPE_HALF, 0, true, true, false},
+    {"Qwen3ForCausalLM", "qwen3", "qwen3", SLX_ROPE_HALF, 0, true, false, true},
 };
 enum { N_FAMILIES = sizeof families / sizeof *families };
 
@@ -35,8 +38,8 @@ static const char *const taken_keys[] = {
     "rms_norm_eps",        "rope_theta",        "max_position_embeddings",
     "rope_scaling",        "rope_parameters",   "tie_word_embeddings",
     "attention_bias",      "mlp_bias",          "hidden_act",
-    "sliding_window",      "layer_types",       "partial_rotary_factor",
-    "quantization_config", "weight_type",       NULL};
+    "sliding_window",      "use_sliding_window", "layer_types",
+    "partial_rotary_factor", "quantization_config", "weight_type", NULL};
 static const char *const free_keys[] = {"bos_token_id",
                                         "eos_token_id",
                                         "pad_token_id",
@@ -194,17 +197,21 @@ static slx_status find_family(const reader *r, const family **out)
     for (int i = 0; i < N_FAMILIES && !f; i++)
         if (name ? is_text(name, families[i].architecture) : is_text(type, families[i].model_type))
             f = &families[i];
-    char text[64];
+    char text[64], known[256] = "";
+    for (int i = 0; i < N_FAMILIES; i++) {
+        size_t at = strlen(known);
+        snprintf(known + at, sizeof known - at, "%s%s",
+                 i == 0               ? ""
+                 : i + 1 < N_FAMILIES ? ", "
+                                      : " or ",
+                 name ? families[i].architecture : families[i].model_type);
+    }
     if (!f)
-        return FAIL(r, SLX_EUNSUPPORTED,
-                    "key '%s': found %s, expected LlamaForCausalLM or MistralForCausalLM",
-                    name ? "architectures" : "model_type", shown(text, name ? name : type));
+        return FAIL(r, SLX_EUNSUPPORTED, "key '%s': found %s, expected %s",
+                    name ? "architectures" : "model_type", shown(text, name ? name : type), known);
     if (type && !is_text(type, f->model_type))
         return FAIL(r, SLX_EINPUT, "key 'model_type': found %s, expected \"%s\" for %s",
                     shown(text, type), f->model_type, f->architecture);
-    if (f->refused)
-        return FAIL(r, SLX_EUNSUPPORTED, "key '%s': found %s, which has %s: not supported",
-                    name ? "architectures" : "model_type", f->architecture, f->refused);
     *out = f;
     return SLX_OK;
 }
@@ -239,7 +246,9 @@ static slx_status check_window(const reader *r, const family *f, const slx_hpara
 {
     const json_t *v = json_object_get(r->o, "sliding_window");
     uint32_t window = f->default_window;
-    if (json_is_null(v)) return SLX_OK;
+    bool on = false;
+    if (f->window_switch) SLX_TRY(flag(r, "use_sliding_window", &on));
+    if (json_is_null(v) || (f->window_switch && !on)) return SLX_OK;
     if (!v && !window) return SLX_OK;
     if (v) SLX_TRY(count(r, "sliding_window", 0, SLX_MAX_COUNT, &window));
     if (window >= hp->context) return SLX_OK;
@@ -395,8 +404,10 @@ static slx_status load(const reader *r, slx_config *c, slx_arena *a, const char 
 {
     const family *f = NULL;
     SLX_TRY(find_family(r, &f));
-    c->hp.arch = "llama";
-    c->hp.rope_style = SLX_ROPE_INTERLEAVED; /* GGUF has rows of q and k permuted so */
+    c->hp.arch = f->arch;
+    c->hp.rope_style = f->rope_style;
+    c->hp.qkv_bias = f->qkv_bias;
+    c->hp.qk_norm = f->qk_norm;
     SLX_TRY(load_sizes(r, &c->hp));
     SLX_TRY(check_plain(r));
     SLX_TRY(check_window(r, f, &c->hp));

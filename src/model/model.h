@@ -79,13 +79,15 @@ const slx_tensor *slx_gguf_find(const slx_gguf *g, const char *name);
 
 typedef enum { SLX_ROPE_INTERLEAVED, SLX_ROPE_HALF } slx_rope_style; /* GGML NORM; NEOX */
 
-/* A dense decoder of the Llama family. Counts are per model; every count >= 1 after a successful open. */
+/* A dense decoder of the Llama and Qwen families. Counts are per model; every count >= 1 after a successful open. */
 typedef struct {
-    const char *arch;        /* "llama" */
+    const char *arch;        /* "llama", "qwen2", "qwen3" */
     uint32_t n_layers, d_model, d_ff, n_heads, n_kv_heads, head_dim, n_rot, vocab, context;
     float rms_eps, rope_base;
     slx_rope_style rope_style;
     bool tied;               /* output uses the embedding table */
+    bool qkv_bias;           /* q, k and v have biases (Qwen2) */
+    bool qk_norm;            /* RMSNorm of every head of q and k, before the rotation (Qwen3) */
 } slx_hparams;
 
 /* Weights of one layer; borrowed. Shapes as [K] or [K, N] (K contiguous). */
@@ -95,6 +97,8 @@ typedef struct {
     const slx_tensor *wo;                     /* [n_heads*head_dim, d_model] */
     const slx_tensor *ffn_norm;               /* [d_model] */
     const slx_tensor *w_gate, *w_up, *w_down; /* [d_model, d_ff] x2, [d_ff, d_model] */
+    const slx_tensor *bq, *bk, *bv;           /* [n_heads*head_dim], [n_kv_heads*head_dim] x2; NULL without qkv_bias */
+    const slx_tensor *q_norm, *k_norm;        /* [head_dim]; NULL without qk_norm */
 } slx_layer_weights;
 
 typedef struct slx_tokenizer slx_tokenizer;

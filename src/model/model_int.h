@@ -77,7 +77,7 @@ slx_status slx_arch_weights(slx_model *m, slx_weight_fn *take, void *arg);
 
 /* What a config.json says: config.c. */
 typedef struct {
-    slx_hparams hp;       /* of the llama architecture, as a GGUF file of the same model would say */
+    slx_hparams hp;       /* as a GGUF file of the same model would say */
     uint32_t weight_type; /* slx_tensor_type */
     float *rope_freqs;    /* [n_rot/2] divisors in the arena, NULL when all are 1 */
 } slx_config;

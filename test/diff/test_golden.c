@@ -180,6 +180,7 @@ static void test_random(void **state)
     (void)state;
     slx_rng r = {2024};
     static const char *const chips[] = {"silex-mini", "silex-one", "silex-1"};
+    static const char *const archs[] = {"llama", "qwen2", "qwen3"};
     static const uint32_t types[] = {SLX_T_F32,  SLX_T_F16,  SLX_T_BF16,
                                      SLX_T_Q4_0, SLX_T_Q4_1, SLX_T_Q8_0};
     for (int i = 0; i < 24; i++) {
@@ -189,6 +190,7 @@ static void test_random(void **state)
                   .n_kv_heads = kv,
                   .n_heads = kv * group,
                   .context = 300,
+                  .arch = archs[i % 3],
                   .seed = (uint64_t)i};
         s.head_dim = blocks ? 32 * (1 + slx_rng_below(&r, 3)) : 16 * (1 + slx_rng_below(&r, 8));
         s.n_rot = 16 * (1 + slx_rng_below(&r, s.head_dim / 16));
