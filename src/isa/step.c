@@ -6,6 +6,7 @@
  */
 #include "isa/step.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void put32(uint8_t *base, uint64_t i, uint32_t v)
@@ -111,4 +112,37 @@ slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx
         put32(desc + l->off_span, 2 * t + 1, end - first);
     }
     return SLX_OK;
+}
+
+slx_status slx_step_build_alike(const slx_program_info *info, uint8_t *desc, uint32_t n,
+                                uint32_t rows, uint32_t before, uint32_t n_samples, slx_err *err)
+{
+    const slx_desc_layout *l = &info->desc;
+    uint64_t end = (uint64_t)before + rows, each = (end + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK;
+    if (end > info->max_context || rows > l->max_rows)
+        return slx_fail(
+            err, SLX_EINPUT, info->model_name, 0, 0,
+            "%u new and %u old positions, expected at most %u in all and %u new ones a step", rows,
+            before, info->max_context, l->max_rows);
+    if (n > l->max_seqs || n * each > l->max_pages)
+        return slx_fail(err, SLX_EINPUT, info->model_name, 0, 0,
+                        "%u sequences of %llu pages, expected at most %u sequences and %u pages in "
+                        "all",
+                        n, (unsigned long long)each, l->max_seqs, l->max_pages);
+    uint32_t *tokens = slx_xcalloc(rows, sizeof *tokens),
+             *pages = slx_xcalloc((size_t)n * each + 1, sizeof *pages);
+    slx_step_seq *seq = slx_xcalloc(n, sizeof *seq);
+    for (uint32_t i = 0; i < n * each; i++) pages[i] = i;
+    for (uint32_t i = 0; i < n; i++)
+        seq[i] = (slx_step_seq){.tokens = tokens,
+                                .n = rows,
+                                .pos0 = before,
+                                .n_samples = n_samples,
+                                .pages = pages + i * each,
+                                .n_pages = (uint32_t)each};
+    slx_status st = slx_step_build(info, desc, seq, n, err);
+    free(seq);
+    free(pages);
+    free(tokens);
+    return st;
 }

@@ -19,5 +19,9 @@ typedef struct {
 /* Writes the descriptor (info->desc.bytes at desc). Refuses what does not fit the program's limits, names the limit. */
 slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx_step_seq *seqs, uint32_t n_seqs,
                           slx_err *err);
+/* A step of n sequences, each with `rows` new tokens behind `before` old ones, logits of the last n_samples rows of each.
+ * Tokens are 0: for machines that look at no value. */
+slx_status slx_step_build_alike(const slx_program_info *info, uint8_t *desc, uint32_t n, uint32_t rows, uint32_t before,
+                                uint32_t n_samples, slx_err *err);
 
 #endif

@@ -14,45 +14,6 @@ void slx_estimate_free(slx_estimate *e)
     slx_time_result_free(&e->decode);
 }
 
-static uint32_t pages_of(uint32_t positions)
-{
-    return (positions + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK;
-}
-
-/* One step of n sequences, each with `rows` new tokens behind `before` old ones. */
-static slx_status describe(const slx_program *p, uint8_t *desc, uint32_t n, uint32_t rows,
-                           uint32_t before, uint32_t samples, slx_err *err)
-{
-    const slx_desc_layout *l = &p->info.desc;
-    uint32_t each = pages_of(before + rows);
-    if (before + rows > p->info.max_context || rows > l->max_rows)
-        return slx_fail(
-            err, SLX_EINPUT, p->info.model_name, 0, 0,
-            "%u new and %u old positions, expected at most %u in all and %u new ones a step", rows,
-            before, p->info.max_context, l->max_rows);
-    if (n > l->max_seqs || (uint64_t)n * each > l->max_pages)
-        return slx_fail(
-            err, SLX_EINPUT, p->info.model_name, 0, 0,
-            "%u sequences of %u pages, expected at most %u sequences and %u pages in all", n, each,
-            l->max_seqs, l->max_pages);
-    uint32_t *tokens = slx_xcalloc(rows, sizeof *tokens),
-             *pages = slx_xcalloc((size_t)n * each + 1, sizeof *pages);
-    slx_step_seq *seq = slx_xcalloc(n, sizeof *seq);
-    for (uint32_t i = 0; i < n * each; i++) pages[i] = i;
-    for (uint32_t i = 0; i < n; i++)
-        seq[i] = (slx_step_seq){.tokens = tokens,
-                                .n = rows,
-                                .pos0 = before,
-                                .n_samples = samples,
-                                .pages = pages + i * each,
-                                .n_pages = each};
-    slx_status st = slx_step_build(&p->info, desc, seq, n, err);
-    free(seq);
-    free(pages);
-    free(tokens);
-    return st;
-}
-
 static slx_status prefill(const slx_program *p, const slx_chip *c, const slx_estimate_options *opt,
                           uint8_t *desc, slx_time_options *how, slx_estimate *out, slx_err *err)
 {
@@ -62,7 +23,7 @@ static slx_status prefill(const slx_program *p, const slx_chip *c, const slx_est
         uint32_t rows = opt->prompt - at < chunk ? opt->prompt - at : chunk;
         bool last = at + rows == opt->prompt;
         how->event = last && !opt->context ? opt->event : NULL;
-        SLX_TRY(describe(p, desc, 1, rows, at, last, err));
+        SLX_TRY(slx_step_build_alike(&p->info, desc, 1, rows, at, last, err));
         slx_time_result_free(&out->prefill);
         SLX_TRY(slx_time_step(p, c, desc, how, &out->prefill, err));
         out->ttft_s += out->prefill.seconds;
@@ -147,7 +108,7 @@ static slx_status decode(const slx_program *p, const slx_chip *c, const slx_esti
                          uint8_t *desc, slx_time_options *how, slx_estimate *out, slx_err *err)
 {
     how->event = opt->event;
-    SLX_TRY(describe(p, desc, out->batch, 1, opt->context, 1, err));
+    SLX_TRY(slx_step_build_alike(&p->info, desc, out->batch, 1, opt->context, 1, err));
     SLX_TRY(slx_time_step(p, c, desc, how, &out->decode, err));
     out->tpot_s = out->decode.seconds;
     out->energy_j_per_token = (double)out->decode.energy_fj * 1e-15 / out->batch;

@@ -1,0 +1,142 @@
+/* best.c - the batch and the TP degree that make the most tokens a second and chip while no token takes longer than the
+ * target. The time of a step grows with the batch, and so do tokens a second: the largest batch that fits memory and
+ * target is the best of its degree, found by bisection. */
+#include "predict/predict_int.h"
+
+#include <string.h>
+
+typedef struct {
+    slx_predictor *p;
+    const slx_chip *c;
+    const slx_best_ask *ask;
+    slx_err *err;
+} seeker;
+
+static slx_forward forward(const seeker *s, uint32_t tp, uint32_t batch)
+{
+    return (slx_forward){.model = s->ask->model,
+                         .decode = true,
+                         .batch = batch,
+                         .context = s->ask->context,
+                         .tp = tp,
+                         .dtype = s->ask->dtype,
+                         .kv_dtype = s->ask->kv_dtype};
+}
+
+static bool too_large(const seeker *s, uint32_t tp, uint32_t batch)
+{
+    slx_forward f = forward(s, tp, batch);
+    slx_predict_memory m;
+    if (slx_predict_fits(s->c, &f, &m, NULL) != SLX_OK) return false; /* the pass will say why */
+    return s->c->library && m.weights + m.kv > m.usable;
+}
+
+/* good: fits, and is fast enough. fail: cannot be told at all. */
+static slx_status attempt(const seeker *s, uint32_t tp, uint32_t batch, slx_best *out, bool *good)
+{
+    slx_forward f = forward(s, tp, batch);
+    *good = false;
+    if (too_large(s, tp, batch)) return SLX_OK;
+    SLX_TRY(slx_predict_pass(s->p, s->c, &f, &out->pass, s->err));
+    out->tp = tp, out->batch = batch;
+    out->tok_s_user = 1 / out->pass.seconds.mid;
+    out->tok_s_chip = batch / out->pass.seconds.mid / tp;
+    *good = !(s->ask->tpot_s > 0) || out->pass.seconds.mid <= s->ask->tpot_s;
+    return SLX_OK;
+}
+
+/* The largest good batch of one degree; false in *found where batch 1 is not good. */
+static slx_status largest(const seeker *s, uint32_t tp, slx_best *out, bool *found)
+{
+    uint32_t lo = s->ask->batch ? s->ask->batch : 1,
+             top = s->ask->max_batch ? s->ask->max_batch : 512;
+    slx_best trial;
+    bool good;
+    SLX_TRY(attempt(s, tp, lo, out, found));
+    if (!*found || s->ask->batch) return SLX_OK;
+    uint32_t hi = lo; /* the smallest known to be bad, in the end */
+    do {
+        hi = 2 * hi < top ? 2 * hi : top;
+        SLX_TRY(attempt(s, tp, hi, &trial, &good));
+        if (good) *out = trial, lo = hi;
+    } while (good && hi < top);
+    while (!good && hi - lo > 1 + lo / 16) { /* to 6 %: the curve is flat there */
+        uint32_t mid = lo + (hi - lo) / 2;
+        SLX_TRY(attempt(s, tp, mid, &trial, &good));
+        if (good)
+            *out = trial, lo = mid, good = false;
+        else
+            hi = mid;
+    }
+    return SLX_OK;
+}
+
+static void set_cost(const slx_chip *c, slx_best *b)
+{
+    static const slx_band unknown = {NAN, NAN, NAN};
+    slx_constants *k = NULL;
+    slx_area area;
+    slx_power power;
+    slx_cost cost;
+    b->j_per_token = (slx_band){b->pass.joules.low / b->batch, b->pass.joules.mid / b->batch,
+                                b->pass.joules.high / b->batch};
+    b->usd_per_mtok = unknown;
+    b->usd_missing = "data/cost.csv";
+    if (slx_constants_load(&k, NULL) != SLX_OK) return;
+    bool ok = slx_chip_get_area(&area, c, k, NULL) == SLX_OK &&
+              slx_chip_get_power(&power, c, &area, k, NULL) == SLX_OK &&
+              slx_chip_get_cost(&cost, c, &area, &power, k, NULL) == SLX_OK;
+    slx_constants_free(k);
+    if (!ok) return;
+    b->usd_missing = cost.hour_usd.missing;
+    if (isnan(cost.hour_usd.total.mid)) return;
+    double mtok_hour = b->tok_s_chip * 3600 / 1e6; /* of one chip */
+    slx_band t = b->pass.seconds;
+    b->usd_per_mtok = (slx_band){cost.hour_usd.total.low / mtok_hour * t.low / t.mid,
+                                 cost.hour_usd.total.mid / mtok_hour,
+                                 cost.hour_usd.total.high / mtok_hour * t.high / t.mid};
+}
+
+/* Why there is no answer. slow: some degree fits, and misses the target. */
+static slx_status none(const seeker *s, const slx_err *why, bool slow)
+{
+    slx_forward f = forward(s, s->ask->tp ? s->ask->tp : 8, s->ask->batch ? s->ask->batch : 1);
+    slx_predict_memory m;
+    if (!slow && *why->msg)
+        return slx_fail(s->err, why->code, why->file, why->line, why->col, "%s", why->msg);
+    SLX_TRY(slx_predict_fits(s->c, &f, &m, s->err));
+    if (!slow && m.weights + m.kv > m.usable)
+        return slx_fail(s->err, SLX_EUNSUPPORTED, s->ask->model->name, 0, 0,
+                        "needs %.1f GB on each of %u chips, %s has %.1f GB",
+                        (m.weights + m.kv) / 1e9, f.tp, s->c->name, m.usable / 1e9);
+    return slx_fail(s->err, SLX_EUNSUPPORTED, s->ask->model->name, 0, 0,
+                    "a token takes longer than %.4g ms on 1 to 8 chips of %s, even at batch 1",
+                    s->ask->tpot_s * 1e3, s->c->name);
+}
+
+slx_status slx_predict_best(slx_predictor *p, const slx_chip *c, const slx_best_ask *ask,
+                            slx_best *out, slx_err *err)
+{
+    static const uint32_t degrees[] = {1, 2, 4, 8};
+    slx_err why = {0};
+    seeker s = {p, c, ask, &why};
+    bool any = false, slow = false;
+    for (int i = 0; i < 4; i++) {
+        slx_best b = {0};
+        bool found;
+        if (ask->tp ? i > 0 : degrees[i] > ask->model->n_heads) break;
+        slx_status st = largest(&s, ask->tp ? ask->tp : degrees[i], &b, &found);
+        if (st == SLX_EINPUT || st == SLX_EINTERRUPTED) {
+            if (err) *err = why;
+            return st;
+        }
+        slow |= st == SLX_OK && !found && b.tp > 0;
+        if (st != SLX_OK || !found) continue;
+        if (!any || b.tok_s_chip > out->tok_s_chip) *out = b;
+        any = true;
+    }
+    s.err = err;
+    if (!any) return none(&s, &why, slow);
+    set_cost(c, out);
+    return SLX_OK;
+}

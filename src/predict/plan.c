@@ -1,0 +1,277 @@
+/* plan.c - one pass of a model as the kernels that each of tp chips launches.
+ *
+ *   rows x [ norm  qkv  (rope)  attention  o  all-reduce  norm  gate_up act down  all-reduce ] x layers,  logits
+ *
+ * Heads, columns of the MLP and rows of the vocabulary are dealt over the chips (Megatron's way: two all-reduces a
+ * layer); every chip has all rows. Sums after attention and MLP are fused into the next norm, as libraries do.
+ *
+ * Mixture of experts: each token picks top_k of E experts, every set equally likely. Of T tokens, an expert is then
+ * missed with probability (1 - top_k/E)^T, so E (1 - (1 - top_k/E)^T) experts are read, and each has T top_k / (that)
+ * rows on average. Experts are split over the chips like a dense MLP.
+ */
+#include "predict/predict_int.h"
+
+#include <string.h>
+
+typedef struct {
+    slx_plan *p;
+    const slx_forward *f;
+    const slx_shape *s;
+    uint32_t rows;
+    double act_bytes; /* of an activation between kernels */
+} planner;
+
+static uint32_t shard(uint32_t n, uint32_t tp)
+{
+    return (n + tp - 1) / tp;
+}
+
+static slx_kernel *add(planner *l, slx_kernel k)
+{
+    if (l->p->n == SLX_PLAN_KERNELS) SLX_BUG("a pass of more than %d kernels", SLX_PLAN_KERNELS);
+    l->p->k[l->p->n] = k;
+    return &l->p->k[l->p->n++];
+}
+
+static void gemm(planner *l, const char *name, double count, double groups, uint32_t m, uint32_t n,
+                 uint32_t k)
+{
+    if (count <= 0 || m == 0) return;
+    add(l, (slx_kernel){.name = name,
+                        .kind = SLX_KERNEL_GEMM,
+                        .count = count,
+                        .m = m,
+                        .n = n,
+                        .k = k,
+                        .groups = groups,
+                        .dtype = l->f->dtype});
+}
+
+/* Each of rows x cols values read `reads` times and written `writes` times. */
+static void each(planner *l, const char *name, double count, uint32_t rows, uint32_t cols,
+                 double reads, double writes)
+{
+    if (count <= 0) return;
+    add(l, (slx_kernel){.name = name,
+                        .kind = SLX_KERNEL_ROWS,
+                        .count = count,
+                        .rows = rows,
+                        .cols = cols,
+                        .bytes = (double)rows * cols * l->act_bytes * (reads + writes)});
+}
+
+static void collective(planner *l, const char *op, double count, double bytes)
+{
+    if (l->f->tp < 2) return;
+    add(l, (slx_kernel){.name = op,
+                        .kind = SLX_KERNEL_COLLECTIVE,
+                        .count = count,
+                        .op = op,
+                        .chips = l->f->tp,
+                        .bytes = bytes});
+}
+
+/* ------------------------------------------------------------------ attention */
+
+static void attend(planner *l, double layers, uint32_t context, uint32_t q_heads, uint32_t kv_heads,
+                   uint32_t head_dim)
+{
+    if (layers <= 0) return;
+    add(l, (slx_kernel){.name = "attention",
+                        .kind = SLX_KERNEL_ATTENTION,
+                        .count = layers,
+                        .decode = l->f->q_len == 1 && context > 1,
+                        .batch = l->f->batch,
+                        .q_heads = q_heads,
+                        .kv_heads = kv_heads,
+                        .head_dim = head_dim,
+                        .q_len = l->f->q_len,
+                        .context = context,
+                        .dtype = l->f->dtype,
+                        .kv_dtype = l->f->kv_dtype});
+}
+
+/* Latent attention. A decode step keeps to the latents (all heads read one key of kv_rank + rope_dim, and the matrices
+ * that expand it are applied to q and to the result instead); a prefill expands them and attends head by head. */
+static void latent_attention(planner *l)
+{
+    const slx_shape *s = l->s;
+    uint32_t heads = shard(s->n_heads, l->f->tp), layers = s->n_layers, rows = l->rows;
+    bool absorbed = l->f->q_len == 1;
+    gemm(l, "qkv_proj", layers, 1, rows, s->q_rank + s->kv_rank + s->rope_dim, s->d_model);
+    if (s->q_rank) {
+        each(l, "norm", layers, rows, s->q_rank, 1, 1);
+        gemm(l, "q_proj", layers, 1, rows, heads * s->head_dim, s->q_rank);
+    } else {
+        gemm(l, "q_proj", layers, 1, rows, heads * s->head_dim, s->d_model);
+    }
+    each(l, "rope", layers, rows, heads * s->rope_dim, 1, 1);
+    if (absorbed) {
+        gemm(l, "kv_proj", layers, heads, rows, s->kv_rank, s->nope_dim);
+        attend(l, layers, l->f->context, heads, 1, s->kv_rank + s->rope_dim);
+        gemm(l, "kv_proj", layers, heads, rows, s->v_dim, s->kv_rank);
+    } else {
+        uint32_t keys = l->f->batch * l->f->context;
+        gemm(l, "kv_proj", layers, 1, keys, heads * (s->nope_dim + s->v_dim), s->kv_rank);
+        attend(l, layers, l->f->context, heads, heads, s->head_dim);
+    }
+    gemm(l, "o_proj", layers, 1, rows, s->d_model, heads * s->v_dim);
+}
+
+static void attention(planner *l)
+{
+    const slx_shape *s = l->s;
+    uint32_t tp = l->f->tp, rows = l->rows, layers = s->n_layers, hd = s->head_dim;
+    uint32_t q = shard(s->n_heads, tp), kv = shard(s->n_kv_heads, tp);
+    uint32_t seen = s->window && s->window < l->f->context ? s->window : l->f->context;
+    /* A prefill's rows see up to window keys before them and so, counted together, window + rows. */
+    if (seen < l->f->context && l->f->q_len > 1) {
+        uint64_t reach = (uint64_t)s->window + l->f->q_len;
+        seen = reach < l->f->context ? (uint32_t)reach : l->f->context;
+    }
+    gemm(l, "qkv_proj", layers, 1, rows, (q + 2 * kv) * hd, s->d_model);
+    if (s->qk_norm) each(l, "norm", layers, rows, (q + kv) * hd, 1, 1);
+    if (s->rope) each(l, "rope", layers, rows, (q + kv) * hd, 1, 1);
+    attend(l, layers - s->n_window_layers, l->f->context, q, kv, hd);
+    attend(l, s->n_window_layers, seen, q, kv, hd);
+    gemm(l, "o_proj", layers, 1, rows, s->d_model, q * hd);
+}
+
+/* ------------------------------------------------------------------ MLP */
+
+static void mlp(planner *l, double layers, double groups, uint32_t m, uint32_t width)
+{
+    uint32_t w = shard(width, l->f->tp), d = l->s->d_model;
+    bool gated = l->s->mlp == SLX_MLP_GATED;
+    if (layers <= 0 || !width) return;
+    gemm(l, gated ? "gate_up_proj" : "up_proj", layers, groups, m, gated ? 2 * w : w, d);
+    each(l, "act", layers, (uint32_t)ceil(m * groups), w, gated ? 2 : 1, 1);
+    gemm(l, "down_proj", layers, groups, m, d, w);
+}
+
+static void experts(planner *l)
+{
+    const slx_shape *s = l->s;
+    double layers = s->n_moe_layers, picks = (double)l->rows * s->top_k;
+    if (layers <= 0) return;
+    double read = s->n_experts * (1 - pow(1 - (double)s->top_k / s->n_experts, l->rows));
+    gemm(l, "router", layers, 1, l->rows, s->n_experts, s->d_model);
+    each(l, "route", layers, l->rows, s->n_experts, 2, 1);
+    mlp(l, layers, read, (uint32_t)ceil(picks / read), s->d_expert);
+    each(l, "combine", layers, l->rows, s->d_model, s->top_k, 1);
+    mlp(l, layers, 1, l->rows, s->d_shared);
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+void slx_plan_pass(slx_plan *out, const slx_forward *f)
+{
+    const slx_shape *s = f->model;
+    planner l = {out, f, s, f->batch * f->q_len, 2};
+    double buffer = (double)l.rows * s->d_model * l.act_bytes;
+    double sums = s->parallel ? 1 : 2;
+    *out = (slx_plan){0};
+    each(&l, "embedding", 1, l.rows, s->d_model, 1, 1);
+    each(&l, "norm", sums * s->n_layers + 1, l.rows, s->d_model, 2, 2);
+    if (s->kv_rank)
+        latent_attention(&l);
+    else
+        attention(&l);
+    mlp(&l, s->n_layers - s->n_moe_layers, 1, l.rows, s->d_ff);
+    experts(&l);
+    collective(&l, "all_reduce", sums * s->n_layers + 1, buffer);
+    uint32_t wanted = f->all_logits ? l.rows : f->batch;
+    gemm(&l, "lm_head", 1, 1, wanted, shard(s->vocab, f->tp), s->d_model);
+    collective(&l, "all_gather", 1, (double)wanted * s->vocab * l.act_bytes);
+}
+
+slx_status slx_forward_check(slx_forward *f, slx_err *err)
+{
+    const slx_shape *s = f->model;
+    if (!f->batch) f->batch = 1;
+    if (!f->tp) f->tp = 1;
+    if (!f->dtype) f->dtype = "bf16";
+    if (!f->kv_dtype) f->kv_dtype = "bf16";
+    if (f->decode) f->q_len = 1;
+    if (!f->context) f->context = f->q_len;
+    if (!f->q_len) f->q_len = f->context;
+    if (!s->n_layers || !s->vocab)
+        return slx_fail(err, SLX_EINPUT, s->name, 0, 0, "key '%s': not found, expected for a pass",
+                        s->n_layers ? "vocab_size" : "num_hidden_layers");
+    if (!f->context || f->q_len > f->context)
+        return slx_fail(err, SLX_EINPUT, s->name, 0, 0,
+                        "%u new tokens in a context of %u, expected 1 to as many as the context",
+                        f->q_len, f->context);
+    if ((double)f->batch * f->context > 1e9 || f->tp > 1024)
+        return slx_fail(err, SLX_EINPUT, s->name, 0, 0,
+                        "%u sequences of %u keys on %u chips, expected up to 1e9 keys and 1024 "
+                        "chips",
+                        f->batch, f->context, f->tp);
+    if (f->tp > s->n_heads)
+        return slx_fail(err, SLX_EUNSUPPORTED, s->name, 0, 0,
+                        "a model of %u heads cannot be split over %u chips", s->n_heads, f->tp);
+    const char *const said[] = {f->dtype, f->kv_dtype};
+    for (int i = 0; i < 2; i++)
+        if (slx_dtype_bytes(said[i], true) <= 0)
+            return slx_fail(err, SLX_EINPUT, s->name, 0, 0,
+                            "%s: found '%.40s', expected bf16, fp16, fp8, fp8_block, int8, nvfp4, "
+                            "int8_wo or int4_wo",
+                            i ? "kv_dtype" : "dtype", said[i]);
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ work */
+
+double slx_dtype_bytes(const char *dtype, bool weight)
+{
+    /* nvfp4 has an FP8 scale for 16 values; int4_wo an FP16 one for 128. */
+    static const struct {
+        const char *name;
+        double weight, act;
+    } known[] = {{"bf16", 2, 2},
+                 {"fp16", 2, 2},
+                 {"fp8", 1, 1},
+                 {"fp8_block", 1, 1},
+                 {"int8", 1, 1},
+                 {"nvfp4", 0.5625, 0.5625},
+                 {"mxfp4", 0.53125, 0.53125},
+                 {"int8_wo", 1, 2},
+                 {"int4_wo", 0.515625, 2}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(dtype, known[i].name)) return weight ? known[i].weight : known[i].act;
+    return 0;
+}
+
+/* Pairs of query and key: q_len queries, of which the first sees context - q_len + 1 keys. */
+static double pairs(const slx_kernel *k)
+{
+    return k->q_len * (k->context - (k->q_len - 1) / 2.0);
+}
+
+double slx_kernel_flops(const slx_kernel *k)
+{
+    switch (k->kind) {
+    case SLX_KERNEL_GEMM: return 2.0 * k->m * k->n * k->k * k->groups;
+    case SLX_KERNEL_ATTENTION: return 4.0 * k->batch * k->q_heads * k->head_dim * pairs(k);
+    case SLX_KERNEL_ROWS: return (double)k->rows * k->cols;
+    case SLX_KERNEL_COLLECTIVE: return 0;
+    }
+    return 0;
+}
+
+double slx_kernel_bytes(const slx_kernel *k)
+{
+    switch (k->kind) {
+    case SLX_KERNEL_GEMM:
+        return k->groups *
+               ((double)k->n * k->k * slx_dtype_bytes(k->dtype, true) +
+                (double)k->m * k->k * slx_dtype_bytes(k->dtype, false) + 2.0 * k->m * k->n);
+    case SLX_KERNEL_ATTENTION:
+        return (double)k->batch * k->head_dim *
+               (2.0 * k->kv_heads * k->context * slx_dtype_bytes(k->kv_dtype, true) +
+                4.0 * k->q_heads * k->q_len);
+    case SLX_KERNEL_ROWS: return k->bytes;
+    case SLX_KERNEL_COLLECTIVE: return k->bytes;
+    }
+    return 0;
+}

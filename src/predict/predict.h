@@ -1,0 +1,128 @@
+/* predict.h - what a model takes on any chip: one pass, and the best way to serve at a speed its users feel.
+ *
+ *   slx_shape *m;  slx_predictor *p;  slx_forward_cost cost;
+ *   slx_shape_open(&m, "llama-3.1-8b", &err);
+ *   slx_predictor_open(&p);
+ *   slx_predict_pass(p, chip, &(slx_forward){.model = m, .batch = 8, .context = 2048, .decode = true}, &cost, &err);
+ *   ... cost.seconds.mid, cost.bound_by, cost.timed_by ...
+ *
+ * A chip that runs our programs is timed by its program (compile, then the timing machine); any other by the sum of the
+ * kernels that its vendor's library would launch (time/lib.h). Every answer says which.
+ */
+#ifndef SLX_PREDICT_H
+#define SLX_PREDICT_H
+
+#include "base/base.h"
+#include "chip/chip.h"
+#include "chip/silicon.h"
+
+/* ------------------------------------------------------------------ the shapes of a model */
+
+typedef enum { SLX_MLP_GATED, SLX_MLP_PLAIN } slx_mlp_kind; /* gate, up, down; or up, down */
+
+/* What the time of a pass depends on: wider than slx_hparams, as no program is made of it. Counts of a whole model, not
+ * of a shard. 0 = has none; n_layers and vocab may be 0 when parsed from text that does not tell. */
+typedef struct {
+    const char *name, *type;   /* "llama-3.1-8b"; model_type of the config, "" where it gives none */
+    const char *path;          /* that slx_model_open takes; NULL when parsed from text */
+    const char *config;        /* the text it was parsed from; NULL for a GGUF file */
+    uint32_t d_model, n_layers, vocab, context;
+    uint32_t n_heads, n_kv_heads, head_dim;
+    uint32_t d_ff;             /* of a dense layer */
+    slx_mlp_kind mlp;
+    bool tied, layer_norm;     /* layer_norm: mean and variance, else RMS */
+    bool rope, qk_norm, parallel;  /* parallel: attention and MLP share one norm and one sum */
+    uint32_t window, n_window_layers; /* keys a windowed layer sees; how many layers are windowed */
+    /* mixture of experts */
+    uint32_t n_experts, top_k, d_expert, d_shared; /* d_shared: of all shared experts together */
+    uint32_t n_moe_layers;
+    /* latent attention (DeepSeek): q_rank 0 = q is projected directly */
+    uint32_t kv_rank, q_rank, rope_dim, nope_dim, v_dim;
+    slx_arena arena;
+} slx_shape;
+
+/* name: a config.json, a folder with one, a GGUF file, or a name of data/models. */
+slx_status slx_shape_open(slx_shape **out, const char *name, slx_err *err);
+/* A config.json in memory with Hugging Face's names; only the sizes need be there. name is for messages. */
+slx_status slx_shape_parse(slx_shape **out, const char *text, size_t n, const char *name, slx_err *err);
+void slx_shape_free(slx_shape *s); /* NULL is fine */
+/* Numbers of the model in all, and those that one token uses (experts it is routed to). Embedding counted once. */
+double slx_shape_weights(const slx_shape *s);
+double slx_shape_active_weights(const slx_shape *s);
+/* Numbers one token leaves in the KV cache, all layers; windows ignored. */
+double slx_shape_kv_values(const slx_shape *s);
+
+/* ------------------------------------------------------------------ one pass */
+
+typedef struct {
+    const slx_shape *model;
+    bool decode;              /* one new token a sequence: q_len is then 1, whatever is said */
+    uint32_t batch;           /* sequences; 0 = 1 */
+    uint32_t q_len;           /* new tokens of each sequence; 0 = context */
+    uint32_t context;         /* keys of each sequence, the new ones included */
+    uint32_t tp;              /* chips that share every layer; 0 = 1 */
+    bool all_logits;          /* of every row, else of the last row of each sequence */
+    const char *dtype;        /* of weights and products: bf16 fp16 fp8 fp8_block int8 nvfp4 int8_wo int4_wo; NULL = bf16 */
+    const char *kv_dtype;     /* NULL = bf16 */
+    double power_cap_w;       /* of each chip; 0 = none */
+} slx_forward;
+
+enum { SLX_FORWARD_PARTS = 24 };
+
+typedef struct {
+    slx_band seconds;         /* 90 % of measurements are believed to lie between low and high */
+    slx_band joules;          /* of all chips; NAN where the chip's power is not known */
+    double power_w;           /* mean, of one chip; NAN likewise */
+    double flops, bytes;      /* done and moved through memory, all chips */
+    char bound_by[48];        /* what most of the time goes to: "weights (HBM)", "gate_up_proj (memory)" */
+    const char *timed_by;     /* "program" or "library" */
+    int n_parts;              /* where the time goes, largest first; sums to seconds.mid */
+    struct {
+        char name[32];
+        double seconds;
+    } part[SLX_FORWARD_PARTS];
+} slx_forward_cost;
+
+/* Programs and times found so far: one thread at a time. Chips and models are known by their contents, and may go. */
+typedef struct slx_predictor slx_predictor;
+void slx_predictor_open(slx_predictor **out);
+void slx_predictor_close(slx_predictor *p); /* NULL is fine */
+
+/* SLX_EUNSUPPORTED where it cannot be told, with the reason: figures not published, a model that the chip's compiler
+ * refuses, parallel forms that are not modelled. Whether the model fits the memory is not asked: slx_predict_fits. */
+slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forward *f, slx_forward_cost *out,
+                            slx_err *err);
+
+/* Bytes that one of f->tp chips must hold: weights and the KV cache of the batch; and what it has (NAN = not published).
+ * Usable memory of a library chip is 0.9 of what is published, as serving frameworks reserve the rest by default. */
+typedef struct {
+    double weights, kv, usable;
+} slx_predict_memory;
+slx_status slx_predict_fits(const slx_chip *c, const slx_forward *f, slx_predict_memory *out, slx_err *err);
+
+/* ------------------------------------------------------------------ the best way to serve */
+
+typedef struct {
+    const slx_shape *model;
+    uint32_t context;         /* keys of each sequence while it decodes */
+    double tpot_s;            /* no token may take longer; 0 = no target */
+    uint32_t batch;           /* 0 = the best up to max_batch */
+    uint32_t tp;              /* 0 = the best of 1, 2, 4, 8 */
+    uint32_t max_batch;       /* 0 = 512 */
+    const char *dtype, *kv_dtype;
+} slx_best_ask;
+
+typedef struct {
+    uint32_t tp, batch;
+    slx_forward_cost pass;    /* one decode step */
+    double tok_s_user, tok_s_chip;
+    slx_band j_per_token;     /* NAN where unknown */
+    slx_band usd_per_mtok;    /* chip, server, building, power (silicon.h); NAN where a price is not published */
+    const char *usd_missing;  /* the figure it depends on; NULL when known */
+} slx_best;
+
+/* Most tokens a second and chip among the batches and TP degrees that fit the memory and the target. SLX_EUNSUPPORTED
+ * with the reason when none does ("needs 140.2 GB of weights, 8 chips hold .."). */
+slx_status slx_predict_best(slx_predictor *p, const slx_chip *c, const slx_best_ask *ask, slx_best *out, slx_err *err);
+
+#endif

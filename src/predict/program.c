@@ -1,0 +1,209 @@
+/* program.c - a pass on a chip that runs our programs: compiled for the batch, then timed step by step.
+ *
+ * Programs and times are kept: a pass is known by the chip's figures, the model's text, the weights' type and the four
+ * numbers of the pass. A prefill goes in steps of as many rows as the program takes.
+ */
+#include "predict/predict_int.h"
+
+#include "compile/compile.h"
+#include "time/time.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    uint64_t key;
+    slx_program p;
+    slx_time_watts watts;
+} made;
+
+typedef struct {
+    uint64_t key;
+    slx_forward_cost cost;
+} known;
+
+struct slx_programs {
+    made *program; /* the last few: a program of a large model is megabytes */
+    int n_programs;
+    known *cost;
+    size_t n_costs, cap_costs;
+};
+
+enum { KEEP_PROGRAMS = 8 };
+
+slx_programs *slx_programs_new(void)
+{
+    slx_programs *p = slx_xcalloc(1, sizeof *p);
+    p->program = slx_xcalloc(KEEP_PROGRAMS, sizeof *p->program);
+    return p;
+}
+
+void slx_programs_free(slx_programs *p)
+{
+    for (int i = 0; i < p->n_programs; i++) slx_program_free(&p->program[i].p);
+    free(p->program);
+    free(p->cost);
+    free(p);
+}
+
+/* The storage type of weights that stands for a number format of products; NULL = the model's own. */
+static const char *weight_type(const char *dtype)
+{
+    static const char *const map[][2] = {
+        {"bf16", "BF16"},      {"fp16", "F16"},    {"fp8", "Q8_0"},
+        {"fp8_block", "Q8_0"}, {"int8", "Q8_0"},   {"int8_wo", "Q8_0"},
+        {"nvfp4", "Q4_0"},     {"mxfp4", "MXFP4"}, {"int4_wo", "Q4_0"}};
+    for (size_t i = 0; dtype && i < sizeof map / sizeof *map; i++)
+        if (!strcmp(dtype, map[i][0])) return map[i][1];
+    return NULL;
+}
+
+static slx_status open_model(slx_model **out, const slx_forward *f, slx_err *err)
+{
+    const slx_shape *s = f->model;
+    if (s->config)
+        return slx_model_parse_config(out, s->config, strlen(s->config), s->name,
+                                      weight_type(f->dtype), err);
+    return slx_model_open(out, s->path, err);
+}
+
+static slx_status compile(made *out, const slx_chip *c, const slx_forward *f, uint32_t seqs,
+                          slx_err *err)
+{
+    slx_model *m;
+    SLX_TRY(slx_time_get_watts(&out->watts, c, err));
+    SLX_TRY(open_model(&m, f, err));
+    uint64_t pages = ((uint64_t)f->context / SLX_MAX_CHUNK + 1) * seqs;
+    slx_compile_options opt = {.max_seqs = seqs,
+                               .max_samples = f->all_logits ? 512 : seqs,
+                               .max_rows = seqs > 512 ? seqs : 0,
+                               .max_context = f->context,
+                               .max_pages = (uint32_t)(pages < 1 << 24 ? pages : 1 << 24)};
+    slx_status st = slx_compile(&out->p, m, c, &opt, NULL, NULL, err);
+    slx_model_close(m);
+    return st;
+}
+
+static void hash_text(slx_hash *h, const char *s)
+{
+    slx_hash_add(h, s ? s : "", s ? strlen(s) + 1 : 1);
+}
+
+static slx_status get_program(slx_programs *set, const slx_chip *c, const slx_forward *f,
+                              uint32_t seqs, made **out, slx_err *err)
+{
+    slx_hash h;
+    slx_hash_init(&h);
+    slx_hash_add(&h, &c->hash, sizeof c->hash);
+    hash_text(&h, f->model->config ? f->model->config : f->model->path);
+    hash_text(&h, f->dtype);
+    slx_hash_add(&h, &seqs, sizeof seqs);
+    slx_hash_add(&h, &f->context, sizeof f->context);
+    uint64_t key = slx_hash_get(&h) ^ f->all_logits;
+    for (int i = 0; i < set->n_programs; i++)
+        if (set->program[i].key == key) return *out = &set->program[i], SLX_OK;
+    made new = {.key = key};
+    SLX_TRY(compile(&new, c, f, seqs, err));
+    if (set->n_programs == KEEP_PROGRAMS) { /* the oldest goes */
+        slx_program_free(&set->program[0].p);
+        memmove(set->program, set->program + 1, (KEEP_PROGRAMS - 1) * sizeof *set->program);
+        set->n_programs--;
+    }
+    set->program[set->n_programs] = new;
+    *out = &set->program[set->n_programs++];
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ steps */
+
+/* `times` steps like this one. */
+static slx_status add_step(const made *m, const slx_chip *c, uint8_t *desc, double times,
+                           slx_forward_cost *out, slx_err *err)
+{
+    slx_time_options how = {.folded = true, .watts = &m->watts};
+    slx_time_result r;
+    SLX_TRY(slx_time_step(&m->p, c, desc, &how, &r, err));
+    out->seconds.mid += times * r.seconds;
+    out->joules.mid += times * (double)r.energy_fj * 1e-15;
+    out->flops += times * 2 * (double)r.macs;
+    out->bytes += times * (double)(r.hbm_read_bytes + r.hbm_write_bytes);
+    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++)
+        if (r.bound[b])
+            slx_forward_part(out, slx_time_bound_name((slx_time_bound)b),
+                             times * r.seconds * (double)r.bound[b] / (double)r.cycles);
+    slx_time_result_free(&r);
+    return SLX_OK;
+}
+
+static slx_status add_prefill(const made *m, const slx_chip *c, const slx_forward *f, uint8_t *desc,
+                              slx_forward_cost *out, slx_err *err)
+{
+    uint32_t chunk = m->p.info.desc.max_rows, before = f->context - f->q_len;
+    uint32_t together = chunk / f->q_len; /* short prompts share a step */
+    if (together > m->p.info.desc.max_seqs) together = m->p.info.desc.max_seqs;
+    if (together > f->batch) together = f->batch;
+    if (together < 1) together = 1;
+    for (uint32_t at = 0; at < f->q_len; at += chunk) {
+        uint32_t rows = f->q_len - at < chunk ? f->q_len - at : chunk;
+        uint32_t samples = f->all_logits ? rows : at + rows == f->q_len;
+        SLX_TRY(slx_step_build_alike(&m->p.info, desc, together, rows, before + at, samples, err));
+        SLX_TRY(add_step(m, c, desc, (double)f->batch / together, out, err));
+        if (slx_interrupted()) return slx_fail(err, SLX_EINTERRUPTED, "", 0, 0, "interrupted");
+    }
+    return SLX_OK;
+}
+
+/* What the sources of a chip file allow for the figures that this pass stands on most. */
+static double band(const slx_chip *c)
+{
+    static const char *const keys[] = {"grid.clock_ghz", "hbm.gbps_pin", "hbm.latency_ns"};
+    double sum = 0;
+    for (int i = 0; i < 3; i++) {
+        const struct slx_chip_source *s = slx_chip_get_source(c, keys[i]);
+        if (s) sum += s->pm * s->pm;
+    }
+    return sqrt(sum);
+}
+
+static slx_status pass(const made *m, const slx_chip *c, const slx_forward *f,
+                       slx_forward_cost *out, slx_err *err)
+{
+    *out = (slx_forward_cost){.timed_by = "program"};
+    uint8_t *desc = slx_xcalloc(1, m->p.info.desc.bytes + 1u);
+    slx_status st =
+        f->q_len > 1 ? add_prefill(m, c, f, desc, out, err)
+                     : slx_step_build_alike(&m->p.info, desc, f->batch, 1, f->context - 1, 1, err);
+    if (st == SLX_OK && f->q_len == 1) st = add_step(m, c, desc, 1, out, err);
+    free(desc);
+    if (st != SLX_OK) return st;
+    double pm = band(c);
+    out->seconds.low = out->seconds.mid * (1 - pm), out->seconds.high = out->seconds.mid * (1 + pm);
+    const struct slx_chip_source *s = slx_chip_get_source(c, "energy.hbm_pj_b");
+    double e = s ? s->pm : 0;
+    out->joules.low = out->joules.mid * (1 - e), out->joules.high = out->joules.mid * (1 + e);
+    out->power_w = out->joules.mid / out->seconds.mid;
+    slx_forward_close(out);
+    return SLX_OK;
+}
+
+slx_status slx_programs_pass(slx_programs *set, const slx_chip *c, const slx_forward *f,
+                             slx_forward_cost *out, slx_err *err)
+{
+    uint32_t seqs = f->q_len > 1 ? (f->batch < 16 ? f->batch : 16) : f->batch;
+    if (f->tp > 1)
+        return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
+                        "a program for %u chips: programs of one chip only", f->tp);
+    made *m;
+    SLX_TRY(get_program(set, c, f, seqs, &m, err));
+    uint64_t id[5] = {m->key, f->batch, f->q_len, f->context, f->all_logits};
+    uint64_t key = slx_hash_of(id, sizeof id);
+    for (size_t i = 0; i < set->n_costs; i++)
+        if (set->cost[i].key == key) return *out = set->cost[i].cost, SLX_OK;
+    SLX_TRY(pass(m, c, f, out, err));
+    if (set->n_costs == set->cap_costs) {
+        set->cap_costs = set->cap_costs ? 2 * set->cap_costs : 32;
+        set->cost = slx_xrealloc(set->cost, set->cap_costs * sizeof *set->cost);
+    }
+    set->cost[set->n_costs++] = (known){key, *out};
+    return SLX_OK;
+}

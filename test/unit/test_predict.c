@@ -1,0 +1,305 @@
+/* test_predict.c - shapes of models, the kernels of a pass, and what they add up to. Expected values are sums done by
+ * hand or published figures, each with its source. */
+#include "predict/predict.h"
+#include "predict/predict_int.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static slx_shape *open_shape(const char *name)
+{
+    slx_shape *s;
+    slx_err err = {0};
+    if (slx_shape_open(&s, name, &err) != SLX_OK) fail_msg("%s: %s", name, err.msg);
+    return s;
+}
+
+static slx_shape *parse(const char *text)
+{
+    slx_shape *s;
+    slx_err err = {0};
+    if (slx_shape_parse(&s, text, strlen(text), "test", &err) != SLX_OK) fail_msg("%s", err.msg);
+    return s;
+}
+
+static void near(double found, double expected, double share)
+{
+    if (!(fabs(found / expected - 1) <= share))
+        fail_msg("found %.6g, expected %.6g", found, expected);
+}
+
+/* ------------------------------------------------------------------ shapes */
+
+/* Numbers of weights, in billions, that the publishers state for the models. */
+static void test_published_sizes(void **state)
+{
+    static const struct {
+        const char *name;
+        double all, active, pm;
+    } known[] = {
+        {"llama-3.1-8b", 8.03, 8.03, 0.01},  /* model card: 8B; safetensors 8.03 B */
+        {"llama-3.1-70b", 70.6, 70.6, 0.01}, /* 70.6 B */
+        {"mixtral-8x7b", 46.7, 12.9, 0.01},  /* arXiv 2401.04088: 47B, 13B active */
+        {"mixtral-8x22b", 141, 39, 0.01},    /* mistral.ai: 141B, 39B active */
+        {"deepseek-v3", 671, 37, 0.02},      /* arXiv 2412.19437 */
+        {"deepseek-v2", 236, 21, 0.02},      /* arXiv 2405.04434 */
+        {"kimi-k2", 1026, 32.6, 0.03},       /* model card: 1T, 32B active */
+        {"qwen3-30b-a3b", 30.5, 3.3, 0.02},  /* model card */
+        {"qwen3-235b-a22b", 235, 22, 0.02},  /* model card */
+        {"gpt-oss-120b", 116.8, 5.7, 0.01}, /* model card: 116.83 B, 5.13 B without the embedding's 0.58 B */
+        {"gpt-oss-20b", 20.9, 4.19, 0.01},  /* model card: 20.91 B, 3.61 B and 0.58 B */
+        {"gpt-3-175b", 175, 175, 0.01},     /* arXiv 2005.14165 */
+        {"bloom-176b", 176.2, 176.2, 0.01}, /* model card: 176,247,271,424 */
+        {"opt-66b", 66, 66, 0.02},          /* arXiv 2205.01068 */
+        {"gemma-2-27b", 27.2, 27.2, 0.01},  /* arXiv 2408.00118: 1.18 + 26.05 B */
+        {"phi-2", 2.78, 2.78, 0.01},        /* model card: 2.7B; safetensors 2.78 B */
+        {"gpt-2", 0.124, 0.124, 0.02},      /* 124M */
+        {"qwen-72b", 72, 72, 0.01},          {"llama-4-maverick", 400, 17, 0.02}, /* model card */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        slx_shape *s = open_shape(known[i].name);
+        near(slx_shape_weights(s), known[i].all * 1e9, known[i].pm);
+        near(slx_shape_active_weights(s), known[i].active * 1e9, known[i].pm);
+        slx_shape_free(s);
+    }
+}
+
+static void test_kv_values(void **state)
+{
+    (void)state;
+    slx_shape *s = open_shape("llama-3.1-8b");
+    near(slx_shape_kv_values(s), 2.0 * 32 * 8 * 128, 1e-12);
+    slx_shape_free(s);
+    s = open_shape("deepseek-v3"); /* 61 layers of 512 + 64: 70,272 bytes in bf16 */
+    near(slx_shape_kv_values(s), 61.0 * 576, 1e-12);
+    slx_shape_free(s);
+}
+
+static void test_names_of_families(void **state)
+{
+    (void)state;
+    slx_shape *s = parse(
+        "{\"model_type\":\"gpt2\",\"n_embd\":64,\"n_layer\":2,\"n_head\":4,\"vocab_size\":100}");
+    assert_int_equal(s->d_ff, 256);
+    assert_int_equal(s->mlp, SLX_MLP_PLAIN);
+    assert_true(s->layer_norm && s->tied && !s->rope);
+    slx_shape_free(s);
+    s = parse(
+        "{\"text_config\":{\"hidden_size\":64,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
+        "\"intermediate_size\":96,\"vocab_size\":100}}");
+    assert_int_equal(s->n_layers, 3);
+    slx_shape_free(s);
+    s = open_shape("gpt-oss-20b");
+    assert_int_equal(s->window, 128);
+    assert_int_equal(s->n_window_layers, 12);
+    slx_shape_free(s);
+    s = open_shape("deepseek-v3");
+    assert_int_equal(s->n_moe_layers, 58);
+    assert_int_equal(s->d_shared, 2048);
+    slx_shape_free(s);
+}
+
+static void test_refusals(void **state)
+{
+    static const char *const bad[][2] = {
+        {"[]", "not a JSON object"},
+        {"{", "not a JSON object"},
+        {"{\"hidden_size\":64}", "key 'num_attention_heads': not found"},
+        {"{\"hidden_size\":-1}", "key 'hidden_size': found -1"},
+        {"{\"hidden_size\":1e9}", "key 'hidden_size': found 1000000000.0"},
+        {"{\"hidden_size\":64,\"num_attention_heads\":4,\"num_key_value_heads\":3}",
+         "expected a divisor of the 4"},
+        {"{\"hidden_size\":64,\"num_attention_heads\":4,\"num_hidden_layers\":1}",
+         "key 'intermediate_size': not found"},
+        {"{\"hidden_size\":64,\"num_attention_heads\":4,\"kv_lora_rank\":8}", "qk_rope_head_dim"},
+        {"{\"hidden_size\":64,\"num_attention_heads\":4,\"num_hidden_layers\":1,\"num_experts\":4,"
+         "\"num_experts_per_tok\":5,\"moe_intermediate_size\":8}",
+         "at most the 4 experts"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        slx_shape *s;
+        slx_err err = {0};
+        assert_int_equal(slx_shape_parse(&s, bad[i][0], strlen(bad[i][0]), "test", &err),
+                         SLX_EINPUT);
+        assert_null(s);
+        if (!strstr(err.msg, bad[i][1])) fail_msg("%s: %s", bad[i][0], err.msg);
+    }
+}
+
+/* ------------------------------------------------------------------ kernels of a pass */
+
+static const slx_kernel *kernel(const slx_plan *p, const char *name)
+{
+    for (int i = 0; i < p->n; i++)
+        if (!strcmp(p->k[i].name, name)) return &p->k[i];
+    fail_msg("no kernel '%s'", name);
+    return NULL;
+}
+
+static slx_plan plan(const slx_shape *s, slx_forward f)
+{
+    slx_plan p;
+    slx_err err = {0};
+    f.model = s;
+    if (slx_forward_check(&f, &err) != SLX_OK) fail_msg("%s", err.msg);
+    slx_plan_pass(&p, &f);
+    return p;
+}
+
+static double flops(const slx_plan *p)
+{
+    double sum = 0;
+    for (int i = 0; i < p->n; i++)
+        if (p->k[i].kind != SLX_KERNEL_ROWS) sum += p->k[i].count * slx_kernel_flops(&p->k[i]);
+    return sum;
+}
+
+/* A token of a dense model takes two operations a weight (the embedding is only read) and 4 a key, head and dimension. */
+static void test_dense_work(void **state)
+{
+    (void)state;
+    slx_shape *s = open_shape("llama-3.1-8b");
+    slx_plan p = plan(s, (slx_forward){.decode = true, .batch = 8, .context = 1000});
+    double each = 2 * (slx_shape_weights(s) - 128256.0 * 4096) + 4.0 * 32 * 128 * 1000 * 32;
+    near(flops(&p), 8 * each, 1e-9);
+    p = plan(s, (slx_forward){.batch = 2, .context = 100, .all_logits = true});
+    double keys = 100 * 101 / 2; /* causal */
+    near(flops(&p),
+         200 * 2 * (slx_shape_weights(s) - 128256.0 * 4096) + 2 * keys * 4 * 32 * 128 * 32, 1e-9);
+    /* Two chips do half of it each. */
+    slx_plan two = plan(s, (slx_forward){.batch = 2, .context = 100, .all_logits = true, .tp = 2});
+    near(flops(&two), flops(&p) / 2, 1e-9);
+    assert_int_equal(kernel(&two, "qkv_proj")->n, 16 * 128 + 2 * 4 * 128);
+    assert_int_equal(kernel(&two, "gate_up_proj")->n, 14336);
+    near(kernel(&two, "all_reduce")->count, 65, 1e-12);
+    near(kernel(&two, "all_reduce")->bytes, 200.0 * 4096 * 2, 1e-12);
+    slx_shape_free(s);
+}
+
+/* One token picks top_k experts and reads no other; very many read them all. */
+static void test_experts(void **state)
+{
+    (void)state;
+    slx_shape *s = open_shape("mixtral-8x7b");
+    slx_plan p = plan(s, (slx_forward){.decode = true, .batch = 1, .context = 10});
+    near(kernel(&p, "gate_up_proj")->groups, 2, 1e-9);
+    assert_int_equal(kernel(&p, "gate_up_proj")->m, 1);
+    double each = 2 * (slx_shape_active_weights(s) - 32000.0 * 4096) + 4.0 * 32 * 128 * 10 * 32;
+    near(flops(&p), each, 1e-9);
+    p = plan(s, (slx_forward){.decode = true, .batch = 2, .context = 10});
+    near(kernel(&p, "gate_up_proj")->groups, 8 * (1 - 0.75 * 0.75), 1e-9); /* 3.5 */
+    p = plan(s, (slx_forward){.decode = true, .batch = 400, .context = 10});
+    near(kernel(&p, "gate_up_proj")->groups, 8, 1e-9);
+    assert_int_equal(kernel(&p, "gate_up_proj")->m, 100);
+    slx_shape_free(s);
+}
+
+/* gpt-oss: half of the layers see 128 keys. */
+static void test_windows(void **state)
+{
+    (void)state;
+    slx_shape *s = open_shape("gpt-oss-20b");
+    slx_plan p = plan(s, (slx_forward){.decode = true, .batch = 1, .context = 4096});
+    double keys = 0;
+    for (int i = 0; i < p.n; i++)
+        if (p.k[i].kind == SLX_KERNEL_ATTENTION) keys += p.k[i].count * p.k[i].context;
+    near(keys, 12 * 4096 + 12 * 128, 1e-12);
+    slx_shape_free(s);
+}
+
+/* ------------------------------------------------------------------ passes */
+
+static void test_passes(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c;
+    slx_predictor *p;
+    slx_shape *s = open_shape("llama-3.1-8b");
+    slx_forward_cost one, eight;
+    slx_predictor_open(&p);
+    assert_int_equal(slx_chip_load_any(&c, "h100", &err), SLX_OK);
+    assert_int_equal(slx_predict_pass(p, c,
+                                      &(slx_forward){.model = s, .decode = true, .context = 1024},
+                                      &one, &err),
+                     SLX_OK);
+    assert_string_equal(one.timed_by, "library");
+    /* No pass is shorter than its weights take at the memory's peak, nor twice as long as that for one sequence. */
+    double floor_s = (slx_shape_weights(s) - 128256.0 * 4096) * 2 / 3.35e12;
+    assert_true(one.seconds.mid > floor_s && one.seconds.mid < 2 * floor_s);
+    double sum = 0;
+    for (int i = 0; i < one.n_parts; i++) sum += one.part[i].seconds;
+    near(sum, one.seconds.mid, 1e-9);
+    assert_int_equal(
+        slx_predict_pass(p, c, &(slx_forward){.model = s, .decode = true, .context = 1024, .tp = 8},
+                         &eight, &err),
+        SLX_OK);
+    assert_true(eight.seconds.mid < one.seconds.mid && eight.seconds.mid > one.seconds.mid / 8);
+
+    slx_best b;
+    assert_int_equal(slx_predict_best(p, c,
+                                      &(slx_best_ask){.model = s, .context = 1024, .tpot_s = 0.02},
+                                      &b, &err),
+                     SLX_OK);
+    assert_true(b.pass.seconds.mid <= 0.02);
+    near(b.tok_s_chip, b.batch / b.pass.seconds.mid / b.tp, 1e-12);
+    assert_int_equal(slx_predict_best(p, c,
+                                      &(slx_best_ask){.model = s, .context = 1024, .tpot_s = 1e-6},
+                                      &b, &err),
+                     SLX_EUNSUPPORTED);
+    assert_non_null(strstr(err.msg, "takes longer than"));
+    slx_shape_free(s);
+    s = open_shape("deepseek-v3"); /* 1.3 TB in bf16 */
+    assert_int_equal(slx_predict_best(p, c, &(slx_best_ask){.model = s, .context = 1024}, &b, &err),
+                     SLX_EUNSUPPORTED);
+    assert_non_null(strstr(err.msg, "GB on each of 8 chips"));
+    slx_chip_free(c);
+    slx_shape_free(s);
+    slx_predictor_close(p);
+}
+
+/* A chip with programs: the same seconds as its own timing machine gives, here only that it answers and remembers. */
+static void test_program(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c;
+    slx_predictor *p;
+    slx_shape *s = open_shape("smollm2-135m");
+    slx_forward_cost a, b;
+    slx_predictor_open(&p);
+    assert_int_equal(slx_chip_load_any(&c, "silex-mini", &err), SLX_OK);
+    slx_forward f = {.model = s, .decode = true, .context = 100, .batch = 2};
+    if (slx_predict_pass(p, c, &f, &a, &err) != SLX_OK) fail_msg("%s", err.msg);
+    assert_string_equal(a.timed_by, "program");
+    double sum = 0;
+    for (int i = 0; i < a.n_parts; i++) sum += a.part[i].seconds;
+    near(sum, a.seconds.mid, 1e-6);
+    assert_true(a.flops >= 2 * 2 * (slx_shape_weights(s)));
+    assert_int_equal(slx_predict_pass(p, c, &f, &b, &err), SLX_OK);
+    assert_memory_equal(&a, &b, sizeof a);
+    f.tp = 2;
+    assert_int_equal(slx_predict_pass(p, c, &f, &b, &err), SLX_EUNSUPPORTED);
+    slx_chip_free(c);
+    slx_shape_free(s);
+    slx_predictor_close(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_published_sizes),   cmocka_unit_test(test_kv_values),
+        cmocka_unit_test(test_names_of_families), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_dense_work),        cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_windows),           cmocka_unit_test(test_passes),
+        cmocka_unit_test(test_program),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
