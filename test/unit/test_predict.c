@@ -161,7 +161,7 @@ static double flops(const slx_plan *p)
     return sum;
 }
 
-/* A token of a dense model takes two operations a weight (the embedding is only read) and 4 a key, head and dimension. */
+/* A token of a dense model takes two operations a weight (the embedding is only read), 4 a key, head and dimension. */
 static void test_dense_work(void **state)
 {
     (void)state;
