@@ -112,11 +112,6 @@ static void add_memories(slx_sheet *s, const slx_chip *c, const slx_constants *k
                   band_by(memory_mib(c, CONST(acc_overhead)), tiles * c->tile.acc_kib / 1024));
 }
 
-bool slx_chip_sram_memory(const slx_chip *c)
-{
-    return !strcmp(c->package.memory, "SRAM");
-}
-
 /* What no spare tile replaces. A mask ROM is among it: a spare would need the weights of the tile it stands in for. */
 static void add_shared(slx_sheet *s, const slx_chip *c, const slx_constants *k,
                        const slx_node *node)
@@ -163,7 +158,7 @@ static slx_status check_names(const slx_chip *c, const slx_constants *k, slx_err
     if (*c->package.type)
         SLX_TRY(
             slx_constants_need(&b, k, "package_usd_mm2", c->package.type, c, "package.type", err));
-    if (*c->package.memory && !slx_chip_sram_memory(c))
+    if (*c->package.memory && !slx_chip_sram_memory(c) && !*c->part.only_model)
         SLX_TRY(slx_constants_need(&b, k, "memory_usd_gib", c->package.memory, c, "package.memory",
                                    err));
     return SLX_OK;

@@ -47,6 +47,11 @@ slx_chip_peaks slx_chip_get_peaks(const slx_chip *c)
     return p;
 }
 
+bool slx_chip_sram_memory(const slx_chip *c)
+{
+    return !strcmp(c->package.memory, "SRAM");
+}
+
 static const struct slx_chip_source *source_at(const slx_chip *c, const char *key, size_t len)
 {
     for (int i = 0; i < c->n_sources; i++)

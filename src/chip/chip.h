@@ -52,9 +52,10 @@ typedef struct {
         double d2d_tbs, tdp_w, volume;
     } package;
     struct {                                                         /* published figures; NAN = not published */
-        double units, units_drawn, simt, clock_ghz, bf16_tflops, fp8_tflops, int8_tops, fp4_tflops, fp32_tflops,
-            vec_lanes, sram_mib, cache_mib, mem_gib, mem_tbs, stacks, links_gbs, die_mm2, transistors_b, price_usd,
-            bom_usd, logic_usd;
+        double units, units_drawn, simt, clock_ghz, unit_flop_clk, bf16_tflops, fp8_tflops, int8_tops, fp4_tflops,
+            fp32_tflops, vec_lanes, sram_mib, cache_mib, mem_gib, mem_usable_gib, mem_tbs, stacks, links_gbs, domain,
+            die_mm2, io_die_mm2, transistors_b, price_usd, bom_usd, logic_usd;
+        const char *only_model; /* "" = any */
     } part;
     const int *key_line; /* (rows of the table of keys) where the file gives each; 0 = left out */
     int n_sources;
@@ -93,6 +94,9 @@ typedef struct {
     double balance_w4a8, balance_w8a8;               /* operations a byte of HBM */
 } slx_chip_peaks;
 slx_chip_peaks slx_chip_get_peaks(const slx_chip *c);
+
+/* The memory of section hbm, or of a published chip's mem_gib and mem_tbs, lies on the die. */
+bool slx_chip_sram_memory(const slx_chip *c);
 
 /* Reference of every key for docs and `silex chip --keys`: a line of headings, then one line a key. */
 void slx_chip_print_keys(FILE *out);

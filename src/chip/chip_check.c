@@ -259,7 +259,7 @@ static slx_status check_missing(const slx_yaml *t)
     for (int i = 0; i < slx_chip_n_keys; i++) {
         const slx_chip_key *k = &slx_chip_keys[i];
         if (k->dflt != SLX_CHIP_REQUIRED || slx_yaml_at(t, k->path)) continue;
-        if (library && strcmp(k->path, "name") && strcmp(k->path, "process.node")) continue;
+        if (library && strcmp(k->path, "name")) continue;
         if (*k->section && !slx_yaml_at(t, k->section))
             return fail_missing(t, k->section, k->section,
                                 "a section of this name (silex chip --keys lists its keys)");

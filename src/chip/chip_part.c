@@ -4,22 +4,35 @@
  */
 #include "chip/chip_int.h"
 
+#include <string.h>
+
 #define FAIL(path, ...) return slx_chip_fail_rule(t, path, __VA_ARGS__)
 
 /* What no process and no cooling of our days reaches, with room to spare. */
-static const double most_w_mm2 = 3, least_w_mm2 = 0.02, most_mtr_mm2 = 500, most_pin_gbps = 20;
+static const double most_w_mm2 = 3, least_w_mm2 = 0.02, most_mtr_mm2 = 500;
+
+/* Published peaks are rounded, and quoted at a clock that is rounded, too. */
+static const double peak_rounding = 0.03;
+
+/* Width of a stack (a device of GDDR6, a channel of DDR5) and the fastest pin on sale or announced. JEDEC JESD235
+ * (HBM2, HBM2E), JESD238 (HBM3), JESD270-4 (HBM4), JESD250 (GDDR6), JESD79-5 (DDR5); beyond these, makers sell HBM2E at
+ * 3.6 and HBM3E at 9.8 and announce HBM4 of 13. */
+static const struct {
+    const char *kind;
+    double bits, pin_gbps;
+} memories[] = {{"HBM2", 1024, 2.4},  {"HBM2E", 1024, 3.6}, {"HBM3", 1024, 6.4},
+                {"HBM3E", 1024, 9.8}, {"HBM4", 2048, 13.0}, {"GDDR6", 32, 24.0},
+                {"DDR5", 64, 8.8},    {"", 2048, 20.0}};
 
 static slx_status check_counts(const slx_chip *c, const slx_yaml *t)
 {
     const struct {
         const char *path;
         double v;
-    } whole[] = {{"part.units", c->part.units},
-                 {"part.units_drawn", c->part.units_drawn},
-                 {"part.simt", c->part.simt},
-                 {"part.vec_lanes", c->part.vec_lanes},
-                 {"part.stacks", c->part.stacks}};
-    for (int i = 0; i < 5; i++)
+    } whole[] = {{"part.units", c->part.units},   {"part.units_drawn", c->part.units_drawn},
+                 {"part.simt", c->part.simt},     {"part.vec_lanes", c->part.vec_lanes},
+                 {"part.domain", c->part.domain}, {"part.stacks", c->part.stacks}};
+    for (int i = 0; i < 6; i++)
         if (whole[i].v != floor(whole[i].v) && !isnan(whole[i].v))
             FAIL(whole[i].path, "found %g, expected a whole number", whole[i].v);
     if (c->part.units > c->part.units_drawn)
@@ -34,20 +47,56 @@ static slx_status check_counts(const slx_chip *c, const slx_yaml *t)
     return SLX_OK;
 }
 
+/* A peak is what the cores do a clock. */
+static slx_status check_peak(const slx_chip *c, const slx_yaml *t)
+{
+    double tflops = c->part.units * c->part.unit_flop_clk * c->part.clock_ghz * 1e-3;
+    if (fabs(tflops / c->part.bf16_tflops - 1) > peak_rounding)
+        FAIL("part.bf16_tflops",
+             "found %g, expected %.4g: units %g x unit_flop_clk %g x clock_ghz %g",
+             c->part.bf16_tflops, tflops, c->part.units, c->part.unit_flop_clk, c->part.clock_ghz);
+    return SLX_OK;
+}
+
+static slx_status check_pins(const slx_chip *c, const slx_yaml *t)
+{
+    int m = 0;
+    while (*memories[m].kind && strcmp(memories[m].kind, c->package.memory)) m++;
+    double pin = c->part.mem_tbs * 8e3 / (c->part.stacks * memories[m].bits);
+    if (pin > memories[m].pin_gbps)
+        FAIL(
+            "part.mem_tbs",
+            "found %g TB/s from %g stacks: %.3g Gb/s from each of %g pins, expected at most %g%s%s",
+            c->part.mem_tbs, c->part.stacks, pin, memories[m].bits, memories[m].pin_gbps,
+            *memories[m].kind ? " of " : "", memories[m].kind);
+    return SLX_OK;
+}
+
 static slx_status check_memory(const slx_chip *c, const slx_yaml *t)
 {
     double stacks = c->part.stacks;
+    bool on_die = slx_chip_sram_memory(c);
+    if (c->part.mem_usable_gib > c->part.mem_gib)
+        FAIL("part.mem_usable_gib", "found %g, expected at most mem_gib = %g",
+             c->part.mem_usable_gib, c->part.mem_gib);
+    if (*c->part.only_model && strcmp(c->package.memory, "ROM"))
+        FAIL("part.only_model", "found %s, expected package.memory ROM beside it",
+             c->part.only_model);
+    if (!*c->part.only_model && !strcmp(c->package.memory, "ROM"))
+        FAIL("package.memory", "found ROM, expected part.only_model beside it");
+    if (on_die && stacks > 0)
+        FAIL("part.stacks", "found %g, expected 0 beside package.memory SRAM", stacks);
+    if (on_die && c->part.mem_gib * 1024 > c->part.sram_mib * 1.01)
+        FAIL("part.mem_gib", "found %g GiB of SRAM, expected at most sram_mib = %g MiB",
+             c->part.mem_gib, c->part.sram_mib);
+    if (on_die) return SLX_OK;
     if (stacks == 0 && (c->part.mem_tbs > 0 || c->part.mem_gib > 0))
         FAIL("part.stacks", "found 0, expected more for a memory of %g GiB at %g TB/s",
              c->part.mem_gib, c->part.mem_tbs);
     if (stacks > 0 && (c->part.mem_tbs == 0 || c->part.mem_gib == 0))
         FAIL(c->part.mem_tbs == 0 ? "part.mem_tbs" : "part.mem_gib",
              "found 0, expected more for %g stacks", stacks);
-    double pin = c->part.mem_tbs * 8e3 / (stacks * 2048); /* at least 1024, at most 2048 bits */
-    if (stacks > 0 && pin > most_pin_gbps)
-        FAIL("part.mem_tbs", "found %g TB/s from %g stacks: %.3g Gb/s from each of 2048 pins",
-             c->part.mem_tbs, stacks, pin);
-    return SLX_OK;
+    return stacks > 0 ? check_pins(c, t) : SLX_OK;
 }
 
 slx_status slx_chip_check_part(const slx_chip *c, const slx_yaml *t)
@@ -55,6 +104,7 @@ slx_status slx_chip_check_part(const slx_chip *c, const slx_yaml *t)
     double mm2 = c->part.die_mm2 * c->package.compute_dies;
     double mtr = c->part.transistors_b * 1000 / mm2;
     SLX_TRY(check_counts(c, t));
+    SLX_TRY(check_peak(c, t));
     SLX_TRY(check_memory(c, t));
     if (c->process.reticle_mm2 > 0 && c->part.die_mm2 > c->process.reticle_mm2)
         FAIL("part.die_mm2", "found %g mm2, expected at most process.reticle_mm2 = %g",

@@ -206,6 +206,10 @@ slx_status slx_constants_need(slx_band *out, const slx_constants *k, const char 
                               const char *suffix, const slx_chip *c, const char *key, slx_err *err)
 {
     if (slx_constants_of(k, family, suffix, out)) return SLX_OK;
+    if (c->library && !*suffix) {
+        *out = band_exact(NAN);
+        return SLX_OK;
+    }
     slx_buf b = {0};
     size_t len = strlen(family);
     for (int i = 0; i < k->n; i++)

@@ -41,7 +41,7 @@ static slx_status find_memory(memory *m, slx_sheet *s, const slx_chip *c, const 
     const char *kind = c->package.memory;
     *m = (memory){.gib = c->library ? c->part.mem_gib : c->hbm.stacks * c->hbm.gib,
                   .stacks = c->library ? c->part.stacks : c->hbm.stacks};
-    if (slx_chip_sram_memory(c)) m->gib = m->stacks = 0;
+    if (slx_chip_sram_memory(c) || *c->part.only_model) m->gib = m->stacks = 0;
     if (isnan(m->stacks)) need(s, "part.stacks");
     if (isnan(m->gib)) need(s, "part.mem_gib");
     if (!(m->stacks > 0)) return SLX_OK;
@@ -66,6 +66,8 @@ static slx_status add_bill(slx_cost *out, const slx_chip *c, const slx_constants
     slx_band per_mm2 = band_exact(0), attach = band_exact(1);
     memory m;
     if (isnan(out->die.mm2.mid)) need(s, c->library ? "part.die_mm2" : "area");
+    if (isnan(out->die.usd.mid)) need(s, *c->process.node ? "process.reticle_mm2" : "process.node");
+    if (c->package.io_dies && isnan(out->io.usd.mid)) need(s, "part.io_die_mm2");
     SLX_TRY(find_memory(&m, s, c, k, err));
     if (!*c->package.type) {
         need(s, "package.type");

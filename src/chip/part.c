@@ -81,11 +81,12 @@ static slx_status add_memory(slx_sheet *s, const slx_chip *c, const slx_constant
     slx_band macro, phy = band_exact(0);
     double dies = c->package.compute_dies;
     need(s, c->part.sram_mib, "part.sram_mib");
-    need(s, c->part.cache_mib, "part.cache_mib");
-    need(s, c->part.stacks, "part.stacks");
     SLX_TRY(slx_constants_need(&macro, k, "sram_density", c->process.node, c, "process.node", err));
     slx_sheet_add(s, "scratchpads",
                   band_by(CONST(sram_overhead), 8 * c->part.sram_mib / dies / macro.mid));
+    if (c->package.io_dies) return SLX_OK; /* the rest lies there */
+    need(s, c->part.cache_mib, "part.cache_mib");
+    need(s, c->part.stacks, "part.stacks");
     slx_sheet_add(
         s, "cache",
         band_div(band_exact(8 * c->part.cache_mib / dies * to.sram), CONST(cache_mib_mm2)));
@@ -117,6 +118,11 @@ static slx_status from_transistors(slx_sheet *s, const slx_chip *c, const slx_co
     slx_sheet_add(s, "from the transistor count",
                   band_div(band_exact(b * 1000 / density.mid), CONST(transistor_use)));
     slx_sheet_sum(s, true);
+    /* More than a reticle prints is several dies, and how many was not told. */
+    if (c->process.reticle_mm2 > 0 && s->total.low > c->process.reticle_mm2) {
+        s->missing = "package.compute_dies";
+        s->total = band_exact(NAN);
+    }
     return SLX_OK;
 }
 
@@ -126,6 +132,7 @@ slx_status slx_part_area(slx_area *out, const slx_chip *c, const slx_constants *
     scale to;
     double dies = c->package.compute_dies;
     SLX_TRY(scale_n7(&to, c, k, err));
+    need(s, to.logic, "process.node");
     add_macs(s, c, k, to);
     add_cores(s, c, k, to);
     SLX_TRY(add_memory(s, c, k, to, err));
@@ -134,18 +141,24 @@ slx_status slx_part_area(slx_area *out, const slx_chip *c, const slx_constants *
             out->spared_mm2 = band_add(out->spared_mm2, s->row[i].v);
     /* White space lies in the rows read off die photos; these two are sums of cells. */
     double cells = row_mid(s, "vector lanes") + row_mid(s, "scratchpads");
-    need(s, c->part.links_gbs, "part.links_gbs");
     slx_sheet_add(s, "white space, power grid", band_by(CONST(white_share), cells));
-    slx_sheet_add(s, "links to other chips",
-                  band_by(CONST(serdes_mm2_tbs), c->part.links_gbs / 1000 / dies));
+    if (!c->package.io_dies) {
+        need(s, c->part.links_gbs, "part.links_gbs");
+        slx_sheet_add(s, "links to other chips",
+                      band_by(CONST(serdes_mm2_tbs), c->part.links_gbs / 1000 / dies));
+    }
     slx_sheet_add(s, "die to die",
                   band_by(CONST(d2d_mm2_tbs), 2 * c->package.d2d_tbs / (dies > 1 ? dies : 2)));
     slx_sheet_add(s, "other", CONST(part_mgmt_mm2));
     slx_sheet_sum(s, true);
     slx_sheet_add(s, "network on chip", band_by(CONST(noc_share), s->total.mid));
     close_sheet(s);
-    if (s->missing && !isnan(c->part.transistors_b)) SLX_TRY(from_transistors(s, c, k, err));
+    if (s->missing && *c->process.node && !isnan(c->part.transistors_b) && !c->package.io_dies)
+        SLX_TRY(from_transistors(s, c, k, err));
     out->silicon_mm2 = band_by(s->total, dies);
+    if (c->package.io_dies)
+        out->silicon_mm2 =
+            band_add(out->silicon_mm2, band_exact(c->package.io_dies * c->part.io_die_mm2));
     return SLX_OK;
 }
 
@@ -154,8 +167,10 @@ slx_status slx_part_area(slx_area *out, const slx_chip *c, const slx_constants *
 static void add_always(slx_sheet *s, const slx_chip *c, const slx_area *a, const slx_constants *k)
 {
     double mm2 = c->part.die_mm2 * c->package.compute_dies;
+    if (c->package.io_dies) mm2 += c->package.io_dies * c->part.io_die_mm2;
     need(s, c->part.links_gbs, "part.links_gbs");
     if (isnan(mm2) && a->die.missing) need(s, NAN, a->die.missing);
+    if (isnan(mm2) && isnan(a->silicon_mm2.mid)) need(s, NAN, "part.io_die_mm2");
     slx_sheet_add(s, "leakage, clock",
                   band_mul(CONST(leak_w_mm2), isnan(mm2) ? a->silicon_mm2 : band_exact(mm2)));
     slx_sheet_add(s, "links to other chips",
@@ -173,9 +188,12 @@ slx_status slx_part_power(slx_power *out, const slx_chip *c, const slx_area *a,
     SLX_TRY(slx_constants_need(&e7, k, "energy_scale", "N7", c, "process.node", err));
     SLX_TRY(slx_constants_need(&e, k, "energy_scale", c->process.node, c, "process.node", err));
     slx_sheet *d = &out->decode, *p = &out->prefill;
+    need(d, e.mid, "process.node");
+    need(p, e.mid, "process.node");
     need(d, c->part.mem_tbs, "part.mem_tbs");
     need(p, c->part.mem_tbs, "part.mem_tbs");
-    if (c->part.stacks != 0) { /* unknown counts as there */
+    bool on_die = slx_chip_sram_memory(c);
+    if (c->part.stacks != 0 || on_die) { /* unknown counts as there */
         if (!*c->package.memory) need(d, NAN, "package.memory");
         if (!*c->package.memory) need(p, NAN, "package.memory");
         if (*c->package.memory)
@@ -183,7 +201,8 @@ slx_status slx_part_power(slx_power *out, const slx_chip *c, const slx_area *a,
                                        "package.memory", err));
     }
     double bits = 8e12 * c->part.mem_tbs;
-    slx_band noc = band_by(CONST(noc_pj_b), node.energy * bits * pj);
+    /* A memory on the die lies beside the cores it feeds. */
+    slx_band noc = band_by(CONST(noc_pj_b), on_die ? 0 : node.energy * bits * pj);
     slx_sheet_add(d, "memory", band_by(mem, bits * pj));
     slx_sheet_add(d, "network on chip", noc);
     bool bf16 = c->part.bf16_tflops > 0;

@@ -20,7 +20,7 @@ slx_status slx_chip_get_pass(slx_pass *out, const slx_chip *c, const slx_constan
     slx_band pj_bit;
     if (!c->library)
         pj_bit = slx_chip_figure(c, resident ? "energy.rom_pj_b" : "energy.hbm_pj_b");
-    else if (!*c->package.memory)
+    else if (!*c->package.memory || *c->part.only_model)
         pj_bit = band_exact(NAN);
     else
         SLX_TRY(slx_constants_need(&pj_bit, k, "memory_pj_b", c->package.memory, c,

@@ -39,8 +39,6 @@ void slx_sheet_add(slx_sheet *s, const char *name, slx_band v); /* skips zero */
 /* The total. independent: ends are added in quadrature; else low with low and high with high. */
 void slx_sheet_sum(slx_sheet *s, bool independent);
 
-bool slx_chip_sram_memory(const slx_chip *c); /* the memory of section hbm lies on the die */
-
 /* From the reference node N3E to the chip's: area of logic, area of memory cells, energy of logic. */
 typedef struct {
     double logic, sram, energy;
@@ -51,7 +49,8 @@ slx_status slx_node_scale(slx_node *out, const slx_chip *c, const char *key, con
 slx_status slx_part_area(slx_area *out, const slx_chip *c, const slx_constants *k, slx_err *err);
 slx_status slx_part_power(slx_power *out, const slx_chip *c, const slx_area *a,
                           const slx_constants *k, slx_err *err);
-/* A row of a family, or an error at the chip's key that lists what there is. */
+/* A row of a family, or an error at the chip's key that lists what there is. NAN where a published chip does not tell
+ * the suffix. */
 slx_status slx_constants_need(slx_band *out, const slx_constants *k, const char *family,
                               const char *suffix, const slx_chip *c, const char *key, slx_err *err);
 

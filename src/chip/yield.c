@@ -18,7 +18,7 @@ double slx_gross_dies(double die_mm2, double wafer_mm, double edge_mm, double sc
 {
     double d = wafer_mm - 2 * edge_mm, side = sqrt(die_mm2) + scribe_mm, area = side * side;
     double n = acos(-1) * d * (d / (4 * area) - 1 / sqrt(2 * area));
-    return n > 0 ? n : 0;
+    return n < 0 ? 0 : n;
 }
 
 /* P(at most s of n parts fail), each with probability p. */
@@ -53,6 +53,7 @@ double slx_die_yield(double die_mm2, double spared_mm2, double tiles, double spa
 
 static slx_band die_mm2(const slx_chip *c, const slx_area *a, bool io)
 {
+    if (io && c->library) return slx_chip_figure(c, "part.io_die_mm2");
     if (io) return a->io.total;
     if (c->library && !isnan(c->part.die_mm2)) return slx_chip_figure(c, "part.die_mm2");
     return a->die.total;
@@ -99,5 +100,6 @@ slx_status slx_die_get(slx_die *out, const slx_chip *c, const slx_area *a, bool 
     out->yield = band(y[0], y[1], y[2]);
     out->good_dies = band_mul(out->gross_dies, out->yield);
     out->usd = band_div(wafer, out->good_dies);
+    if (!(out->gross_dies.low > 0)) out->usd = band_exact(NAN); /* a die of a whole wafer */
     return SLX_OK;
 }

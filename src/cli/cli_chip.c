@@ -111,6 +111,8 @@ static void part_units(char out[CELL], const slx_chip *c, const slx_chip_peaks *
     (void)p;
     if (isnan(c->part.units))
         snprintf(out, CELL, "not published");
+    else if (isnan(c->part.units_drawn))
+        snprintf(out, CELL, "%.0f", c->part.units);
     else
         snprintf(out, CELL, "%.0f of %.0f", c->part.units, c->part.units_drawn);
 }

@@ -57,6 +57,12 @@ static void put_share(cli_table *t, const char *label, int column, slx_band v)
     put_at(t, label, column, (slx_band){100 * v.low, 100 * v.mid, 100 * v.high});
 }
 
+/* What a maker did not tell, as against what our file could have said. */
+static bool published_key(const char *missing)
+{
+    return !strncmp(missing, "part.", 5) || !strcmp(missing, "process.node");
+}
+
 /* Rows of a sheet in the order of the first chip that has them, the total on the heading. */
 static void put_sheet(cli_table *t, int heading, int column, const slx_sheet *s)
 {
@@ -65,7 +71,7 @@ static void put_sheet(cli_table *t, int heading, int column, const slx_sheet *s)
         snprintf(label, sizeof label, "  %s", s->row[i].name);
         if (!s->missing) put_at(t, label, column, s->row[i].v);
     }
-    if (s->missing && strncmp(s->missing, "part.", 5))
+    if (s->missing && !published_key(s->missing))
         cli_table_set(t, heading, column, "%s is not given", s->missing);
     else if (s->missing)
         cli_table_set(t, heading, column, "not published");
@@ -197,7 +203,7 @@ static void add_band(json_t *j, const char *name, slx_band v, const char *missin
         json_object_set_new(j, name, band_json(v));
         return;
     }
-    if (missing && strncmp(missing, "part.", 5))
+    if (missing && !published_key(missing))
         snprintf(why, sizeof why, "%s is not given", missing);
     else
         snprintf(why, sizeof why, "not published: %s", missing ? missing : "what it depends on");

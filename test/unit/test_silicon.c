@@ -410,6 +410,13 @@ static void test_bad_parts(void **state)
     refuse_part("clock_ghz: 1.83", "clock_ghz: -1", "a number in GHz");
     refuse_part("clock_ghz: 1.83", "clock_ghz: 0", "a number in GHz");
     refuse_part("clock_ghz: 1.83", "clock: 1.83", "unknown key");
+    refuse_part("bf16_tflops: 989", "bf16_tflops: 1979",
+                "132 x unit_flop_clk 4096 x clock_ghz 1.83");
+    refuse_part("mem_tbs: 3.35", "mem_tbs: 4.8",
+                "7.5 Gb/s from each of 1024 pins, expected at most 6.4 of HBM3");
+    refuse_part("mem_gib: 80", "mem_usable_gib: 81\n  mem_gib: 80", "at most mem_gib = 80");
+    refuse_part("units: 132", "only_model: m\n  units: 132", "ROM");
+    refuse_part("domain: 8", "domain: 7.5", "a whole number");
     refuse_part("fp8_tflops: 1979", "fp8_tflops: 500", "at least bf16_tflops");
     refuse_part("stacks: 5", "stacks: 0", "expected more for a memory");
     refuse_part("mem_tbs: 3.35", "mem_tbs: 335", "Gb/s from each");
@@ -502,6 +509,87 @@ static void test_null(void **state)
     assert_int_equal(slx_chip_parse(&c, bad, strlen(bad), "p", &e), SLX_EINPUT);
 }
 
+static slx_chip *parsed(const char *text)
+{
+    slx_chip *c;
+    slx_err e;
+    if (slx_chip_parse(&c, text, strlen(text), "p", &e)) fail_msg("%s", e.msg);
+    return c;
+}
+
+static void refuse_text(const char *text, const char *words)
+{
+    slx_chip *c;
+    slx_err e;
+    assert_int_equal(slx_chip_parse(&c, text, strlen(text), "p", &e), SLX_EINPUT);
+    if (!strstr(e.msg, words)) fail_msg("found %s, expected %s", e.msg, words);
+}
+
+/* Weights on the die, or wired into it. */
+static void test_weights_on_the_die(void **state)
+{
+    (void)state;
+    slx_pass pass;
+    slx_err e;
+    slx_constants *k = constants();
+    slx_chip *c = parsed("name: p\nruns: library\npackage: {memory: SRAM}\n"
+                         "part: {sram_mib: 1024, mem_gib: 1, mem_tbs: 80, stacks: 0}\n");
+    assert_true(slx_chip_get_peaks(c).hbm_bytes == 1073741824.0);
+    /* 8.03e9 weights of 4.25 bits are 3.97 GiB */
+    assert_int_equal(slx_chip_get_pass(&pass, c, k, &e), SLX_OK);
+    near(pass.chips, 4, 0);
+    near(pass.us, 8.03e9 * 4.25 / 8 / 4 / 80e12 * 1e6, 1e-12);
+    slx_chip_free(c);
+    c = parsed("name: p\nruns: library\npackage: {memory: ROM}\npart: {only_model: llama}\n");
+    assert_string_equal(c->part.only_model, "llama");
+    assert_int_equal(slx_chip_get_pass(&pass, c, k, &e), SLX_OK);
+    assert_true(isnan(pass.us) && isnan(pass.mj.mid));
+    slx_chip_free(c);
+    refuse_text("name: p\nruns: library\npackage: {memory: ROM}\n", "part.only_model");
+    refuse_text(
+        "name: p\nruns: library\npackage: {memory: SRAM}\npart: {mem_gib: 2, sram_mib: 1024}\n",
+        "at most sram_mib = 1024 MiB");
+    refuse_text("name: p\nruns: library\npackage: {memory: SRAM}\npart: {stacks: 1}\n",
+                "expected 0");
+    slx_constants_free(k);
+}
+
+/* Without a process, a die or the number of dies nothing that depends on them is a number. */
+static void test_unpublished(void **state)
+{
+    (void)state;
+    slx_constants *k = constants();
+    static const struct {
+        const char *text, *missing;
+    } cases[] = {
+        {"name: p\nruns: library\npart: {die_mm2: 500}\n", "process.node"},
+        {"name: p\nruns: library\nprocess: {node: N5, reticle_mm2: 858}\npart: {transistors_b: "
+         "400}\n",
+         "package.compute_dies"},
+        {"name: p\nruns: library\nprocess: {node: N5}\npackage: {io_dies: 2}\n"
+         "part: {die_mm2: 100}\n",
+         "part.clock_ghz"},
+        {"name: p\nruns: library\nprocess: {node: N5}\npart: {die_mm2: 46225}\n", "part.clock_ghz"},
+    };
+    for (int i = 0; i < 4; i++) {
+        slx_chip *c = parsed(cases[i].text);
+        slx_area a;
+        slx_power p;
+        slx_cost q;
+        slx_err e;
+        assert_int_equal(slx_chip_get_area(&a, c, k, &e), SLX_OK);
+        assert_int_equal(slx_chip_get_power(&p, c, &a, k, &e), SLX_OK);
+        assert_int_equal(slx_chip_get_cost(&q, c, &a, &p, k, &e), SLX_OK);
+        assert_string_equal(a.die.missing, cases[i].missing);
+        assert_true(isnan(a.die.total.mid));
+        assert_non_null(q.bom_usd.missing);
+        assert_true(isnan(q.bom_usd.total.mid) && isnan(q.hour_usd.total.mid));
+        assert_true(!isinf(q.die.usd.mid));
+        slx_chip_free(c);
+    }
+    slx_constants_free(k);
+}
+
 /* ------------------------------------------------------------------ bad tables, bad names */
 
 /* data/silicon.csv with one place replaced. */
@@ -579,7 +667,8 @@ int main(void)
         cmocka_unit_test(test_yield),        cmocka_unit_test(test_published),
         cmocka_unit_test(test_cost_by_hand), cmocka_unit_test(test_not_published),
         cmocka_unit_test(test_set),          cmocka_unit_test(test_bad_parts),
-        cmocka_unit_test(test_null),         cmocka_unit_test(test_bad_reports),
+        cmocka_unit_test(test_null),         cmocka_unit_test(test_weights_on_the_die),
+        cmocka_unit_test(test_unpublished),  cmocka_unit_test(test_bad_reports),
         cmocka_unit_test(test_what_follows), cmocka_unit_test(test_bad_tables),
         cmocka_unit_test(test_unknown_node),
     };
