@@ -64,6 +64,7 @@ slx_status slx_engine_open(slx_engine **out, const slx_engine_options *opt, slx_
     }
     e->n_free = e->prog.info.desc.max_pages;
     e->free_pages = slx_xcalloc(e->n_free, sizeof *e->free_pages);
+    e->page_users = slx_xcalloc(e->n_free, sizeof *e->page_users);
     for (uint32_t i = 0; i < e->n_free; i++) e->free_pages[i] = e->n_free - 1 - i;
     e->load_s = slx_now_s() - start;
     *out = e;
@@ -78,6 +79,7 @@ void slx_engine_close(slx_engine *e)
     if (e->model) slx_model_close(e->model);
     if (e->chip) slx_chip_free(e->chip);
     free(e->free_pages);
+    free(e->page_users);
     free(e);
 }
 
@@ -102,6 +104,27 @@ uint32_t slx_engine_free_pages(const slx_engine *e)
     return e->n_free;
 }
 
+/* ------------------------------------------------------------------ pages */
+
+static uint32_t take_page(slx_engine *e)
+{
+    uint32_t page = e->free_pages[--e->n_free];
+    e->page_users[page] = 1;
+    return page;
+}
+
+void slx_page_hold(slx_engine *e, uint32_t page)
+{
+    SLX_ASSERT(e->page_users[page]);
+    e->page_users[page]++;
+}
+
+void slx_page_drop(slx_engine *e, uint32_t page)
+{
+    SLX_ASSERT(e->page_users[page]);
+    if (!--e->page_users[page]) e->free_pages[e->n_free++] = page;
+}
+
 /* ------------------------------------------------------------------ sequences */
 
 slx_seq *slx_seq_new(slx_engine *e)
@@ -115,7 +138,7 @@ slx_seq *slx_seq_new(slx_engine *e)
 void slx_seq_free(slx_seq *s)
 {
     if (!s) return;
-    while (s->n_pages) s->e->free_pages[s->e->n_free++] = s->pages[--s->n_pages];
+    while (s->n_pages) slx_page_drop(s->e, s->pages[--s->n_pages]);
     free(s->pages);
     free(s);
 }
@@ -140,15 +163,28 @@ static uint32_t pages_for(uint32_t length)
     return (length + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK;
 }
 
+static void reserve(slx_seq *s, uint32_t want)
+{
+    if (want <= s->cap_pages) return;
+    s->cap_pages = want + 8;
+    s->pages = slx_xrealloc(s->pages, s->cap_pages * sizeof *s->pages);
+}
+
 /* Gives a sequence the pages for its first `length` positions; the caller has checked that they are free. */
 static void grow(slx_seq *s, uint32_t length)
 {
     uint32_t want = pages_for(length);
-    if (want > s->cap_pages) {
-        s->cap_pages = want + 8;
-        s->pages = slx_xrealloc(s->pages, s->cap_pages * sizeof *s->pages);
-    }
-    while (s->n_pages < want) s->pages[s->n_pages++] = s->e->free_pages[--s->e->n_free];
+    reserve(s, want);
+    while (s->n_pages < want) s->pages[s->n_pages++] = take_page(s->e);
+}
+
+void slx_seq_adopt(slx_seq *s, const uint32_t *pages, uint32_t n)
+{
+    SLX_ASSERT(!s->n_pages && !s->length);
+    reserve(s, n);
+    for (uint32_t i = 0; i < n; i++) slx_page_hold(s->e, s->pages[i] = pages[i]);
+    s->n_pages = n;
+    s->length = n * SLX_MAX_CHUNK;
 }
 
 /* Everything a step could be refused for, before anything changes. */

@@ -9,15 +9,6 @@
 
 #include "run/run_int.h"
 
-static double log_prob(const float *logits, uint32_t vocab, uint32_t token)
-{
-    double top = logits[0], sum = 0;
-    for (uint32_t i = 1; i < vocab; i++)
-        if (logits[i] > top) top = logits[i];
-    for (uint32_t i = 0; i < vocab; i++) sum += exp(logits[i] - top);
-    return logits[token] - top - log(sum);
-}
-
 static slx_status window(slx_engine *e, const uint32_t *tokens, uint32_t ctx, slx_perplexity *out,
                          slx_hash *h, slx_err *err)
 {
@@ -39,7 +30,7 @@ static slx_status window(slx_engine *e, const uint32_t *tokens, uint32_t ctx, sl
         st = slx_engine_step(e, &b, 1, err);
         for (uint32_t k = 0; k < want && st == SLX_OK; k++) {
             const float *row = b.logits + (size_t)k * e->prog.info.vocab_pad;
-            double lp = log_prob(row, e->prog.info.vocab, tokens[at + k + 1]);
+            double lp = row[tokens[at + k + 1]] - slx_log_sum(row, e->prog.info.vocab);
             out->nll -= lp;
             out->tokens++;
             slx_buf_add(&out->logprobs, &lp, sizeof lp);
