@@ -184,11 +184,12 @@ void slx_utf8_stream_end(slx_utf8_stream *s, slx_buf *out); /* the rest as U+FFF
 slx_status slx_template_parse(slx_template **out, slx_arena *a, const char *name, const char *text, size_t len,
                               slx_err *err);
 /* Renders with variables from a JSON object text (messages, add_generation_prompt, bos_token, eos_token, tools, and
- * whatever else). Strings inside "messages" (content and the like, not the role) are marked as user input and the marks
- * follow them through every operation. now_iso: fixed time for strftime_now, or NULL for the clock.
+ * whatever else). Strings (content and the like, not the role; not what is under *_token) are marked as user input and the
+ * marks follow them through every operation. now_iso: fixed time for strftime_now, or NULL for the clock.
  * raise_exception and errors of the template come back as SLX_EINPUT. A variable that is absent is undefined, not none:
  * callers give "tools": null when there are none, as templates expect. */
 slx_status slx_template_render(const slx_template *t, const char *vars_json, size_t len, const char *now_iso,
                                slx_rendered *out, slx_err *err);
+slx_str slx_template_text(const slx_template *t); /* its source; borrowed */
 
 #endif

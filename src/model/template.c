@@ -96,6 +96,8 @@ slx_status slx_template_render(const slx_template *t, const char *vars_json, siz
     return ok ? SLX_OK : SLX_EINPUT;
 }
 
+slx_str slx_template_text(const slx_template *t) { return (slx_str){t->text, t->len}; }
+
 void slx_rendered_free(slx_rendered *r) {
     slx_buf_free(&r->text);
     slx_buf_free(&r->user);

@@ -1,7 +1,7 @@
 /* template_json.c - JSON into template values, user input marked, and out of them as Python's json.dumps writes.
  *
- * Marks: every string inside "messages" is user input, keys too. Exceptions are short identifiers, which can neither
- * hold nor close a control token by themselves: keys, and what stands under role, name and type, since templates build
+ * Marks: every string is user input, keys too, but what stands under a name that ends with _token (bos_token), which
+ * the caller takes from the model. Exceptions are short identifiers, which can neither hold nor close a control token by themselves: keys, and what stands under role, name and type, since templates build
  * control tokens from those ('<|' + message.role + '|>').
  */
 #include "model/template_int.h"
@@ -23,6 +23,11 @@ static bool is_identifier(const char *p, size_t n) {
 
 static bool structural(const char *key) {
     return key && (!strcmp(key, "role") || !strcmp(key, "name") || !strcmp(key, "type"));
+}
+
+static bool ends_token(const char *key) {
+    size_t n = strlen(key);
+    return n >= 6 && !strcmp(key + n - 6, "_token");
 }
 
 static tpl_value string_in(tpl_run *r, const char *p, size_t n, bool user) {
@@ -92,7 +97,7 @@ tpl_value tpl_read_vars(tpl_run *r, const char *json, size_t len) {
     json_t *item;
     json_object_foreach((json_t *)(uintptr_t)j, key, item)
         tpl_dict_append(r, v.u.d, string_in(r, key, strlen(key), false),
-                        value_in(r, item, key, strcmp(key, "messages") == 0));
+                        value_in(r, item, key, !ends_token(key)));
     return v;
 }
 

@@ -4,46 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/chat.h"
 #include "run/run_int.h"
 
 #include <jansson.h>
 
-/* {"messages":[{"role":"user","content":TEXT}], ...} as the chat template wants it. */
-static char *variables(const slx_model *m, const char *text, size_t len)
-{
-    json_t *message = json_pack("{s:s, s:s%}", "role", "user", "content", text, len);
-    if (!message) return NULL;
-    json_t *vars = json_pack("{s:[o], s:b}", "messages", message, "add_generation_prompt", 1);
-    int64_t ids[2] = {slx_tok_bos(m->tok), slx_tok_eos(m->tok)};
-    const char *names[2] = {"bos_token", "eos_token"};
-    for (int i = 0; i < 2; i++) {
-        slx_str s = ids[i] >= 0 ? slx_tok_piece(m->tok, (uint32_t)ids[i]) : slx_str_c("");
-        json_object_set_new(vars, names[i], json_stringn_nocheck(s.ptr, s.len));
-    }
-    char *out = json_dumps(vars, JSON_COMPACT);
-    json_decref(vars);
-    return out;
-}
-
 slx_status slx_prompt_tokens(const slx_model *m, const char *text, size_t len, bool raw,
                              slx_buf *ids, slx_err *err)
 {
-    if (!m->tok)
-        return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "found no tokenizer in the model file");
-    if (!slx_utf8_valid(text, len))
+    if (m->tok && !slx_utf8_valid(text, len))
         return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found text that is not UTF-8");
-    int64_t bos = slx_tok_bos(m->tok);
-    uint32_t first = (uint32_t)bos;
-    bool templated = !raw && m->chat;
-    if (!templated && slx_tok_add_bos(m->tok) && bos >= 0) slx_buf_add(ids, &first, sizeof first);
-    if (!templated) return slx_tokenize(m->tok, text, len, false, ids, err);
-    char *vars = variables(m, text, len);
+    if (raw || !m->chat) return slx_text_tokens(m, text, len, ids, err);
+    json_t *vars = json_pack("{s:[{s:s, s:s%}]}", "messages", "role", "user", "content", text, len);
     if (!vars) return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found text that JSON cannot hold");
-    slx_rendered r = {0};
-    slx_status st = slx_template_render(m->chat, vars, strlen(vars), NULL, &r, err);
-    if (st == SLX_OK) st = slx_tokenize_rendered(m->tok, &r, ids, err);
-    slx_rendered_free(&r);
-    free(vars);
+    char *dump = json_dumps(vars, JSON_COMPACT);
+    json_decref(vars);
+    slx_status st = slx_chat_tokens(m, dump, strlen(dump), ids, err);
+    free(dump);
     return st;
 }
 
