@@ -1,7 +1,8 @@
 /* template_json.c - JSON into template values, user input marked, and out of them as Python's json.dumps writes.
  *
  * Marks: every string is user input, keys too, but what stands under a name that ends with _token (bos_token), which
- * the caller takes from the model. Exceptions are short identifiers, which can neither hold nor close a control token by themselves: keys, and what stands under role, name and type, since templates build
+ * the caller takes from the model. Exceptions are short identifiers, which can neither hold nor
+ * close a control token by themselves: keys, and what stands under role, name and type, since templates build
  * control tokens from those ('<|' + message.role + '|>').
  */
 #include "model/template_int.h"

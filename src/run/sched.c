@@ -310,9 +310,8 @@ static uint32_t share_rows(slx_sched *s)
     }
 }
 
-        for (slx_job *j = s->running.head; j; j = j->next)
-            want += j->fed ? pages_needed(j, j->fed) : 0;
- * does not, and the answer ends with the pages. */
+/* Preempts from the end until the pages of the step are there. The first admitted alone always fits: submit refuses
+ * what does not, and the answer ends with the pages. */
 static void find_pages(slx_sched *s)
 {
     for (;;) {
