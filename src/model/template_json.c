@@ -2,8 +2,8 @@
  *
  * Marks: every string is user input, keys too, but what stands under a name that ends with _token (bos_token), which
  * the caller takes from the model. Exceptions are short identifiers, which can neither hold nor
- * close a control token by themselves: keys, and what stands under role, name and type, since templates build
- * control tokens from those ('<|' + message.role + '|>').
+ * close a control token by themselves: keys, variables that are one word (reasoning_effort), and what stands
+ * under role, name and type, since templates build control tokens from those ('<|' + message.role + '|>').
  */
 #include "model/template_int.h"
 
@@ -29,6 +29,10 @@ static bool structural(const char *key) {
 static bool ends_token(const char *key) {
     size_t n = strlen(key);
     return n >= 6 && !strcmp(key + n - 6, "_token");
+}
+
+static bool is_word(const json_t *j) {
+    return json_is_string(j) && is_identifier(json_string_value(j), json_string_length(j));
 }
 
 static tpl_value string_in(tpl_run *r, const char *p, size_t n, bool user) {
@@ -98,7 +102,7 @@ tpl_value tpl_read_vars(tpl_run *r, const char *json, size_t len) {
     json_t *item;
     json_object_foreach((json_t *)(uintptr_t)j, key, item)
         tpl_dict_append(r, v.u.d, string_in(r, key, strlen(key), false),
-                        value_in(r, item, key, !ends_token(key)));
+                        value_in(r, item, key, !ends_token(key) && !is_word(item)));
     return v;
 }
 
