@@ -205,7 +205,8 @@ static json_t *disguised(const json_t *j, const char *key, bool with_evil) {
         if (key && (!strcmp(key, "role") || !strcmp(key, "name") || !strcmp(key, "type") || strstr(key, "id")))
             return json_copy((json_t *)(uintptr_t)j);
         slx_buf b = {0};
-        if (with_evil && key && (!strcmp(key, "content") || !strcmp(key, "description"))) { /* begins and ends with what the templates do not hold */
+        if (with_evil && key && (!strcmp(key, "content") || !strcmp(key, "description"))) {
+            /* begins and ends with what the templates do not hold */
             slx_buf_adds(&b, "\xee\x80\x80");
             slx_buf_adds(&b, json_string_value(j));
             slx_buf_adds(&b, evil);
@@ -284,7 +285,8 @@ static void mark_case(json_t *row, const char *dir, void *arg) {
     snprintf(what, sizeof what, "%s, %s", name, field(row, "case"));
     slx_buf text;
     template_of(&text, dir, name);
-    json_t *messages = json_incref(json_object_get(row, "messages")), *tools = json_incref(json_object_get(row, "tools"));
+    json_t *messages = json_incref(json_object_get(row, "messages"));
+    json_t *tools = json_incref(json_object_get(row, "tools"));
     for (int with_evil = 0; with_evil < 2; with_evil++) {
         json_object_set_new(row, "messages", disguised(messages, NULL, with_evil));
         if (tools) json_object_set_new(row, "tools", disguised(tools, NULL, with_evil));
