@@ -47,24 +47,35 @@ static void barrier(emitter *e)
     PUSH(e, BARRIER, "barrier", P(BARRIER, group, 0));
 }
 
-/* 0: no weight buffers, weights in ROM. */
-static uint64_t wbuf_sum(const slx_plan *p)
-{
-    return p->in_rom ? 0 : p->wbuf[0] + p->wbuf[1];
-}
+#define RING(T, p) P(T, ring, (p)->ring), P(T, slot, (p)->slot), P(T, slots, (p)->slots)
 
-static void linear(emitter *e, const slx_plan *p, slx_mat_id id, const char *name,
-                   const slx_map_linear *map, uint64_t a_codes, uint64_t a_scales, uint64_t out,
-                   uint64_t out_stride)
+/* One product, or several of the same A: matrices id .. id+n-1. out[i]: where each writes. */
+static void linear(emitter *e, const slx_plan *p, slx_mat_id id, int n, const char *name,
+                   const slx_map_linear *map, uint64_t a_codes, uint64_t a_scales,
+                   const uint64_t *out, uint64_t out_stride)
 {
     const slx_mat_plan *m = &p->mat[id];
-    PUSH(e, LINEAR, name, P(LINEAR, off_w, m->off_w), P(LINEAR, fmt, m->fmt),
-         P(LINEAR, kblk, m->kblk), P(LINEAR, log2g, m->log2g), P(LINEAR, pieces, m->pieces),
-         P(LINEAR, ns, m->ns), P(LINEAR, slices, m->slices), P(LINEAR, rot, m->rot),
-         P(LINEAR, tiles, p->tiles), P(LINEAR, a_codes, a_codes), P(LINEAR, a_scales, a_scales),
-         P(LINEAR, out, out), P(LINEAR, out_stride, out_stride), P(LINEAR, mr, map->mr),
-         P(LINEAR, spm_a, map->a), P(LINEAR, spm_as, map->as), P(LINEAR, spm_y, map->y),
-         P(LINEAR, wbuf_sum, wbuf_sum(p)));
+    uint64_t v[SLX_LINEAR_n_params] = {P(LINEAR, out_stride, out_stride),
+                                       P(LINEAR, kblk, m->kblk),
+                                       P(LINEAR, log2g, m->log2g),
+                                       P(LINEAR, pieces, m->pieces),
+                                       P(LINEAR, ns, m->ns),
+                                       P(LINEAR, tiles, p->tiles),
+                                       P(LINEAR, a_codes, a_codes),
+                                       P(LINEAR, a_scales, a_scales),
+                                       P(LINEAR, mr, map->mr),
+                                       P(LINEAR, spm_a, map->a),
+                                       P(LINEAR, spm_as, map->as),
+                                       P(LINEAR, spm_y, map->y),
+                                       RING(LINEAR, p)};
+    for (int i = 0; i < n; i++) {
+        v[SLX_LINEAR_off_w + i] = m[i].off_w;
+        v[SLX_LINEAR_fmt + i] = m[i].fmt;
+        v[SLX_LINEAR_slices + i] = m[i].slices;
+        v[SLX_LINEAR_rot + i] = m[i].rot;
+        v[SLX_LINEAR_out + i] = out[i];
+    }
+    push(e, SLX_TMPL_LINEAR, name, v);
 }
 
 static void rows(emitter *e, const slx_plan *p, const char *name, uint64_t off_norm)
@@ -83,8 +94,7 @@ static void prologue(emitter *e, const slx_plan *p)
     PUSH(e, PROLOGUE, "prologue", P(PROLOGUE, tiles, p->tiles),
          P(PROLOGUE, max_rows, p->opt.max_rows), P(PROLOGUE, max_samples, p->opt.max_samples),
          P(PROLOGUE, rows_cap, p->rows_cap), P(PROLOGUE, spm_header, 0),
-         P(PROLOGUE, wbuf0, p->wbuf[0]), P(PROLOGUE, wbuf1, p->wbuf[1]),
-         P(PROLOGUE, tok_credit_mask, TK_CREDITS),
+         P(PROLOGUE, slots, p->slots), P(PROLOGUE, tok_credit_mask, TK_CREDITS),
          P(PROLOGUE, weights, p->region[SLX_REGION_WEIGHTS].base),
          P(PROLOGUE, kv, p->region[SLX_REGION_KV].base));
 }
@@ -175,7 +185,7 @@ static void gateup(emitter *e, const slx_plan *p)
          P(GATEUP, out_codes, p->a4c), P(GATEUP, out_scales, p->a4s),
          P(GATEUP, out_kblk, p->kblk_ff), P(GATEUP, mr, m->mr), P(GATEUP, spm_a, m->a),
          P(GATEUP, spm_as, m->as), P(GATEUP, spm_g, m->g), P(GATEUP, spm_u, m->u),
-         P(GATEUP, spm_q, m->q), P(GATEUP, spm_qs, m->qs), P(GATEUP, wbuf_sum, wbuf_sum(p)));
+         P(GATEUP, spm_q, m->q), P(GATEUP, spm_qs, m->qs), RING(GATEUP, p));
 }
 
 static void head(emitter *e, const slx_plan *p)
@@ -191,14 +201,13 @@ static void head(emitter *e, const slx_plan *p)
          P(LMHEAD, logits, p->region[SLX_REGION_LOGITS].base),
          P(LMHEAD, logits_stride, 4ull * p->vocab_pad), P(LMHEAD, mr, m->mr),
          P(LMHEAD, spm_idx, m->idx), P(LMHEAD, spm_a, m->a), P(LMHEAD, spm_as, m->as),
-         P(LMHEAD, spm_y, m->y), P(LMHEAD, wbuf_sum, wbuf_sum(p)));
+         P(LMHEAD, spm_y, m->y), RING(LMHEAD, p));
 }
 
 static void layer(emitter *e, const slx_plan *p)
 {
-    linear(e, p, SLX_MAT_Q, "q", &p->lin_qkv, p->a1c, p->a1s, p->qkv, p->qkv_stride);
-    linear(e, p, SLX_MAT_K, "k", &p->lin_qkv, p->a1c, p->a1s, p->qkv + p->off_k, p->qkv_stride);
-    linear(e, p, SLX_MAT_V, "v", &p->lin_qkv, p->a1c, p->a1s, p->qkv + p->off_v, p->qkv_stride);
+    const uint64_t qkv[3] = {p->qkv, p->qkv + p->off_k, p->qkv + p->off_v};
+    linear(e, p, SLX_MAT_Q, 3, "qkv", &p->lin_qkv, p->a1c, p->a1s, qkv, p->qkv_stride);
     barrier(e);
     rope(e, p);
     barrier(e);
@@ -208,13 +217,13 @@ static void layer(emitter *e, const slx_plan *p)
         rowq(e, p);
         barrier(e);
     }
-    linear(e, p, SLX_MAT_O, "o", &p->lin_o, p->a2c, p->a2s, p->y, p->y_stride);
+    linear(e, p, SLX_MAT_O, 1, "o", &p->lin_o, p->a2c, p->a2s, &p->y, p->y_stride);
     barrier(e);
     rows(e, p, "rows_attn", p->off_ffn_norm);
     barrier(e);
     gateup(e, p);
     barrier(e);
-    linear(e, p, SLX_MAT_DOWN, "down", &p->lin_down, p->a4c, p->a4s, p->y, p->y_stride);
+    linear(e, p, SLX_MAT_DOWN, 1, "down", &p->lin_down, p->a4c, p->a4s, &p->y, p->y_stride);
     barrier(e);
     rows(e, p, "rows_ffn", p->layer_stride + p->off_attn_norm);
     barrier(e);

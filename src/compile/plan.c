@@ -447,9 +447,9 @@ void slx_plan_print(const slx_plan *p, FILE *out)
     fprintf(out, "  %-6s %6u x %-6u %35s %s\n", "embd", p->model->hp.vocab, p->model->hp.d_model,
             slx_fn_name(SLX_FL_FMT, p->embd_fmt), p->embd_why);
     if (p->in_rom)
-        fprintf(out, "scratchpad: no weight buffers, the tensor engines read weights in place\n");
+        fprintf(out, "scratchpad: no ring of weights, the tensor engines read weights in place\n");
     else
-        fprintf(out, "scratchpad: two weight buffers of %u bytes\n", p->wbuf_bytes);
+        fprintf(out, "scratchpad: weights pass through %u slots of %u bytes\n", p->slots, p->slot);
     print_row(out, "embed", p->embed.mr, p->embed.end, p);
     print_row(out, "q, k, v", p->lin_qkv.mr, p->lin_qkv.end, p);
     print_row(out, "rope", p->rope.mr, p->rope.end, p);

@@ -2,9 +2,9 @@
  *
  * Scratchpad of a tile
  *   0        header of the descriptor (64 bytes)
- *   wbuf[0]  weight buffer, wbuf[1] the other, each wbuf_bytes
+ *   ring     slots of weights
  *   common   areas of the phase that runs, laid out anew for every phase
- * With weights in ROM there are no weight buffers, and the WEIGHTS region begins at SLX_ROM_BASE instead of in HBM.
+ * With weights in ROM there is no ring, and the WEIGHTS region begins at SLX_ROM_BASE instead of in HBM.
  * HBM: the regions of program.h in the order WEIGHTS, ROPE, DESC, KV, EXCHANGE, LOGITS
  *   WEIGHTS  layer 0 | layer 1 | ... | tail | planes       layers and tail layer_stride bytes apart; tail is output_norm
  *            where a layer has attn_norm, so that "the next layer's norm" is one address for every layer
@@ -50,13 +50,13 @@ typedef struct {
     uint32_t tiles, spm_bytes, acc_cells, max_m, rows_cap;
     uint32_t hdp, group, kblk_d, kblk_a, kblk_ff, vocab_pad, max_chunks;
     bool heads_quantised;            /* head_dim % 32 == 0 */
-    bool in_rom;                     /* WEIGHTS lies in ROM, MM reads matrices there: no weight buffers */
+    bool in_rom;                     /* WEIGHTS lies in ROM, MM reads matrices there: no ring */
 
     slx_mat_plan mat[SLX_N_MATS];
     uint32_t embd_fmt;
     const char *embd_why;
-    uint32_t wbuf_bytes;
-    uint64_t wbuf[2];
+    uint32_t slot, slots;            /* ring of weights: bytes of a slot, how many; none where weights lie in ROM */
+    uint64_t ring;
     slx_map_linear lin_qkv, lin_o, lin_down;
     slx_map_gateup gateup;
     slx_map_head head;

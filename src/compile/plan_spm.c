@@ -1,12 +1,15 @@
-/* plan_spm.c - scratchpad and accumulators: how large a weight buffer, how many pieces of the contraction, how many
+/* plan_spm.c - scratchpad and accumulators: how large a slot of weights, how many pieces of the contraction, how many
  * rows a tile of rows, and where everything lies.
  *
- * Each phase has a function that lays out its areas for `mr` rows and gives the first byte behind them. The weight
- * buffer is found by trying: half the scratchpad, then smaller; the choice that leaves the largest row tiles wins.
- * Weights in ROM need no buffer: what is tried is then the bytes of a row of activations held at once.
+ * Each phase has a function that lays out its areas for `mr` rows and gives the first byte behind them. The
+ * slot is found by trying: half the scratchpad, then smaller; the choice that leaves the largest row tiles wins.
+ * Weights in ROM need none: what is tried is then the bytes of a row of activations held at once.
  */
 #include "compile/plan.h"
 #include "compile/tmpl_int.h"
+
+/* Of the ring: while one is multiplied the next comes. */
+enum { SLOTS = 2 };
 
 typedef struct {
     uint64_t at;
@@ -220,37 +223,32 @@ static bool fits(misfit *bad, uint32_t mr, const char *phase, const char *what, 
     return false;
 }
 
-/* Lays everything out with weight buffers of at most `budget` bytes. Returns a score, 0 = does not fit. */
+/* Lays everything out with slots of at most `budget` bytes. Returns a score, 0 = does not fit. */
 static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
 {
     slx_mat_plan *m = p->mat;
     const slx_hparams *hp = &p->model->hp;
-    uint64_t wbuf = 0;
-    const char *what = p->in_rom ? "bytes of scratchpad" : "two weight buffers of scratchpad";
+    uint64_t slot = 0;
+    const char *what = p->in_rom ? "bytes of scratchpad" : "slots of scratchpad";
     for (int i = 0; i < SLX_N_MATS; i++) {
         m[i].pieces = pieces_for(p, &m[i], budget);
         if (!fits(bad, m[i].pieces, slx_mat_name((slx_mat_id)i), what,
-                  2 * held_bytes(p, &m[i], 1u << m[i].log2g), 2 * budget))
+                  SLOTS * held_bytes(p, &m[i], 1u << m[i].log2g), SLOTS * budget))
             return 0;
     }
-    /* q, k, v run without a barrier between them and share one map; gate and up share a buffer */
+    /* q, k, v are one phase and share one map, as do gate and up */
     for (int i = SLX_MAT_Q; i <= SLX_MAT_V; i++)
         for (int j = SLX_MAT_Q; j <= SLX_MAT_V; j++)
             if (m[j].pieces > m[i].pieces) m[i].pieces = m[j].pieces;
-    uint64_t both = p->in_rom ? held_bytes(p, &m[SLX_MAT_GATE], 1)
-                              : tile_bytes(&m[SLX_MAT_GATE], 1) + tile_bytes(&m[SLX_MAT_UP], 1);
     uint32_t gu = m[SLX_MAT_GATE].pieces > m[SLX_MAT_UP].pieces ? m[SLX_MAT_GATE].pieces
                                                                 : m[SLX_MAT_UP].pieces;
-    if (gu == 1 && both > budget) gu = 1u << m[SLX_MAT_GATE].log2g >= 2 ? 2 : 0;
-    if (!fits(bad, gu, "gate and up", what, 2 * both, 2 * budget)) return 0;
     m[SLX_MAT_GATE].pieces = m[SLX_MAT_UP].pieces = gu;
     for (int i = 0; i < SLX_N_MATS; i++)
-        if (tile_bytes(&m[i], m[i].pieces) > wbuf) wbuf = tile_bytes(&m[i], m[i].pieces);
-    if (gu == 1 && both > wbuf) wbuf = both;
-    p->wbuf_bytes = p->in_rom ? 0 : (uint32_t)up(wbuf, 64);
-    p->wbuf[0] = 64;
-    p->wbuf[1] = p->wbuf[0] + p->wbuf_bytes;
-    uint64_t at = p->wbuf[1] + p->wbuf_bytes, have = p->spm_bytes;
+        if (tile_bytes(&m[i], m[i].pieces) > slot) slot = tile_bytes(&m[i], m[i].pieces);
+    p->slot = p->in_rom ? 0 : (uint32_t)up(slot, 64);
+    p->slots = p->in_rom ? 0 : SLOTS;
+    p->ring = 64;
+    uint64_t at = p->ring + (uint64_t)p->slot * p->slots, have = p->spm_bytes;
     double score = 0;
     uint32_t all_rows = min_u64(p->max_m, p->opt.max_rows);
 

@@ -3,17 +3,18 @@
  * A program is a list of spans, each the expansion of one template. The compiler writes (template, parameters) beside
  * the words; fast expands again and compares before it trusts a fused kernel. Phases of one step on T tiles:
  *
- *   prologue | embed BAR | LOOP layers: layer_base | linear q, k, v BAR | rope BAR | attention BAR [rowq BAR] | linear o BAR
+ *   prologue | embed BAR | LOOP layers: layer_base | linear q k v BAR | rope BAR | attention BAR [rowq BAR] | linear o BAR
  *            | rows (x += o; norm; quantise) BAR | gateup BAR | linear down BAR | rows (x += down; next norm) BAR
  *            | lmhead | end
  *
  * Between phases everything lies in the EXCHANGE region of HBM; a phase ends with BAR, after which LDQ may read.
  * Registers with one meaning all through: r4 rows of the step, r5 samples, r6 first row of this tile, r7 rows of this
- * tile, r8 layer, r9 HBM address of this layer's weights, r10 of this layer's KV, r19 weight buffer in use.
- * r11..r18, r20..r31 belong to the template that runs.
+ * tile, r8 layer, r9 HBM address of this layer's weights, r10 of this layer's KV, r19 offset in the ring of the
+ * weights in use. r11..r18, r20..r31 belong to the template that runs.
  *
- * wbuf_sum 0: no weight buffers. The matrices lie in ROM at the same places of the WEIGHTS region and MM reads them
- * there; the head's too is in slices then, and off_scale and off_m are 0.
+ * Weights pass through a ring in the scratchpad: `slots` slots of `slot` bytes from `ring` on; a piece of a slice takes one
+ * slot, in the order in which pieces are used. slots 0: there is none. The matrices lie in ROM at the same places of the
+ * WEIGHTS region and MM reads them there; the head's too is in slices then, and off_scale and off_m are 0.
  */
 #ifndef SLX_TEMPLATE_H
 #define SLX_TEMPLATE_H
@@ -22,16 +23,19 @@
 
 /* Parameters by name: X(name), in the order of slx_span.param. Addresses are HBM (absolute) unless spm_/off_; off_w is
  * relative to r9. *_stride in bytes. */
-#define SLX_TP_PROLOGUE(X) X(tiles) X(max_rows) X(max_samples) X(rows_cap) X(spm_header) X(wbuf0) X(wbuf1) \
+#define SLX_TP_PROLOGUE(X) X(tiles) X(max_rows) X(max_samples) X(rows_cap) X(spm_header) X(slots) \
     X(tok_credit_mask) X(weights) X(kv)
 #define SLX_TP_BARRIER(X) X(group)
 /* tile's rows: token ids -> x; norm with the first layer's weight; quantise. */
 #define SLX_TP_EMBED(X) X(off_token) X(emb_codes) X(emb_scales) X(emb_m) X(emb_fmt) X(kblk) X(d) X(x) X(a_codes) X(a_scales) \
     X(norm_w) X(eps) X(mr) X(spm_idx) X(spm_codes) X(spm_scales) X(spm_x) X(spm_n) X(spm_w) X(spm_q) X(spm_qs) X(rows_cap)
 #define SLX_TP_LOOP_BEGIN(X) X(n_layers) X(body) X(weights) X(layer_stride) X(kv) X(kv_layer_stride)
-/* out[row][col0 + slice*ns ..] := A * W^T; fp32. piece sizes follow from kblk and pieces. */
-#define SLX_TP_LINEAR(X) X(off_w) X(fmt) X(kblk) X(log2g) X(pieces) X(ns) X(slices) X(rot) X(tiles) X(a_codes) X(a_scales) \
-    X(out) X(out_stride) X(mr) X(spm_a) X(spm_as) X(spm_y) X(wbuf_sum)
+enum { SLX_LINEAR_PARTS = 3 };
+/* out[row][col0 + slice*ns ..] := A * W^T; fp32. piece sizes follow from kblk and pieces. Up to three matrices read the
+ * same A: off_w, fmt, slices, rot and out of each; no slices: there is none. */
+#define SLX_TP_LINEAR(X) X(off_w) X(off_w1) X(off_w2) X(fmt) X(fmt1) X(fmt2) X(slices) X(slices1) X(slices2) X(rot) X(rot1) X(rot2) \
+    X(out) X(out1) X(out2) X(out_stride) X(kblk) X(log2g) X(pieces) X(ns) X(tiles) X(a_codes) X(a_scales) \
+    X(mr) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots)
 /* bias 1: the biases of q, k, v, [heads + 2 kv_heads][hd] at r9 + off_bias, are added first; norm 1: then every head of q
  * and of k is normed, weights [hd] of q and [hd] of k at r9 + off_norm. */
 #define SLX_TP_ROPE(X) X(qkv) X(qkv_stride) X(off_k) X(off_v) X(heads) X(kv_heads) X(hd) X(hdp) X(n_rot) X(style) X(rope) \
@@ -50,9 +54,10 @@
 #define SLX_TP_ROWS(X) X(x) X(y) X(y_stride) X(d) X(off_norm) X(eps) X(a_codes) X(a_scales) X(mr) X(spm_x) X(spm_y) X(spm_w) \
     X(spm_q) X(spm_qs) X(rows_cap)
 #define SLX_TP_GATEUP(X) X(off_gate) X(off_up) X(fmt_gate) X(fmt_up) X(kblk) X(log2g) X(pieces) X(slices) X(tiles) X(a_codes) \
-    X(a_scales) X(out_codes) X(out_scales) X(out_kblk) X(mr) X(spm_a) X(spm_as) X(spm_g) X(spm_u) X(spm_q) X(spm_qs) X(wbuf_sum)
+    X(a_scales) X(out_codes) X(out_scales) X(out_kblk) X(mr) X(spm_a) X(spm_as) X(spm_g) X(spm_u) X(spm_q) X(spm_qs) \
+    X(ring) X(slot) X(slots)
 #define SLX_TP_LMHEAD(X) X(w) X(off_scale) X(off_m) X(fmt) X(kblk) X(log2g) X(pieces) X(ns) X(slices) X(tiles) X(a_codes) \
-    X(a_scales) X(off_sample) X(logits) X(logits_stride) X(mr) X(spm_idx) X(spm_a) X(spm_as) X(spm_y) X(wbuf_sum)
+    X(a_scales) X(off_sample) X(logits) X(logits_stride) X(mr) X(spm_idx) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots)
 #define SLX_TP_END(X) X(zero)
 
 #define SLX_TEMPLATES(X)                                                                           \

@@ -69,9 +69,9 @@ bool slx_template_expand(uint32_t id, const uint64_t *param, uint32_t pc0, slx_b
 
 const char *slx_tmpl_token_name(unsigned id)
 {
-    static const char *const names[] = {NULL,    "bar",    "wfree", "wready", "afree", "aready",
-                                        "yfree", "yready", "in",    "out",    "round", "ofree",
-                                        "tv",    "vt",     "gfree", "item",   "seen"};
+    static const char *const names[] = {
+        NULL, "bar", "wfree", "wready", "afree", "aready", "pfree", "pready", "yfree", "yready",
+        "in", "out", "round", "ofree",  "tv",    "vt",     "gfree", "item",   "seen"};
     _Static_assert(sizeof names / sizeof names[0] == TK_END, "one name a token");
     return id < TK_END ? names[id] : NULL;
 }
@@ -264,9 +264,11 @@ void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_
 
 void tmpl_prologue(em *e, const uint64_t *p)
 {
-    for (unsigned t = 1; t < SLX_N_TOKENS; t++)
-        if (p[SLX_PROLOGUE_tok_credit_mask] >> t & 1)
-            put(e, SLX_OP_TOK, 0, 0, 0, NOTOK, t, t == TK_WFREE ? 2 : 1, 0, 0, 0, 0);
+    for (unsigned t = 1; t < SLX_N_TOKENS; t++) {
+        uint64_t credit = t == TK_WFREE ? p[SLX_PROLOGUE_slots] : t == TK_PFREE ? 2 : 1;
+        if (p[SLX_PROLOGUE_tok_credit_mask] >> t & 1 && credit)
+            put(e, SLX_OP_TOK, 0, 0, 0, NOTOK, t, IMM(credit), 0, 0, 0, 0);
+    }
     uint64_t head = p[SLX_PROLOGUE_spm_header];
     e_ld(e, IMM(head), REG(SLX_R_DESC), IMM(64), IMM(1), 0, 0, WAITPOST(TK_SEEN, TK_ITEM));
     e_lds(e, R_ROWS, head, p[SLX_PROLOGUE_max_rows], true, WAIT(TK_ITEM));
@@ -280,7 +282,7 @@ void tmpl_prologue(em *e, const uint64_t *p)
     e_alu(e, SLX_ALUFN_min, R_MYROWS, REG(R_MYROWS), IMM(p[SLX_PROLOGUE_rows_cap]));
     e_li(e, R_W, p[SLX_PROLOGUE_weights]);
     e_li(e, R_KV, p[SLX_PROLOGUE_kv]);
-    e_li(e, R_WBUF, p[SLX_PROLOGUE_wbuf0]);
+    e_li(e, R_WBUF, 0);
 }
 
 /* BAR is the last of the phase in STQ; the empty LD holds LDQ back until every tile has come to it. */

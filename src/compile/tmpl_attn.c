@@ -145,7 +145,7 @@ void tmpl_attention(em *e, const uint64_t *p)
     }
     uint64_t g = heads / kvh, item = p[SLX_ATTENTION_spm_item], t = p[SLX_ATTENTION_spm_t],
              pp = p[SLX_ATTENTION_spm_p];
-    unsigned pfree = step ? TK_WFREE : TK_AFREE, pready = step ? TK_WREADY : TK_AREADY;
+    unsigned pfree = step ? TK_PFREE : TK_AFREE, pready = step ? TK_PREADY : TK_AREADY;
     e_alu(e, SLX_ALUFN_shl, T0, REG(SLX_R_TILE), IMM(3));
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
     e_ld(e, IMM(item), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_span]), IMM(8), IMM(1), 0, 0,

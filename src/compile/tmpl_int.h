@@ -3,10 +3,12 @@
  * Tokens: one posting and one waiting engine an id for the whole program; a LOOP body leaves every counter as it was.
  *   id          poster -> waiter   credit   purpose
  *   TK_BAR      STQ -> LDQ         0        the phase before is over on every tile
- *   TK_WFREE    TEN -> LDQ         2        a weight (or page) buffer is free
- *   TK_WREADY   LDQ -> TEN         0        a weight (or page) buffer is full
+ *   TK_WFREE    TEN -> LDQ         slots    a slot of the ring of weights is free
+ *   TK_WREADY   LDQ -> TEN         0        ... is full
  *   TK_AFREE    TEN -> LDQ         1        the activation buffer (or the only page buffer) is free
  *   TK_AREADY   LDQ -> TEN         0        ... is full
+ *   TK_PFREE    TEN -> LDQ         2        a page buffer is free
+ *   TK_PREADY   LDQ -> TEN         0        ... is full
  *   TK_YFREE    STQ -> TEN         1        the output buffer is free
  *   TK_YREADY   TEN -> STQ         0        ... is full
  *   TK_IN       LDQ -> VEC         0        inputs of a row tile are in the scratchpad
@@ -25,12 +27,12 @@
 #include "compile/template.h"
 
 enum {
-    TK_BAR = 1, TK_WFREE, TK_WREADY, TK_AFREE, TK_AREADY, TK_YFREE, TK_YREADY, TK_IN, TK_OUT,
+    TK_BAR = 1, TK_WFREE, TK_WREADY, TK_AFREE, TK_AREADY, TK_PFREE, TK_PREADY, TK_YFREE, TK_YREADY, TK_IN, TK_OUT,
     TK_ROUND, TK_OFREE, TK_TV, TK_VT, TK_GFREE, TK_ITEM, TK_SEEN, TK_END
 };
-/* Ids with a credit; TK_WFREE has two, the others one. */
+/* Ids with a credit of one; TK_PFREE has two, TK_WFREE the slots of the ring. */
 #define TK_CREDITS                                                                                 \
-    (UINT64_C(1) << TK_WFREE | UINT64_C(1) << TK_AFREE | UINT64_C(1) << TK_YFREE |                 \
+    (UINT64_C(1) << TK_WFREE | UINT64_C(1) << TK_PFREE | UINT64_C(1) << TK_AFREE | UINT64_C(1) << TK_YFREE |                 \
      UINT64_C(1) << TK_ROUND | UINT64_C(1) << TK_OFREE | UINT64_C(1) << TK_GFREE |                 \
      UINT64_C(1) << TK_SEEN)
 const char *slx_tmpl_token_name(unsigned id); /* "wfree"; NULL */

@@ -1,13 +1,14 @@
 /* tmpl_linear.c - matrix phases: linear, gate and up with silu, output head. Output rows in slices of ns; tile t owns
  * slices floor(t*S/T) .. floor((t+1)*S/T)-1.
  *
- *   LOOP slices                                     pieces == 1            pieces > 1
- *     weights of the slice -> other weight buffer   here                   in the row loop, one piece at a time
- *     LOOP row tiles of mr rows
- *       activations -> A                            whole rows             blocks of the piece
+ *   LOOP row tiles of mr rows
+ *     activations -> A                     pieces > 1: for every slice, blocks of one piece at a time
+ *     LOOP slices of each matrix
+ *       weights, a piece a slot -> ring
  *       MM, AADD up the tree, AOUT, ST
  *
- * Weights in ROM (wbuf_sum 0) are not loaded: MM names the address that the load would have.
+ * So a tile reads its activations once, and its weights once a row tile. Weights in ROM (slots 0) are not loaded: MM
+ * names the address that the load would have.
  *
  * Piece p of the contraction is node p of the segment tree at depth log2(pieces): its MM has log2g - log2(pieces)
  * levels, AADD does the levels above, left + right. Cells: node p at p*mr*ns; MM uses the cells behind it as scratch,
@@ -15,45 +16,20 @@
  */
 #include "compile/tmpl_int.h"
 
-enum {
-    FIRST = 11,
-    NSL,
-    TILES,
-    SL,
-    SLICE,
-    WA,
-    WS = 18,
-    WM = 20,
-    RI,
-    AT,
-    M,
-    AC,
-    AS,
-    OUT,
-    OUTS,
-    CELLS,
-    TMP
-};
-_Static_assert((int)TMP < (int)R_PAIR, "registers");
-
-/* Where MM finds its weights. */
-typedef enum {
-    A_SLICE, /* loaded once for all row tiles */
-    A_PIECE, /* loaded piece by piece for every row tile */
-    IN_ROM
-} weights;
+enum { FIRST = 11, NSL, TILES, SL, SLICE, WA, TMP, WS, WM = 20, RI, AT, M, AC, AS, OUT, CELLS };
+_Static_assert((int)CELLS < (int)R_PAIR, "registers");
 
 /* What the three templates have in common. */
 typedef struct {
-    uint64_t kblk, log2g, pieces, ns, mr, spm_a, spm_as, wbuf_sum;
+    uint64_t kblk, log2g, pieces, ns, mr, spm_a, spm_as, ring, slot, slots;
     unsigned log2p;
-    weights from;
+    bool rom;
 } mat;
 
 static bool mat_init(em *e, mat *m)
 {
     m->log2p = 0;
-    m->from = m->wbuf_sum == 0 ? IN_ROM : m->pieces == 1 ? A_SLICE : A_PIECE;
+    m->rom = m->slots == 0;
     while (m->log2p < 3 && (UINT64_C(1) << m->log2p) < m->pieces) m->log2p++;
     if (m->pieces != UINT64_C(1) << m->log2p || m->log2p > m->log2g || m->log2g > 3 || m->mr == 0 ||
         m->ns == 0 || m->ns > 4096 || m->kblk == 0 || m->kblk > 4095) {
@@ -93,17 +69,21 @@ static uint64_t piece_bytes(em *e, const mat *m, unsigned fmt, uint64_t p)
     return slice_bytes(e, m, fmt, p + 1) - slice_bytes(e, m, fmt, p);
 }
 
-static void toggle(em *e, const mat *m)
+/* The next slot; the min changes nothing, it tells the verifier. */
+static void next_slot(em *e, const mat *m)
 {
-    e_alu(e, SLX_ALUFN_sub, R_WBUF, IMM(m->wbuf_sum), REG(R_WBUF));
+    e_addc(e, R_WBUF, R_WBUF, m->slot);
+    e_alu(e, SLX_ALUFN_remu, R_WBUF, REG(R_WBUF), IMM(m->slot * m->slots));
+    e_alu(e, SLX_ALUFN_min, R_WBUF, REG(R_WBUF), IMM(m->slot * (m->slots - 1)));
 }
 
-/* Piece p of a SLICES slice whose first byte is at register r_addr -> weight buffer + at. */
-static void load_piece(em *e, const mat *m, unsigned fmt, unsigned r_addr, uint64_t p, uint64_t at,
-                       uint32_t toks)
+/* Piece p of a SLICES slice whose first byte is at register r_addr -> the next slot. */
+static void load_piece(em *e, const mat *m, unsigned fmt, unsigned r_addr, uint64_t p)
 {
-    e_ld(e, regi(e, R_WBUF, (int64_t)at), regi(e, r_addr, (int64_t)slice_bytes(e, m, fmt, p)),
-         IMM(piece_bytes(e, m, fmt, p)), IMM(1), 0, 0, toks);
+    if (m->rom) return;
+    next_slot(e, m);
+    e_ld(e, regi(e, R_WBUF, (int64_t)m->ring), regi(e, r_addr, (int64_t)slice_bytes(e, m, fmt, p)),
+         IMM(piece_bytes(e, m, fmt, p)), IMM(1), 0, 0, WAITPOST(TK_WFREE, TK_WREADY));
 }
 
 /* rd := base + row register * stride */
@@ -122,23 +102,23 @@ static void load_a(em *e, const mat *m, uint64_t p)
     e_ld(e, IMM(m->spm_as), regi(e, AS, (int64_t)c), IMM(kp), REG(M), m->kblk, kp, POST(TK_AREADY));
 }
 
-/* The weights are at weight buffer + at, or in ROM in the slice at register r_addr. */
-static void mul_piece(em *e, const mat *m, unsigned fmt, unsigned r_addr, uint64_t p, uint64_t at,
-                      uint32_t toks)
+static void join(em *e, uint32_t toks)
 {
-    uint64_t kp = piece_blocks(m, p);
-    bool rom = m->from == IN_ROM;
-    uint32_t b =
-        rom ? regi(e, r_addr, (int64_t)slice_bytes(e, m, fmt, p)) : regi(e, R_WBUF, (int64_t)at);
-    e_mm(e, fmt, rom ? SLX_F_ROM : 0, (unsigned)m->log2g - m->log2p, cells_at(m, p), m->spm_a,
-         m->spm_as, b, pair_r(e, M, m->ns), pair_c(e, kp, kp), toks);
+    e_aadd(e, 0, 0, 0, 0, toks);
 }
 
-/* Tokens of an MM that is alone with its activations. */
-static uint32_t piece_toks(const mat *m)
+/* The weights are in the ring's slot, or in ROM in the slice at register r_addr. With several pieces A holds this one
+ * alone. */
+static void mul_piece(em *e, const mat *m, unsigned fmt, unsigned r_addr, uint64_t p)
 {
-    return m->from == A_PIECE ? tok(TK_AREADY, TK_WREADY, TK_AFREE, TK_WFREE)
-                              : WAITPOST(TK_AREADY, TK_AFREE);
+    uint64_t kp = piece_blocks(m, p);
+    uint32_t b = m->rom ? regi(e, r_addr, (int64_t)slice_bytes(e, m, fmt, p))
+                        : regi(e, R_WBUF, (int64_t)m->ring);
+    unsigned w[2] = {0, 0}, f[2] = {0, 0}, n = 0;
+    if (!m->rom) w[n] = TK_WREADY, f[n++] = TK_WFREE;
+    if (m->pieces > 1) w[n] = TK_AREADY, f[n++] = TK_AFREE;
+    e_mm(e, fmt, m->rom ? SLX_F_ROM : 0, (unsigned)m->log2g - m->log2p, cells_at(m, p), m->spm_a,
+         m->spm_as, b, pair_r(e, M, m->ns), pair_c(e, kp, kp), tok(w[0], w[1], f[0], f[1]));
 }
 
 /* Upper levels of the tree. */
@@ -151,9 +131,54 @@ static void add_pieces(em *e, const mat *m)
             e_aadd(e, cells_at(m, i), cells_at(m, i), cells_at(m, i + step), REG(CELLS), NOTOK);
 }
 
-static void join(em *e, uint32_t toks)
+/* One slice of a SLICES matrix times A -> cells 0 ..; r_addr: its first byte. */
+static void mul_slice(em *e, const mat *m, unsigned fmt, unsigned r_addr)
 {
-    e_aadd(e, 0, 0, 0, 0, toks);
+    for (uint64_t i = 0; i < m->pieces; i++) {
+        load_piece(e, m, fmt, r_addr, i);
+        if (m->pieces > 1) load_a(e, m, i);
+        mul_piece(e, m, fmt, r_addr, i);
+    }
+    add_pieces(e, m);
+}
+
+/* Row tile RI of the step: its rows AT .. AT+M-1, and A where it is held whole. A tile that has none of the slices of
+ * slices[i] (rot[i]), n matrices, has no row tiles. */
+static size_t row_tiles(em *e, const mat *m, uint64_t a_codes, uint64_t a_scales, uint64_t tiles,
+                        int n, const uint64_t *slices, const uint64_t *rot)
+{
+    e_tiles(e, TILES, R_ROWS, m->mr);
+    e_li(e, AT, 0);
+    for (int i = 0; i < n; i++) {
+        if (slices[i] == 0) continue;
+        e_slices(e, FIRST, NSL, TMP, slices[i], tiles, rot[i]);
+        e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(NSL));
+    }
+    put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, TILES, REG(TILES), IMM(0), REG(AT), 0, 0);
+    size_t rows = e_loop(e, REG(TILES), RI);
+    e_row_tile(e, RI, R_ROWS, m->mr, AT, M);
+    at_row(e, AC, AT, a_codes, m->kblk * 32);
+    at_row(e, AS, AT, a_scales, m->kblk);
+    if (m->pieces == 1) {
+        load_a(e, m, 0);
+        join(e, WAIT(TK_AREADY));
+    }
+    return rows;
+}
+
+static void row_tiles_end(em *e, const mat *m, size_t rows)
+{
+    if (m->pieces == 1) join(e, POST(TK_AFREE));
+    e_loop_end(e, rows);
+}
+
+/* LOOP over this tile's slices: SL counts, SLICE is the number among all. */
+static size_t slices_of(em *e, uint64_t slices, uint64_t tiles, uint64_t rot)
+{
+    e_slices(e, FIRST, NSL, TMP, slices, tiles, rot);
+    size_t at = e_loop(e, REG(NSL), SL);
+    e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
+    return at;
 }
 
 /* rd := slice register * bytes + r9 + off */
@@ -173,46 +198,33 @@ void tmpl_linear(em *e, const uint64_t *p)
              .mr = p[SLX_LINEAR_mr],
              .spm_a = p[SLX_LINEAR_spm_a],
              .spm_as = p[SLX_LINEAR_spm_as],
-             .wbuf_sum = p[SLX_LINEAR_wbuf_sum]};
-    unsigned fmt = (unsigned)p[SLX_LINEAR_fmt];
+             .ring = p[SLX_LINEAR_ring],
+             .slot = p[SLX_LINEAR_slot],
+             .slots = p[SLX_LINEAR_slots]};
     if (!mat_init(e, &m)) return;
     uint64_t y_row = 4 * m.ns;
-    e_slices(e, FIRST, NSL, TMP, p[SLX_LINEAR_slices], p[SLX_LINEAR_tiles], p[SLX_LINEAR_rot]);
-    e_tiles(e, TILES, R_ROWS, m.mr);
-    size_t slices = e_loop(e, REG(NSL), SL);
-    e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
-    slice_addr(e, WA, slice_bytes(e, &m, fmt, m.pieces), p[SLX_LINEAR_off_w]);
-    at_row(e, OUTS, SLICE, p[SLX_LINEAR_out], y_row);
-    if (m.from == A_SLICE) {
-        toggle(e, &m);
-        load_piece(e, &m, fmt, WA, 0, 0, WAITPOST(TK_WFREE, TK_WREADY));
-        join(e, WAIT(TK_WREADY));
+    size_t rows =
+        row_tiles(e, &m, p[SLX_LINEAR_a_codes], p[SLX_LINEAR_a_scales], p[SLX_LINEAR_tiles],
+                  SLX_LINEAR_PARTS, p + SLX_LINEAR_slices, p + SLX_LINEAR_rot);
+    for (int k = 0; k < SLX_LINEAR_PARTS; k++) {
+        unsigned fmt = (unsigned)p[SLX_LINEAR_fmt + k];
+        if (p[SLX_LINEAR_slices + k] == 0) continue;
+        size_t slices =
+            slices_of(e, p[SLX_LINEAR_slices + k], p[SLX_LINEAR_tiles], p[SLX_LINEAR_rot + k]);
+        slice_addr(e, WA, slice_bytes(e, &m, fmt, m.pieces), p[SLX_LINEAR_off_w + k]);
+        mul_slice(e, &m, fmt, WA);
+        e_aout(e, p[SLX_LINEAR_spm_y], pair_r(e, M, m.ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
+        at_row(e, OUT, AT, p[SLX_LINEAR_out + k], p[SLX_LINEAR_out_stride]);
+        e_mulc(e, TMP, SLICE, y_row);
+        e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(TMP));
+        e_st(e, REG(OUT), IMM(p[SLX_LINEAR_spm_y]), IMM(y_row), REG(M), y_row,
+             p[SLX_LINEAR_out_stride], WAITPOST(TK_YREADY, TK_YFREE));
+        e_loop_end(e, slices);
     }
-    size_t rows = e_loop(e, REG(TILES), RI);
-    e_row_tile(e, RI, R_ROWS, m.mr, AT, M);
-    at_row(e, AC, AT, p[SLX_LINEAR_a_codes], m.kblk * 32);
-    at_row(e, AS, AT, p[SLX_LINEAR_a_scales], m.kblk);
-    for (uint64_t i = 0; i < m.pieces; i++) {
-        if (m.from == A_PIECE) {
-            toggle(e, &m);
-            load_piece(e, &m, fmt, WA, i, 0, WAITPOST(TK_WFREE, TK_WREADY));
-        }
-        load_a(e, &m, i);
-        mul_piece(e, &m, fmt, WA, i, 0, piece_toks(&m));
-    }
-    add_pieces(e, &m);
-    e_aout(e, p[SLX_LINEAR_spm_y], pair_r(e, M, m.ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
-    e_mulc(e, OUT, AT, p[SLX_LINEAR_out_stride]);
-    e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(OUTS));
-    e_st(e, REG(OUT), IMM(p[SLX_LINEAR_spm_y]), IMM(y_row), REG(M), y_row, p[SLX_LINEAR_out_stride],
-         WAITPOST(TK_YREADY, TK_YFREE));
-    e_loop_end(e, rows);
-    if (m.from == A_SLICE) join(e, POST(TK_WFREE));
-    e_loop_end(e, slices);
+    row_tiles_end(e, &m, rows);
 }
 
-/* silu(gate) * up, quantised: 32 columns are one block of the next operation. With one piece both weight tiles share a
- * buffer and A is loaded once; with several, gate and up go one after the other. */
+/* silu(gate) * up, quantised: 32 columns are one block of the next operation. */
 void tmpl_gateup(em *e, const uint64_t *p)
 {
     mat m = {.kblk = p[SLX_GATEUP_kblk],
@@ -222,44 +234,21 @@ void tmpl_gateup(em *e, const uint64_t *p)
              .mr = p[SLX_GATEUP_mr],
              .spm_a = p[SLX_GATEUP_spm_a],
              .spm_as = p[SLX_GATEUP_spm_as],
-             .wbuf_sum = p[SLX_GATEUP_wbuf_sum]};
+             .ring = p[SLX_GATEUP_ring],
+             .slot = p[SLX_GATEUP_slot],
+             .slots = p[SLX_GATEUP_slots]};
     const unsigned fmt[2] = {(unsigned)p[SLX_GATEUP_fmt_gate], (unsigned)p[SLX_GATEUP_fmt_up]};
     const uint64_t off[2] = {p[SLX_GATEUP_off_gate], p[SLX_GATEUP_off_up]};
     const uint64_t spm[2] = {p[SLX_GATEUP_spm_g], p[SLX_GATEUP_spm_u]};
     const unsigned addr[2] = {WA, WS};
+    const uint64_t no_rot = 0;
     if (!mat_init(e, &m)) return;
-    e_slices(e, FIRST, NSL, TMP, p[SLX_GATEUP_slices], p[SLX_GATEUP_tiles], 0);
-    e_tiles(e, TILES, R_ROWS, m.mr);
-    size_t slices = e_loop(e, REG(NSL), SL);
-    e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
-    for (int h = 0; h < 2; h++)
-        slice_addr(e, addr[h], slice_bytes(e, &m, fmt[h], m.pieces), off[h]);
-    uint64_t up_at = m.pieces == 1 ? slice_bytes(e, &m, fmt[0], 1) : 0;
-    if (m.from == A_SLICE) {
-        toggle(e, &m);
-        load_piece(e, &m, fmt[0], WA, 0, 0, WAIT(TK_WFREE));
-        load_piece(e, &m, fmt[1], WS, 0, up_at, POST(TK_WREADY));
-        join(e, WAIT(TK_WREADY));
-    }
-    size_t rows = e_loop(e, REG(TILES), RI);
-    e_row_tile(e, RI, R_ROWS, m.mr, AT, M);
-    at_row(e, AC, AT, p[SLX_GATEUP_a_codes], m.kblk * 32);
-    at_row(e, AS, AT, p[SLX_GATEUP_a_scales], m.kblk);
-    if (m.pieces == 1) load_a(e, &m, 0);
+    size_t rows = row_tiles(e, &m, p[SLX_GATEUP_a_codes], p[SLX_GATEUP_a_scales],
+                            p[SLX_GATEUP_tiles], 1, p + SLX_GATEUP_slices, &no_rot);
+    size_t slices = slices_of(e, p[SLX_GATEUP_slices], p[SLX_GATEUP_tiles], 0);
     for (int h = 0; h < 2; h++) {
-        if (m.pieces == 1)
-            mul_piece(e, &m, fmt[h], addr[h], 0, h ? up_at : 0,
-                      h ? POST(TK_AFREE) : WAIT(TK_AREADY));
-        else
-            for (uint64_t i = 0; i < m.pieces; i++) {
-                if (m.from == A_PIECE) {
-                    toggle(e, &m);
-                    load_piece(e, &m, fmt[h], addr[h], i, 0, WAITPOST(TK_WFREE, TK_WREADY));
-                }
-                load_a(e, &m, i);
-                mul_piece(e, &m, fmt[h], addr[h], i, 0, piece_toks(&m));
-            }
-        add_pieces(e, &m);
+        slice_addr(e, addr[h], slice_bytes(e, &m, fmt[h], m.pieces), off[h]);
+        mul_slice(e, &m, fmt[h], addr[h]);
         e_aout(e, spm[h], pair_r(e, M, 32), 128, 0, h ? POST(TK_TV) : WAIT(TK_GFREE));
     }
     uint32_t g = IMM(spm[0]), u = IMM(spm[1]);
@@ -275,12 +264,11 @@ void tmpl_gateup(em *e, const uint64_t *p)
     at_row(e, OUT, AT, p[SLX_GATEUP_out_scales], ok);
     e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(SLICE));
     e_st(e, REG(OUT), IMM(p[SLX_GATEUP_spm_qs]), IMM(1), REG(M), 1, ok, POST(TK_OFREE));
-    e_loop_end(e, rows);
-    if (m.from == A_SLICE) join(e, POST(TK_WFREE));
     e_loop_end(e, slices);
+    row_tiles_end(e, &m, rows);
 }
 
-/* Rows of a PLANES matrix: blocks of piece p of ns rows, plane by plane, as a B tile. */
+/* Rows of a PLANES matrix: blocks of piece p of ns rows, plane by plane, as a B tile in the next slot. */
 static void load_planes(em *e, const mat *m, unsigned fmt, uint64_t p)
 {
     uint64_t kp = piece_blocks(m, p), c = cut(m, p), cb = slx_fmt_code_bytes(fmt),
@@ -295,8 +283,9 @@ static void load_planes(em *e, const mat *m, unsigned fmt, uint64_t p)
         uint64_t at, unit;
     } plane[3] = {{WA, 0, cb}, {WS, off_s, sb}, {WM, off_m, sb}};
     int n = off_m ? 3 : 2;
+    next_slot(e, m);
     for (int i = 0; i < n; i++)
-        e_ld(e, regi(e, R_WBUF, (int64_t)plane[i].at),
+        e_ld(e, regi(e, R_WBUF, (int64_t)(m->ring + plane[i].at)),
              regi(e, plane[i].r, (int64_t)(c * plane[i].unit)), IMM(kp * plane[i].unit), IMM(m->ns),
              m->kblk * plane[i].unit, kp * plane[i].unit,
              tok(i == 0 ? TK_WFREE : 0, 0, i == n - 1 ? TK_WREADY : 0, 0));
@@ -309,6 +298,16 @@ static void slice_at(em *e, unsigned rd, uint64_t bytes, uint64_t addr)
     e_addc(e, rd, rd, addr);
 }
 
+/* Blocks of piece i of the rows whose numbers stand at spm_idx. */
+static void load_sampled(em *e, const mat *m, const uint64_t *p, uint64_t i)
+{
+    uint64_t kp = piece_blocks(m, i), c = cut(m, i);
+    e_ldx(e, IMM(m->spm_a), addr_c(e, p[SLX_LMHEAD_a_codes] + c * 32), IMM(p[SLX_LMHEAD_spm_idx]),
+          REG(M), kp * 32, m->kblk * 32, WAIT(TK_AFREE));
+    e_ldx(e, IMM(m->spm_as), addr_c(e, p[SLX_LMHEAD_a_scales] + c), IMM(p[SLX_LMHEAD_spm_idx]),
+          REG(M), kp, m->kblk, POST(TK_AREADY));
+}
+
 /* Logits of the sampled rows: slot s takes row sample_row[s]. */
 void tmpl_lmhead(em *e, const uint64_t *p)
 {
@@ -319,30 +318,16 @@ void tmpl_lmhead(em *e, const uint64_t *p)
              .mr = p[SLX_LMHEAD_mr],
              .spm_a = p[SLX_LMHEAD_spm_a],
              .spm_as = p[SLX_LMHEAD_spm_as],
-             .wbuf_sum = p[SLX_LMHEAD_wbuf_sum]};
+             .ring = p[SLX_LMHEAD_ring],
+             .slot = p[SLX_LMHEAD_slot],
+             .slots = p[SLX_LMHEAD_slots]};
     unsigned fmt = (unsigned)p[SLX_LMHEAD_fmt];
     if (!mat_init(e, &m)) return;
     uint64_t y_row = 4 * m.ns, cb = m.kblk * slx_fmt_code_bytes(fmt),
              sb = m.kblk * slx_fmt_scale_bytes(fmt);
-    e_slices(e, FIRST, NSL, TMP, p[SLX_LMHEAD_slices], p[SLX_LMHEAD_tiles], 0);
-    /* a step that samples nothing reads no weights here */
-    put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, NSL, REG(NSL), IMM(0), REG(R_SAMPLES), 0, 0);
     e_tiles(e, TILES, R_SAMPLES, m.mr);
-    size_t slices = e_loop(e, REG(NSL), SL);
-    e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
-    if (m.from == IN_ROM) {
-        slice_at(e, WA, slice_bytes(e, &m, fmt, m.pieces), p[SLX_LMHEAD_w]);
-    } else {
-        slice_at(e, WA, m.ns * cb, p[SLX_LMHEAD_w]);
-        slice_at(e, WS, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_scale]);
-        if (p[SLX_LMHEAD_off_m]) slice_at(e, WM, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_m]);
-    }
-    at_row(e, OUTS, SLICE, p[SLX_LMHEAD_logits], y_row);
-    if (m.from == A_SLICE) {
-        toggle(e, &m);
-        load_planes(e, &m, fmt, 0);
-        join(e, WAIT(TK_WREADY));
-    }
+    e_slices(e, FIRST, NSL, TMP, p[SLX_LMHEAD_slices], p[SLX_LMHEAD_tiles], 0);
+    put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, TILES, REG(TILES), IMM(0), REG(NSL), 0, 0);
     size_t rows = e_loop(e, REG(TILES), RI);
     e_row_tile(e, RI, R_SAMPLES, m.mr, AT, M);
     e_alu(e, SLX_ALUFN_shl, TMP, REG(AT), IMM(2));
@@ -350,25 +335,31 @@ void tmpl_lmhead(em *e, const uint64_t *p)
     e_alu(e, SLX_ALUFN_shl, OUT, REG(M), IMM(2));
     e_ld(e, IMM(p[SLX_LMHEAD_spm_idx]), regi(e, TMP, (int64_t)p[SLX_LMHEAD_off_sample]), REG(OUT),
          IMM(1), 0, 0, NOTOK);
+    if (m.pieces == 1) {
+        load_sampled(e, &m, p, 0);
+        join(e, WAIT(TK_AREADY));
+    }
+    size_t slices = e_loop(e, REG(NSL), SL);
+    e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
+    if (m.rom) {
+        slice_at(e, WA, slice_bytes(e, &m, fmt, m.pieces), p[SLX_LMHEAD_w]);
+    } else {
+        slice_at(e, WA, m.ns * cb, p[SLX_LMHEAD_w]);
+        slice_at(e, WS, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_scale]);
+        if (p[SLX_LMHEAD_off_m]) slice_at(e, WM, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_m]);
+    }
     for (uint64_t i = 0; i < m.pieces; i++) {
-        uint64_t kp = piece_blocks(&m, i), c = cut(&m, i);
-        if (m.from == A_PIECE) {
-            toggle(e, &m);
-            load_planes(e, &m, fmt, i);
-        }
-        e_ldx(e, IMM(m.spm_a), addr_c(e, p[SLX_LMHEAD_a_codes] + c * 32),
-              IMM(p[SLX_LMHEAD_spm_idx]), REG(M), kp * 32, m.kblk * 32, WAIT(TK_AFREE));
-        e_ldx(e, IMM(m.spm_as), addr_c(e, p[SLX_LMHEAD_a_scales] + c), IMM(p[SLX_LMHEAD_spm_idx]),
-              REG(M), kp, m.kblk, POST(TK_AREADY));
-        mul_piece(e, &m, fmt, WA, i, 0, piece_toks(&m));
+        if (!m.rom) load_planes(e, &m, fmt, i);
+        if (m.pieces > 1) load_sampled(e, &m, p, i);
+        mul_piece(e, &m, fmt, WA, i);
     }
     add_pieces(e, &m);
     e_aout(e, p[SLX_LMHEAD_spm_y], pair_r(e, M, m.ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
-    e_mulc(e, OUT, AT, p[SLX_LMHEAD_logits_stride]);
-    e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(OUTS));
+    at_row(e, OUT, AT, p[SLX_LMHEAD_logits], p[SLX_LMHEAD_logits_stride]);
+    e_mulc(e, TMP, SLICE, y_row);
+    e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(TMP));
     e_st(e, REG(OUT), IMM(p[SLX_LMHEAD_spm_y]), IMM(y_row), REG(M), y_row,
          p[SLX_LMHEAD_logits_stride], WAITPOST(TK_YREADY, TK_YFREE));
-    e_loop_end(e, rows);
-    if (m.from == A_SLICE) join(e, POST(TK_WFREE));
     e_loop_end(e, slices);
+    row_tiles_end(e, &m, rows);
 }

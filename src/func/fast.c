@@ -46,21 +46,26 @@ static bool want(slx_fast *f, pack_job *j, slx_panels *p, uint64_t addr, slx_wei
     const slx_weight *w = weight_at(f, addr, layout);
     if (!w) return false;
     if (w->fmt != fmt || w->kblk != kblk || w->n_pad != n_pad ||
-        (layout == SLX_LAYOUT_SLICES && w->pieces != pieces) || (layout == SLX_LAYOUT_SLICES && w->ns != 32))
+        (layout == SLX_LAYOUT_SLICES && w->pieces != pieces) ||
+        (layout == SLX_LAYOUT_SLICES && w->ns != 32))
         return refuse(f, "weight %s is not in the shape its reader expects", w->tensor);
     *j = (pack_job){w, p, (unsigned)log2g};
     return true;
 }
 
-static bool want_linear(slx_fast *f, pack_job *j, slx_panels *p, const slx_span *l, uint32_t layer)
+/* Matrix `part` of a linear span. */
+static bool want_linear(slx_fast *f, pack_job *j, slx_panels *p, const slx_span *l, int part,
+                        uint32_t layer)
 {
-    return want(f, j, p, layer_base(f, layer) + P(l, LINEAR, off_w), SLX_LAYOUT_SLICES, P(l, LINEAR, fmt),
-                P(l, LINEAR, kblk), P(l, LINEAR, log2g), P(l, LINEAR, slices) * P(l, LINEAR, ns),
+    return want(f, j, p, layer_base(f, layer) + l->param[SLX_LINEAR_off_w + part],
+                SLX_LAYOUT_SLICES, l->param[SLX_LINEAR_fmt + part], P(l, LINEAR, kblk),
+                P(l, LINEAR, log2g), l->param[SLX_LINEAR_slices + part] * P(l, LINEAR, ns),
                 P(l, LINEAR, pieces));
 }
 
 /* n values at an address of the WEIGHTS region, to out. */
-static bool vector_to(slx_fast *f, float *out, uint32_t n, uint64_t addr, slx_status *st, slx_err *err)
+static bool vector_to(slx_fast *f, float *out, uint32_t n, uint64_t addr, slx_status *st,
+                      slx_err *err)
 {
     const slx_weight *w = weight_at(f, addr, SLX_LAYOUT_VECTOR);
     if (!w) return false;
@@ -109,8 +114,8 @@ typedef struct {
     slx_err err[SLX_FAST_MAX_THREADS];
 } packing;
 
-static slx_status pack_rows(const slx_fast *f, const pack_job *j, uint32_t row0, uint32_t rows, uint8_t *buf,
-                            slx_err *err)
+static slx_status pack_rows(const slx_fast *f, const pack_job *j, uint32_t row0, uint32_t rows,
+                            uint8_t *buf, slx_err *err)
 {
     const slx_weight *w = j->w;
     size_t cb = (size_t)w->kblk * slx_fmt_code_bytes(w->fmt),
@@ -119,7 +124,8 @@ static slx_status pack_rows(const slx_fast *f, const pack_job *j, uint32_t row0,
     uint16_t *m = w->fmt == SLX_FMT_q4sm ? (uint16_t *)(void *)(scales + rows * sb) : NULL;
     SLX_TRY(slx_import_rows(f->model, w, row0, rows, codes, scales, m, err));
     for (uint32_t r = 0; r < rows; r++)
-        slx_panels_put(j->p, row0 + r, codes + r * cb, scales + r * sb, m ? m + r * (sb / 2) : NULL);
+        slx_panels_put(j->p, row0 + r, codes + r * cb, scales + r * sb,
+                       m ? m + r * (sb / 2) : NULL);
     return SLX_OK;
 }
 
@@ -134,7 +140,8 @@ static void pack_thread(void *arg, int i, int n)
         uint32_t step = 64;
         uint8_t *buf = slx_xmalloc((size_t)step * j->w->kblk * 40);
         for (uint32_t r = 0; r < j->w->n && k->status[i] == SLX_OK; r += step)
-            k->status[i] = pack_rows(k->f, j, r, j->w->n - r < step ? j->w->n - r : step, buf, &k->err[i]);
+            k->status[i] =
+                pack_rows(k->f, j, r, j->w->n - r < step ? j->w->n - r : step, buf, &k->err[i]);
         free(buf);
         const slx_tensor *t = slx_gguf_find(k->f->model->gguf, j->w->tensor);
         if (t) slx_model_release(k->f->model, t);
@@ -189,8 +196,9 @@ static void alloc_thread(slx_fast *f, slx_fast_thread *th)
     act_init(f, &th->act, SLX_FAST_SMALL_ROWS, wide);
     th->g = aligned(&f->arena, (size_t)f->max_rows * 32 * 4);
     th->u = aligned(&f->arena, (size_t)f->max_rows * 32 * 4);
-    const slx_panels *ps[] = {&f->layers[0].q,    &f->layers[0].k,  &f->layers[0].v,    &f->layers[0].o,
-                              &f->layers[0].gate, &f->layers[0].up, &f->layers[0].down, &f->head};
+    const slx_panels *ps[] = {
+        &f->layers[0].q,    &f->layers[0].k,  &f->layers[0].v,    &f->layers[0].o,
+        &f->layers[0].gate, &f->layers[0].up, &f->layers[0].down, &f->head};
     uint32_t rows = (uint32_t)most(f->max_rows, f->prog->info.desc.max_samples);
     for (size_t i = 0; i < sizeof ps / sizeof *ps; i++)
         th->scratch_bytes = most(th->scratch_bytes, slx_panel_scratch_bytes(ps[i], rows));
@@ -250,7 +258,7 @@ static void read_shapes(slx_fast *f)
     f->max_rows = in->desc.max_rows;
     f->off_k = (uint32_t)(P(s->rope, ROPE, off_k) / 4);
     f->off_v = (uint32_t)(P(s->rope, ROPE, off_v) / 4);
-    f->qkv_cols = (uint32_t)(P(s->q, LINEAR, out_stride) / 4);
+    f->qkv_cols = (uint32_t)(P(s->qkv, LINEAR, out_stride) / 4);
     f->eps_embed = slx_f32_from((uint32_t)P(s->embed, EMBED, eps));
     f->eps1 = slx_f32_from((uint32_t)P(s->rows1, ROWS, eps));
     f->eps2 = slx_f32_from((uint32_t)P(s->rows2, ROWS, eps));
@@ -273,15 +281,19 @@ static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
         slx_fast_layer *y = &f->layers[l];
         const slx_span *g = s->gateup;
         uint64_t base = layer_base(f, l), next = base + P(s->rows2, ROWS, off_norm);
-        if (!want_linear(f, j++, &y->q, s->q, l) || !want_linear(f, j++, &y->k, s->k, l) ||
-            !want_linear(f, j++, &y->v, s->v, l) || !want_linear(f, j++, &y->o, s->o, l) ||
-            !want(f, j++, &y->gate, base + P(g, GATEUP, off_gate), SLX_LAYOUT_SLICES, P(g, GATEUP, fmt_gate),
-                  P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns, P(g, GATEUP, pieces)) ||
-            !want(f, j++, &y->up, base + P(g, GATEUP, off_up), SLX_LAYOUT_SLICES, P(g, GATEUP, fmt_up),
-                  P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns, P(g, GATEUP, pieces)) ||
-            !want_linear(f, j++, &y->down, s->down, l))
+        if (!want_linear(f, j++, &y->q, s->qkv, 0, l) ||
+            !want_linear(f, j++, &y->k, s->qkv, 1, l) ||
+            !want_linear(f, j++, &y->v, s->qkv, 2, l) || !want_linear(f, j++, &y->o, s->o, 0, l) ||
+            !want(f, j++, &y->gate, base + P(g, GATEUP, off_gate), SLX_LAYOUT_SLICES,
+                  P(g, GATEUP, fmt_gate), P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns,
+                  P(g, GATEUP, pieces)) ||
+            !want(f, j++, &y->up, base + P(g, GATEUP, off_up), SLX_LAYOUT_SLICES,
+                  P(g, GATEUP, fmt_up), P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns,
+                  P(g, GATEUP, pieces)) ||
+            !want_linear(f, j++, &y->down, s->down, 0, l))
             return false;
-        if (!want_vector(f, l + 1 < n ? &f->layers[l + 1].attn_norm : &f->output_norm, next, st, err) ||
+        if (!want_vector(f, l + 1 < n ? &f->layers[l + 1].attn_norm : &f->output_norm, next, st,
+                         err) ||
             !want_vector(f, &y->ffn_norm, base + P(s->rows1, ROWS, off_norm), st, err) ||
             !want_heads(f, y, base, st, err))
             return false;
@@ -295,7 +307,7 @@ static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
         return refuse(f, "the embedding is not in the shape its reader expects");
     const slx_span *h = s->head;
     /* MM reads weights in place only as slices; loads make them of planes */
-    slx_weight_layout layout = P(h, LMHEAD, wbuf_sum) ? SLX_LAYOUT_PLANES : SLX_LAYOUT_SLICES;
+    slx_weight_layout layout = P(h, LMHEAD, slots) ? SLX_LAYOUT_PLANES : SLX_LAYOUT_SLICES;
     if (!want(f, j++, &f->head, P(h, LMHEAD, w), layout, P(h, LMHEAD, fmt), P(h, LMHEAD, kblk),
               P(h, LMHEAD, log2g), f->prog->info.vocab_pad, P(h, LMHEAD, pieces)))
         return false;

@@ -74,15 +74,20 @@ static uint64_t tile_bytes(uint64_t fmt, uint64_t ns, uint32_t blocks)
     return slx_btile_bytes((unsigned)fmt, (uint32_t)ns, blocks, &off_scale, &off_m);
 }
 
-/* Both weight buffers: every product toggles between them, in whatever phase the last one was. Products that read
- * their weights in ROM (sum 0) have none. */
-static bool weight_buffers(areas *l, const slx_fast_spans *s, uint64_t sum, uint64_t bytes)
+/* The ring of weights: every product goes on round it, from wherever the one before stopped, so all name the same; a
+ * slot holds a piece of at most `bytes`. Products that read their weights in ROM (no slots) have none. */
+static bool weight_ring(areas *l, const slx_fast_spans *s, const uint64_t *ring, uint64_t bytes)
 {
-    if (sum == 0) return true;
-    uint64_t w0 = P(s->prologue, PROLOGUE, wbuf0), w1 = P(s->prologue, PROLOGUE, wbuf1);
-    put(l, "weight buffer 0", w0, bytes);
-    put(l, "weight buffer 1", w1, bytes);
-    return slx_fast_same(l->pf, l->span, "sum of the weight buffers", sum, w0 + w1);
+    uint64_t slot = ring[1], slots = ring[2];
+    if (slots == 0) return true;
+    put(l, "ring of weights", ring[0], slot * slots);
+    if (slots < 2 || slot % 64 || bytes > slot)
+        return slx_fast_no(l->pf, l->span, "%llu slots of %llu bytes for pieces of %llu",
+                           (unsigned long long)slots, (unsigned long long)slot,
+                           (unsigned long long)bytes);
+    return slx_fast_same(l->pf, l->span, "slots", slots, P(s->prologue, PROLOGUE, slots)) &&
+           slx_fast_same(l->pf, l->span, "ring of weights", ring[0], P(s->qkv, LINEAR, ring)) &&
+           slx_fast_same(l->pf, l->span, "bytes of a slot", slot, P(s->qkv, LINEAR, slot));
 }
 
 static bool linear(slx_fast_proof *pf, const slx_fast_spans *s, const slx_span *x)
@@ -93,8 +98,13 @@ static bool linear(slx_fast_proof *pf, const slx_fast_spans *s, const slx_span *
     put(&l, "a", P(x, LINEAR, spm_a), mr * kp * 32);
     put(&l, "a's scales", P(x, LINEAR, spm_as), mr * kp);
     put(&l, "y", P(x, LINEAR, spm_y), mr * ns * 4);
-    return weight_buffers(&l, s, P(x, LINEAR, wbuf_sum), tile_bytes(P(x, LINEAR, fmt), ns, kp)) &&
-           scratchpad(&l, mr);
+    uint64_t most = 0;
+    for (int i = 0; i < SLX_LINEAR_PARTS; i++) {
+        uint64_t n =
+            x->param[SLX_LINEAR_slices + i] ? tile_bytes(x->param[SLX_LINEAR_fmt + i], ns, kp) : 0;
+        most = n > most ? n : most;
+    }
+    return weight_ring(&l, s, &P(x, LINEAR, ring), most) && scratchpad(&l, mr);
 }
 
 static bool gateup(slx_fast_proof *pf, const slx_fast_spans *s)
@@ -111,11 +121,7 @@ static bool gateup(slx_fast_proof *pf, const slx_fast_spans *s)
     put(&l, "up", P(x, GATEUP, spm_u), mr * 128);
     put(&l, "codes", P(x, GATEUP, spm_q), mr * 32);
     put(&l, "scales", P(x, GATEUP, spm_qs), mr);
-    return weight_buffers(&l, s, P(x, GATEUP, wbuf_sum),
-                          P(x, GATEUP, pieces) == 1 ? g + u
-                          : g > u                   ? g
-                                                    : u) &&
-           scratchpad(&l, mr);
+    return weight_ring(&l, s, &P(x, GATEUP, ring), g > u ? g : u) && scratchpad(&l, mr);
 }
 
 static bool head(slx_fast_proof *pf, const slx_fast_spans *s)
@@ -128,7 +134,7 @@ static bool head(slx_fast_proof *pf, const slx_fast_spans *s)
     put(&l, "a", P(x, LMHEAD, spm_a), mr * kp * 32);
     put(&l, "a's scales", P(x, LMHEAD, spm_as), mr * kp);
     put(&l, "y", P(x, LMHEAD, spm_y), mr * ns * 4);
-    return weight_buffers(&l, s, P(x, LMHEAD, wbuf_sum), tile_bytes(P(x, LMHEAD, fmt), ns, kp)) &&
+    return weight_ring(&l, s, &P(x, LMHEAD, ring), tile_bytes(P(x, LMHEAD, fmt), ns, kp)) &&
            scratchpad(&l, mr);
 }
 
@@ -240,13 +246,14 @@ static bool attention(slx_fast_proof *pf, const slx_span *x)
 /* Columns of q, k and v in a row of their buffer. */
 static bool qkv_row(slx_fast_proof *pf, const slx_fast_spans *s)
 {
-    const slx_span *r = s->rope, *m[3] = {s->q, s->k, s->v};
+    static const char *const name[3] = {"q", "k", "v"};
+    const slx_span *r = s->rope, *m = s->qkv;
     uint64_t at[3] = {0, P(r, ROPE, off_k), P(r, ROPE, off_v)}, stride = P(r, ROPE, qkv_stride);
     areas l = {.pf = pf, .span = r};
     for (int i = 0; i < 3; i++) {
-        put(&l, m[i]->name, at[i], P(m[i], LINEAR, slices) * P(m[i], LINEAR, ns) * 4);
+        put(&l, name[i], at[i], m->param[SLX_LINEAR_slices + i] * P(m, LINEAR, ns) * 4);
         if (at[i] > stride || l.a[i].bytes > stride - at[i])
-            return slx_fast_no(pf, r, "%s leaves its row", m[i]->name);
+            return slx_fast_no(pf, r, "%s leaves its row", name[i]);
     }
     return slx_fast_same(pf, r, "row stride modulo 64", stride % 64, 0) && scratchpad(&l, 1);
 }
@@ -292,9 +299,8 @@ static bool exchange(slx_fast_proof *pf, const slx_fast_spans *s)
 
 bool slx_fast_apart(slx_fast_proof *pf, const slx_fast_spans *s)
 {
-    return embed(pf, s->embed) && linear(pf, s, s->q) && linear(pf, s, s->k) &&
-           linear(pf, s, s->v) && rope(pf, s->rope) && attention(pf, s->attn) &&
-           (!s->rowq || rowq(pf, s->rowq)) && linear(pf, s, s->o) && rows(pf, s->rows1) &&
-           gateup(pf, s) && linear(pf, s, s->down) && rows(pf, s->rows2) && head(pf, s) &&
-           qkv_row(pf, s) && exchange(pf, s);
+    return embed(pf, s->embed) && linear(pf, s, s->qkv) && rope(pf, s->rope) &&
+           attention(pf, s->attn) && (!s->rowq || rowq(pf, s->rowq)) && linear(pf, s, s->o) &&
+           rows(pf, s->rows1) && gateup(pf, s) && linear(pf, s, s->down) && rows(pf, s->rows2) &&
+           head(pf, s) && qkv_row(pf, s) && exchange(pf, s);
 }

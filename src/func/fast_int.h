@@ -21,7 +21,7 @@ enum { SLX_FAST_MAX_THREADS = 64, SLX_FAST_SMALL_ROWS = 8 };
 
 /* The spans of the one program shape the fused kernels know. rowq is NULL where heads are whole blocks. */
 typedef struct {
-    const slx_span *prologue, *embed, *loop, *q, *k, *v, *rope, *attn, *rowq, *o, *rows1, *gateup, *down,
+    const slx_span *prologue, *embed, *loop, *qkv, *rope, *attn, *rowq, *o, *rows1, *gateup, *down,
         *rows2, *head;
 } slx_fast_spans;
 

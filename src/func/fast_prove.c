@@ -28,10 +28,12 @@ bool slx_fast_no(proof *pf, const slx_span *s, const char *fmt, ...)
     return false;
 }
 
-bool slx_fast_same(proof *pf, const slx_span *s, const char *what, uint64_t found, uint64_t expected)
+bool slx_fast_same(proof *pf, const slx_span *s, const char *what, uint64_t found,
+                   uint64_t expected)
 {
-    return found == expected || slx_fast_no(pf, s, "%s is 0x%llx, its neighbours say 0x%llx", what,
-                                            (unsigned long long)found, (unsigned long long)expected);
+    return found == expected ||
+           slx_fast_no(pf, s, "%s is 0x%llx, its neighbours say 0x%llx", what,
+                       (unsigned long long)found, (unsigned long long)expected);
 }
 /* short names: the tables below are long */
 #define no   slx_fast_no
@@ -75,7 +77,8 @@ static bool barrier(proof *pf, uint32_t *i)
     const slx_span *s = take(pf, i, SLX_TMPL_BARRIER);
     if (!s) return false;
     uint64_t g = s->param[SLX_BARRIER_group];
-    if (g >= pf->p->n_groups || pf->p->groups[g].first != 0 || pf->p->groups[g].count != pf->p->info.n_tiles)
+    if (g >= pf->p->n_groups || pf->p->groups[g].first != 0 ||
+        pf->p->groups[g].count != pf->p->info.n_tiles)
         return no(pf, s, "not a barrier of all tiles");
     return true;
 }
@@ -84,15 +87,13 @@ static bool order(proof *pf, slx_fast_spans *s)
 {
     uint32_t i = 0;
     const slx_program *p = pf->p;
-#define TAKE(field, id)                                                                                      \
+#define TAKE(field, id)                                                                            \
     if (!(s->field = take(pf, &i, SLX_TMPL_##id))) return false
     TAKE(prologue, PROLOGUE);
     TAKE(embed, EMBED);
     if (!barrier(pf, &i)) return false;
     TAKE(loop, LOOP_BEGIN);
-    TAKE(q, LINEAR);
-    TAKE(k, LINEAR);
-    TAKE(v, LINEAR);
+    TAKE(qkv, LINEAR);
     if (!barrier(pf, &i)) return false;
     TAKE(rope, ROPE);
     if (!barrier(pf, &i)) return false;
@@ -135,10 +136,12 @@ static bool layout_prologue(proof *pf, const slx_fast_spans *s)
     const slx_program_info *in = &pf->p->info;
     const slx_region *w = slx_program_region(pf->p, SLX_REGION_WEIGHTS);
     return w && same(pf, s->prologue, "tiles", P(s->prologue, PROLOGUE, tiles), in->n_tiles) &&
-           same(pf, s->prologue, "max_rows", P(s->prologue, PROLOGUE, max_rows), in->desc.max_rows) &&
+           same(pf, s->prologue, "max_rows", P(s->prologue, PROLOGUE, max_rows),
+                in->desc.max_rows) &&
            same(pf, s->prologue, "max_samples", P(s->prologue, PROLOGUE, max_samples),
                 in->desc.max_samples) &&
-           (P(s->prologue, PROLOGUE, rows_cap) >= (in->desc.max_rows + in->n_tiles - 1) / in->n_tiles ||
+           (P(s->prologue, PROLOGUE, rows_cap) >=
+                (in->desc.max_rows + in->n_tiles - 1) / in->n_tiles ||
             no(pf, s->prologue, "a tile takes fewer rows than a step has for it")) &&
            same(pf, s->loop, "layers", P(s->loop, LOOP_BEGIN, n_layers), in->n_layers) &&
            same(pf, s->loop, "KV stride of a layer", P(s->loop, LOOP_BEGIN, kv_layer_stride),
@@ -147,12 +150,13 @@ static bool layout_prologue(proof *pf, const slx_fast_spans *s)
                 slx_program_region(pf->p, SLX_REGION_KV)->base);
 }
 
-/* n: columns that a later phase reads; the product makes whole slices of 32. */
-static bool linear_shape(proof *pf, const slx_span *l, uint64_t a_codes, uint64_t a_scales, uint64_t kblk,
-                         uint64_t n)
+/* n: columns of each matrix that a later phase reads; the product makes whole slices of 32. n[i] 0: no such matrix. */
+static bool linear_shape(proof *pf, const slx_span *l, uint64_t a_codes, uint64_t a_scales,
+                         uint64_t kblk, const uint64_t n[SLX_LINEAR_PARTS])
 {
+    for (int i = 0; i < SLX_LINEAR_PARTS; i++)
+        if (!same(pf, l, "slices", l->param[SLX_LINEAR_slices + i], (n[i] + 31) / 32)) return false;
     return same(pf, l, "rows of a slice", P(l, LINEAR, ns), 32) &&
-           same(pf, l, "slices", P(l, LINEAR, slices), (n + 31) / 32) &&
            same(pf, l, "input codes", P(l, LINEAR, a_codes), a_codes) &&
            same(pf, l, "input scales", P(l, LINEAR, a_scales), a_scales) &&
            same(pf, l, "input blocks", P(l, LINEAR, kblk), kblk) &&
@@ -167,26 +171,25 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
     const slx_span *e = s->embed, *r = s->rope, *a = s->attn;
     uint64_t kblk_d = P(e, EMBED, kblk), ac = P(e, EMBED, a_codes), as = P(e, EMBED, a_scales),
              x = P(e, EMBED, x);
-    uint64_t qkv = P(s->q, LINEAR, out), stride = P(s->q, LINEAR, out_stride);
+    const slx_span *qkv = s->qkv;
     bool ok = same(pf, e, "row width", P(e, EMBED, d), in->d_model) &&
               same(pf, e, "blocks", kblk_d, (in->d_model + 31) / 32) &&
               same(pf, e, "token ids", P(e, EMBED, off_token), dl->off_token);
     uint64_t q_cols = (uint64_t)in->n_heads * in->head_dim,
              kv_cols = (uint64_t)in->n_kv_heads * in->head_dim;
-    ok = ok && linear_shape(pf, s->q, ac, as, kblk_d, q_cols) &&
-         linear_shape(pf, s->k, ac, as, kblk_d, kv_cols) && linear_shape(pf, s->v, ac, as, kblk_d, kv_cols);
-    ok = ok && same(pf, s->k, "row stride", P(s->k, LINEAR, out_stride), stride) &&
-         same(pf, s->v, "row stride", P(s->v, LINEAR, out_stride), stride);
-    ok = ok && same(pf, r, "input", P(r, ROPE, qkv), qkv) &&
-         same(pf, r, "input stride", P(r, ROPE, qkv_stride), stride) &&
-         same(pf, r, "place of k", qkv + P(r, ROPE, off_k), P(s->k, LINEAR, out)) &&
-         same(pf, r, "place of v", qkv + P(r, ROPE, off_v), P(s->v, LINEAR, out)) &&
+    const uint64_t qkv_n[] = {q_cols, kv_cols, kv_cols}, o_n[] = {in->d_model, 0, 0};
+    ok = ok && linear_shape(pf, qkv, ac, as, kblk_d, qkv_n);
+    ok = ok && same(pf, r, "input", P(r, ROPE, qkv), P(qkv, LINEAR, out)) &&
+         same(pf, r, "input stride", P(r, ROPE, qkv_stride), P(qkv, LINEAR, out_stride)) &&
+         same(pf, r, "place of k", P(r, ROPE, qkv) + P(r, ROPE, off_k), P(qkv, LINEAR, out1)) &&
+         same(pf, r, "place of v", P(r, ROPE, qkv) + P(r, ROPE, off_v), P(qkv, LINEAR, out2)) &&
          same(pf, r, "heads", P(r, ROPE, heads), in->n_heads) &&
          same(pf, r, "KV heads", P(r, ROPE, kv_heads), in->n_kv_heads) &&
          same(pf, r, "head", P(r, ROPE, hd), in->head_dim) &&
          same(pf, r, "padded head", P(r, ROPE, hdp), in->head_dim_pad) &&
          same(pf, r, "n_rot", P(r, ROPE, n_rot), in->n_rot) &&
-         same(pf, r, "rope table", P(r, ROPE, rope), slx_program_region(pf->p, SLX_REGION_ROPE)->base) &&
+         same(pf, r, "rope table", P(r, ROPE, rope),
+              slx_program_region(pf->p, SLX_REGION_ROPE)->base) &&
          same(pf, r, "positions", P(r, ROPE, off_position), dl->off_position) &&
          same(pf, r, "kcode", P(r, ROPE, off_kcode), dl->off_kcode) &&
          same(pf, r, "kscale", P(r, ROPE, off_kscale), dl->off_kscale) &&
@@ -220,7 +223,7 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
         ok = same(pf, a, "head modulo 32", in->head_dim % 32, 0) &&
              (oc || no(pf, a, "its heads are not quantised"));
     }
-    ok = ok && linear_shape(pf, s->o, oc, os, (q_cols + 31) / 32, in->d_model);
+    ok = ok && linear_shape(pf, s->o, oc, os, (q_cols + 31) / 32, o_n);
     const slx_span *w1 = s->rows1, *w2 = s->rows2, *g = s->gateup;
     ok = ok && same(pf, w1, "residual", P(w1, ROWS, x), x) &&
          same(pf, w1, "addend", P(w1, ROWS, y), P(s->o, LINEAR, out)) &&
@@ -233,18 +236,20 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
          same(pf, g, "output blocks", P(g, GATEUP, out_kblk), (in->d_ff + 31) / 32) &&
          same(pf, g, "tiles", P(g, GATEUP, tiles), in->n_tiles);
     ok = ok && linear_shape(pf, s->down, P(g, GATEUP, out_codes), P(g, GATEUP, out_scales),
-                            (in->d_ff + 31) / 32, in->d_model);
+                            (in->d_ff + 31) / 32, o_n);
     ok = ok && same(pf, w2, "residual", P(w2, ROWS, x), x) &&
          same(pf, w2, "addend", P(w2, ROWS, y), P(s->down, LINEAR, out)) &&
          same(pf, w2, "addend stride", P(w2, ROWS, y_stride), P(s->down, LINEAR, out_stride)) &&
          same(pf, w2, "row width", P(w2, ROWS, d), in->d_model) &&
-         same(pf, w2, "codes", P(w2, ROWS, a_codes), ac) && same(pf, w2, "scales", P(w2, ROWS, a_scales), as);
+         same(pf, w2, "codes", P(w2, ROWS, a_codes), ac) &&
+         same(pf, w2, "scales", P(w2, ROWS, a_scales), as);
     const slx_span *h = s->head;
     return ok && same(pf, h, "input codes", P(h, LMHEAD, a_codes), ac) &&
            same(pf, h, "input scales", P(h, LMHEAD, a_scales), as) &&
            same(pf, h, "input blocks", P(h, LMHEAD, kblk), kblk_d) &&
            same(pf, h, "sample rows", P(h, LMHEAD, off_sample), dl->off_sample) &&
-           same(pf, h, "logits", P(h, LMHEAD, logits), slx_program_region(pf->p, SLX_REGION_LOGITS)->base) &&
+           same(pf, h, "logits", P(h, LMHEAD, logits),
+                slx_program_region(pf->p, SLX_REGION_LOGITS)->base) &&
            same(pf, h, "columns", P(h, LMHEAD, ns) * P(h, LMHEAD, slices), in->vocab_pad) &&
            same(pf, h, "logits stride", P(h, LMHEAD, logits_stride), in->vocab_pad * 4ull) &&
            same(pf, h, "tiles", P(h, LMHEAD, tiles), in->n_tiles) && desc;
@@ -262,7 +267,8 @@ const char *slx_fast_prove(const slx_program *p, slx_fast_spans *s, uint32_t *fu
     }
     if (pf.why) return pf.why;
     if (!p->n_spans) return "the program names no templates";
-    if (!order(&pf, s) || !layout_prologue(&pf, s) || !data_flow(&pf, s) || !slx_fast_apart(&pf, s)) {
+    if (!order(&pf, s) || !layout_prologue(&pf, s) || !data_flow(&pf, s) ||
+        !slx_fast_apart(&pf, s)) {
         *fused = 0;
         return pf.why ? pf.why : "the program lacks a region";
     }

@@ -100,11 +100,10 @@ static void test_still_fused(void **state)
     rig_open(&r, named("hd128"));
     const slx_program *p = &r.prog;
     change_counts n = {0};
-    uint32_t q = UINT32_MAX, k = UINT32_MAX, changes = 0;
+    uint32_t qkv = UINT32_MAX, changes = 0;
     for (uint32_t i = 0; i < p->n_spans; i++) {
         const slx_span *s = &p->spans[i];
-        if (!strcmp(s->name, "q")) q = i;
-        if (!strcmp(s->name, "k")) k = i;
+        if (!strcmp(s->name, "qkv")) qkv = i;
         if (s->tmpl == SLX_TMPL_EMBED) /* eps of 0.1 */
             changes++,
                 assert_true(change_param(p, i, SLX_EMBED_eps, 0x3dcccccd, &r.c, &r.before, &n));
@@ -121,9 +120,9 @@ static void test_still_fused(void **state)
             changes++, assert_true(change_param(p, i, SLX_ROPE_style, !s->param[SLX_ROPE_style],
                                                 &r.c, &r.before, &n));
     }
-    assert_true(q != UINT32_MAX && k != UINT32_MAX);
+    assert_true(qkv != UINT32_MAX);
     changes++;
-    assert_true(change_param(p, q, SLX_LINEAR_off_w, p->spans[k].param[SLX_LINEAR_off_w], &r.c,
+    assert_true(change_param(p, qkv, SLX_LINEAR_off_w, p->spans[qkv].param[SLX_LINEAR_off_w1], &r.c,
                              &r.before, &n));
     rig_close(&r);
     assert_int_equal(n.verified, changes);

@@ -397,7 +397,7 @@ static void test_row_tiles(void **state)
                                  p.head.end,    p.embed.end, p.rows.end,     p.rope.end,
                                  p.attn.end,    p.rowq.end};
         for (size_t k = 0; k < sizeof ends / sizeof ends[0]; k++) {
-            assert_true(ends[k] > p.wbuf[1] + p.wbuf_bytes);
+            assert_true(ends[k] > p.ring + (uint64_t)p.slot * p.slots);
             assert_true(ends[k] <= c->tile.spm_kib * 1024);
         }
         free(s.layers);
