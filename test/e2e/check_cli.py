@@ -10,8 +10,8 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from silex import ROOT, SILEX, Case, run  # noqa: E402
 
-VERBS = "run tokenize template compile disasm asm verify exec bench perplexity chip time".split()
-LATER = "chat compare validate serve keys usage doctor rtl cluster fleet search".split()
+VERBS = "run tokenize template compile disasm asm verify exec bench perplexity chip time fleet".split()
+LATER = "chat compare validate serve keys usage doctor rtl cluster search".split()
 NEEDS_MODEL = ["run", "tokenize", "bench", "perplexity", "compile", "time"]
 
 

@@ -1,0 +1,18 @@
+/* cli_fleet.h - what the three ways to print a case share: text, JSON, report. */
+#ifndef SLX_CLI_FLEET_H
+#define SLX_CLI_FLEET_H
+
+#include "cli/json.h"
+#include "fleet/fleet.h"
+
+/* Everything one call computes. What was not asked for is NULL. */
+typedef struct {
+    slx_fleet_case *c;
+    slx_fleet_run *run;
+    slx_fleet_answer answer[SLX_FLEET_FIGURES];
+} cli_fleet;
+
+void cli_fleet_text(const cli_fleet *f);
+json_t *cli_fleet_json(const cli_fleet *f);
+
+#endif

@@ -1,0 +1,186 @@
+/* cli_fleet_json.c - silex fleet --json: everything, by quarter, with every input's band and source. */
+#include "cli/cli_fleet.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static void put(json_t *j, const char *key, double v, const char *why)
+{
+    char text[32];
+    if (!isfinite(v)) {
+        cli_json_absent(j, key, why);
+        return;
+    }
+    snprintf(text, sizeof text, "%.9g", v); /* what is left when sums are made in another order */
+    json_object_set_new(j, key, json_real(strtod(text, NULL)));
+}
+
+static json_t *string(const char *s)
+{
+    return cli_json_str(s, strlen(s));
+}
+
+static json_t *movers(const slx_fleet_case *c, const slx_fleet_answer *a)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < a->n_movers; i++) {
+        const slx_fleet_mover *m = &a->mover[i];
+        json_t *j = json_object();
+        json_object_set_new(j, "input", json_string(c->in[m->in].path));
+        put(j, "low", c->in[m->in].low, "");
+        put(j, "high", c->in[m->in].high, "");
+        put(j, "at_low", m->at_low, "the output does not exist there");
+        put(j, "at_high", m->at_high, "the output does not exist there");
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+static json_t *figures(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    json_t *list = json_array();
+    for (int i = 0; i < c->n_figures; i++) {
+        const slx_fleet_public *p = &c->figure[i];
+        const slx_fleet_answer *a = &f->answer[i];
+        json_t *j = json_object(), *free_inputs = json_array();
+        json_object_set_new(j, "name", json_string(p->name));
+        json_object_set_new(j, "unit", json_string(slx_fleet_output_unit(p->of)));
+        put(j, "public", p->published, "");
+        put(j, "ours", a->ours, "the case does not say");
+        put(j, "error", a->error, "the case does not say");
+        put(j, "claimed_within", p->within, "");
+        for (int k = 0; k < a->n_free; k++)
+            json_array_append_new(free_inputs, json_string(c->in[a->free_in[k]].path));
+        json_object_set_new(j, "free_inputs", free_inputs);
+        json_object_set_new(
+            j, "variant", p->variant < 0 ? json_null() : json_string(c->variant[p->variant].name));
+        json_object_set_new(j, "source", string(p->source));
+        json_object_set_new(j, "sensitivity", movers(c, a));
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+static json_t *outputs(const double *out)
+{
+    json_t *j = json_object();
+    for (int o = 0; o < SLX_FO_COUNT; o++)
+        put(j, slx_fleet_output_name((slx_fleet_output)o), out[o],
+            "the case does not say, or not of this");
+    return j;
+}
+
+static json_t *option_quarter(const slx_fleet_case *c, const slx_fleet_cell *x, int i)
+{
+    json_t *j = json_object();
+    double chips = c->in[c->option[i].base + SLX_F_OPTION_chips_rack].mid;
+    put(j, "ordered_racks", x->ordered, "");
+    put(j, "delivered_racks", x->delivered, "");
+    put(j, "renewed_racks", x->renewed, "");
+    put(j, "retired_racks", x->retired, "");
+    put(j, "waiting_racks", x->waiting, "");
+    put(j, "backlog_racks", x->backlog, "");
+    put(j, "racks", x->racks, "");
+    put(j, "chips", x->racks * chips, "");
+    put(j, "failed_chips", x->failed_chips, "");
+    put(j, "spare_chips", x->spare_chips, "");
+    put(j, "facility_w", x->facility_w, "");
+    put(j, "capex_usd", x->capex_usd, "");
+    return j;
+}
+
+static json_t *quarters(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    json_t *list = json_array();
+    for (int q = 0; q < c->quarters; q++) {
+        const slx_fleet_total *t = &f->run->total[q];
+        const struct {
+            const char *name;
+            double v;
+        } totals[] = {
+            {"need_tok_s", t->need_tok_s},
+            {"capacity_tok_s", t->capacity_tok_s},
+            {"tokens_asked", t->tokens_asked},
+            {"tokens_served", t->tokens_served},
+            {"it_w", t->it_w},
+            {"facility_w", t->facility_w},
+            {"energy_j", t->energy_j},
+            {"capex_usd", slx_fleet_capex(t)},
+            {"racks_usd", t->racks_usd},
+            {"spares_usd", t->spares_usd},
+            {"halls_usd", t->halls_usd},
+            {"nre_usd", t->nre_usd},
+            {"opex_usd", slx_fleet_opex(t)},
+            {"energy_usd", t->energy_usd},
+            {"maintenance_usd", t->maintenance_usd},
+            {"repair_usd", t->repair_usd},
+            {"lease_usd", t->lease_usd},
+            {"rent_usd", t->rent_usd},
+            {"unused_usd", t->unused_usd},
+            {"depreciation_usd", t->depreciation_usd},
+            {"book_usd", t->book_usd},
+        };
+        char name[16];
+        json_t *j = json_object(), *opts = json_object(), *pools = json_object(),
+               *sites = json_object();
+        json_object_set_new(j, "quarter", json_string(slx_fleet_quarter(name, c, q)));
+        for (size_t i = 0; i < sizeof totals / sizeof *totals; i++)
+            put(j, totals[i].name, totals[i].v, "");
+        for (int i = 0; i < c->n_options; i++)
+            json_object_set_new(opts, c->option[i].name, option_quarter(c, &f->run->cell[i][q], i));
+        for (int i = 0; i < c->n_pools; i++) put(pools, c->pool[i].name, t->pool[i], "");
+        for (int i = 0; i < c->n_sites; i++) put(sites, c->site[i].name, t->site_w[i], "");
+        json_object_set_new(j, "options", opts);
+        json_object_set_new(j, "pools_used", pools);
+        json_object_set_new(j, "sites_w", sites);
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+static json_t *inputs(const slx_fleet_case *c)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < c->n_in; i++) {
+        const slx_fleet_input *in = &c->in[i];
+        if (!in->given) continue;
+        json_t *j = json_object();
+        json_object_set_new(j, "name", json_string(in->path));
+        json_object_set_new(j, "unit", json_string(slx_fleet_unit(in)));
+        put(j, "low", in->low, "");
+        put(j, "mid", in->mid, "");
+        put(j, "high", in->high, "");
+        if (in->series) {
+            json_t *s = json_array();
+            for (int q = 0; q < c->quarters; q++)
+                json_array_append_new(s, json_real(in->series[q]));
+            json_object_set_new(j, "by_quarter", s);
+        }
+        json_object_set_new(j, "free", json_boolean(in->free));
+        json_object_set_new(j, "source", string(in->source));
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+json_t *cli_fleet_json(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    json_t *j = json_object(), *opts = json_object();
+    json_object_set_new(j, "case", string(c->name));
+    json_object_set_new(j, "title", string(c->title));
+    json_object_set_new(j, "file", string(c->path));
+    json_object_set_new(j, "figures", figures(f));
+    json_object_set_new(j, "fleet", outputs(f->run->out));
+    for (int i = 0; i < c->n_options; i++)
+        json_object_set_new(opts, c->option[i].name, outputs(f->run->option_out[i]));
+    json_object_set_new(j, "options", opts);
+    json_object_set_new(j, "quarters", quarters(f));
+    json_object_set_new(j, "inputs", inputs(c));
+    return j;
+}

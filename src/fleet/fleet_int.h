@@ -1,0 +1,57 @@
+/* fleet_int.h - how a case file becomes a case, inside this layer.
+ *
+ *   text --slx_yaml_scan--> nodes --case.c--> structure, names --case_input.c--> inputs --case_rules.c--> a case
+ *
+ * Errors come in the order of the file; what is missing or contradicts comes after.
+ */
+#ifndef SLX_FLEET_INT_H
+#define SLX_FLEET_INT_H
+
+#include <math.h>
+
+#include "base/yaml.h"
+#include "fleet/fleet.h"
+
+typedef struct {
+    slx_fleet_section section;
+    const char *name, *unit; /* unit: "a|b" leaves a choice */
+    double least, most;
+    double dflt; /* NAN: not known; INFINITY: must be given */
+    const char *doc;
+} slx_fleet_key_info;
+
+extern const slx_fleet_key_info slx_fleet_keys[SLX_F_COUNT];
+extern const char *const slx_fleet_section_names[SLX_FS_COUNT]; /* as in the file: "options" */
+
+slx_fleet_key slx_fleet_first_key(slx_fleet_section s);
+int slx_fleet_key_count(slx_fleet_section s);
+/* Name of the k-th unit. */
+const char *slx_fleet_unit_name(char out[32], slx_fleet_key key, int unit);
+bool slx_fleet_is_flow(slx_fleet_key key);
+
+typedef struct {
+    slx_yaml *t;
+    slx_fleet_case *c;
+} slx_fleet_reader;
+
+/* First child of a node, and the next one of the same parent; NULL at the end. */
+const slx_yaml_node *slx_fleet_child(const slx_yaml *t, const slx_yaml_node *up);
+const slx_yaml_node *slx_fleet_next(const slx_yaml *t, const slx_yaml_node *n);
+/* Fails at a key that is none of the names. */
+slx_status slx_fleet_unknown(const slx_yaml *t, const slx_yaml_node *n, const char *const *names,
+                             int n_names);
+/* One figure: a mapping of low, mid, high or by_year or by_quarter, unit, source. in->path, key are set. */
+slx_status slx_fleet_read_input(const slx_fleet_reader *r, const slx_yaml_node *n,
+                                slx_fleet_input *in);
+/* Inputs against each other. */
+slx_status slx_fleet_check(const slx_fleet_reader *r);
+/* Fails at the place of an input, or of its block when it is not given. */
+slx_status slx_fleet_fail(const slx_yaml *t, const char *path, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static inline bool slx_fleet_has(const slx_fleet_case *c, int in)
+{
+    return c->in[in].given;
+}
+
+#endif

@@ -1,0 +1,578 @@
+/* model.c - one future of a case, quarter by quarter.
+ *
+ *   demand or plan --> orders --> backlog --supplier, pools--> delivered --site's power--> in service --> worn, retired
+ *
+ * Racks are real numbers: a quarter's mean. A rack is bought when it is delivered, its spares with it; chips that fail
+ * are replaced in the same quarter; a hall is built for the most power its site ever had. What was bought is written
+ * off in a straight line over its life; where renewal is rolling, as it wears out.
+ * Ledgers are kept twice, as flows and as stocks, and must agree (check_ledgers).
+ */
+#include "fleet/fleet_int.h"
+
+#include <string.h>
+
+static const double HOURS_A_QUARTER = 365.25 * 24 / 4, DAYS_A_QUARTER = 365.25 / 4;
+enum { LIFE_MAX = 4 * 60 };
+
+/* ------------------------------------------------------------------ values */
+
+double slx_fleet_at(const slx_fleet_case *c, const double *v, int in, int q)
+{
+    return c->in[in].series ? c->in[in].series[q] * v[in] : v[in];
+}
+
+/* (1 + rate)^(q/4), by square roots and products alone: the same bits on every host. */
+static double grown(double rate, int q)
+{
+    double quarter = sqrt(sqrt(1 + rate)), f = 1;
+    for (; q; q--) f *= quarter;
+    return f;
+}
+
+static double queries_day(const slx_fleet_case *c, const double *v, int q)
+{
+    const double *d = v + c->demand;
+    double base = slx_fleet_has(c, c->demand + SLX_F_DEMAND_users)
+                      ? d[SLX_F_DEMAND_users] * d[SLX_F_DEMAND_queries_user_day]
+                      : d[SLX_F_DEMAND_queries_day];
+    return base * d[SLX_F_DEMAND_share] * grown(d[SLX_F_DEMAND_growth_year], q) +
+           d[SLX_F_DEMAND_api_queries_day] * grown(d[SLX_F_DEMAND_api_growth_year], q);
+}
+
+/* Mean tokens written a second. */
+static double asked_tok_s(const slx_fleet_case *c, const double *v, int q)
+{
+    return c->demand == SLX_FLEET_NONE
+               ? 0
+               : queries_day(c, v, q) / 86400 * v[c->demand + SLX_F_DEMAND_tokens_out];
+}
+
+double slx_fleet_need_tok_s(const slx_fleet_case *c, const double *v, int q)
+{
+    const double *d = v + c->demand;
+    if (c->demand == SLX_FLEET_NONE) return 0;
+    return asked_tok_s(c, v, q) * d[SLX_F_DEMAND_peak] * (1 + d[SLX_F_DEMAND_reserve]) /
+           (1 - d[SLX_F_DEMAND_training_share]);
+}
+
+double slx_fleet_rack_usd(const slx_fleet_case *c, const double *v, int option, int q)
+{
+    const double *o = v + c->option[option].base;
+    return (o[SLX_F_OPTION_chips_rack] * o[SLX_F_OPTION_chip_usd] + o[SLX_F_OPTION_rack_usd] +
+            o[SLX_F_OPTION_network_usd]) *
+           grown(o[SLX_F_OPTION_price_year], q);
+}
+
+static double hall_w_rack(const slx_fleet_case *c, const double *v, int option)
+{
+    const slx_fleet_option *o = &c->option[option];
+    return 1e3 * v[o->base + SLX_F_OPTION_rack_kw] * v[c->site[o->site].base + SLX_F_SITE_pue];
+}
+
+/* Racks of the plan in quarter q. */
+static double plan_racks(const slx_fleet_case *c, const double *v, int option, int q)
+{
+    int in = c->option[option].base + SLX_F_OPTION_plan;
+    double amount = slx_fleet_at(c, v, in, q);
+    switch (c->in[in].unit) {
+    case SLX_FLEET_GW: return amount * 1e9 / hall_w_rack(c, v, option);
+    case SLX_FLEET_USD: return amount / slx_fleet_rack_usd(c, v, option, q);
+    case SLX_FLEET_CHIPS: return amount / v[c->option[option].base + SLX_F_OPTION_chips_rack];
+    default: return amount;
+    }
+}
+
+double slx_fleet_planned(const slx_fleet_case *c, const double *v, int option, int q)
+{
+    double sum = 0;
+    for (int i = 0; i <= q; i++) sum += plan_racks(c, v, option, i);
+    return sum;
+}
+
+int slx_fleet_ready(const slx_fleet_case *c, const double *v, int option)
+{
+    const double *o = v + c->option[option].base;
+    double own = o[SLX_F_OPTION_architecture_quarters] + o[SLX_F_OPTION_tapeout_quarters] +
+                 o[SLX_F_OPTION_qualify_quarters];
+    return (int)ceil(fmax(own, o[SLX_F_OPTION_lead_quarters]));
+}
+
+double slx_fleet_pool_use(const slx_fleet_case *c, const double *v, int option, int pool, int q)
+{
+    const double *o = v + c->option[option].base;
+    double chips = o[SLX_F_OPTION_chips_rack] * (1 + o[SLX_F_OPTION_spares]);
+    double ramp = o[SLX_F_OPTION_ramp_quarters], age = q - slx_fleet_ready(c, v, option);
+    double mature = ramp > 0 && age < ramp ? fmax(0, age) / ramp : 1;
+    double yield = o[SLX_F_OPTION_yield_start] + (1 - o[SLX_F_OPTION_yield_start]) * mature;
+    switch (c->in[c->pool[pool].base + SLX_F_POOL_capacity].unit) {
+    case SLX_POOL_WAFERS:
+        return chips * o[SLX_F_OPTION_dies_chip] / (o[SLX_F_OPTION_good_dies_wafer] * yield);
+    case SLX_POOL_GIB: return chips * o[SLX_F_OPTION_hbm_gib];
+    case SLX_POOL_MM2: return chips * o[SLX_F_OPTION_package_mm2];
+    case SLX_POOL_CHIPS: return chips;
+    default: return 1;
+    }
+}
+
+double slx_fleet_capex(const slx_fleet_total *t)
+{
+    return t->racks_usd + t->spares_usd + t->halls_usd + t->nre_usd;
+}
+
+double slx_fleet_opex(const slx_fleet_total *t)
+{
+    return t->energy_usd + t->maintenance_usd + t->repair_usd + t->lease_usd + t->rent_usd +
+           t->unused_usd;
+}
+
+/* ------------------------------------------------------------------ the state of one future */
+
+typedef struct {
+    const slx_fleet_case *c;
+    const slx_fleet_future *f;
+    const double *v;
+    slx_fleet_run *r;
+    double price[SLX_FLEET_OPTIONS],
+        price_step[SLX_FLEET_OPTIONS]; /* of this quarter, against the first */
+    double rack0_usd[SLX_FLEET_OPTIONS], w[SLX_FLEET_OPTIONS]; /* w: hall power of a rack */
+    int ready[SLX_FLEET_OPTIONS], slip[SLX_FLEET_OPTIONS], life[SLX_FLEET_OPTIONS];
+    double bought_chips[SLX_FLEET_OPTIONS], scrapped_chips[SLX_FLEET_OPTIONS];
+    double spent_usd[SLX_FLEET_OPTIONS]; /* on racks and spares, for its commitment */
+    double hall_w[SLX_FLEET_SITES];      /* built */
+    double site_w[SLX_FLEET_SITES];      /* kept by what is switched on and off */
+    double write_off[SLX_FLEET_QUARTERS + LIFE_MAX +
+                     1]; /* change of the depreciation in each quarter */
+    double write_off_now;
+    double rolling_usd
+        [SLX_FLEET_OPTIONS]; /* book value of racks that are replaced a little every quarter */
+    double chips_usd[SLX_FLEET_OPTIONS], renewal_chips_usd[SLX_FLEET_OPTIONS];
+    double racks_usd[SLX_FLEET_OPTIONS], halls_usd[SLX_FLEET_OPTIONS], other_usd[SLX_FLEET_OPTIONS];
+} future;
+
+static bool follows_single(const future *s, int i)
+{
+    return s->f->single >= 0 && s->c->option[i].route != SLX_FLEET_RENT;
+}
+
+static double ordered_by(const future *s, int i, int q)
+{
+    const slx_fleet_option *o = &s->c->option[i];
+    if (o->deploy == SLX_FLEET_PLAN) return plan_racks(s->c, s->v, i, q);
+    return s->f->orders ? s->f->orders->racks[i][q] : 0;
+}
+
+/* Racks ordered for quarter q by a plan, or by a choice. A slip moves all of it. */
+static double due(const future *s, int i, int q)
+{
+    const slx_fleet_case *c = s->c;
+    int at = q - s->slip[i];
+    double racks = 0;
+    if (at < 0) return 0;
+    if (!follows_single(s, i)) return ordered_by(s, i, at);
+    if (s->f->single != i) return 0;
+    for (int k = 0; k < c->n_options; k++)
+        if (c->option[k].route != SLX_FLEET_RENT && c->option[k].deploy != SLX_FLEET_DEMAND)
+            racks += ordered_by(s, k, at) * s->w[k] / s->w[i];
+    return racks;
+}
+
+static double share_of_demand(const future *s, int i)
+{
+    if (s->f->single >= 0) return s->f->single == i ? 1 : 0;
+    return s->v[s->c->option[i].base + SLX_F_OPTION_share];
+}
+
+static double retired(const future *s, int i, int q)
+{
+    const slx_fleet_cell *x = s->r->cell[i];
+    double before = q ? x[q - 1].racks : 0;
+    if (s->c->rolling) return before / s->life[i];
+    return q < s->life[i] ? 0 : fmin(before, x[q - s->life[i]].delivered);
+}
+
+static double order(const future *s, int i, int q)
+{
+    const slx_fleet_option *o = &s->c->option[i];
+    const slx_fleet_cell *x = s->r->cell[i];
+    const double *v = s->v + o->base;
+    if (o->deploy != SLX_FLEET_DEMAND) return due(s, i, q);
+    double target = share_of_demand(s, i) * s->r->total[q].need_tok_s /
+                    (v[SLX_F_OPTION_tok_s] * v[SLX_F_OPTION_use] * v[SLX_F_OPTION_chips_rack]);
+    double have = q ? x[q - 1].racks + x[q - 1].waiting + x[q - 1].backlog : 0;
+    return fmax(0, ceil(target - 1e-9) - (have - x[q].retired));
+}
+
+static bool out_of_order(const future *s, int i, int q)
+{
+    const slx_fleet_events *e = s->f->events;
+    return q < s->ready[i] + s->slip[i] || (e && e->option_out[i][q]);
+}
+
+/* Orders and deliveries of a quarter; what pools have left is shared in the order of the options. */
+static void deliver(future *s, int q)
+{
+    const slx_fleet_case *c = s->c;
+    const slx_fleet_events *e = s->f->events;
+    slx_fleet_total *t = &s->r->total[q];
+    double left[SLX_FLEET_POOLS];
+    for (int p = 0; p < c->n_pools; p++)
+        left[p] = e && e->pool_out[p][q]
+                      ? 0
+                      : slx_fleet_at(c, s->v, c->pool[p].base + SLX_F_POOL_capacity, q);
+    for (int i = 0; i < c->n_options; i++) {
+        const slx_fleet_option *o = &c->option[i];
+        slx_fleet_cell *x = &s->r->cell[i][q], *before = q ? x - 1 : NULL;
+        x->retired = retired(s, i, q);
+        x->ordered = order(s, i, q);
+        double backlog = (before ? before->backlog : 0) + x->ordered, can = backlog;
+        if (out_of_order(s, i, q)) can = 0;
+        if (slx_fleet_has(c, o->base + SLX_F_OPTION_supply))
+            can = fmin(can, slx_fleet_at(c, s->v, o->base + SLX_F_OPTION_supply, q));
+        double use[SLX_FLEET_POOLS];
+        for (int k = 0; k < o->n_pools; k++) {
+            use[k] = slx_fleet_pool_use(c, s->v, i, o->pools[k], q);
+            if (use[k] > 0) can = fmin(can, left[o->pools[k]] / use[k]);
+        }
+        for (int k = 0; k < o->n_pools; k++) {
+            left[o->pools[k]] = fmax(0, left[o->pools[k]] - can * use[k]);
+            t->pool[o->pools[k]] += can * use[k];
+        }
+        x->delivered = can;
+        x->backlog = backlog - can;
+        x->renewed = o->deploy == SLX_FLEET_DEMAND ? fmin(can, x->retired) : 0;
+    }
+}
+
+/* Racks go into service as far as their site has power. */
+static void energise(future *s, int q)
+{
+    const slx_fleet_case *c = s->c;
+    for (int i = 0; i < c->n_options; i++)
+        if (c->option[i].route != SLX_FLEET_RENT)
+            s->site_w[c->option[i].site] -= s->r->cell[i][q].retired * s->w[i];
+    for (int i = 0; i < c->n_options; i++) {
+        const slx_fleet_option *o = &c->option[i];
+        slx_fleet_cell *x = &s->r->cell[i][q];
+        int gw = c->site[o->site].base + SLX_F_SITE_gw;
+        double waiting = (q ? x[-1].waiting : 0) + x->delivered, on = waiting;
+        if (o->route != SLX_FLEET_RENT) {
+            if (slx_fleet_has(c, gw))
+                on = fmin(on, fmax(0, slx_fleet_at(c, s->v, gw, q) * 1e9 - s->site_w[o->site]) /
+                                  s->w[i]);
+            s->site_w[o->site] += on * s->w[i];
+        }
+        x->waiting = waiting - on;
+        x->racks = (q ? x[-1].racks : 0) - x->retired + on;
+        x->facility_w = x->racks * s->w[i];
+    }
+}
+
+/* Bought in q, worn out evenly over `life` quarters. */
+static void depreciate(future *s, int q, double usd, int life)
+{
+    s->write_off[q] += usd / life;
+    s->write_off[q + life] -= usd / life;
+}
+
+static int quarters_of(double years)
+{
+    int q = (int)floor(4 * years + 0.5);
+    return q < 1 ? 1 : q > LIFE_MAX ? LIFE_MAX : q;
+}
+
+static void buy(future *s, int i, int q)
+{
+    const slx_fleet_case *c = s->c;
+    const slx_fleet_option *o = &c->option[i];
+    const double *v = s->v + o->base;
+    slx_fleet_total *t = &s->r->total[q];
+    slx_fleet_cell *x = &s->r->cell[i][q];
+    double rack_usd = s->rack0_usd[i] * s->price[i], chips = v[SLX_F_OPTION_chips_rack];
+    double chip_usd = v[SLX_F_OPTION_chip_usd] * s->price[i];
+    double part_usd = chip_usd > 0
+                          ? chip_usd
+                          : rack_usd / chips; /* a spare where chips have no price of their own */
+    x->failed_chips = v[SLX_F_OPTION_failure_year] / 4 * x->racks * chips;
+    x->spare_chips = v[SLX_F_OPTION_spares] * chips * (x->racks + x->waiting);
+    s->bought_chips[i] += x->delivered * chips * (1 + v[SLX_F_OPTION_spares]) + x->failed_chips;
+    s->scrapped_chips[i] += x->failed_chips + x->retired * chips * (1 + v[SLX_F_OPTION_spares]);
+    double racks = x->delivered * rack_usd,
+           spares = x->delivered * chips * v[SLX_F_OPTION_spares] * part_usd;
+    bool begins = s->f->single < 0 || s->f->single == i;
+    double nre = q || !begins ? 0 : v[SLX_F_OPTION_nre_usd];
+    if (s->f->events && s->f->events->respin[i] && begins &&
+        q == s->ready[i] - (int)v[SLX_F_OPTION_respin_quarters])
+        nre += v[SLX_F_OPTION_respin_usd];
+    x->capex_usd = racks + spares + nre;
+    t->racks_usd += racks;
+    t->spares_usd += spares;
+    t->nre_usd += nre;
+    t->repair_usd += x->failed_chips * part_usd;
+    t->maintenance_usd +=
+        c->money == SLX_FLEET_NONE
+            ? 0
+            : s->v[c->money + SLX_F_MONEY_maintenance_year] / 4 * x->racks * s->rack0_usd[i];
+    t->rent_usd += x->facility_w / 1e9 * v[SLX_F_OPTION_rent_usd_gw_year] / 4;
+    if (c->rolling) { /* what wears out leaves the books: a share of them every quarter, as of the racks */
+        double worn = s->rolling_usd[i] / s->life[i];
+        s->rolling_usd[i] += racks + spares + nre - worn;
+        t->depreciation_usd += worn;
+    } else {
+        depreciate(s, q, racks + spares + nre, s->life[i]);
+    }
+    s->spent_usd[i] += racks + spares;
+    s->racks_usd[i] += (x->delivered - x->renewed) * rack_usd;
+    s->chips_usd[i] += (x->delivered - x->renewed) * chips * chip_usd;
+    s->renewal_chips_usd[i] += x->renewed * chips * chip_usd;
+    s->other_usd[i] += x->renewed * rack_usd + spares + nre;
+}
+
+/* Halls and energy of the sites; a site's cost goes to its options by what they add. */
+static void run_sites(future *s, int q)
+{
+    const slx_fleet_case *c = s->c;
+    slx_fleet_total *t = &s->r->total[q];
+    for (int k = 0; k < c->n_sites; k++) {
+        const double *v = s->v + c->site[k].base;
+        double more = fmax(0, s->site_w[k] - s->hall_w[k]), usd = more * v[SLX_F_SITE_hall_usd_w],
+               added = 0;
+        t->site_w[k] = s->site_w[k];
+        s->hall_w[k] += more;
+        t->halls_usd += usd;
+        depreciate(s, q, usd, quarters_of(v[SLX_F_SITE_hall_life_years]));
+        double kwh = s->site_w[k] / 1e3 * v[SLX_F_SITE_load] * HOURS_A_QUARTER;
+        t->energy_j += kwh * 3.6e6;
+        t->energy_usd += kwh * v[SLX_F_SITE_power_usd_kwh];
+        t->lease_usd += s->site_w[k] / 1e3 * v[SLX_F_SITE_lease_usd_kw_month] * 3;
+        for (int pass = 0; pass < 2; pass++)
+            for (int i = 0; i < c->n_options; i++) {
+                const slx_fleet_cell *x = &s->r->cell[i][q];
+                double grew = fmax(0, x->facility_w - (q ? x[-1].facility_w : 0));
+                if (c->option[i].site != k || c->option[i].route == SLX_FLEET_RENT) continue;
+                if (!pass)
+                    added += grew;
+                else if (added > 0)
+                    s->halls_usd[i] += usd * grew / added;
+            }
+    }
+}
+
+static void unused_commitments(future *s, int q)
+{
+    for (int i = 0; i < s->c->n_options && q == s->c->quarters - 1; i++)
+        s->r->total[q].unused_usd +=
+            fmax(0, s->v[s->c->option[i].base + SLX_F_OPTION_commit_usd] - s->spent_usd[i]);
+}
+
+static void serve(future *s, int q)
+{
+    const slx_fleet_case *c = s->c;
+    slx_fleet_total *t = &s->r->total[q];
+    double raw = 0;
+    for (int i = 0; i < c->n_options; i++) {
+        const double *v = s->v + c->option[i].base;
+        const slx_fleet_cell *x = &s->r->cell[i][q];
+        if (slx_fleet_has(c, c->option[i].base + SLX_F_OPTION_tok_s))
+            raw +=
+                x->racks * v[SLX_F_OPTION_chips_rack] * v[SLX_F_OPTION_tok_s] * v[SLX_F_OPTION_use];
+        t->facility_w += x->facility_w;
+        t->it_w += x->racks * v[SLX_F_OPTION_rack_kw] * 1e3;
+    }
+    t->capacity_tok_s = raw;
+    t->tokens_asked = asked_tok_s(c, s->v, q) * DAYS_A_QUARTER * 86400;
+    t->tokens_served = t->need_tok_s > 0 ? t->tokens_asked * fmin(1, raw / t->need_tok_s) : 0;
+}
+
+/* ------------------------------------------------------------------ conservation */
+
+/* Two ways to the same amount. scale: the largest amount that went into either. */
+static void balance(const char *what, int q, double a, double b, double scale)
+{
+    if (!(fabs(a - b) <= 1e-9 * scale + 1e-6))
+        SLX_BUG("%s do not balance in quarter %d: %.17g and %.17g", what, q, a, b);
+}
+
+/* Flows against stocks. book: by spending less depreciation, here against what is still to be written off. */
+static void check_ledgers(const future *s, int q, double book, double spent)
+{
+    const slx_fleet_case *c = s->c;
+    const slx_fleet_total *t = &s->r->total[q];
+    double option_w = 0, site_w = 0, built_w = 0, option_usd = 0, later = 0,
+           rate = s->write_off_now;
+    for (int i = 0; i < c->n_options; i++) {
+        const slx_fleet_cell *x = &s->r->cell[i][q];
+        const double *v = s->v + c->option[i].base;
+        double chips = v[SLX_F_OPTION_chips_rack];
+        balance("chips", q, s->bought_chips[i],
+                (x->racks + x->waiting) * chips + x->spare_chips + s->scrapped_chips[i],
+                s->bought_chips[i]);
+        SLX_ASSERT(fmin(x->racks, fmin(x->waiting, x->backlog)) >=
+                   -1e-9 * s->bought_chips[i] - 1e-6);
+        if (c->option[i].route != SLX_FLEET_RENT)
+            option_w += x->racks * v[SLX_F_OPTION_rack_kw] * 1e3 *
+                        s->v[c->site[c->option[i].site].base + SLX_F_SITE_pue];
+        option_usd += x->capex_usd;
+        later += s->rolling_usd[i];
+    }
+    for (int k = 0; k < c->n_sites; k++) {
+        site_w += s->site_w[k];
+        built_w += s->hall_w[k];
+        SLX_ASSERT(s->hall_w[k] >= s->site_w[k]);
+    }
+    balance("watts", q, option_w, site_w, built_w);
+    balance("dollars of the quarter", q, option_usd + t->halls_usd, slx_fleet_capex(t),
+            slx_fleet_capex(t));
+    for (int k = q + 1; k < SLX_FLEET_QUARTERS + LIFE_MAX + 1; k++) {
+        rate += s->write_off[k];
+        later += rate;
+        if (k > c->quarters + LIFE_MAX) break;
+    }
+    balance("dollars of the books", q, book, later, spent);
+}
+
+/* ------------------------------------------------------------------ outputs */
+
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : NAN;
+}
+
+static void option_outputs(future *s, int i)
+{
+    const slx_fleet_case *c = s->c;
+    const double *v = s->v + c->option[i].base;
+    double *o = s->r->option_out[i], racks = 0;
+    double gw_rack = s->w[i] / 1e9;
+    for (int q = 0; q < c->quarters; q++) racks = fmax(racks, s->r->cell[i][q].racks);
+    bool chip_price = slx_fleet_has(c, c->option[i].base + SLX_F_OPTION_chip_usd);
+    o[SLX_FO_racks] = racks;
+    o[SLX_FO_chips] = racks * v[SLX_F_OPTION_chips_rack];
+    o[SLX_FO_gw] = racks * gw_rack;
+    o[SLX_FO_chips_usd] = chip_price ? s->chips_usd[i] : NAN;
+    o[SLX_FO_racks_usd] = s->racks_usd[i];
+    o[SLX_FO_capex_usd] = s->racks_usd[i] + s->halls_usd[i] + s->other_usd[i];
+    o[SLX_FO_racks_usd_gw] = ratio(s->racks_usd[i], o[SLX_FO_gw]);
+    o[SLX_FO_chips_usd_gw] = ratio(o[SLX_FO_chips_usd], o[SLX_FO_gw]);
+    o[SLX_FO_halls_usd_gw] = ratio(s->halls_usd[i], o[SLX_FO_gw]);
+    o[SLX_FO_capex_usd_gw] = o[SLX_FO_racks_usd_gw] + o[SLX_FO_halls_usd_gw];
+    o[SLX_FO_racks_gw] = 1 / gw_rack;
+    o[SLX_FO_chips_gw] = v[SLX_F_OPTION_chips_rack] / gw_rack;
+    o[SLX_FO_renewal_chips_usd_year] =
+        chip_price && c->quarters > 1 ? 4 * s->renewal_chips_usd[i] / (c->quarters - 1) : NAN;
+}
+
+static void fleet_outputs(future *s)
+{
+    const slx_fleet_case *c = s->c;
+    double *o = s->r->out, asked = 0, served = 0, could = 0, energy = 0, opex = 0, capex = 0,
+           cost = 0, spent = 0;
+    double racks_usd = 0, halls_usd = 0, chips_usd = 0, renewal = 0;
+    double discount = c->money == SLX_FLEET_NONE ? 0 : s->v[c->money + SLX_F_MONEY_discount_year];
+    double step = 1 / sqrt(sqrt(1 + discount)), now = 1;
+    int last = c->quarters - 1;
+    for (int q = 0; q < c->quarters; q++, now *= step) {
+        const slx_fleet_total *t = &s->r->total[q];
+        double racks = 0, chips = 0;
+        for (int i = 0; i < c->n_options; i++) {
+            racks += s->r->cell[i][q].racks;
+            chips += s->r->cell[i][q].racks * s->v[c->option[i].base + SLX_F_OPTION_chips_rack];
+        }
+        o[SLX_FO_racks] = fmax(q ? o[SLX_FO_racks] : 0, racks);
+        o[SLX_FO_chips] = fmax(q ? o[SLX_FO_chips] : 0, chips);
+        o[SLX_FO_gw] = fmax(q ? o[SLX_FO_gw] : 0, t->facility_w / 1e9);
+        asked += t->tokens_asked;
+        served += t->tokens_served;
+        could += t->capacity_tok_s * DAYS_A_QUARTER * 86400;
+        energy += t->energy_j;
+        opex += slx_fleet_opex(t);
+        capex += slx_fleet_capex(t);
+        spent += t->depreciation_usd + slx_fleet_opex(t);
+        cost += now * (slx_fleet_capex(t) + slx_fleet_opex(t));
+    }
+    for (int i = 0; i < c->n_options; i++) {
+        racks_usd += s->racks_usd[i];
+        halls_usd += s->halls_usd[i];
+        chips_usd += s->r->option_out[i][SLX_FO_chips_usd]; /* NAN when one of them is not known */
+        renewal += s->r->option_out[i][SLX_FO_renewal_chips_usd_year];
+    }
+    o[SLX_FO_chips_usd] = chips_usd;
+    o[SLX_FO_racks_usd] = racks_usd;
+    o[SLX_FO_capex_usd] = capex;
+    o[SLX_FO_racks_usd_gw] = ratio(racks_usd, o[SLX_FO_gw]);
+    o[SLX_FO_chips_usd_gw] = ratio(chips_usd, o[SLX_FO_gw]);
+    o[SLX_FO_halls_usd_gw] = ratio(halls_usd, o[SLX_FO_gw]);
+    o[SLX_FO_capex_usd_gw] = o[SLX_FO_racks_usd_gw] + o[SLX_FO_halls_usd_gw];
+    o[SLX_FO_racks_gw] = ratio(o[SLX_FO_racks], o[SLX_FO_gw]);
+    o[SLX_FO_chips_gw] = ratio(o[SLX_FO_chips], o[SLX_FO_gw]);
+    o[SLX_FO_renewal_chips_usd_year] = renewal;
+    o[SLX_FO_queries_s] = c->demand == SLX_FLEET_NONE ? NAN : queries_day(c, s->v, 0) / 86400;
+    o[SLX_FO_renewal_usd_query] = ratio(renewal, o[SLX_FO_queries_s] * 365.25 * 86400);
+    o[SLX_FO_opex_usd] = opex;
+    o[SLX_FO_cost_usd] = cost - now / step * s->r->total[last].book_usd;
+    o[SLX_FO_usd_mtok] = ratio(spent * 1e6, served);
+    o[SLX_FO_j_token] = ratio(energy, served);
+    o[SLX_FO_served] = ratio(served, asked);
+    o[SLX_FO_utilisation] = ratio(served, could);
+    if (c->training == SLX_FLEET_NONE) return;
+    const double *t = s->v + c->training;
+    double chips = s->r->option_out[0][SLX_FO_chips];
+    double seconds = ratio(t[SLX_F_TRAINING_flop], t[SLX_F_TRAINING_flop_s_chip] * chips);
+    o[SLX_FO_training_days] = seconds / 86400;
+    o[SLX_FO_training_mwh] = chips * t[SLX_F_TRAINING_chip_w] * seconds / 3.6e9 *
+                             s->v[c->site[c->option[0].site].base + SLX_F_SITE_pue];
+}
+
+/* ------------------------------------------------------------------ all of it */
+
+static void begin(future *s)
+{
+    const slx_fleet_case *c = s->c;
+    const slx_fleet_events *e = s->f->events;
+    for (int i = 0; i < c->n_options; i++) {
+        const double *v = s->v + c->option[i].base;
+        s->w[i] = hall_w_rack(c, s->v, i);
+        s->ready[i] = slx_fleet_ready(c, s->v, i);
+        s->slip[i] = e ? e->slip[i] : (int)floor(v[SLX_F_OPTION_slip_quarters] + 0.5);
+        if (e && e->respin[i]) s->ready[i] += (int)v[SLX_F_OPTION_respin_quarters];
+        s->life[i] = quarters_of(v[SLX_F_OPTION_life_years]);
+        s->price[i] = 1;
+        s->price_step[i] = sqrt(sqrt(1 + v[SLX_F_OPTION_price_year]));
+        s->rack0_usd[i] = slx_fleet_rack_usd(c, s->v, i, 0);
+    }
+}
+
+void slx_fleet_eval(const slx_fleet_case *c, const slx_fleet_future *f, slx_fleet_run *r)
+{
+    double mids[SLX_F_COUNT * (SLX_FLEET_OPTIONS + 4)], book = 0, spent = 0;
+    future s = {.c = c, .f = f, .v = f->v, .r = r};
+    if (!f->v) {
+        for (int i = 0; i < c->n_in; i++) mids[i] = c->in[i].mid;
+        s.v = mids;
+    }
+    for (int i = 0; i < c->n_options; i++)
+        memset(r->cell[i], 0, sizeof *r->cell[i] * (size_t)c->quarters);
+    memset(r->total, 0, sizeof *r->total * (size_t)c->quarters);
+    for (int o = 0; o < SLX_FO_COUNT; o++) {
+        r->out[o] = NAN;
+        for (int i = 0; i < c->n_options; i++) r->option_out[i][o] = NAN;
+    }
+    begin(&s);
+    for (int q = 0; q < c->quarters; q++) {
+        slx_fleet_total *t = &r->total[q];
+        t->need_tok_s = slx_fleet_need_tok_s(c, s.v, q);
+        deliver(&s, q);
+        energise(&s, q);
+        for (int i = 0; i < c->n_options; i++) buy(&s, i, q);
+        run_sites(&s, q);
+        unused_commitments(&s, q);
+        serve(&s, q);
+        s.write_off_now += s.write_off[q];
+        t->depreciation_usd += s.write_off_now;
+        t->book_usd = book += slx_fleet_capex(t) - t->depreciation_usd;
+        spent += slx_fleet_capex(t);
+        check_ledgers(&s, q, book, spent);
+        for (int i = 0; i < c->n_options; i++) s.price[i] *= s.price_step[i];
+    }
+    for (int i = 0; i < c->n_options; i++) option_outputs(&s, i);
+    fleet_outputs(&s);
+}

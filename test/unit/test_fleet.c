@@ -1,0 +1,357 @@
+/* test_fleet.c - cases and their arithmetic: a fleet worked out by hand, closed formulas, refusals and their places. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fleet/fleet.h"
+
+/* Two kinds of racks. a follows the demand: 864,000 queries a day of 100 tokens, twice at the peak: 2,000 tokens/s;
+ * a chip writes 10 at half use, a rack holds 4: 100 racks. b is a plan: 0.001 GW in 2026 (two quarters), then 0.002. */
+static const char good[] =
+    "name: hand\n"                                                 /* 1 */
+    "title: worked out by hand\n"                                  /* 2 */
+    "start: 2026-Q3\n"                                             /* 3 */
+    "quarters: 6\n"                                                /* 4 */
+    "demand:\n"                                                    /* 5 */
+    "  queries_day: {mid: 864000, unit: queries/day, source: x}\n" /* 6 */
+    "  tokens_out: {low: 50, mid: 100, high: 400, unit: tokens/query, free: true, source: x}\n"
+    "  peak: {mid: 2, unit: \"1\", source: x}\n"                 /* 8 */
+    "money:\n"                                                   /* 9 */
+    "  maintenance_year: {mid: 0.04, unit: 1/year, source: x}\n" /* 10 */
+    "sites:\n"                                                   /* 11 */
+    "  hall:\n"                                                  /* 12 */
+    "    pue: {mid: 1.25, unit: \"1\", source: x}\n"             /* 13 */
+    "    power_usd_kwh: {mid: 0.1, unit: USD/kWh, source: x}\n"  /* 14 */
+    "    hall_usd_w: {mid: 10, unit: USD/W, source: x}\n"        /* 15 */
+    "    hall_life_years: {mid: 10, unit: years, source: x}\n"   /* 16 */
+    "options:\n"                                                 /* 17 */
+    "  a:\n"                                                     /* 18 */
+    "    supplier: A\n"                                          /* 19 */
+    "    deploy: demand\n"                                       /* 20 */
+    "    tok_s: {mid: 10, unit: tokens/s/chip, source: x}\n"     /* 21 */
+    "    use: {mid: 0.5, unit: \"1\", source: x}\n"              /* 22 */
+    "    chips_rack: {mid: 4, unit: chips/rack, source: x}\n"    /* 23 */
+    "    rack_kw: {mid: 8, unit: kW/rack, source: x}\n"          /* 24 */
+    "    chip_usd: {mid: 1000, unit: USD/chip, source: x}\n"     /* 25 */
+    "    rack_usd: {mid: 2000, unit: USD/rack, source: x}\n"     /* 26 */
+    "    life_years: {mid: 1, unit: years, source: x}\n"         /* 27 */
+    "    failure_year: {mid: 0.04, unit: 1/year, source: x}\n"   /* 28 */
+    "    spares: {mid: 0.05, unit: \"1\", source: x}\n"          /* 29 */
+    "  b:\n"                                                     /* 30 */
+    "    supplier: B\n"                                          /* 31 */
+    "    deploy: plan\n"                                         /* 32 */
+    "    plan: {by_year: {2026: 0.001, 2027: 0.002}, unit: GW/quarter, source: x}\n"
+    "    chips_rack: {mid: 8, unit: chips/rack, source: x}\n"        /* 34 */
+    "    rack_kw: {mid: 10, unit: kW/rack, source: x}\n"             /* 35 */
+    "    rack_usd: {mid: 50000, unit: USD/rack, source: x}\n"        /* 36 */
+    "    life_years: {mid: 5, unit: years, source: x}\n"             /* 37 */
+    "figures:\n"                                                     /* 38 */
+    "  racks: {of: a.racks, public: 125, unit: racks, source: x}\n"; /* 39 */
+
+static slx_fleet_case *parse(const char *text)
+{
+    slx_fleet_case *c;
+    slx_err e;
+    if (slx_fleet_parse(&c, text, strlen(text), "hand.yaml", &e)) {
+        slx_err_print(&e, stderr);
+        fail();
+    }
+    return c;
+}
+
+static slx_fleet_run *eval(const slx_fleet_case *c)
+{
+    slx_fleet_run *r = calloc(1, sizeof *r);
+    slx_fleet_eval(c, &(slx_fleet_future){.single = -1}, r);
+    return r;
+}
+
+#define NEAR(a, b) assert_true(fabs((double)(a) - (double)(b)) <= 1e-9 * fabs((double)(b)))
+
+static void test_by_hand(void **state)
+{
+    (void)state;
+    slx_fleet_case *c = parse(good);
+    slx_fleet_run *r = eval(c);
+    const slx_fleet_cell *a = r->cell[0], *b = r->cell[1];
+    /* 864000 / 86400 * 100 * 2 = 2000 tokens/s; / (10 * 0.5 * 4) = 100 racks, replaced after four quarters */
+    NEAR(r->total[0].need_tok_s, 2000);
+    NEAR(a[0].delivered, 100);
+    assert_true(a[1].delivered == 0 && a[3].delivered == 0);
+    NEAR(a[4].retired, 100);
+    NEAR(a[4].renewed, 100);
+    NEAR(a[5].racks, 100);
+    /* 1 GW of hall is 1e6 / (10 * 1.25) = 80,000 racks; 0.0005 GW a quarter in 2026 and in 2027 */
+    for (int q = 0; q < 6; q++) NEAR(b[q].delivered, 40);
+    NEAR(b[5].racks, 240);
+    /* hall: 100 * 8 * 1.25 kW = 1 MW, and 0.5 MW more every quarter */
+    NEAR(r->total[0].facility_w, 1.5e6);
+    NEAR(r->total[5].facility_w, 4e6);
+    NEAR(r->total[0].halls_usd, 15e6);
+    NEAR(r->total[1].halls_usd, 5e6);
+    /* racks: 100 * (4 * 1000 + 2000) + 40 * 50000; spares: 5 % of 400 chips at 1000 */
+    NEAR(r->total[0].racks_usd, 600e3 + 2e6);
+    NEAR(r->total[0].spares_usd, 20e3);
+    /* 1 % of 400 chips a quarter, at 1000; 1 % of the price of racks in service */
+    NEAR(a[0].failed_chips, 4);
+    NEAR(r->total[0].repair_usd, 4000);
+    NEAR(r->total[0].maintenance_usd, 26e3);
+    /* 1.5 MW for 2191.5 hours at 0.1 */
+    NEAR(r->total[0].energy_usd, 1500 * 2191.5 * 0.1);
+    NEAR(r->total[0].energy_j, 1.5e6 * 2191.5 * 3600);
+    /* straight line: a over 4 quarters, b over 20, halls over 40 */
+    NEAR(r->total[0].depreciation_usd, 620e3 / 4 + 2e6 / 20 + 15e6 / 40);
+    NEAR(r->total[0].book_usd, 620e3 * 3 / 4 + 2e6 * 19 / 20 + 15e6 * 39 / 40);
+    NEAR(r->total[0].tokens_served, 864000. * 100 * 365.25 / 4);
+    NEAR(r->out[SLX_FO_utilisation], 0.5);
+    NEAR(r->option_out[1][SLX_FO_racks_gw], 80000);
+    NEAR(r->option_out[1][SLX_FO_racks_usd_gw], 80000 * 50000.);
+    assert_true(
+        isnan(r->option_out[1][SLX_FO_chips_usd])); /* its chips have no price of their own */
+    free(r);
+    slx_fleet_free(c);
+}
+
+static void test_rolling(void **state)
+{
+    (void)state;
+    slx_fleet_case *c = parse(good);
+    c->rolling = true;
+    slx_fleet_run *r = eval(c);
+    /* a quarter of 100 racks of 4 chips at 1000 in each of five quarters: 400 k a year */
+    NEAR(r->option_out[0][SLX_FO_renewal_chips_usd_year], 400e3);
+    NEAR(r->option_out[0][SLX_FO_chips_usd], 400e3);
+    NEAR(r->cell[0][3].racks, 100);
+    free(r);
+    slx_fleet_free(c);
+}
+
+static void test_growth_is_a_year(void **state)
+{
+    (void)state;
+    slx_fleet_case *c = parse(good);
+    assert_false(slx_fleet_set(c, "demand.growth_year=1", NULL));
+    slx_fleet_run *r = eval(c);
+    NEAR(r->total[4].need_tok_s, 4000);
+    NEAR(r->total[2].need_tok_s, 2000 * sqrt(2));
+    assert_true(r->cell[0][4].racks >= 200);
+    NEAR(r->out[SLX_FO_served], 1);
+    free(r);
+    slx_fleet_free(c);
+}
+
+static void test_limits_hold(void **state)
+{
+    (void)state;
+    slx_buf b = {0};
+    slx_buf_adds(&b, good);
+    const char *site = strstr(b.ptr, "    pue:");
+    slx_buf t = {0};
+    slx_buf_add(&t, b.ptr, (size_t)(site - b.ptr));
+    slx_buf_adds(&t, "    gw: {mid: 0.002, unit: GW, source: x}\n");
+    slx_buf_adds(&t, site);
+    slx_fleet_case *c = parse(t.ptr);
+    slx_fleet_run *r = eval(c);
+    /* 1 MW of a, then 0.5 MW of b a quarter: full after the second quarter, the rest waits in boxes */
+    NEAR(r->total[1].facility_w, 2e6);
+    NEAR(r->total[2].facility_w, 2e6);
+    NEAR(r->cell[1][2].waiting, 40);
+    NEAR(r->cell[1][5].waiting, 160);
+    slx_fleet_free(c);
+    free(r);
+    slx_buf_free(&b);
+    slx_buf_free(&t);
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    slx_fleet_case *c = parse(good);
+    slx_fleet_run *r = calloc(1, sizeof *r);
+    slx_fleet_events *e = calloc(1, sizeof *e);
+    e->slip[1] = 2;
+    e->option_out[0][0] = e->option_out[0][1] = true;
+    slx_fleet_eval(c, &(slx_fleet_future){.events = e, .single = -1}, r);
+    assert_true(r->cell[1][1].racks == 0);
+    NEAR(r->cell[1][2].racks, 40);
+    assert_true(r->total[1].tokens_served == 0);
+    NEAR(r->cell[0][2].racks, 100); /* the backlog comes as soon as the supplier delivers again */
+    NEAR(r->out[SLX_FO_served], 4. / 6);
+    /* all of it from b: a's share of the demand is not b's to serve, its plan is its own */
+    slx_fleet_eval(c, &(slx_fleet_future){.single = 0}, r);
+    NEAR(r->cell[0][0].racks, 100);
+    assert_true(r->cell[1][5].racks == 0);
+    free(e);
+    free(r);
+    slx_fleet_free(c);
+}
+
+static void test_answer(void **state)
+{
+    (void)state;
+    slx_fleet_case *c = parse(good);
+    slx_fleet_answer a;
+    assert_false(slx_fleet_answer_figure(c, 0, NULL, &a));
+    NEAR(a.ours, 100);
+    NEAR(a.error, 100. / 125 - 1);
+    assert_int_equal(a.n_movers, 1);
+    assert_string_equal(c->in[a.mover[0].in].path, "demand.tokens_out");
+    NEAR(a.mover[0].at_low, 50);
+    NEAR(a.mover[0].at_high, 400);
+    assert_int_equal(a.n_free, 1);
+    slx_fleet_free(c);
+}
+
+/* What is refused: in the good case `from` becomes `to`; the place and what the message says. */
+static const struct {
+    const char *from, *to;
+    int line, col;
+    const char *says;
+} bad[] = {
+    {"  peak:", "  peek:", 8, 3,
+     "demand.peek: unknown key (did you mean peak?), expected one of users"},
+    {"deploy: demand", "deploy: demant", 20, 13,
+     "options.a.deploy: found \"demant\", expected one of demand, plan, choose"},
+    {"unit: tokens/s/chip", "unit: tokens/s", 21, 28,
+     "options.a.tok_s.unit: found \"tokens/s\", expected tokens/s/chip"},
+    {"unit: GW/quarter", "unit: GW", 33, 55,
+     "expected one of GW/quarter USD/quarter chips/quarter racks/quarter"},
+    {"mid: 1000,", "mid: -1000,", 25, 21,
+     "options.a.chip_usd.mid: found -1000, expected a number in USD/chip between 0 and 1e+07"},
+    {"low: 50, mid: 100", "low: 150, mid: 100", 7, 21,
+     "demand.tokens_out: found 150, 100, 400, expected low <= mid <= high"},
+    {"2027: 0.002", "2028: 0.002", 33, 35,
+     "options.b.plan.by_year.2028: unknown year, expected 2026 to 2027"},
+    {"2026: 0.001, ", "", 33, 12,
+     "the year 2026 is missing, expected every year from 2026 to 2027"},
+    {", source: x}\n  tokens_out", "}\n  tokens_out", 6, 3,
+     "demand.queries_day: source is missing"},
+    {"unit: queries/day, ", "", 6, 3, "demand.queries_day: unit is missing"},
+    {"low: 50, ", "", 7, 3, "low is missing beside high"},
+    {"rack_kw: {mid: 8,", "rack_kw: {low: 8, high: 9,", 24, 5,
+     "found 0 of mid, by_year and by_quarter, expected exactly one"},
+    {"    rack_kw: {mid: 8, unit: kW/rack, source: x}\n", "", 18, 3,
+     "options.a.rack_kw: missing, expected a figure in kW/rack"},
+    {"deploy: plan", "deploy: demand", 33, 5,
+     "options.b.plan: found beside another deploy, expected deploy: plan"},
+    {"  queries_day: {mid: 864000, unit: queries/day, source: x}\n", "", 5, 1,
+     "demand.queries_day: missing, expected it or users"},
+    {"start: 2026-Q3", "start: 2026-Q5", 3, 8,
+     "start: found \"2026-Q5\", expected a quarter as 2026-Q3"},
+    {"quarters: 6", "quarters: 600", 4, 11,
+     "quarters: found 600, expected a whole number from 1 to 80"},
+    {"of: a.racks", "of: a.rakcs", 39, 15,
+     "figures.racks.of: found \"a.rakcs\", expected an output: chips"},
+    {"of: a.racks", "of: z.racks", 39, 15, "expected an option of this case before the dot"},
+    {"public: 125", "public: many", 39, 32,
+     "figures.racks.public: found \"many\", expected a number above 0"},
+    {"unit: racks,", "unit: chips,", 39, 43, "figures.racks.unit: found \"chips\", expected racks"},
+    {"supplier: B", "supplier: B\n    site: moon", 32, 11,
+     "options.b.site: found \"moon\", expected one of the sites of this case: hall"},
+    {"supplier: B", "supplier: B\n    from: [x]", 32, 12,
+     "expected one of the pools of this case: "},
+    {"    chip_usd: {mid: 1000, unit: USD/chip, source: x}\n    rack_usd: {mid: 2000, unit: "
+     "USD/rack, source: x}\n",
+     "", 18, 3, "options.a.chip_usd: missing, expected a price of chips or racks"},
+    {"use: {mid: 0.5,", "use: {by_year: {2026: 1, 2027: 1},", 22, 11,
+     "found a series, expected one value"},
+    {"figures:",
+     "variants:\n  v:\n    about: y\n    options:\n      c:\n        lot: {mid: 1, unit: racks, "
+     "source: x}\nfigures:",
+     42, 7, "variants.v.options.c: no such figure in this case"},
+    {"name: hand\n", "", 1, 1, "name: missing, expected one line of text"},
+    {"figures:", "figurs:", 38, 1, "figurs: unknown key (did you mean figures?)"},
+};
+
+static char *replaced(const char *from, const char *to)
+{
+    const char *at = strstr(good, from);
+    assert_non_null(at);
+    char *text = malloc(sizeof good + strlen(to));
+    memcpy(text, good, (size_t)(at - good));
+    strcpy(text + (at - good), to);
+    strcat(text, at + strlen(from));
+    return text;
+}
+
+static void test_bad_input(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        slx_fleet_case *c;
+        slx_err e = {0};
+        char *text = replaced(bad[i].from, bad[i].to);
+        slx_status s = slx_fleet_parse(&c, text, strlen(text), "hand.yaml", &e);
+        if (s != SLX_EINPUT || c || !strstr(e.msg, bad[i].says) || e.line != bad[i].line ||
+            e.col != bad[i].col)
+            fail_msg("%s -> %s: %d:%d %s", bad[i].from, bad[i].to, e.line, e.col, e.msg);
+        free(text);
+    }
+}
+
+static void test_set(void **state)
+{
+    (void)state;
+    slx_fleet_case *c = parse(good);
+    slx_err e;
+    assert_false(slx_fleet_set(c, "options.a.tok_s=20", &e));
+    assert_false(slx_fleet_set(c, "options.b.plan=0.5", &e)); /* of a series, a factor */
+    slx_fleet_run *r = eval(c);
+    NEAR(r->cell[0][0].racks, 50);
+    NEAR(r->cell[1][0].racks, 20);
+    assert_int_equal(slx_fleet_set(c, "options.a.tok=20", &e), SLX_EINPUT);
+    assert_non_null(strstr(e.msg, "did you mean options.a.tok_s?"));
+    assert_int_equal(slx_fleet_set(c, "options.a.tok_s=-1", &e), SLX_EINPUT);
+    assert_non_null(strstr(e.msg, "expected a tokens/s/chip between 0 and 1e+09"));
+    assert_int_equal(slx_fleet_set(c, "options.a.tok_s", &e), SLX_EINPUT);
+    free(r);
+    slx_fleet_free(c);
+}
+
+/* Every case that is shipped loads, balances, and answers what it claims. */
+static void test_cases(void **state)
+{
+    static const char *const names[] = {"bernstein-2023"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        slx_fleet_case *c;
+        slx_err e;
+        if (slx_fleet_load(&c, names[i], &e)) {
+            slx_err_print(&e, stderr);
+            fail();
+        }
+        assert_string_equal(c->name, names[i]);
+        for (int k = 0; k < c->n_figures; k++) {
+            slx_fleet_answer a;
+            assert_false(slx_fleet_answer_figure(c, k, NULL, &a));
+            if (!(fabs(a.error) <= c->figure[k].within && c->figure[k].within <= 0.05))
+                fail_msg("%s, %s: %g, published %g", names[i], c->figure[k].name, a.ours,
+                         c->figure[k].published);
+            assert_true(a.n_movers > 0);
+        }
+        slx_fleet_free(c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_rolling),
+        cmocka_unit_test(test_growth_is_a_year),
+        cmocka_unit_test(test_limits_hold),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_cases),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
