@@ -309,7 +309,7 @@ static void test_set(void **state)
     assert_int_equal(slx_fleet_set(c, "options.a.tok=20", &e), SLX_EINPUT);
     assert_non_null(strstr(e.msg, "did you mean options.a.tok_s?"));
     assert_int_equal(slx_fleet_set(c, "options.a.tok_s=-1", &e), SLX_EINPUT);
-    assert_non_null(strstr(e.msg, "expected a tokens/s/chip between 0 and 1e+09"));
+    assert_non_null(strstr(e.msg, "expected a tokens/s/chip between 0.001 and 1e+09"));
     assert_int_equal(slx_fleet_set(c, "options.a.tok_s", &e), SLX_EINPUT);
     free(r);
     slx_fleet_free(c);
