@@ -4,6 +4,7 @@
  *   --show out            values up to the last that is not zero, as hex bytes
  *   --show out:f32        the same as numbers          formats: hex, u8, i8, u32, f32
  *   --show out:f32:2x4    two rows of four values
+ *   --rank 1              of the chip of rank 1, in a program of several
  */
 #include "cli/cli.h"
 #include "cli/json.h"
@@ -17,6 +18,7 @@
 typedef struct {
     const char *chip;
     cli_list show;
+    int64_t rank;
     bool trace, json;
 } values;
 
@@ -26,6 +28,8 @@ static const cli_option options[] = {
      "chip: a name in chips/ or a file; without it the one the program was made for"},
     {"show", 's', CLI_LIST, "REGION[:FORMAT[:RxC]]", AT(show), 0, 0, NULL,
      "print a region afterwards; may be repeated"},
+    {"rank", 0, CLI_COUNT, "R", AT(rank), 0, SLX_MAX_CHIPS - 1, NULL,
+     "chip whose memory --show prints, in a program of several [0]"},
     {"trace", 0, CLI_FLAG, NULL, AT(trace), 0, 0, NULL,
      "every instruction as it retires, on standard error"},
     {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
@@ -168,6 +172,7 @@ static void retired(void *arg, const slx_retire *r)
     if (!t->print) return;
     slx_buf text = {0};
     slx_insn_print(&t->p->insns[r->pc], &text);
+    if (slx_program_chips(&t->p->info) > 1) fprintf(stderr, "chip %u ", r->chip);
     fprintf(stderr, "tile %u pc %-5u %-70s", r->tile, r->pc, text.ptr);
     if (r->bytes)
         fprintf(stderr, " wrote %llu at 0x%llx, hash %016llx", (unsigned long long)r->bytes,
@@ -189,7 +194,7 @@ static slx_status step(const values *v, const slx_program *p, const slx_chip *c,
     json_t *shown = json_array();
     for (int i = 0; i < v->show.n && st == SLX_OK; i++) {
         const slx_region *r = &p->regions[views[i].region];
-        const uint8_t *mem = slx_machine_region(m, views[i].region);
+        const uint8_t *mem = slx_machine_region(m, (uint32_t)v->rank, views[i].region);
         if (v->json)
             json_array_append_new(shown, view_json(&views[i], r, mem));
         else
@@ -219,6 +224,10 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
                       "found weights of model %s, expected a program without; silex run MODEL "
                       "--program runs it",
                       p.info.model_name);
+    if (st == SLX_OK && v->rank >= slx_program_chips(&p.info))
+        st = slx_fail(err, SLX_EINPUT, args.v[0], 0, 0,
+                      "found --rank %lld of a program of %u chips, expected less",
+                      (long long)v->rank, slx_program_chips(&p.info));
     for (int i = 0; i < v->show.n && st == SLX_OK; i++)
         st = view_parse(&p, v->show.v[i], &views[i], err);
     if (st == SLX_OK) st = step(v, &p, c, views, err);

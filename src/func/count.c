@@ -9,7 +9,7 @@ slx_status slx_func_count(const slx_program *p, const uint8_t *desc, slx_step_co
     slx_strict s;
     slx_fault fault;
     memset(out, 0, sizeof *out);
-    slx_strict_init(&s, p, NULL);
+    slx_strict_init(&s, p, NULL, 0);
     s.values = false;
     s.counts = out;
     int d = slx_hbm_kind(&s.hbm, SLX_REGION_DESC);
@@ -17,7 +17,7 @@ slx_status slx_func_count(const slx_program *p, const uint8_t *desc, slx_step_co
         slx_hbm_alloc(&s.hbm, (uint32_t)d);
         memcpy(s.hbm.mem[d], desc, p->info.desc.bytes);
     }
-    slx_status st = slx_strict_step(&s, &fault);
+    slx_status st = slx_strict_step(&s, 1, &fault);
     slx_strict_deinit(&s);
     if (st != SLX_OK)
         return slx_fail(err, st, p->info.model_name, 0, 0, "tile %u, pc %u: %s: %s", fault.tile, fault.pc,

@@ -69,6 +69,7 @@ bool slx_exec_ctl(slx_strict *s, slx_tile *t, const slx_operands *o)
             return slx_fault_set(s, SLX_FAULT_LIMIT, "value %llu, limit %llu", (unsigned long long)v,
                                  (unsigned long long)o->v[2]);
         if (o->flags & SLX_F_UNI && !uniform(s, t, v)) return false;
+        t->lds = (t->lds ^ v) * UINT64_C(0x9e3779b97f4a7c15) + 1;
         set_reg(t, o->v[0], v);
         break;
     }

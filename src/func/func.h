@@ -34,7 +34,7 @@ const char *slx_fault_text(slx_fault_cause c);
 
 typedef struct {
     slx_fault_cause cause;
-    uint32_t tile, pc;
+    uint32_t chip, tile, pc; /* chip: rank, 0 in a program of one */
     uint64_t index;   /* dynamic instruction count of the tile */
     char detail[256]; /* disassembly and the offending value */
 } slx_fault;
@@ -60,20 +60,23 @@ void slx_machine_close(slx_machine *m);
 uint8_t *slx_machine_desc(slx_machine *m); /* the DESC region; write it (slx_step_build), then step */
 /* One step. SLX_EFAULT fills *fault: the first in strict's order. After a fault the values are undefined. */
 slx_status slx_machine_step(slx_machine *m, slx_fault *fault, slx_err *err);
-/* A region's bytes as the last step left them; NULL while all of them are zero. Weights only in a strict machine. */
-const uint8_t *slx_machine_region(const slx_machine *m, uint32_t region);
+/* A region's bytes on the chip of a rank, as the last step left them; NULL while all of them are zero. Weights only in a
+ * strict machine. */
+const uint8_t *slx_machine_region(const slx_machine *m, uint32_t chip, uint32_t region);
 const float *slx_machine_logits(const slx_machine *m,
                                 uint32_t slot); /* [vocab_pad], valid until the next step */
-/* Bytes of one KV page of (layer, head): 264*head_dim_pad, read-only view for tests and hashes. */
+/* Bytes of one KV page of (layer, KV head of the model): 264*head_dim_pad, read-only view for tests and hashes. */
 const uint8_t *slx_machine_page(const slx_machine *m, uint32_t layer, uint32_t kv_head, uint32_t page);
 uint64_t slx_machine_kv_hash(const slx_machine *m, const uint32_t *pages,
                              uint32_t n_pages); /* over layers, heads, pages */
 /* Spans fused / all spans; reason of the first that is not (NULL when all are). */
 void slx_machine_fusion(const slx_machine *m, uint32_t *fused, uint32_t *spans, const char **why);
 
-/* What one step does, counted by walking control flow only (no values): per engine, over all tiles. */
+/* What one step does on one chip (all chips of a program do the same), counted by walking control flow only (no
+ * values): per engine, over all tiles. */
 typedef struct {
     uint64_t insns[SLX_N_ENGINES], macs, hbm_read_bytes, hbm_write_bytes, spm_read_bytes, spm_write_bytes;
+    uint64_t net_bytes; /* that the chip brings to RED and GAT */
 } slx_step_counts;
 slx_status slx_func_count(const slx_program *p, const uint8_t *desc, slx_step_counts *out, slx_err *err);
 

@@ -5,6 +5,7 @@
  *   shuffle.c  the same step in another legal order
  *   values.c   codes back to fp32
  *   exec_mem.c LDQ and STQ                          exec_ten.c TEN     exec_vec.c VEC
+ *   exec_net.c NET: the chips of a program together
  *   count.c    a step's counts, control flow only   fast*.c  fused kernels
  */
 #ifndef SLX_FUNC_INT_H
@@ -41,8 +42,9 @@ typedef struct {
     slx_loop_frame loop[SLX_MAX_LOOP_DEPTH];
     uint32_t ret[SLX_MAX_CALL_DEPTH];
     uint8_t tok[SLX_N_TOKENS];
-    bool halted, at_bar;
+    bool halted, at_bar, at_net; /* at_net: at a RED or GAT, its waits taken */
     uint32_t bar_group;
+    uint64_t lds; /* hash of what LDS has read in this step */
     uint64_t index;             /* instructions started in this step */
     size_t n_uni;               /* LDS with UNI ended in this step */
     uint8_t *spm, *spm_written; /* [spm_bytes], 1 = written in this step */
@@ -51,10 +53,11 @@ typedef struct {
     uint32_t spm_high, acc_high; /* bound of what was written: what the next step must clear */
 } slx_tile;
 
+/* One chip. The chips of a program are an array of these, in the order of their ranks. */
 typedef struct {
-    slx_machine *m;
     const slx_program *prog;
     const slx_chip *chip;
+    uint32_t rank;
     slx_hbm hbm;
     slx_tile *tiles;
     slx_fault *fault;
@@ -82,6 +85,15 @@ bool slx_exec_ctl(slx_strict *s, slx_tile *t, const slx_operands *o); /* moves t
 bool slx_exec_mem(slx_strict *s, slx_tile *t, const slx_operands *o); /* LD LDX ST STX MOV */
 bool slx_exec_ten(slx_strict *s, slx_tile *t, const slx_operands *o);
 bool slx_exec_vec(slx_strict *s, slx_tile *t, const slx_operands *o);
+/* RED or GAT of tile `tile` of all n chips: o[i] are chip i's operands. The fault goes to the first chip's place. */
+bool slx_exec_net(slx_strict *chips, uint32_t n, uint32_t tile, const slx_operands *o);
+/* What it wrote on one chip, for the retire record. */
+void slx_net_wrote(slx_strict *s, uint32_t tile, const slx_operands *o);
+/* The same for one chip's counts alone (values false). */
+bool slx_exec_net_count(slx_strict *s, slx_tile *t, const slx_operands *o);
+/* fp32 sum of n addends as RED adds them: a balanced binary tree by rank, halves cut at floor(n / 2), the lower on the
+ * left. */
+float slx_red_sum(const float *x, uint32_t n);
 
 /* SPM access with every check; NULL = fault set. align in bytes. rows of bytes at stride are checked one by one;
  * the pointer is to the first. Reads demand that the bytes were written, writes mark them. */
@@ -96,19 +108,21 @@ uint8_t *slx_spm_write(slx_strict *s, slx_tile *t, uint64_t addr, uint64_t rows,
 bool slx_block_values(unsigned fmt, const uint8_t *codes, const uint8_t *scales, const uint8_t *m,
                       uint32_t cols, float *out);
 
-void slx_strict_init(slx_strict *s, const slx_program *p, const slx_chip *c);
+void slx_strict_init(slx_strict *s, const slx_program *p, const slx_chip *c, uint32_t rank);
 void slx_strict_deinit(slx_strict *s);
 slx_status slx_strict_load(slx_strict *s, const slx_model *m,
                            slx_err *err); /* weights and rope table into HBM */
-slx_status slx_strict_step(slx_strict *s, slx_fault *fault);
+/* One step of all n chips, or of one alone for its counts (values false, n 1). */
+slx_status slx_strict_step(slx_strict *chips, uint32_t n, slx_fault *fault);
 
 /* One instruction in its parts (strict.c), and the step in any other legal order (shuffle.c), after the reset. */
 void slx_strict_resolve(const slx_tile *t, const slx_insn *in, slx_operands *o);
 bool slx_strict_execute(slx_strict *s, slx_tile *t, const slx_operands *o);
+bool slx_strict_is_net(const slx_strict *s, const slx_insn *in); /* RED or GAT that waits for the other chips */
 bool slx_strict_advance(slx_strict *s, slx_tile *t); /* pc behind an instruction that is not CTL's */
 void slx_strict_report(slx_strict *s, const slx_tile *t, uint32_t pc, uint64_t index);
 void slx_strict_locate(slx_strict *s, const slx_tile *t, uint32_t pc, uint64_t index);
-slx_status slx_strict_shuffled(slx_strict *s);
+slx_status slx_strict_shuffled(slx_strict *chips, uint32_t n);
 
 /* ------------------------------------------------------------------ fast */
 

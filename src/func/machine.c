@@ -10,7 +10,8 @@ struct slx_machine {
     const slx_chip *chip;
     const slx_model *model;
     slx_machine_options opt;
-    slx_strict strict;    /* HBM lives here for both kinds; tiles' memory is untouched until used */
+    uint32_t n_chips;
+    slx_strict *ranks;    /* [n_chips] HBM lives here for both kinds; tiles' memory is untouched until used */
     bool strict_loaded;   /* weights are laid out */
     slx_fast *fast;       /* NULL for strict */
     int desc, kv, logits; /* region indices */
@@ -21,11 +22,12 @@ static slx_status find_regions(slx_machine *m, slx_err *err)
     static const slx_region_kind kinds[] = {SLX_REGION_DESC, SLX_REGION_KV, SLX_REGION_LOGITS};
     int *at[] = {&m->desc, &m->kv, &m->logits};
     for (int i = 0; i < 3; i++) {
-        *at[i] = slx_hbm_kind(&m->strict.hbm, kinds[i]);
+        *at[i] = slx_hbm_kind(&m->ranks[0].hbm, kinds[i]);
         if (*at[i] < 0 && m->model)
             return slx_fail(err, SLX_EINPUT, m->prog->info.model_name, 0, 0,
                             "found no region of kind %s, expected one", slx_region_kind_name(kinds[i]));
-        if (*at[i] >= 0) slx_hbm_alloc(&m->strict.hbm, (uint32_t)*at[i]);
+        for (uint32_t c = 0; *at[i] >= 0 && c < m->n_chips; c++)
+            slx_hbm_alloc(&m->ranks[c].hbm, (uint32_t)*at[i]);
     }
     return SLX_OK;
 }
@@ -33,7 +35,8 @@ static slx_status find_regions(slx_machine *m, slx_err *err)
 static slx_status load_strict(slx_machine *m, slx_err *err)
 {
     if (m->strict_loaded) return SLX_OK;
-    SLX_TRY(slx_strict_load(&m->strict, m->model, err));
+    for (uint32_t c = 0; c < m->n_chips; c++)
+        SLX_TRY(slx_strict_load(&m->ranks[c], m->model, err));
     m->strict_loaded = true;
     return SLX_OK;
 }
@@ -47,13 +50,17 @@ slx_status slx_machine_open(slx_machine **out, const slx_program *p, const slx_c
     m->chip = c;
     m->model = model;
     m->opt = *opt;
-    slx_strict_init(&m->strict, p, c);
-    m->strict.retire = opt->retire;
-    m->strict.retire_arg = opt->retire_arg;
-    m->strict.shuffle = opt->shuffle;
+    m->n_chips = slx_program_chips(&p->info);
+    m->ranks = slx_xcalloc(m->n_chips, sizeof *m->ranks);
+    for (uint32_t i = 0; i < m->n_chips; i++) {
+        slx_strict_init(&m->ranks[i], p, c, i);
+        m->ranks[i].retire = opt->retire;
+        m->ranks[i].retire_arg = opt->retire_arg;
+        m->ranks[i].shuffle = opt->shuffle;
+    }
     slx_status st = find_regions(m, err);
     if (st == SLX_OK && opt->kind == SLX_MACHINE_FAST)
-        st = slx_fast_open(&m->fast, &m->strict.hbm, p, c, model, opt, err);
+        st = slx_fast_open(&m->fast, &m->ranks[0].hbm, p, c, model, opt, err);
     if (st == SLX_OK && (!m->fast || slx_fast_refusal(m->fast))) st = load_strict(m, err);
     if (st != SLX_OK) {
         slx_machine_close(m);
@@ -67,13 +74,21 @@ void slx_machine_close(slx_machine *m)
 {
     if (!m) return;
     slx_fast_close(m->fast);
-    slx_strict_deinit(&m->strict);
+    for (uint32_t i = 0; i < m->n_chips; i++) slx_strict_deinit(&m->ranks[i]);
+    free(m->ranks);
     free(m);
 }
 
 uint8_t *slx_machine_desc(slx_machine *m)
 {
-    return m->strict.hbm.mem[m->desc];
+    return m->ranks[0].hbm.mem[m->desc];
+}
+
+/* Every chip has its own copy of the descriptor. */
+static void share_descriptor(slx_machine *m)
+{
+    for (uint32_t c = 1; m->desc >= 0 && c < m->n_chips; c++)
+        memcpy(m->ranks[c].hbm.mem[m->desc], slx_machine_desc(m), m->prog->regions[m->desc].bytes);
 }
 
 slx_status slx_machine_step(slx_machine *m, slx_fault *fault, slx_err *err)
@@ -86,33 +101,37 @@ slx_status slx_machine_step(slx_machine *m, slx_fault *fault, slx_err *err)
         /* the step overwrote none of its inputs: run it again, to name the fault or for what only strict decides */
         SLX_TRY(load_strict(m, err));
     }
-    slx_status st = slx_strict_step(&m->strict, fault);
+    share_descriptor(m);
+    slx_status st = slx_strict_step(m->ranks, m->n_chips, fault);
     if (st == SLX_OK && by_fast == SLX_EFAULT) SLX_BUG("fast faulted in a step that strict completes");
+    char chip[24] = "";
+    if (m->n_chips > 1) snprintf(chip, sizeof chip, "chip %u, ", fault->chip);
     if (st != SLX_OK)
-        slx_fail(err, st, m->prog->info.model_name, 0, 0, "tile %u, pc %u, instruction %llu: %s: %s",
-                 fault->tile, fault->pc, (unsigned long long)fault->index, slx_fault_text(fault->cause),
+        slx_fail(err, st, m->prog->info.model_name, 0, 0, "%stile %u, pc %u, instruction %llu: %s: %s",
+                 chip, fault->tile, fault->pc, (unsigned long long)fault->index, slx_fault_text(fault->cause),
                  fault->detail);
     return st;
 }
 
-const uint8_t *slx_machine_region(const slx_machine *m, uint32_t region)
+const uint8_t *slx_machine_region(const slx_machine *m, uint32_t chip, uint32_t region)
 {
-    SLX_ASSERT(region < m->prog->n_regions);
-    return m->strict.hbm.mem[region];
+    SLX_ASSERT(chip < m->n_chips && region < m->prog->n_regions);
+    return m->ranks[chip].hbm.mem[region];
 }
 
 const float *slx_machine_logits(const slx_machine *m, uint32_t slot)
 {
     SLX_ASSERT(slot < m->prog->info.desc.max_samples);
-    return (const float *)(const void *)m->strict.hbm.mem[m->logits] + (size_t)slot * m->prog->info.vocab_pad;
+    return (const float *)(const void *)m->ranks[0].hbm.mem[m->logits] + (size_t)slot * m->prog->info.vocab_pad;
 }
 
 const uint8_t *slx_machine_page(const slx_machine *m, uint32_t layer, uint32_t kv_head, uint32_t page)
 {
     const slx_program_info *in = &m->prog->info;
-    SLX_ASSERT(layer < in->n_layers && kv_head < in->n_kv_heads && page < in->desc.max_pages);
-    return m->strict.hbm.mem[m->kv] + layer * in->kv_layer_stride + kv_head * in->kv_head_stride +
-           page * in->page_stride;
+    slx_kv_place at = slx_program_kv_head(in, kv_head);
+    SLX_ASSERT(layer < in->n_layers && at.head < in->n_kv_heads && page < in->desc.max_pages);
+    return m->ranks[at.chip].hbm.mem[m->kv] + layer * in->kv_layer_stride +
+           at.head * in->kv_head_stride + page * in->page_stride;
 }
 
 uint64_t slx_machine_kv_hash(const slx_machine *m, const uint32_t *pages, uint32_t n_pages)
@@ -120,7 +139,7 @@ uint64_t slx_machine_kv_hash(const slx_machine *m, const uint32_t *pages, uint32
     slx_hash h;
     slx_hash_init(&h);
     for (uint32_t l = 0; l < m->prog->info.n_layers; l++)
-        for (uint32_t k = 0; k < m->prog->info.n_kv_heads; k++)
+        for (uint32_t k = 0; k < m->prog->info.n_kv_heads * m->n_chips; k++)
             for (uint32_t i = 0; i < n_pages; i++)
                 slx_hash_add(&h, slx_machine_page(m, l, k, pages[i]), m->prog->info.page_stride);
     return slx_hash_get(&h);

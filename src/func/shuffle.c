@@ -1,10 +1,10 @@
 /* shuffle.c - a step of strict in another legal order, drawn from a seed: the hardware's freedom, tried out.
  *
  * CTL of every tile resolves operands and puts instructions into the queue of their engine; an engine's oldest may run
- * when its wait tokens are there and its posts have room; a BAR runs when it is the oldest of STQ on all its tiles. Of
- * all that may happen next one is picked. Memory and values must come out as in program order.
+ * when its wait tokens are there and its posts have room; a BAR runs when it is the oldest of STQ on all its tiles, a
+ * RED or GAT when it is the oldest of NET on its tile of every chip. Of all that may happen next one is picked. Memory and values must come out as in program order.
  *
- *   tile 0  CTL -> [LDQ ....] [STQ ..BAR] [TEN .] [VEC ...]      actor = (tile, engine), CTL one of them
+ *   tile 0  CTL -> [LDQ ....] [STQ ..BAR] [TEN .] [VEC ...]      actor = (chip, tile, engine), CTL one of them
  *   tile 1  CTL -> ...
  */
 #include "func/func_int.h"
@@ -25,12 +25,19 @@ typedef struct {
 } queue;
 
 typedef struct {
-    slx_strict *s;
-    queue (*q)[SLX_N_ENGINES]; /* [tiles] */
+    slx_strict *s; /* the chip of the actor, one of chips */
+    slx_strict *chips;
+    uint32_t n_chips, tiles;
+    queue (*q)[SLX_N_ENGINES]; /* [chips][tiles] */
     slx_rng rng;
 } shuffler;
 
 typedef enum { BLOCKED, DONE, FAULTED } outcome;
+
+static queue *queue_of(shuffler *h, uint32_t chip, uint32_t tile, slx_engine_id engine)
+{
+    return &h->q[chip * h->tiles + tile][engine];
+}
 
 static bool may_start(const slx_strict *s, const slx_tile *t, const slx_insn *in)
 {
@@ -80,7 +87,7 @@ static outcome control(shuffler *h, slx_tile *t)
         slx_strict_report(s, t, pc, index);
         return DONE;
     }
-    queue *q = &h->q[t->id][engine];
+    queue *q = queue_of(h, h->s->rank, t->id, engine);
     if (q->n == DEPTH) return BLOCKED;
     q->q[(q->head + q->n++) % DEPTH] = (queued){o, pc, index};
     t->index++;
@@ -89,13 +96,13 @@ static outcome control(shuffler *h, slx_tile *t)
 
 static queued *oldest(shuffler *h, uint32_t tile, slx_engine_id engine)
 {
-    queue *q = &h->q[tile][engine];
+    queue *q = queue_of(h, h->s->rank, tile, engine);
     return q->n ? &q->q[q->head] : NULL;
 }
 
 static void pop(shuffler *h, uint32_t tile, slx_engine_id engine)
 {
-    queue *q = &h->q[tile][engine];
+    queue *q = queue_of(h, h->s->rank, tile, engine);
     q->head = (q->head + 1) % DEPTH;
     q->n--;
 }
@@ -123,12 +130,39 @@ static outcome barrier(shuffler *h, uint32_t group)
     return DONE;
 }
 
+/* The joint event of a tile on all chips. */
+static outcome meeting(shuffler *h, uint32_t tile)
+{
+    slx_operands o[SLX_MAX_CHIPS];
+    queue *q[SLX_MAX_CHIPS] = {0};
+    for (uint32_t c = 0; c < h->n_chips; c++) {
+        q[c] = queue_of(h, c, tile, SLX_ENG_NET);
+        if (!q[c]->n) return BLOCKED;
+        o[c] = q[c]->q[q[c]->head].o;
+        if (!may_start(&h->chips[c], &h->chips[c].tiles[tile], o[c].in)) return BLOCKED;
+    }
+    const queued *first = &q[0]->q[q[0]->head];
+    for (uint32_t c = 0; c < h->n_chips; c++) take(&h->chips[c].tiles[tile], o[c].in);
+    if (!slx_exec_net(h->chips, h->n_chips, tile, o))
+        return fault_at(&h->chips[0], &h->chips[0].tiles[tile], first->pc, first->index);
+    for (uint32_t c = 0; c < h->n_chips; c++) {
+        const queued *e = &q[c]->q[q[c]->head];
+        give(&h->chips[c].tiles[tile], o[c].in);
+        slx_net_wrote(&h->chips[c], tile, &o[c]);
+        slx_strict_report(&h->chips[c], &h->chips[c].tiles[tile], e->pc, e->index);
+        q[c]->head = (q[c]->head + 1) % DEPTH;
+        q[c]->n--;
+    }
+    return DONE;
+}
+
 static outcome engine_step(shuffler *h, slx_tile *t, slx_engine_id engine)
 {
     slx_strict *s = h->s;
     const queued *e = oldest(h, t->id, engine);
     if (!e) return BLOCKED;
     if (e->o.op == SLX_OP_BAR) return barrier(h, e->o.in->w[2]);
+    if (engine == SLX_ENG_NET) return meeting(h, t->id);
     if (!may_start(s, t, e->o.in)) return BLOCKED;
     take(t, e->o.in);
     if (!slx_strict_execute(s, t, &e->o)) return fault_at(s, t, e->pc, e->index);
@@ -141,22 +175,23 @@ static outcome engine_step(shuffler *h, slx_tile *t, slx_engine_id engine)
 /* One event: actors are tried from a random one on, so every one that can go may be the next. */
 static outcome any(shuffler *h)
 {
-    uint32_t actors = h->s->prog->info.n_tiles * SLX_N_ENGINES,
+    uint32_t a_chip = h->tiles * SLX_N_ENGINES, actors = h->n_chips * a_chip,
              first = slx_rng_below(&h->rng, actors);
     for (uint32_t i = 0; i < actors; i++) {
         uint32_t a = (first + i) % actors;
         slx_engine_id engine = (slx_engine_id)(a % SLX_N_ENGINES);
-        slx_tile *t = &h->s->tiles[a / SLX_N_ENGINES];
+        h->s = &h->chips[a / a_chip];
+        slx_tile *t = &h->s->tiles[a % a_chip / SLX_N_ENGINES];
         outcome r = engine == SLX_ENG_CTL ? control(h, t) : engine_step(h, t, engine);
         if (r != BLOCKED) return r;
     }
     return BLOCKED;
 }
 
-/* The first tile with work left, NULL when all is done; pc and index of its oldest instruction. */
+/* The first tile of h->s with work left, NULL when all is done; pc and index of its oldest instruction. */
 static const slx_tile *unfinished(shuffler *h, uint32_t *pc, uint64_t *index)
 {
-    for (uint32_t i = 0; i < h->s->prog->info.n_tiles; i++) {
+    for (uint32_t i = 0; i < h->tiles; i++) {
         const slx_tile *t = &h->s->tiles[i];
         for (int e = 0; e < SLX_N_ENGINES; e++) {
             const queued *o = oldest(h, i, (slx_engine_id)e);
@@ -173,19 +208,26 @@ static const slx_tile *unfinished(shuffler *h, uint32_t *pc, uint64_t *index)
     return NULL;
 }
 
-slx_status slx_strict_shuffled(slx_strict *s)
+slx_status slx_strict_shuffled(slx_strict *chips, uint32_t n)
 {
-    shuffler h = {.s = s, .rng = {s->shuffle}};
-    h.q = slx_xcalloc(s->prog->info.n_tiles, sizeof *h.q);
+    shuffler h = {.chips = chips,
+                  .n_chips = n,
+                  .tiles = chips[0].prog->info.n_tiles,
+                  .rng = {chips[0].shuffle}};
+    h.q = slx_xcalloc((size_t)n * h.tiles, sizeof *h.q);
     outcome r;
     do r = any(&h);
     while (r == DONE);
     uint32_t pc;
     uint64_t index;
-    const slx_tile *t = r == BLOCKED ? unfinished(&h, &pc, &index) : NULL;
+    const slx_tile *t = NULL;
+    for (uint32_t c = 0; c < n && r == BLOCKED && !t; c++) {
+        h.s = &chips[c];
+        t = unfinished(&h, &pc, &index);
+    }
     if (t) {
-        slx_fault_set(s, SLX_FAULT_ORDER, "nothing can go on");
-        slx_strict_locate(s, t, pc, index);
+        slx_fault_set(h.s, SLX_FAULT_ORDER, "nothing can go on");
+        slx_strict_locate(h.s, t, pc, index);
     }
     free(h.q);
     return t || r == FAULTED ? SLX_EFAULT : SLX_OK;

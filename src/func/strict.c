@@ -2,6 +2,8 @@
  *
  * Tile 0 runs to its next BAR, then tile 1, ...; a BAR ends when all its members have come. In that order a legal
  * program never meets an empty token or a full counter (chip.md 3.2), so neither is waited for: it is reported.
+ * A program of several chips: chip 0 does so until each of its tiles has halted or stands at a RED or GAT (or at a BAR
+ * with such a tile), then chip 1, ...; a RED or GAT of tile i ends when tile i of every chip has come to it.
  * Each instruction: resolve operands, take waits, execute, post, hand a retire record to whoever listens. */
 #include "func/func_int.h"
 
@@ -31,9 +33,10 @@ const char *slx_fault_text(slx_fault_cause c)
     return text[c];
 }
 
-void slx_strict_init(slx_strict *s, const slx_program *p, const slx_chip *c)
+void slx_strict_init(slx_strict *s, const slx_program *p, const slx_chip *c, uint32_t rank)
 {
     memset(s, 0, sizeof *s);
+    s->rank = rank;
     s->prog = p;
     s->chip = c;
     s->values = true;
@@ -75,8 +78,9 @@ slx_status slx_strict_load(slx_strict *s, const slx_model *m, slx_err *err)
         const slx_weight *w = &p->weights[i];
         int r = slx_hbm_region(&s->hbm, w->addr, w->bytes);
         if (r < 0)
-            return slx_fail(err, SLX_EINPUT, p->info.model_name, 0, 0, "weight %s at 0x%llx: in no region",
-                            w->tensor, (unsigned long long)w->addr);
+            return slx_fail(err, SLX_EINPUT, p->info.model_name, 0, 0,
+                            "weight %s at 0x%llx: in no region", w->tensor,
+                            (unsigned long long)w->addr);
         SLX_TRY(slx_import_image(m, w, s->hbm.mem[r] + (w->addr - p->regions[r].base), err));
         slx_progress_at(&bar, (i + 1.0) / p->n_weights);
     }
@@ -86,7 +90,7 @@ slx_status slx_strict_load(slx_strict *s, const slx_model *m, slx_err *err)
     return SLX_OK;
 }
 
-static void tile_reset(slx_tile *t, const slx_program *p)
+static void tile_reset(slx_tile *t, const slx_program *p, uint32_t rank)
 {
     memset(t->r, 0, sizeof t->r);
     memset(t->tok, 0, sizeof t->tok);
@@ -94,11 +98,13 @@ static void tile_reset(slx_tile *t, const slx_program *p)
     memset(t->acc_written, 0, t->acc_high);
     t->spm_high = t->acc_high = 0;
     t->r[SLX_R_TILE] = t->id;
+    t->r[SLX_R_RANK] = rank;
     for (uint32_t i = 0; i < p->n_regions; i++)
         if (p->regions[i].kind == SLX_REGION_DESC) t->r[SLX_R_DESC] = p->regions[i].base;
     t->pc = p->entry_step;
     t->depth = t->calls = 0;
-    t->halted = t->at_bar = false;
+    t->halted = t->at_bar = t->at_net = false;
+    t->lds = 0;
     t->index = 0;
     t->n_uni = 0;
 }
@@ -136,7 +142,8 @@ static bool take_waits(slx_strict *s, slx_tile *t, const slx_insn *in)
         unsigned id = slx_insn_tok(in, k);
         if (!id) continue;
         if (!t->tok[id])
-            return slx_fault_set(s, SLX_FAULT_ORDER, "waits for t%u, which is 0 in program order", id);
+            return slx_fault_set(s, SLX_FAULT_ORDER, "waits for t%u, which is 0 in program order",
+                                 id);
         t->tok[id]--;
     }
     return true;
@@ -148,8 +155,8 @@ static bool give_posts(slx_strict *s, slx_tile *t, const slx_insn *in)
         unsigned id = slx_insn_tok(in, k);
         if (!id) continue;
         if (t->tok[id] >= s->prog->info.token_max)
-            return slx_fault_set(s, SLX_FAULT_ORDER, "posts t%u, which stands at its maximum %u", id,
-                                 s->prog->info.token_max);
+            return slx_fault_set(s, SLX_FAULT_ORDER, "posts t%u, which stands at its maximum %u",
+                                 id, s->prog->info.token_max);
         t->tok[id]++;
     }
     return true;
@@ -167,6 +174,7 @@ bool slx_strict_execute(slx_strict *s, slx_tile *t, const slx_operands *o)
     case SLX_ENG_STQ: ok = slx_exec_mem(s, t, o); break;
     case SLX_ENG_TEN: ok = slx_exec_ten(s, t, o); break;
     case SLX_ENG_VEC: ok = slx_exec_vec(s, t, o); break;
+    case SLX_ENG_NET: ok = slx_exec_net_count(s, t, o); break;
     default: SLX_BUG("engine %d", (int)engine);
     }
     return ok;
@@ -177,6 +185,7 @@ void slx_strict_report(slx_strict *s, const slx_tile *t, uint32_t pc, uint64_t i
     const slx_insn *in = &s->prog->insns[pc];
     if (!s->retire) return;
     slx_retire r = {.index = index,
+                    .chip = s->rank,
                     .tile = t->id,
                     .pc = pc,
                     .op = (uint8_t)slx_insn_op(in),
@@ -198,6 +207,7 @@ bool slx_strict_advance(slx_strict *s, slx_tile *t)
 
 void slx_strict_locate(slx_strict *s, const slx_tile *t, uint32_t pc, uint64_t index)
 {
+    s->fault->chip = s->rank;
     s->fault->tile = t->id;
     s->fault->pc = pc;
     s->fault->index = index;
@@ -208,11 +218,16 @@ void slx_strict_locate(slx_strict *s, const slx_tile *t, uint32_t pc, uint64_t i
     slx_buf_free(&text);
 }
 
-/* Runs one tile to its next BAR or its end. */
+bool slx_strict_is_net(const slx_strict *s, const slx_insn *in)
+{
+    return s->values && slx_ops[slx_insn_op(in)].engine == SLX_ENG_NET;
+}
+
+/* Runs one tile to its next joint event or its end. */
 static bool run_tile(slx_strict *s, slx_tile *t)
 {
     const slx_program *p = s->prog;
-    while (!t->halted && !t->at_bar) {
+    while (!t->halted && !t->at_bar && !t->at_net) {
         uint32_t pc = t->pc;
         SLX_ASSERT(pc < p->n_insns);
         const slx_insn *in = &p->insns[pc];
@@ -222,6 +237,10 @@ static bool run_tile(slx_strict *s, slx_tile *t)
         if (ok && slx_insn_op(in) == SLX_OP_BAR) {
             t->at_bar = true;
             t->bar_group = in->w[2];
+            return true;
+        }
+        if (ok && slx_strict_is_net(s, in)) {
+            t->at_net = true;
             return true;
         }
         slx_operands o;
@@ -238,6 +257,20 @@ static bool run_tile(slx_strict *s, slx_tile *t)
     return true;
 }
 
+/* Posts of a joint event that has ended; its tile goes on behind it. */
+static bool pass(slx_strict *s, slx_tile *t)
+{
+    uint32_t pc = t->pc;
+    t->at_bar = t->at_net = false;
+    if (!give_posts(s, t, &s->prog->insns[pc]) || !slx_strict_advance(s, t)) {
+        slx_strict_locate(s, t, pc, t->index);
+        return false;
+    }
+    slx_strict_report(s, t, pc, t->index);
+    t->index++;
+    return true;
+}
+
 /* Ends the BAR of group g if every member has come. */
 static bool release(slx_strict *s, uint32_t g, bool *released)
 {
@@ -249,53 +282,106 @@ static bool release(slx_strict *s, uint32_t g, bool *released)
     for (uint32_t i = first; i < first + n; i++)
         if (!s->tiles[i].at_bar || s->tiles[i].bar_group != g) return true;
     for (uint32_t i = first; i < first + n; i++) {
-        slx_tile *t = &s->tiles[i];
-        const slx_insn *in = &p->insns[t->pc];
-        uint32_t pc = t->pc;
-        t->at_bar = false;
         s->out_bytes = 0;
-        if (!give_posts(s, t, in) || !slx_strict_advance(s, t)) {
-            slx_strict_locate(s, t, pc, t->index);
-            return false;
-        }
-        slx_strict_report(s, t, pc, t->index);
-        t->index++;
+        if (!pass(s, &s->tiles[i])) return false;
     }
     *released = true;
     return true;
 }
 
-slx_status slx_strict_step(slx_strict *s, slx_fault *fault)
+/* One chip as far as it goes by itself. */
+static bool run_chip(slx_strict *s, bool *any)
 {
-    const slx_program *p = s->prog;
-    uint32_t n = p->info.n_tiles, halted = 0;
-    s->fault = fault;
-    memset(fault, 0, sizeof *fault);
-    s->uni.len = 0;
-    for (uint32_t i = 0; i < n; i++) tile_reset(&s->tiles[i], p);
-    if (s->shuffle) return slx_strict_shuffled(s);
-    while (halted < n) {
-        bool moved = false;
-        halted = 0;
-        for (uint32_t i = 0; i < n; i++) {
+    for (bool moved = true; moved; *any |= moved) {
+        moved = false;
+        for (uint32_t i = 0; i < s->prog->info.n_tiles; i++) {
             slx_tile *t = &s->tiles[i];
-            if (!t->halted && !t->at_bar) {
-                if (!run_tile(s, t)) return SLX_EFAULT;
+            if (!t->halted && !t->at_bar && !t->at_net) {
+                if (!run_tile(s, t)) return false;
                 moved = true;
             }
             bool released = false;
-            if (t->at_bar && !release(s, t->bar_group, &released)) return SLX_EFAULT;
+            if (t->at_bar && !release(s, t->bar_group, &released)) return false;
             moved |= released;
-            halted += t->halted;
-        }
-        if (!moved && halted < n) {
-            slx_tile *t = NULL;
-            for (uint32_t i = 0; i < n && !t; i++)
-                if (!s->tiles[i].halted) t = &s->tiles[i];
-            slx_fault_set(s, SLX_FAULT_ORDER, "BAR of group %u never completes", t->bar_group);
-            slx_strict_locate(s, t, t->pc, t->index);
-            return SLX_EFAULT;
         }
     }
+    return true;
+}
+
+/* The RED or GAT of tile i, if every chip has come to it. false: fault. */
+static bool meet(slx_strict *chips, uint32_t n, uint32_t i, bool *met)
+{
+    slx_operands o[SLX_MAX_CHIPS] = {0};
+    for (uint32_t c = 0; c < n; c++)
+        if (!chips[c].tiles[i].at_net) return true;
+    for (uint32_t c = 0; c < n; c++) {
+        const slx_tile *t = &chips[c].tiles[i];
+        slx_strict_resolve(t, &chips[c].prog->insns[t->pc], &o[c]);
+    }
+    if (!slx_exec_net(chips, n, i, o)) {
+        slx_strict_locate(&chips[0], &chips[0].tiles[i], chips[0].tiles[i].pc,
+                          chips[0].tiles[i].index);
+        return false;
+    }
+    for (uint32_t c = 0; c < n; c++) {
+        slx_net_wrote(&chips[c], i, &o[c]);
+        if (!pass(&chips[c], &chips[c].tiles[i])) return false;
+    }
+    return *met = true;
+}
+
+/* The first tile that has not halted stands where it will stand for ever. */
+static slx_status stuck(slx_strict *chips, uint32_t n)
+{
+    for (uint32_t c = 0; c < n; c++)
+        for (uint32_t i = 0; i < chips[c].prog->info.n_tiles; i++) {
+            slx_tile *t = &chips[c].tiles[i];
+            if (t->halted) continue;
+            if (t->at_bar)
+                slx_fault_set(&chips[c], SLX_FAULT_ORDER, "BAR of group %u never completes",
+                              t->bar_group);
+            else
+                slx_fault_set(&chips[c], SLX_FAULT_ORDER, "not every chip comes to it");
+            slx_strict_locate(&chips[c], t, t->pc, t->index);
+            return SLX_EFAULT;
+        }
     return SLX_OK;
+}
+
+/* LDS must have read the same on every chip: a program that lets chips differ there is not one program. */
+static slx_status same_reads(slx_strict *chips, uint32_t n)
+{
+    for (uint32_t c = 1; c < n; c++)
+        for (uint32_t i = 0; i < chips[c].prog->info.n_tiles; i++) {
+            const slx_tile *t = &chips[c].tiles[i];
+            if (t->lds == chips[0].tiles[i].lds) continue;
+            slx_fault_set(&chips[c], SLX_FAULT_ORDER, "LDS has read other values than on chip 0");
+            slx_strict_locate(&chips[c], t, t->pc, t->index);
+            return SLX_EFAULT;
+        }
+    return SLX_OK;
+}
+
+slx_status slx_strict_step(slx_strict *chips, uint32_t n, slx_fault *fault)
+{
+    uint32_t tiles = chips[0].prog->info.n_tiles;
+    memset(fault, 0, sizeof *fault);
+    for (uint32_t c = 0; c < n; c++) {
+        chips[c].fault = fault;
+        chips[c].uni.len = 0;
+        for (uint32_t i = 0; i < tiles; i++) tile_reset(&chips[c].tiles[i], chips[c].prog, c);
+    }
+    if (chips[0].shuffle) {
+        slx_status st = slx_strict_shuffled(chips, n);
+        return st == SLX_OK ? same_reads(chips, n) : st;
+    }
+    for (bool any = true; any;) {
+        any = false;
+        for (uint32_t c = 0; c < n; c++)
+            if (!run_chip(&chips[c], &any)) return SLX_EFAULT;
+        for (uint32_t i = 0; i < tiles; i++)
+            if (!meet(chips, n, i, &any)) return SLX_EFAULT;
+    }
+    slx_status st = stuck(chips, n);
+    return st == SLX_OK ? same_reads(chips, n) : st;
 }

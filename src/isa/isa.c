@@ -122,6 +122,7 @@ static bool reserved_fn(unsigned op, int which, unsigned code)
     case SLX_OP_VUN: return which == 0 && (code == SLX_UNFN_gelu || code == SLX_UNFN_log2);
     case SLX_OP_VNRM: return which == 0 && code == SLX_NRMFN_layer;
     case SLX_OP_VGAT: return which == 0 && code == SLX_GATFN_scatter;
+    case SLX_OP_RED: return which == 0 && code == SLX_COMFN_max;
     default: return false;
     }
 }
@@ -256,6 +257,12 @@ const char *slx_insn_check(const slx_insn *i, char buf[256])
     if (bad) return bad;
     if (op == SLX_OP_MM) bad = check_mm(f0, f1, flags, buf);
     if (op == SLX_OP_VCVT) bad = check_vcvt(f0, f1, flags, buf);
+    uint32_t chips = op == SLX_OP_RED ? i->w[5] : op == SLX_OP_GAT ? i->w[6] : 0;
+    if (chips)
+        bad = say(buf,
+                  "%s: group %u of chips, expected 0, all chips: others are not supported by this "
+                  "version",
+                  info->name, chips);
     if (op == SLX_OP_LOOP && i->w[4] >= SLX_N_REGS)
         bad = say(buf, "LOOP: operand C is register %u, expected 0 (none) or 1..%d", i->w[4],
                   SLX_N_REGS - 1);

@@ -25,7 +25,8 @@ enum {
     SLX_MAX_LOOP_COUNT = 1 << 24,
     SLX_MAX_CHUNK = 128,   /* positions of a KV page = columns of VSMX */
     SLX_GROUP_CHUNKS = 16, /* chunks folded into one attention group */
-    SLX_MAX_CANDIDATES = 1024
+    SLX_MAX_CANDIDATES = 1024,
+    SLX_MAX_CHIPS = 8      /* that run one program together */
 };
 /* At entry: r1 = tile, r2 = chip rank, r3 = HBM address of the step descriptor, the rest 0. */
 enum { SLX_R_TILE = 1, SLX_R_RANK = 2, SLX_R_DESC = 3 };
@@ -65,9 +66,10 @@ extern const char *const slx_engine_names[SLX_N_ENGINES]; /* "CTL" .. */
 #define SLX_FN_MRGFN(X) X(0, empty) X(1, merge) X(2, final)
 #define SLX_FN_TRNFN(X) X(1, b1) X(2, b2) X(4, b4)
 #define SLX_FN_GATFN(X) X(0, gather) X(1, scatter)
+#define SLX_FN_COMFN(X) X(0, sum) X(1, max)
 #define SLX_FN_LISTS(L)                                                                            \
     L(SYSFN) L(ALUFN) L(WIDTH) L(COND) L(FMT) L(OUTFMT) L(BINFN) L(BCAST) L(UNFN) L(REDFN) L(NRMFN) \
-    L(ROTFN) L(SELFN) L(MRGFN) L(TRNFN) L(GATFN)
+    L(ROTFN) L(SELFN) L(MRGFN) L(TRNFN) L(GATFN) L(COMFN)
 
 /* Enumerators SLX_ALUFN_add, SLX_FMT_q4sm, ... */
 #define SLX_SYSFN_ENUM(c, n) SLX_SYSFN_##n = c,
@@ -86,6 +88,7 @@ extern const char *const slx_engine_names[SLX_N_ENGINES]; /* "CTL" .. */
 #define SLX_MRGFN_ENUM(c, n) SLX_MRGFN_##n = c,
 #define SLX_TRNFN_ENUM(c, n) SLX_TRNFN_##n = c,
 #define SLX_GATFN_ENUM(c, n) SLX_GATFN_##n = c,
+#define SLX_COMFN_ENUM(c, n) SLX_COMFN_##n = c,
 #define SLX_ENUM_LIST(list) enum { SLX_FN_##list(SLX_##list##_ENUM) };
 SLX_FN_LISTS(SLX_ENUM_LIST)
 

@@ -62,7 +62,7 @@ static void function_table(slx_buf *out)
 #undef ROW
     slx_buf_adds(out, "\nReserved, refused by name: formats mxfp4, mxfp6, mxfp8, i8s and bf16 in "
                       "MM and VCVT; gelu and log2 "
-                      "of VUN; layer of VNRM; scatter of VGAT.\n");
+                      "of VUN; layer of VNRM; scatter of VGAT; max of RED.\n");
 }
 
 void slx_isa_doc(slx_buf *out)

@@ -54,6 +54,12 @@ uint32_t slx_tree_segments(uint32_t kblk)
     return g;
 }
 
+slx_kv_place slx_program_kv_head(const slx_program_info *i, uint32_t head)
+{
+    uint32_t unit = i->kv_unit ? i->kv_unit : 1, n = slx_program_chips(i);
+    return (slx_kv_place){head / unit % n, head / unit / n * unit + head % unit};
+}
+
 uint64_t slx_desc_place(slx_desc_layout *l, uint32_t n_tiles)
 {
     uint64_t at = 0, rows = l->max_rows;
@@ -112,6 +118,8 @@ static slx_status check_info(const slx_program *p, const char *place, slx_err *e
                    "its field");
     if (in->n_tiles < 1 || in->n_tiles > 65536)
         return BAD("info: n_tiles is %u, expected 1..65536", in->n_tiles);
+    if (in->n_chips > SLX_MAX_CHIPS)
+        return BAD("info: n_chips is %u, expected at most %d", in->n_chips, SLX_MAX_CHIPS);
     slx_desc_layout want = in->desc, none = {0};
     if (!memcmp(&want, &none, sizeof none)) return SLX_OK;
     if (slx_desc_place(&want, in->n_tiles) > UINT32_MAX)
@@ -213,6 +221,8 @@ static slx_status check_weight(const slx_program *p, const slx_weight *w, const 
     if (w->layout != SLX_LAYOUT_VECTOR && w->k > (uint64_t)w->kblk * 32)
         return BAD("weight %s: %u columns in %u blocks of 32, expected room for all", w->tensor,
                    w->k, w->kblk);
+    if (w->shard_k > 1)
+        return BAD("weight %s: shard_k is %u, expected 0 or 1", w->tensor, w->shard_k);
     if (w->layout == SLX_LAYOUT_SLICES) {
         if (!w->ns || w->n_pad % w->ns)
             return BAD("weight %s: n_pad = %u is no multiple of ns = %u", w->tensor, w->n_pad,

@@ -15,7 +15,7 @@
 
 #include "isa/isa.h"
 
-enum { SLX_PROGRAM_VERSION = 1 };
+enum { SLX_PROGRAM_VERSION = 2 };
 
 /* Kinds of sections: INFO and DESC hold one record, ENTRIES the pc of the step, then those of the functions. */
 typedef enum {
@@ -98,6 +98,11 @@ typedef struct {
     uint32_t pieces;      /* SLICES: K pieces, 1 2 4 8; piece p covers blocks of node p of the tree at depth log2(pieces) */
     uint64_t addr, bytes; /* place in the WEIGHTS region */
     uint64_t off_scale, off_m; /* PLANES: from addr */
+    /* Programs of several chips: n and k are those of one chip, and what the chip of rank r holds of the tensor is
+     * rows:    row i of it is row ((i / shard_rows) * chips + r) * shard_rows + i % shard_rows of the tensor, zero when
+     *          the tensor ends before; 0 = every chip the same rows, the tensor's
+     * columns: shard_k = 1: columns r*k .. r*k+k-1 */
+    uint32_t shard_rows, shard_k;
 } slx_weight;
 
 /* First block of node `node` at the depth where the tree over kblk blocks has `pieces` (power of two) nodes; node ==
@@ -132,7 +137,16 @@ typedef struct {
     slx_desc_layout desc;
     uint64_t page_stride;        /* bytes of one page: 264 * head_dim_pad */
     uint64_t kv_head_stride, kv_layer_stride; /* in the KV region */
+    /* Chips that run it together, each with its own HBM, scratchpads and rank in r2; 0 means 1. The figures above are of
+     * one chip: heads, KV heads, d_ff and KV are shares, d_model and vocab are whole. KV head g of the model is on chip
+     * (g / kv_unit) % n_chips, there number g / kv_unit / n_chips * kv_unit + g % kv_unit (kv_unit 0 means 1). */
+    uint32_t n_chips, kv_unit;
 } slx_program_info;
+
+static inline uint32_t slx_program_chips(const slx_program_info *i) { return i->n_chips ? i->n_chips : 1; }
+/* Where KV head `head` of the model is. */
+typedef struct { uint32_t chip, head; } slx_kv_place;
+slx_kv_place slx_program_kv_head(const slx_program_info *i, uint32_t head);
 
 typedef struct {
     slx_program_info info;
@@ -171,7 +185,7 @@ slx_status slx_asm(slx_program *p, const char *text, size_t len, const char *nam
 /* ------------------------------------------------------------------ retire record: how machines are compared */
 typedef struct {
     uint64_t index;       /* dynamic count on this tile */
-    uint32_t tile, pc;
+    uint32_t chip, tile, pc; /* chip: its rank */
     uint8_t op, engine;
     uint64_t dst, bytes;  /* first byte or cell written and how many; 0 when none */
     uint64_t hash;        /* slx_hash of what was written */

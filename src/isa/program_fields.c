@@ -23,7 +23,7 @@ static const slx_field info_fields[] = {
     INFO(head_dim_pad, U32),    INFO(n_rot, U32),       INFO(vocab, U32),
     INFO(vocab_pad, U32),       INFO(max_context, U32), INFO(rope_style, U32),
     INFO(rope_base, F32),       INFO(page_stride, U64), INFO(kv_head_stride, U64),
-    INFO(kv_layer_stride, U64),
+    INFO(kv_layer_stride, U64), INFO(n_chips, U32),     INFO(kv_unit, U32),
 };
 RECORD(slx_rec_info, "info", slx_program_info, info_fields)
 
@@ -53,10 +53,10 @@ RECORD(slx_rec_group, "group", struct slx_group, group_fields)
 
 #define WEIGHT(member, kind) FIELD(slx_weight, member, kind)
 static const slx_field weight_fields[] = {
-    WEIGHT(tensor, STR), WEIGHT(layout, LAYOUT), WEIGHT(fmt, FMT),   WEIGHT(n, U32),
-    WEIGHT(k, U32),      WEIGHT(n_pad, U32),     WEIGHT(kblk, U32),  WEIGHT(ns, U32),
-    WEIGHT(pieces, U32), WEIGHT(addr, U64),      WEIGHT(bytes, U64), WEIGHT(off_scale, U64),
-    WEIGHT(off_m, U64),
+    WEIGHT(tensor, STR), WEIGHT(layout, LAYOUT),  WEIGHT(fmt, FMT),     WEIGHT(n, U32),
+    WEIGHT(k, U32),      WEIGHT(n_pad, U32),      WEIGHT(kblk, U32),    WEIGHT(ns, U32),
+    WEIGHT(pieces, U32), WEIGHT(addr, U64),       WEIGHT(bytes, U64),   WEIGHT(off_scale, U64),
+    WEIGHT(off_m, U64),  WEIGHT(shard_rows, U32), WEIGHT(shard_k, U32),
 };
 RECORD(slx_rec_weight, "weight", slx_weight, weight_fields)
 

@@ -307,6 +307,8 @@ const char *slx_tm_cost_of(const slx_tm_cost *k, const slx_insn *in,
     const char *why = NULL;
     if (op->reserved || !op->name) return "reserved";
     switch (slx_insn_op(in)) {
+    case SLX_OP_RED:
+    case SLX_OP_GAT: return "chips that run a program together are not timed yet";
     case SLX_OP_MM: why = product(k, in, v, w); break;
     case SLX_OP_AADD: accumulators_add(k, v, w); break;
     case SLX_OP_AOUT: accumulators_out(k, in, v, w); break;

@@ -471,6 +471,22 @@ static bool gather(const access *a)
            span_out(a, o[0], mul(o[3], o[4]), 1);
 }
 
+/* ------------------------------------------------------------------ NET */
+
+static bool reduction(const access *a)
+{
+    const slx_val *o = a->o;
+    return span_in(a, o[1], times(o[2], 4), 4) && span_out(a, o[0], times(o[2], 4), 4);
+}
+
+static bool all_rows(const access *a)
+{
+    const slx_val *o = a->o;
+    slx_val own = mul(o[2], o[3]);
+    return span_in(a, o[1], own, 1) &&
+           span_out(a, o[0], times(own, slx_program_chips(&a->v->prog->info)), 1);
+}
+
 bool slx_verify_access(slx_verifier *v, uint32_t pc, const slx_val o[SLX_N_OPERANDS])
 {
     const slx_insn *in = &v->prog->insns[pc];
@@ -501,6 +517,8 @@ bool slx_verify_access(slx_verifier *v, uint32_t pc, const slx_val o[SLX_N_OPERA
     case SLX_OP_VSAMP: return sample(&a);
     case SLX_OP_VTRN: return transpose(&a);
     case SLX_OP_VGAT: return gather(&a);
+    case SLX_OP_RED: return reduction(&a);
+    case SLX_OP_GAT: return all_rows(&a);
     }
     return true;
 }

@@ -148,6 +148,15 @@ static bool top_only(scan *s, uint32_t pc, const slx_insn *in)
                 halt ? "SYS.halt" : slx_ops[op].name, s->loop[s->depth - 1]);
 }
 
+/* RED, GAT */
+static bool meeting(scan *s, uint32_t pc, const char *name)
+{
+    s->v->meets = true;
+    if (slx_program_chips(&s->p->info) < 2)
+        return FAIL(s, pc, "%s in a program of one chip, expected n_chips of at least 2", name);
+    return true;
+}
+
 static bool one(scan *s, uint32_t pc)
 {
     const slx_insn *in = &s->p->insns[pc];
@@ -170,6 +179,8 @@ static bool one(scan *s, uint32_t pc)
     case SLX_OP_BAR:
         if (in->w[2] < s->p->n_groups) return true;
         return FAIL(s, pc, "BAR of group %u: the program has %u", in->w[2], s->p->n_groups);
+    case SLX_OP_RED:
+    case SLX_OP_GAT: return meeting(s, pc, slx_ops[op].name);
     case SLX_OP_TOK: return one_engine(s, pc, (int[SLX_N_TOKENS]){0}, in->w[2], 0, "credits");
     }
     return true;

@@ -32,6 +32,9 @@ static slx_status sizes(const slx_program_info *in, const slx_chip *c, const cha
         {"rows of an MM (max_m)", in->max_m, 0, c->isa.max_m},
         {"token_max", in->token_max, 1, c->tile.token_max < 255 ? c->tile.token_max : 255},
     };
+    if (slx_program_chips(in) > 1 && !c->net.ports)
+        return BAD("a program of %u chips: chip %s has no links to others (net.ports is 0)",
+                   in->n_chips, c->name);
     for (size_t i = 0; i < sizeof row / sizeof *row; i++)
         if (row[i].found < row[i].least || row[i].found > row[i].most)
             return BAD("%s: the program has %llu, expected %llu..%llu on chip %s", row[i].what,

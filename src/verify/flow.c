@@ -215,6 +215,7 @@ static bool advanced(slx_val a, uint64_t c, uint64_t lo, uint64_t hi, slx_val *o
     if (down ? far > a.lo : far > UINT64_MAX - a.hi) return false;
     *out = down ? slx_val_range(a.lo - far, a.hi - near, a.tz < tz ? a.tz : tz)
                 : slx_val_range(a.lo + near, a.hi + far, a.tz < tz ? a.tz : tz);
+    out->chip = a.chip;
     return true;
 }
 
@@ -419,6 +420,7 @@ static bool refine(slx_val *r, unsigned cond, const slx_val *b)
     v.uid = r->uid;
     v.sym = r->sym;
     v.add = r->add;
+    v.chip = r->chip;
     *r = v;
     return true;
 }
@@ -578,11 +580,25 @@ static bool credit(slx_verifier *v, slx_vstate *s, uint32_t pc, const slx_insn *
     return true;
 }
 
-static slx_val loaded(const slx_verifier *v, uint32_t pc, const slx_insn *in, const slx_val *limit)
+/* In a program that meets other chips all of them go the same way: what decides it must not follow from the rank. */
+static bool same_way(slx_verifier *v, uint32_t pc, const slx_val *a, const slx_val *b,
+                     const char *what)
+{
+    if (!v->meets || (!a->chip && !b->chip)) return true;
+    return slx_vfail(v, v->tile, pc,
+                     "%s that follows from r2, the rank of the chip: the chips would not meet the "
+                     "same RED and GAT",
+                     what);
+}
+
+/* What LDS reads is the same on all chips, unless its address is not: strict holds them to it. */
+static slx_val loaded(const slx_verifier *v, uint32_t pc, const slx_insn *in, const slx_val *at,
+                      const slx_val *limit)
 {
     unsigned bits = 8u << slx_insn_f0(in);
     uint64_t most = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
     slx_val r = slx_val_range(0, limit->hi < most ? limit->hi : most, 0);
+    r.chip = at->chip;
     if (slx_insn_flags(in) & SLX_F_UNI) r.uid = slx_mix(slx_mix('U', pc), v->call);
     return r;
 }
@@ -597,18 +613,28 @@ static bool step(slx_verifier *v, slx_vstate *s, uint32_t pc, stretch *t)
     switch (slx_insn_op(in)) {
     case SLX_OP_LI: s->r[in->w[2]] = slx_val_const(in->w[3] | (uint64_t)in->w[4] << 32); break;
     case SLX_OP_ALU: s->r[in->w[2]] = slx_val_alu(slx_insn_f0(in), o[1], o[2], o[3]); break;
-    case SLX_OP_LDS: s->r[in->w[2]] = loaded(v, pc, in, &o[2]); break;
+    case SLX_OP_LDS: s->r[in->w[2]] = loaded(v, pc, in, &o[1], &o[2]); break;
     case SLX_OP_TOK:
         if (!credit(v, s, pc, in)) return false;
         break;
     case SLX_OP_BAR:
         if (!barrier(v, s, pc, in)) return false;
         break;
+    case SLX_OP_RED:
+        if (!same_way(v, pc, &o[2], &o[2], "RED of a number of values")) return false;
+        break;
+    case SLX_OP_GAT:
+        if (!same_way(v, pc, &o[2], &o[3], "GAT of a size")) return false;
+        break;
     }
     if (!give(v, s, pc, in)) return false;
     switch (slx_insn_op(in)) {
-    case SLX_OP_LOOP: return loop_insn(v, s, pc, in);
-    case SLX_OP_BR: branch(v, s, t, in); return true;
+    case SLX_OP_LOOP:
+        return same_way(v, pc, &o[0], &o[0], "LOOP with a count") && loop_insn(v, s, pc, in);
+    case SLX_OP_BR:
+        if (!same_way(v, pc, &o[0], &o[1], "BR with an operand")) return false;
+        branch(v, s, t, in);
+        return true;
     case SLX_OP_CALL: return call(v, s, pc, in->w[2]);
     case SLX_OP_RET: return leave(v, s, t, pc);
     case SLX_OP_SYS:
@@ -666,6 +692,10 @@ bool slx_verify_tile(slx_verifier *v, uint64_t *bar)
     memset(s, 0, state_bytes(v));
     for (int i = 0; i < SLX_N_REGS; i++) s->r[i] = slx_val_const(0);
     s->r[SLX_R_TILE] = slx_val_const(v->tile);
+    uint32_t chips = slx_program_chips(&v->prog->info);
+    s->r[SLX_R_RANK] = slx_val_range(0, chips - 1, 0);
+    s->r[SLX_R_RANK].uid = slx_mix('C', 0);
+    s->r[SLX_R_RANK].chip = chips > 1;
     const slx_region *desc = slx_program_region(v->prog, SLX_REGION_DESC);
     for (uint32_t i = 0; i < v->prog->n_regions; i++) /* the last one, as machines do */
         if (v->prog->regions[i].kind == SLX_REGION_DESC) desc = &v->prog->regions[i];

@@ -63,18 +63,21 @@ slx_val slx_val_join(slx_val a, slx_val b)
     uint64_t ua = slx_val_uid(&a);
     if (ua == slx_val_uid(&b)) v.uid = ua;
     if (a.sym == b.sym && a.add == b.add) v.sym = a.sym, v.add = a.add;
+    v.chip = a.chip || b.chip;
     return v;
 }
 
 bool slx_val_same(const slx_val *a, const slx_val *b)
 {
-    return a->lo == b->lo && a->hi == b->hi && a->tz == b->tz && slx_val_uid(a) == slx_val_uid(b);
+    return a->lo == b->lo && a->hi == b->hi && a->tz == b->tz && a->chip == b->chip &&
+           slx_val_uid(a) == slx_val_uid(b);
 }
 
 bool slx_val_within(const slx_val *a, const slx_val *b)
 {
     uint64_t ub = slx_val_uid(b);
-    return a->lo >= b->lo && a->hi <= b->hi && a->tz >= b->tz && (!ub || ub == slx_val_uid(a));
+    return a->lo >= b->lo && a->hi <= b->hi && a->tz >= b->tz && a->chip <= b->chip &&
+           (!ub || ub == slx_val_uid(a));
 }
 
 slx_val slx_val_widen(slx_val old, slx_val now)
@@ -98,6 +101,7 @@ slx_val slx_val_addc(slx_val a, uint64_t c)
     v.uid = a.uid || slx_val_is_const(&a) ? slx_mix(slx_mix('+', slx_val_uid(&a)), c) : 0;
     v.sym = a.sym;
     v.add = a.sym ? a.add + c : 0;
+    v.chip = a.chip;
     return v;
 }
 
@@ -223,6 +227,7 @@ slx_val slx_val_alu(unsigned fn, slx_val a, slx_val b, slx_val d)
     v.uid = ua && ub && ud ? slx_mix(slx_mix(slx_mix(fn + 1, ua), ub), ud) : 0;
     v.sym = 0;
     v.add = 0;
+    v.chip = a.chip || b.chip || d.chip;
     return v;
 }
 

@@ -21,6 +21,7 @@ typedef struct {
     uint64_t add;  /* value = what register `sym` stood for at the head of its loop + add; sym 0 = nothing known */
     uint32_t sym;
     uint8_t tz;
+    bool chip; /* may differ between the chips of a program: it follows from r2 */
 } slx_val;
 
 slx_val slx_val_const(uint64_t v);
@@ -61,6 +62,7 @@ typedef struct {
     bool lost;               /* some path has halted inside a branch that was not decided */
     uint32_t *bar_slot;      /* [n_groups] slot of a group in slx_vstate.bar, UINT32_MAX = no BAR names it */
     uint32_t n_bar;          /* groups that BARs name */
+    bool meets;              /* RED or GAT is among the instructions */
     bool bar_by_pc;          /* such groups share tiles: the same BAR means the same pc */
     uint64_t *end_bar;       /* [n_bar] of the ways that have halted; 0 = none yet */
     uint64_t *log;           /* NULL, or pairs (pc, hash) of the barriers of one slot */

@@ -247,6 +247,7 @@ class Chips(Case):
 
 
 HELLO = os.path.join("examples", "hello.s")
+TWO = os.path.join("examples", "two-chips.s")
 
 
 class Programs(Case):
@@ -259,6 +260,14 @@ class Programs(Case):
         r = json.loads(self.ok("exec", HELLO, "--chip", "silex-one", "-s", "out:f32", "-s", "out:u32", "--json"))
         self.assertEqual(r["regions"][0]["values"], want[0] + want[1])
         self.assertEqual(struct.pack("<8I", *r["regions"][1]["values"]), struct.pack("<8f", *want[0], *want[1]))
+
+    def test_two_chips_meet(self):
+        want = [3.0] * 4 + [1.0] * 4 + [2.0] * 4
+        for rank in (0, 1):
+            r = json.loads(self.ok("exec", TWO, "--rank", rank, "-s", "out:f32:3x4", "--json"))
+            self.assertEqual(r["regions"][0]["values"], want)
+        self.refused("exec", TWO, "--rank", 2, place=TWO, says=["--rank 2", "2 chips"])
+        self.refused("verify", TWO, "--chip", "silex-one", place=TWO, says="silex-1")
 
     def test_its_own_chip_is_the_default(self):
         self.assertIn("legal on silex-one", self.ok("verify", HELLO))

@@ -57,5 +57,7 @@ out:
     VSAMP [0], [64], [128], [192], (1,4)
     VTRN.b2 [0], [128], (4,32)
     VGAT.gather [0], [128], [256], r5, 64, 8
+    RED.sum [0], [128], r5, ALL wait=t7 post=t8
+    GAT [0], [128], 64, r5+1, ALL
     SYS.halt
 sub: RET

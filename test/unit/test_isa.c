@@ -77,7 +77,7 @@ static void table(void **state)
         reserved += slx_ops[op].reserved;
     }
     assert_int_equal(built + reserved, 38); /* chip.md section 5: 38 instructions */
-    assert_int_equal(reserved, 5);          /* VBKT, RED, GAT, A2A, PUT */
+    assert_int_equal(reserved, 3);          /* VBKT, A2A, PUT */
     assert_string_equal(slx_ops[0x20].name, "MM");
     assert_int_equal(slx_ops[0x20].engine, SLX_ENG_TEN);
     assert_int_equal(slx_ops[0x20].kind[5], SLX_K_PAIR);
@@ -126,6 +126,10 @@ static void structure(void **state)
     ILLEGAL("there is no such instruction", 0xff);
     ILLEGAL("VBKT is reserved: not supported by this version", 0x3e);
     ILLEGAL("PUT is reserved", 0x43);
+    LEGAL(0x00000040, 0, 0, 64, 16);
+    ILLEGAL("RED: f0 = max is reserved", 0x00000140, 0, 0, 64, 16);
+    ILLEGAL("RED: group 1 of chips, expected 0, all chips", 0x00000040, 0, 0, 64, 16, 1);
+    ILLEGAL("GAT: group 7 of chips", 0x00000041, 0, 0, 64, 16, 1, 7);
     ILLEGAL("f0 is 4, expected a code of SYSFN", 0x00000401);
     ILLEGAL("f1 is 7", 0x00070101);
     ILLEGAL("flags 0x01", 0x01000001);
@@ -320,7 +324,7 @@ static void text_of_anything(void **state)
     slx_insn *kept = slx_xcalloc(N, sizeof *kept);
     static const uint32_t flags[] = {0, 1, 2, 3, 4, 5, 0x11, 0x21, 0x31};
     while (legal < N) {
-        unsigned op = slx_rng_below(&r, 0x40);
+        unsigned op = slx_rng_below(&r, 0x44);
         if (!slx_ops[op].name) continue;
         slx_insn i = {{op | slx_rng_below(&r, 16) << 8 | slx_rng_below(&r, 12) << 16 |
                        flags[slx_rng_below(&r, 9)] << 24}};
@@ -340,6 +344,7 @@ static void text_of_anything(void **state)
                         (op == SLX_OP_ALU && k == 3 && (i.w[0] >> 8 & 255) != 14);
             if (slx_ops[op].kind[k] == SLX_K_PC || (op == SLX_OP_LOOP && k == 1)) w &= 0xff;
             if (op == SLX_OP_CALL) w &= 0x7fffffff;
+            if (op >= SLX_OP_RED && slx_ops[op].kind[k] == SLX_K_GRP) w = 0;
             i.w[2 + k] = none ? 0 : w;
         }
         if (why(i)[0]) {

@@ -46,7 +46,9 @@ static void sample(slx_program *p)
                              .rope_base = 100000.3f,
                              .page_stride = 264 * 64,
                              .kv_head_stride = 1 << 20,
-                             .kv_layer_stride = 3 << 20};
+                             .kv_layer_stride = 3 << 20,
+                             .n_chips = 8,
+                             .kv_unit = 3};
     in->desc = (slx_desc_layout){.max_rows = 100,
                                  .max_samples = 3,
                                  .max_seqs = 2,
@@ -107,7 +109,9 @@ static void sample(slx_program *p)
                                  .ns = 32,
                                  .pieces = 4,
                                  .addr = 4096,
-                                 .bytes = 18 * 11520};
+                                 .bytes = 18 * 11520,
+                                 .shard_rows = 64,
+                                 .shard_k = 1};
     p->weights[1] = (slx_weight){.tensor = "token_embd.weight",
                                  .layout = SLX_LAYOUT_PLANES,
                                  .fmt = SLX_FMT_q8s,
@@ -150,7 +154,7 @@ static void file_form(void **state)
     slx_buf b = {0};
     sample(&p);
     slx_program_serialise(&p, &b);
-    assert_memory_equal(b.ptr, "SILEXSLX\1\0\0\0\10\0\0\0", 16);
+    assert_memory_equal(b.ptr, "SILEXSLX\2\0\0\0\10\0\0\0", 16);
     assert_int_equal(b.len % 64, 0);
     uint64_t bytes;
     memcpy(&bytes, b.ptr + 16, 8);
@@ -245,7 +249,7 @@ static void damaged_files(void **state)
         const char *part;
     } wrong[] = {
         {0, 'X', "not a Silex program"},
-        {8, 2, "version 2, expected 1"},
+        {8, 3, "version 3, expected 2"},
         {12, 9, "9 sections, expected 8"},
         {40, 1, "byte 40 is 0x01, expected 0"},
         {64, 2, "section 1 is of kind 2, expected 1 (info)"},
@@ -306,6 +310,8 @@ static void wrong_fields(void **state)
     WRONG("group 0 (ALL) has 127 tiles", p.groups[0].count--);
     WRONG("group fifteen letters", p.groups[1].first = 120);
     WRONG("group fifteen letters", p.groups[1].first = UINT32_MAX);
+    WRONG("n_chips is 9, expected at most 8", p.info.n_chips = 9);
+    WRONG("weight blk.0.attn_q.weight: shard_k is 2", p.weights[0].shard_k = 2);
     WRONG("no instructions", p.n_insns = 0, p.n_spans = 0);
     WRONG("instruction 3: opcode 0x3e: VBKT is reserved", p.insns[3].w[0] = 0x3e);
     WRONG("entry of the step is 7", p.entry_step = 7);

@@ -90,7 +90,7 @@ static result step(const rig *r, int k, bool large, uint32_t word, uint32_t valu
     slx_err err = {0};
     for (uint32_t i = 0; i < r->prog.n_regions; i++) {
         uint32_t kind = r->prog.regions[i].kind;
-        uint8_t *mem = (uint8_t *)(uintptr_t)slx_machine_region(r->m[k], i);
+        uint8_t *mem = (uint8_t *)(uintptr_t)slx_machine_region(r->m[k], 0, i);
         if (mem && (kind == SLX_REGION_KV || kind == SLX_REGION_LOGITS || kind == SLX_REGION_EXCHANGE))
             memset(mem, 0, r->prog.regions[i].bytes);
     }

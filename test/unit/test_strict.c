@@ -51,7 +51,7 @@ static void start(rig *g, uint32_t tiles, const char *body)
     slx_buf_addf(&b, "%s\nSYS.halt\n", body);
     if (slx_asm(&g->p, b.ptr, b.len, "test", &err) != SLX_OK) fail_msg("%s", err.msg);
     slx_buf_free(&b);
-    slx_strict_init(&g->s, &g->p, NULL);
+    slx_strict_init(&g->s, &g->p, NULL, 0);
     g->s.retire = on_retire;
     g->s.retire_arg = g;
     assert_int_equal(slx_strict_load(&g->s, NULL, &err), SLX_OK);
@@ -67,7 +67,7 @@ static void stop(rig *g)
 
 static void run(rig *g)
 {
-    if (slx_strict_step(&g->s, &g->f) != SLX_OK)
+    if (slx_strict_step(&g->s, 1, &g->f) != SLX_OK)
         fail_msg("%s: tile %u pc %u: %s", slx_fault_text(g->f.cause), g->f.tile, g->f.pc,
                  g->f.detail);
 }
@@ -649,7 +649,7 @@ static void expect_fault(const char *body, uint32_t tiles, slx_fault_cause cause
     start(&g, tiles, body);
     memcpy(g.in, (const uint32_t[]){7, 7, 0x7f000000, 0xffffff},
            16); /* an index twice; 2^127; an index far away */
-    assert_int_equal(slx_strict_step(&g.s, &g.f), SLX_EFAULT);
+    assert_int_equal(slx_strict_step(&g.s, 1, &g.f), SLX_EFAULT);
     if (g.f.cause != cause || g.f.tile != tile || g.f.pc != pc || g.f.index != index)
         fail_msg("found %s at tile %u, pc %u, index %llu (%s), expected %s at %u, %u, %llu: %s",
                  slx_fault_text(g.f.cause), g.f.tile, g.f.pc, (unsigned long long)g.f.index,
@@ -876,7 +876,7 @@ static void test_shuffle_reorders(void **state)
               "LDS.u32 r4, [0], 0x7fffffff\n"
               "STS.u32 [128], r4\n");
         g.s.shuffle = seed;
-        early += slx_strict_step(&g.s, &g.f) != SLX_OK && g.f.cause == SLX_FAULT_UNWRITTEN;
+        early += slx_strict_step(&g.s, 1, &g.f) != SLX_OK && g.f.cause == SLX_FAULT_UNWRITTEN;
         stop(&g);
     }
     assert_true(early > 0 && early < 20);
