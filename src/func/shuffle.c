@@ -2,7 +2,8 @@
  *
  * CTL of every tile resolves operands and puts instructions into the queue of their engine; an engine's oldest may run
  * when its wait tokens are there and its posts have room; a BAR runs when it is the oldest of STQ on all its tiles, a
- * RED or GAT when it is the oldest of NET on its tile of every chip. Of all that may happen next one is picked. Memory and values must come out as in program order.
+ * RED or GAT when it is the oldest of NET on its tile of every chip. Of all that may happen next one is picked. Memory
+ * and values must come out as in program order.
  *
  *   tile 0  CTL -> [LDQ ....] [STQ ..BAR] [TEN .] [VEC ...]      actor = (chip, tile, engine), CTL one of them
  *   tile 1  CTL -> ...
