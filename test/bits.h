@@ -39,7 +39,7 @@ typedef struct {
     const slx_kern *kern; /* NULL = best */
     int threads;
     bool unfused;
-    uint32_t max_rows;
+    uint32_t max_rows, tp;
 } bits_how;
 
 static inline const char *bits_path(void)
@@ -73,7 +73,8 @@ static inline slx_engine *bits_open(const char *path, const bits_how *how, uint3
                                         .max_samples = BITS_MAX_SEQS * BITS_SAMPLED,
                                         .max_seqs = BITS_MAX_SEQS,
                                         .max_context = context,
-                                        .max_pages = pages}};
+                                        .max_pages = pages,
+                                        .tp = how->tp}};
     if (slx_engine_open(&e, &o, &err) != SLX_OK) fail_msg("%s: %s", path, err.msg);
     uint32_t fused, spans;
     const char *why;

@@ -23,6 +23,7 @@ typedef struct {
     uint32_t max_seqs;     /* [16] */
     uint32_t max_context;  /* positions of one sequence [the model's context] */
     uint32_t max_pages;    /* pages of 128 positions in the pool [enough for one sequence of max_context, and 16 more] */
+    uint32_t tp;           /* chips that run it together: 1, 2, 4 or 8 [1] */
 } slx_compile_options;
 
 /* Compiles, emits spans and recipe, verifies. *out is initialised; free with slx_program_free. Refuses by name what the

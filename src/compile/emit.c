@@ -51,7 +51,7 @@ static void barrier(emitter *e)
 
 /* One product, or several of the same A: matrices id .. id+n-1. out[i]: where each writes. */
 static void linear(emitter *e, const slx_plan *p, slx_mat_id id, int n, const char *name,
-                   const slx_map_linear *map, uint64_t a_codes, uint64_t a_scales,
+                   const slx_map_linear *map, uint64_t a_codes, uint64_t a_scales, uint64_t a_ld,
                    const uint64_t *out, uint64_t out_stride)
 {
     const slx_mat_plan *m = &p->mat[id];
@@ -67,7 +67,11 @@ static void linear(emitter *e, const slx_plan *p, slx_mat_id id, int n, const ch
                                        P(LINEAR, spm_a, map->a),
                                        P(LINEAR, spm_as, map->as),
                                        P(LINEAR, spm_y, map->y),
-                                       RING(LINEAR, p)};
+                                       RING(LINEAR, p),
+                                       P(LINEAR, a_ld, a_ld),
+                                       P(LINEAR, meet, m->meet),
+                                       P(LINEAR, chips, m->meet ? p->chips : 1),
+                                       P(LINEAR, y_step, map->y_step)};
     for (int i = 0; i < n; i++) {
         v[SLX_LINEAR_off_w + i] = m[i].off_w;
         v[SLX_LINEAR_fmt + i] = m[i].fmt;
@@ -94,7 +98,8 @@ static void prologue(emitter *e, const slx_plan *p)
     PUSH(e, PROLOGUE, "prologue", P(PROLOGUE, tiles, p->tiles),
          P(PROLOGUE, max_rows, p->opt.max_rows), P(PROLOGUE, max_samples, p->opt.max_samples),
          P(PROLOGUE, rows_cap, p->rows_cap), P(PROLOGUE, spm_header, 0),
-         P(PROLOGUE, slots, p->slots), P(PROLOGUE, tok_credit_mask, TK_CREDITS),
+         P(PROLOGUE, slots, p->slots),
+         P(PROLOGUE, tok_credit_mask, TK_CREDITS | (p->chips > 1 ? UINT64_C(1) << TK_ZFREE : 0)),
          P(PROLOGUE, weights, p->region[SLX_REGION_WEIGHTS].base),
          P(PROLOGUE, kv, p->region[SLX_REGION_KV].base));
 }
@@ -120,8 +125,8 @@ static void rope(emitter *e, const slx_plan *p)
     const slx_map_rope *m = &p->rope;
     const slx_hparams *hp = &p->model->hp;
     PUSH(e, ROPE, "rope", P(ROPE, qkv, p->qkv), P(ROPE, qkv_stride, p->qkv_stride),
-         P(ROPE, off_k, p->off_k), P(ROPE, off_v, p->off_v), P(ROPE, heads, hp->n_heads),
-         P(ROPE, kv_heads, hp->n_kv_heads), P(ROPE, hd, hp->head_dim), P(ROPE, hdp, p->hdp),
+         P(ROPE, off_k, p->off_k), P(ROPE, off_v, p->off_v), P(ROPE, heads, p->heads),
+         P(ROPE, kv_heads, p->kv_heads), P(ROPE, hd, hp->head_dim), P(ROPE, hdp, p->hdp),
          P(ROPE, n_rot, hp->n_rot), P(ROPE, style, hp->rope_style == SLX_ROPE_HALF),
          P(ROPE, rope, p->region[SLX_REGION_ROPE].base),
          P(ROPE, off_position, p->desc.off_position), P(ROPE, off_kcode, p->desc.off_kcode),
@@ -148,7 +153,7 @@ static void attention(emitter *e, const slx_plan *p)
          P(ATTENTION, off_pages, p->desc.off_pages), P(ATTENTION, max_items, p->desc.max_items),
          P(ATTENTION, item_rows, m->item_rows), P(ATTENTION, max_rows, p->opt.max_rows),
          P(ATTENTION, max_list, p->opt.max_pages), P(ATTENTION, max_chunks, p->max_chunks),
-         P(ATTENTION, heads, hp->n_heads), P(ATTENTION, kv_heads, hp->n_kv_heads),
+         P(ATTENTION, heads, p->heads), P(ATTENTION, kv_heads, p->kv_heads),
          P(ATTENTION, hd, hp->head_dim), P(ATTENTION, hdp, p->hdp), P(ATTENTION, q_codes, p->qc),
          P(ATTENTION, q_scales, p->qs),
          P(ATTENTION, scale_bits, f32_bits(slx_const_attn_scale(hp->head_dim))),
@@ -161,16 +166,17 @@ static void attention(emitter *e, const slx_plan *p)
          P(ATTENTION, spm_p, m->p), P(ATTENTION, spm_pc, m->pc), P(ATTENTION, spm_ps, m->ps),
          P(ATTENTION, spm_st2, m->st2), P(ATTENTION, spm_o2, m->o2), P(ATTENTION, spm_stt, m->stt),
          P(ATTENTION, spm_ot, m->ot), P(ATTENTION, spm_sts, m->sts), P(ATTENTION, spm_os, m->os),
-         P(ATTENTION, spm_oc, m->oc), P(ATTENTION, spm_ocs, m->ocs));
+         P(ATTENTION, spm_oc, m->oc), P(ATTENTION, spm_ocs, m->ocs),
+         P(ATTENTION, chips, p->sum_o ? 1 : p->chips), P(ATTENTION, out_cols, p->attn_cols),
+         P(ATTENTION, spm_goc, m->goc), P(ATTENTION, spm_gocs, m->gocs));
 }
 
 static void rowq(emitter *e, const slx_plan *p)
 {
     const slx_map_rows *m = &p->rowq;
     PUSH(e, ROWQ, "rowq", P(ROWQ, src, p->attn_out), P(ROWQ, src_stride, p->attn_out_stride),
-         P(ROWQ, cols, (uint64_t)p->model->hp.n_heads * p->model->hp.head_dim),
-         P(ROWQ, a_codes, p->a2c), P(ROWQ, a_scales, p->a2s), P(ROWQ, mr, m->mr),
-         P(ROWQ, spm_x, m->x), P(ROWQ, spm_q, m->q), P(ROWQ, spm_qs, m->qs),
+         P(ROWQ, cols, p->attn_cols), P(ROWQ, a_codes, p->a2c), P(ROWQ, a_scales, p->a2s),
+         P(ROWQ, mr, m->mr), P(ROWQ, spm_x, m->x), P(ROWQ, spm_q, m->q), P(ROWQ, spm_qs, m->qs),
          P(ROWQ, rows_cap, p->rows_cap));
 }
 
@@ -182,10 +188,11 @@ static void gateup(emitter *e, const slx_plan *p)
          P(GATEUP, fmt_gate, g->fmt), P(GATEUP, fmt_up, u->fmt), P(GATEUP, kblk, g->kblk),
          P(GATEUP, log2g, g->log2g), P(GATEUP, pieces, g->pieces), P(GATEUP, slices, g->slices),
          P(GATEUP, tiles, p->tiles), P(GATEUP, a_codes, p->a1c), P(GATEUP, a_scales, p->a1s),
-         P(GATEUP, out_codes, p->a4c), P(GATEUP, out_scales, p->a4s),
-         P(GATEUP, out_kblk, p->kblk_ff), P(GATEUP, mr, m->mr), P(GATEUP, spm_a, m->a),
-         P(GATEUP, spm_as, m->as), P(GATEUP, spm_g, m->g), P(GATEUP, spm_u, m->u),
-         P(GATEUP, spm_q, m->q), P(GATEUP, spm_qs, m->qs), RING(GATEUP, p));
+         P(GATEUP, out_codes, p->a4c), P(GATEUP, out_scales, p->a4s), P(GATEUP, out_kblk, p->ld_ff),
+         P(GATEUP, mr, m->mr), P(GATEUP, spm_a, m->a), P(GATEUP, spm_as, m->as),
+         P(GATEUP, spm_g, m->g), P(GATEUP, spm_u, m->u), P(GATEUP, spm_q, m->q),
+         P(GATEUP, spm_qs, m->qs), RING(GATEUP, p), P(GATEUP, chips, p->sum_down ? 1 : p->chips),
+         P(GATEUP, spm_gq, m->gq), P(GATEUP, spm_gqs, m->gqs));
 }
 
 static void head(emitter *e, const slx_plan *p)
@@ -201,13 +208,15 @@ static void head(emitter *e, const slx_plan *p)
          P(LMHEAD, logits, p->region[SLX_REGION_LOGITS].base),
          P(LMHEAD, logits_stride, 4ull * p->vocab_pad), P(LMHEAD, mr, m->mr),
          P(LMHEAD, spm_idx, m->idx), P(LMHEAD, spm_a, m->a), P(LMHEAD, spm_as, m->as),
-         P(LMHEAD, spm_y, m->y), RING(LMHEAD, p));
+         P(LMHEAD, spm_y, m->y), RING(LMHEAD, p), P(LMHEAD, meet, h->meet),
+         P(LMHEAD, chips, p->chips), P(LMHEAD, y_step, m->y_step),
+         P(LMHEAD, turns, p->chips > 1 && p->model->hp.tied && !p->in_rom));
 }
 
 static void layer(emitter *e, const slx_plan *p)
 {
     const uint64_t qkv[3] = {p->qkv, p->qkv + p->off_k, p->qkv + p->off_v};
-    linear(e, p, SLX_MAT_Q, 3, "qkv", &p->lin_qkv, p->a1c, p->a1s, qkv, p->qkv_stride);
+    linear(e, p, SLX_MAT_Q, 3, "qkv", &p->lin_qkv, p->a1c, p->a1s, p->kblk_d, qkv, p->qkv_stride);
     barrier(e);
     rope(e, p);
     barrier(e);
@@ -217,13 +226,14 @@ static void layer(emitter *e, const slx_plan *p)
         rowq(e, p);
         barrier(e);
     }
-    linear(e, p, SLX_MAT_O, 1, "o", &p->lin_o, p->a2c, p->a2s, &p->y, p->y_stride);
+    linear(e, p, SLX_MAT_O, 1, "o", &p->lin_o, p->a2c, p->a2s, p->kblk_a, &p->y, p->y_stride);
     barrier(e);
     rows(e, p, "rows_attn", p->off_ffn_norm);
     barrier(e);
     gateup(e, p);
     barrier(e);
-    linear(e, p, SLX_MAT_DOWN, 1, "down", &p->lin_down, p->a4c, p->a4s, &p->y, p->y_stride);
+    linear(e, p, SLX_MAT_DOWN, 1, "down", &p->lin_down, p->a4c, p->a4s, p->ld_ff, &p->y,
+           p->y_stride);
     barrier(e);
     rows(e, p, "rows_ffn", p->layer_stride + p->off_attn_norm);
     barrier(e);
@@ -275,24 +285,37 @@ static void add_vector(slx_program *out, const slx_tensor *t, uint64_t addr)
     add_weight(out, t, SLX_LAYOUT_VECTOR, SLX_FMT_f32, addr, 4 * t->ne[0]);
 }
 
-static void add_planes(slx_program *out, const slx_tensor *t, uint32_t fmt, uint64_t addr,
-                       uint64_t bytes, uint64_t off_scale, uint64_t off_m)
+/* A bias of the rows of a matrix: a chip has that of its rows. */
+static void add_bias(slx_program *out, const slx_tensor *t, const slx_mat_plan *m, uint64_t addr)
+{
+    slx_weight *w = add_weight(out, t, SLX_LAYOUT_VECTOR, SLX_FMT_f32, addr, 4ull * m->n);
+    w->k = m->n;
+    w->shard_rows = m->shard_rows;
+}
+
+static slx_weight *add_planes(slx_program *out, const slx_tensor *t, uint32_t fmt, uint32_t n_pad,
+                              uint64_t addr, uint64_t bytes, uint64_t off_scale, uint64_t off_m)
 {
     slx_weight *w = add_weight(out, t, SLX_LAYOUT_PLANES, fmt, addr, bytes);
-    w->n_pad = (uint32_t)up(w->n, 32);
+    w->n_pad = n_pad;
     w->kblk = (w->k + 31) / 32;
     w->off_scale = off_scale;
     w->off_m = off_m;
+    return w;
 }
 
 static void add_slices(slx_program *out, const slx_tensor *t, const slx_mat_plan *m, uint64_t base)
 {
     slx_weight *w =
         add_weight(out, t, SLX_LAYOUT_SLICES, m->fmt, base + m->off_w, m->slice_bytes * m->slices);
+    w->n = m->n;
+    w->k = m->k;
     w->n_pad = m->n_pad;
     w->kblk = m->kblk;
     w->ns = m->ns;
     w->pieces = m->pieces;
+    w->shard_rows = m->shard_rows;
+    w->shard_k = m->shard_k;
 }
 
 static void recipe(slx_program *out, const slx_plan *p)
@@ -307,9 +330,9 @@ static void recipe(slx_program *out, const slx_plan *p)
         add_vector(out, w->ffn_norm, base + p->off_ffn_norm);
         const uint64_t hd = 4ull * m->hp.head_dim, bias = base + p->off_qkv_bias;
         if (m->hp.qkv_bias) {
-            add_vector(out, w->bq, bias);
-            add_vector(out, w->bk, bias + hd * m->hp.n_heads);
-            add_vector(out, w->bv, bias + hd * (m->hp.n_heads + m->hp.n_kv_heads));
+            add_bias(out, w->bq, &p->mat[SLX_MAT_Q], bias);
+            add_bias(out, w->bk, &p->mat[SLX_MAT_K], bias + hd * p->heads);
+            add_bias(out, w->bv, &p->mat[SLX_MAT_V], bias + hd * (p->heads + p->kv_heads));
         }
         if (m->hp.qk_norm) {
             add_vector(out, w->q_norm, base + p->off_qk_norm);
@@ -318,14 +341,17 @@ static void recipe(slx_program *out, const slx_plan *p)
         for (int i = 0; i < SLX_MAT_HEAD; i++) add_slices(out, t[i], &p->mat[i], base);
     }
     add_vector(out, m->output_norm, base + p->off_attn_norm);
-    add_planes(out, m->tok_embd, p->embd_fmt, p->embd_addr, p->embd_bytes, p->embd_off_scale,
-               p->embd_off_m);
+    add_planes(out, m->tok_embd, p->embd_fmt, p->vocab_pad, p->embd_addr, p->embd_bytes,
+               p->embd_off_scale, p->embd_off_m);
     if (p->in_rom) {
         add_slices(out, m->output, &p->mat[SLX_MAT_HEAD], p->region[SLX_REGION_WEIGHTS].base);
     } else if (!m->hp.tied) {
         const slx_mat_plan *h = &p->mat[SLX_MAT_HEAD];
-        add_planes(out, m->output, h->fmt, p->region[SLX_REGION_WEIGHTS].base + h->off_w,
-                   p->head_bytes, p->head_off_scale, p->head_off_m);
+        slx_weight *w = add_planes(out, m->output, h->fmt, h->n_pad,
+                                   p->region[SLX_REGION_WEIGHTS].base + h->off_w, p->head_bytes,
+                                   p->head_off_scale, p->head_off_m);
+        w->n = h->n;
+        w->shard_rows = h->shard_rows;
     }
 }
 
@@ -353,8 +379,10 @@ static void info(slx_program *out, const slx_plan *p)
     i->n_layers = hp->n_layers;
     i->d_model = hp->d_model;
     i->d_ff = hp->d_ff;
-    i->n_heads = hp->n_heads;
-    i->n_kv_heads = hp->n_kv_heads;
+    i->n_heads = p->heads;
+    i->n_kv_heads = p->kv_heads;
+    i->n_chips = p->chips;
+    i->kv_unit = p->kv_unit;
     i->head_dim = hp->head_dim;
     i->head_dim_pad = p->hdp;
     i->n_rot = hp->n_rot;

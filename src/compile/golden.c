@@ -26,6 +26,7 @@ typedef struct {
     float *tmp;  /* one row of anything */
     float *logits;
     value v[SLX_N_GRAPH_VALUES];
+    slx_weight w;
     slx_err *err;
 } golden;
 
@@ -36,10 +37,14 @@ static slx_status fault(golden *g, const slx_graph_op *o, uint32_t row)
                     o->w ? o->w->name : "operation without weights", row);
 }
 
-static const slx_weight *weight_of(const golden *g, const slx_tensor *t)
+/* The recipe's entry, whole, until the next call. */
+static const slx_weight *weight_of(golden *g, const slx_tensor *t)
 {
     for (uint32_t i = 0; i < g->p->n_weights; i++)
-        if (!strcmp(g->p->weights[i].tensor, t->name)) return &g->p->weights[i];
+        if (!strcmp(g->p->weights[i].tensor, t->name)) {
+            g->w = slx_weight_whole(&g->p->weights[i], t, g->p->weights[i].n_pad);
+            return &g->w;
+        }
     SLX_BUG("no recipe for %s", t->name);
 }
 
@@ -70,7 +75,7 @@ static void wrow_close(wrow *r)
 
 static slx_status wrow_get(golden *g, wrow *r, uint32_t row)
 {
-    return slx_import_rows(g->m, r->w, row, 1, r->codes, r->scales, r->m, g->err);
+    return slx_import_rows(g->m, r->w, SLX_ALONE, row, 1, r->codes, r->scales, r->m, g->err);
 }
 
 static float element(const wrow *r, uint32_t i)
@@ -106,7 +111,7 @@ static slx_status op_norm(golden *g, const slx_graph_op *o)
 {
     uint32_t nb = (o->n + 31) / 32;
     float *w = slx_xmalloc(o->n * sizeof *w);
-    slx_status st = slx_import_vector(g->m, weight_of(g, o->w), w, g->err);
+    slx_status st = slx_import_vector(g->m, weight_of(g, o->w), SLX_ALONE, w, g->err);
     value *out = &g->v[o->out];
     for (uint32_t t = 0; t < g->rows && st == SLX_OK; t++)
         if (!slx_rmsnorm(g->v[o->in].f + (size_t)t * o->n, w, g->m->hp.rms_eps, o->n, g->tmp) ||
@@ -140,7 +145,7 @@ static slx_status op_linear(golden *g, const slx_graph_op *o)
 static slx_status op_bias(golden *g, const slx_graph_op *o)
 {
     float *b = slx_xmalloc(o->n * sizeof *b), *y = g->v[o->out].f;
-    slx_status st = slx_import_vector(g->m, weight_of(g, o->w), b, g->err);
+    slx_status st = slx_import_vector(g->m, weight_of(g, o->w), SLX_ALONE, b, g->err);
     for (uint32_t t = 0; t < g->rows && st == SLX_OK; t++)
         for (uint32_t i = 0; i < o->n && st == SLX_OK; i++) {
             size_t at = (size_t)t * o->n + i;
@@ -155,7 +160,7 @@ static slx_status op_head_norm(golden *g, const slx_graph_op *o)
 {
     uint32_t hd = g->m->hp.head_dim, heads = o->n / hd;
     float *w = slx_xmalloc(hd * sizeof *w), *y = g->v[o->out].f;
-    slx_status st = slx_import_vector(g->m, weight_of(g, o->w), w, g->err);
+    slx_status st = slx_import_vector(g->m, weight_of(g, o->w), SLX_ALONE, w, g->err);
     for (size_t at = 0; at < (size_t)g->rows * heads && st == SLX_OK; at++)
         if (!slx_rmsnorm(y + at * hd, w, g->m->hp.rms_eps, hd, y + at * hd))
             st = fault(g, o, (uint32_t)(at / heads));

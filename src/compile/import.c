@@ -12,7 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static slx_status find(const slx_model *m, const slx_weight *w, const slx_tensor **t, slx_err *err)
+/* Row (of a vector: element) of the tensor that is number i of the chip's; the tensor may end before it. */
+static uint64_t sharded(const slx_weight *w, slx_rank at, uint64_t i)
+{
+    if (!w->shard_rows) return i;
+    return (i / w->shard_rows * at.chips + at.rank) * w->shard_rows + i % w->shard_rows;
+}
+
+/* Whether `found` is what chips with `own` rows each divide. */
+static bool divides(const slx_weight *w, slx_rank at, uint64_t own, uint64_t found)
+{
+    uint64_t all = own * at.chips, round = (uint64_t)w->shard_rows * at.chips;
+    return w->shard_rows ? found <= all && all - found < round : found == own;
+}
+
+static slx_status find(const slx_model *m, const slx_weight *w, slx_rank at, const slx_tensor **t,
+                       slx_err *err)
 {
     SLX_TRY(slx_model_need_values(m, err));
     *t = slx_gguf_find(m->gguf, w->tensor);
@@ -20,7 +35,10 @@ static slx_status find(const slx_model *m, const slx_weight *w, const slx_tensor
         return slx_fail(err, SLX_EINPUT, m->path, 0, 0,
                         "no tensor %s, which the program's recipe names", w->tensor);
     uint64_t rows = (*t)->n_dims > 1 ? (*t)->ne[1] : 1;
-    if ((*t)->ne[0] != w->k || rows != w->n)
+    bool vector = w->layout == SLX_LAYOUT_VECTOR;
+    uint64_t k = w->k * (w->shard_k ? (uint64_t)at.chips : 1);
+    if (vector ? rows != w->n || !divides(w, at, w->k, (*t)->ne[0])
+               : (*t)->ne[0] != k || !divides(w, at, w->n, rows))
         return slx_fail(err, SLX_EINPUT, m->path, 0, 0,
                         "tensor %s is %llu x %llu, the program's recipe expects %u x %u", w->tensor,
                         (unsigned long long)(*t)->ne[0], (unsigned long long)rows, w->k, w->n);
@@ -75,11 +93,13 @@ static bool row_native(const slx_tensor *t, const uint8_t *src, uint32_t blocks,
     return true;
 }
 
-static bool row_mxint8(const slx_tensor *t, const uint8_t *src, uint32_t k, uint32_t kblk,
-                       uint8_t *codes, uint8_t *scales, float *tmp)
+/* Columns k0 .. of a row; tmp: room for the tensor's, and a block more. */
+static bool row_mxint8(const slx_tensor *t, const uint8_t *src, uint64_t k0, uint32_t k,
+                       uint32_t kblk, uint8_t *codes, uint8_t *scales, float *tmp)
 {
-    if (!slx_dequant(t->type, src, tmp, k)) return false;
-    memset(tmp + k, 0, (kblk * 32 - k) * sizeof *tmp);
+    if (!slx_dequant(t->type, src, tmp, (size_t)t->ne[0])) return false;
+    tmp += k0;
+    if (kblk * 32 > k) memset(tmp + k, 0, (kblk * 32 - k) * sizeof *tmp);
     for (uint32_t b = 0; b < kblk; b++)
         if (!slx_import_mxint8(tmp + 32 * (size_t)b, 32, (int8_t *)codes + 32 * (size_t)b,
                                scales + b))
@@ -87,11 +107,11 @@ static bool row_mxint8(const slx_tensor *t, const uint8_t *src, uint32_t k, uint
     return true;
 }
 
-slx_status slx_import_rows(const slx_model *m, const slx_weight *w, uint32_t row0, uint32_t n,
-                           uint8_t *codes, void *scales, uint16_t *mplane, slx_err *err)
+slx_status slx_import_rows(const slx_model *m, const slx_weight *w, slx_rank at, uint32_t row0,
+                           uint32_t n, uint8_t *codes, void *scales, uint16_t *mplane, slx_err *err)
 {
     const slx_tensor *t;
-    SLX_TRY(find(m, w, &t, err));
+    SLX_TRY(find(m, w, at, &t, err));
     size_t cb = (size_t)w->kblk * slx_fmt_code_bytes(w->fmt),
            sb = (size_t)w->kblk * slx_fmt_scale_bytes(w->fmt);
     bool as_is = native(t->type, w->fmt);
@@ -101,21 +121,23 @@ slx_status slx_import_rows(const slx_model *m, const slx_weight *w, uint32_t row
                         "tensor %s is %s, it cannot become %s", w->tensor,
                         type ? type : "of an unknown type", slx_fn_name(SLX_FL_FMT, w->fmt));
     }
-    float *tmp = as_is ? NULL : slx_xmalloc((size_t)w->kblk * 32 * sizeof *tmp);
+    float *tmp = as_is ? NULL : slx_xmalloc(((size_t)t->ne[0] + 32) * sizeof *tmp);
+    uint64_t rows = t->n_dims > 1 ? t->ne[1] : 1, k0 = w->shard_k ? (uint64_t)at.rank * w->k : 0;
+    uint64_t skip = as_is ? k0 / 32 * (t->row_bytes / ((t->ne[0] + 31) / 32)) : 0;
     slx_status st = SLX_OK;
     for (uint32_t i = 0; i < n && st == SLX_OK; i++) {
-        uint64_t r = (uint64_t)row0 + i;
+        uint64_t own = (uint64_t)row0 + i, r = own < w->n ? sharded(w, at, own) : rows;
         uint8_t *c = codes + i * cb, *s = (uint8_t *)scales + i * sb;
         uint16_t *mm = mplane ? mplane + (size_t)i * w->kblk : NULL;
-        if (r >= w->n) {
+        if (r >= rows) {
             memset(c, 0, cb);
             memset(s, 0, sb);
             if (mm) memset(mm, 0, w->kblk * sizeof *mm);
             continue;
         }
         const uint8_t *src = t->data + r * t->row_bytes;
-        bool ok = as_is ? row_native(t, src, w->kblk, c, (uint16_t *)(void *)s, mm)
-                        : row_mxint8(t, src, w->k, w->kblk, c, s, tmp);
+        bool ok = as_is ? row_native(t, src + skip, w->kblk, c, (uint16_t *)(void *)s, mm)
+                        : row_mxint8(t, src, k0, w->k, w->kblk, c, s, tmp);
         if (!ok)
             st = slx_fail(err, SLX_EINPUT, m->path, 0, 0, "tensor %s, row %llu: a value is %s",
                           w->tensor, (unsigned long long)r,
@@ -125,23 +147,44 @@ slx_status slx_import_rows(const slx_model *m, const slx_weight *w, uint32_t row
     return st;
 }
 
-slx_status slx_import_vector(const slx_model *m, const slx_weight *w, float *out, slx_err *err)
+slx_status slx_import_vector(const slx_model *m, const slx_weight *w, slx_rank at, float *out,
+                             slx_err *err)
 {
     const slx_tensor *t;
-    SLX_TRY(find(m, w, &t, err));
-    size_t n = (size_t)w->n * w->k;
-    for (uint32_t r = 0; r < w->n; r++)
-        if (!slx_dequant(t->type, t->data + r * t->row_bytes, out + (size_t)r * w->k, w->k)) {
-            const char *type = slx_tensor_type_name(t->type);
-            return slx_fail(err, SLX_EUNSUPPORTED, m->path, 0, 0,
-                            "tensor %s is %s, which has no reading as numbers", w->tensor,
-                            type ? type : "of an unknown type");
+    SLX_TRY(find(m, w, at, &t, err));
+    size_t n = (size_t)w->n * w->k, cols = (size_t)t->ne[0];
+    float *row = slx_xmalloc(cols * sizeof *row);
+    bool ok = true;
+    for (uint32_t r = 0; r < w->n && ok; r++) {
+        ok = slx_dequant(t->type, t->data + r * t->row_bytes, row, cols);
+        for (uint32_t i = 0; i < w->k && ok; i++) {
+            uint64_t from = sharded(w, at, i);
+            out[(size_t)r * w->k + i] = from < cols ? row[from] : 0;
         }
+    }
+    free(row);
+    if (!ok) {
+        const char *type = slx_tensor_type_name(t->type);
+        return slx_fail(err, SLX_EUNSUPPORTED, m->path, 0, 0,
+                        "tensor %s is %s, which has no reading as numbers", w->tensor,
+                        type ? type : "of an unknown type");
+    }
     for (size_t i = 0; i < n; i++)
         if (!slx_f32_finite(out[i]))
             return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "tensor %s, element %zu: not finite",
                             w->tensor, i);
     return SLX_OK;
+}
+
+slx_weight slx_weight_whole(const slx_weight *w, const slx_tensor *t, uint32_t n_pad)
+{
+    slx_weight all = *w;
+    all.k = (uint32_t)t->ne[0];
+    all.n = t->n_dims > 1 ? (uint32_t)t->ne[1] : 1;
+    all.n_pad = n_pad;
+    all.kblk = (all.k + 31) / 32;
+    all.shard_rows = all.shard_k = 0;
+    return all;
 }
 
 /* ------------------------------------------------------------------ the image in HBM */
@@ -153,7 +196,8 @@ static void copy_part(uint8_t *dst, const uint8_t *src, uint32_t rows, size_t ro
     for (uint32_t r = 0; r < rows; r++) memcpy(dst + r * count, src + r * row_bytes + first, count);
 }
 
-static slx_status image_slices(const slx_model *m, const slx_weight *w, uint8_t *out, slx_err *err)
+static slx_status image_slices(const slx_model *m, const slx_weight *w, slx_rank at, uint8_t *out,
+                               slx_err *err)
 {
     size_t c1 = slx_fmt_code_bytes(w->fmt), s1 = slx_fmt_scale_bytes(w->fmt), kblk = w->kblk;
     bool has_m = w->fmt == SLX_FMT_q4sm;
@@ -161,7 +205,7 @@ static slx_status image_slices(const slx_model *m, const slx_weight *w, uint8_t 
     uint16_t *scales = slx_xmalloc(w->ns * kblk * 2), *mm = slx_xmalloc(w->ns * kblk * 2);
     slx_status st = SLX_OK;
     for (uint32_t s = 0; s < w->n_pad / w->ns && st == SLX_OK; s++) {
-        st = slx_import_rows(m, w, s * w->ns, w->ns, codes, scales, has_m ? mm : NULL, err);
+        st = slx_import_rows(m, w, at, s * w->ns, w->ns, codes, scales, has_m ? mm : NULL, err);
         for (uint32_t p = 0; p < w->pieces && st == SLX_OK; p++) {
             uint32_t lo = slx_tree_cut(w->kblk, w->pieces, p),
                      n = slx_tree_cut(w->kblk, w->pieces, p + 1) - lo;
@@ -180,14 +224,15 @@ static slx_status image_slices(const slx_model *m, const slx_weight *w, uint8_t 
     return st;
 }
 
-slx_status slx_import_image(const slx_model *m, const slx_weight *w, uint8_t *out, slx_err *err)
+slx_status slx_import_image(const slx_model *m, const slx_weight *w, slx_rank at, uint8_t *out,
+                            slx_err *err)
 {
     switch (w->layout) {
-    case SLX_LAYOUT_SLICES: return image_slices(m, w, out, err);
+    case SLX_LAYOUT_SLICES: return image_slices(m, w, at, out, err);
     case SLX_LAYOUT_PLANES:
-        return slx_import_rows(m, w, 0, w->n_pad, out, out + w->off_scale,
+        return slx_import_rows(m, w, at, 0, w->n_pad, out, out + w->off_scale,
                                w->off_m ? (uint16_t *)(void *)(out + w->off_m) : NULL, err);
-    case SLX_LAYOUT_VECTOR: return slx_import_vector(m, w, (float *)(void *)out, err);
+    case SLX_LAYOUT_VECTOR: return slx_import_vector(m, w, at, (float *)(void *)out, err);
     }
     return slx_fail(err, SLX_EINPUT, m->path, 0, 0, "weight %s: layout %u is unknown", w->tensor,
                     w->layout);

@@ -68,10 +68,6 @@ static uint32_t choose_fmt(const slx_chip *c, uint32_t type, bool mixed, const c
 static void plan_mats(slx_plan *p)
 {
     const slx_hparams *hp = &p->model->hp;
-    uint32_t q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
-    const uint32_t n[] = {q, kv, kv, hp->d_model, hp->d_ff, hp->d_ff, hp->d_model, hp->vocab};
-    const uint32_t k[] = {hp->d_model, hp->d_model, hp->d_model, q,
-                          hp->d_model, hp->d_model, hp->d_ff,    hp->d_model};
     for (int i = 0; i < SLX_N_MATS; i++) {
         slx_mat_plan *m = &p->mat[i];
         uint32_t type = layer_mat(p->model, (slx_mat_id)i, 0)->type;
@@ -79,14 +75,11 @@ static void plan_mats(slx_plan *p)
         for (uint32_t l = 1; l < hp->n_layers; l++)
             mixed |= layer_mat(p->model, (slx_mat_id)i, l)->type != type;
         m->fmt = choose_fmt(p->chip, type, mixed, &m->why);
-        m->n = n[i];
-        m->k = k[i];
+        slx_plan_shard_mat(p, (slx_mat_id)i, m);
         m->ns = 32;
         m->n_pad = (uint32_t)up(m->n, m->ns);
         m->slices = m->n_pad / m->ns;
         m->kblk = (m->k + 31) / 32;
-        m->log2g = 0;
-        while (2u << m->log2g <= slx_tree_segments(m->kblk)) m->log2g++;
     }
     p->embd_fmt = choose_fmt(p->chip, p->model->tok_embd->type, false, &p->embd_why);
 }
@@ -154,7 +147,7 @@ static uint64_t weights_bytes(slx_plan *p, uint64_t base)
     p->off_ffn_norm = at;
     at = up(at + 4ull * hp->d_model, 64);
     p->off_qkv_bias = at;
-    if (hp->qkv_bias) at += 4ull * hp->head_dim * (hp->n_heads + 2ull * hp->n_kv_heads);
+    if (hp->qkv_bias) at += 4ull * hp->head_dim * (p->heads + 2ull * p->kv_heads);
     p->off_qk_norm = at;
     if (hp->qk_norm) at = up(at + 8ull * hp->head_dim, 64);
     for (int i = 0; i < SLX_MAT_HEAD; i++) {
@@ -167,7 +160,7 @@ static uint64_t weights_bytes(slx_plan *p, uint64_t base)
     at = up(p->layer_stride * hp->n_layers + p->off_attn_norm + 4ull * hp->d_model, 4096);
     p->embd_addr = base + at;
     p->embd_bytes =
-        planes(p->embd_fmt, up(hp->vocab, 32), p->kblk_d, &p->embd_off_scale, &p->embd_off_m);
+        planes(p->embd_fmt, p->vocab_pad, p->kblk_d, &p->embd_off_scale, &p->embd_off_m);
     slx_mat_plan *h = &p->mat[SLX_MAT_HEAD];
     if (p->in_rom) { /* in slices like the others, beside the rows that the embedding takes */
         h->off_w = at + p->embd_bytes;
@@ -208,16 +201,15 @@ static uint64_t exchange_bytes(slx_plan *p, uint64_t base)
     p->off_v = p->off_k + 4ull * m[SLX_MAT_K].n_pad;
     p->qkv_stride = p->off_v + 4ull * m[SLX_MAT_V].n_pad;
     p->qkv = take(&at, r * p->qkv_stride);
-    p->qc = take(&at, r * hp->n_heads * p->hdp);
-    p->qs = take(&at, r * hp->n_heads * p->hdp / 32);
-    p->attn_out_stride = 4ull * hp->n_heads * hp->head_dim;
+    p->qc = take(&at, r * p->heads * p->hdp);
+    p->qs = take(&at, r * p->heads * p->hdp / 32);
+    p->attn_out_stride = 4ull * p->attn_cols;
     p->attn_out = p->heads_quantised ? 0 : take(&at, r * p->attn_out_stride);
     p->a2c = take(&at, r * p->kblk_a * 32);
     p->a2s = take(&at, r * p->kblk_a);
-    p->y_stride = 4ull * m[SLX_MAT_O].n_pad;
     p->y = take(&at, r * p->y_stride);
-    p->a4c = take(&at, r * p->kblk_ff * 32);
-    p->a4s = take(&at, r * p->kblk_ff);
+    p->a4c = take(&at, r * p->ld_ff * 32);
+    p->a4s = take(&at, r * p->ld_ff);
     return at - base;
 }
 
@@ -237,7 +229,7 @@ static slx_status check_hbm(const slx_plan *p, uint64_t need, slx_err *err)
     double have = c->hbm.stacks * c->hbm.gib * gib;
     if ((double)need <= have) return SLX_OK;
     uint64_t kv = p->region[SLX_REGION_KV].bytes,
-             a_page = p->page_stride * p->model->hp.n_kv_heads * p->model->hp.n_layers;
+             a_page = p->page_stride * p->kv_heads * p->model->hp.n_layers;
     double room = have - (double)(need - kv);
     char pages[96] = "";
     if (room >= (double)a_page)
@@ -279,9 +271,9 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err)
     p->rows_pad += p->opt.max_rows;
     p->page_stride = 264ull * p->hdp;
     p->kv_head_stride = p->page_stride * p->opt.max_pages;
-    p->kv_layer_stride = p->kv_head_stride * hp->n_kv_heads;
+    p->kv_layer_stride = p->kv_head_stride * p->kv_heads;
     uint64_t items =
-        (uint64_t)hp->n_kv_heads * (p->opt.max_rows / p->attn.item_rows + p->opt.max_seqs);
+        (uint64_t)p->kv_heads * (p->opt.max_rows / p->attn.item_rows + p->opt.max_seqs);
     if (p->page_stride * p->opt.max_pages > UINT32_MAX)
         return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
                         "max_pages is %u: the index of a V scale (page * %llu) must stay below "
@@ -342,10 +334,10 @@ static slx_status check_model(const slx_plan *p, slx_err *err)
     if (hp->n_rot % 16 || hp->n_rot > hp->head_dim)
         NO("%u rotated dimensions of a head, expected a multiple of 16 and at most %u", hp->n_rot,
            hp->head_dim);
-    if (hp->n_heads > 4095 || p->group > 255)
+    if (p->heads > 4095 || p->group > 255)
         NO("%u query heads a KV head, expected at most 255", p->group);
-    if ((uint64_t)hp->n_kv_heads * hp->head_dim > 16368)
-        NO("%u KV heads of %u, expected at most 16368 columns", hp->n_kv_heads, hp->head_dim);
+    if ((uint64_t)p->kv_heads * hp->head_dim > 16368)
+        NO("%u KV heads of %u a chip, expected at most 16368 columns", p->kv_heads, hp->head_dim);
     const uint32_t wide[] = {hp->d_model, hp->d_ff, hp->n_heads * hp->head_dim};
     const char *const name[] = {"embedding", "feed-forward", "attention"};
     for (int i = 0; i < 3; i++)
@@ -375,6 +367,7 @@ static slx_status resolve_options(slx_plan *p, const slx_compile_options *opt, s
     slx_compile_options o = opt ? *opt : (slx_compile_options){0};
     const slx_hparams *hp = &p->model->hp;
     if (!o.max_rows) o.max_rows = p->tiles >= 8 ? 512 : 64 * p->tiles;
+    if (!o.tp) o.tp = 1;
     if (!o.max_samples) o.max_samples = 16;
     if (!o.max_seqs) o.max_seqs = 16;
     if (!o.max_context) o.max_context = hp->context;
@@ -412,9 +405,7 @@ slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c,
     p->hdp = (uint32_t)up(hp->head_dim, 32);
     p->group = hp->n_heads / hp->n_kv_heads;
     p->kblk_d = (hp->d_model + 31) / 32;
-    p->kblk_a = (hp->n_heads * hp->head_dim + 31) / 32;
-    p->kblk_ff = (hp->d_ff + 31) / 32;
-    p->vocab_pad = (uint32_t)up(hp->vocab, 32);
+    SLX_TRY(slx_plan_shard(p, err));
     p->heads_quantised = hp->head_dim % 32 == 0;
     SLX_TRY(check_model(p, err));
     plan_mats(p);

@@ -24,22 +24,29 @@ typedef enum {
     SLX_N_MATS
 } slx_mat_id;
 
+/* What becomes of a product between chips (shard.c). */
+typedef enum { SLX_MEET_NONE, SLX_MEET_SUM, SLX_MEET_GATHER } slx_meet;
+
+/* One chip's part. */
 typedef struct {
     uint32_t n, k, n_pad, kblk, slices, ns;
     uint32_t fmt, log2g, pieces, rot;
+    uint32_t shard_rows, shard_k; /* as in slx_weight */
+    slx_meet meet;
     uint64_t slice_bytes, off_w;  /* off_w: from the layer's base; head: from the region's base */
     const char *why;              /* why this format, for people */
 } slx_mat_plan;
 
 /* Scratchpad maps: every address by name. */
-typedef struct { uint64_t a, as, y, end; uint32_t mr; } slx_map_linear;
-typedef struct { uint64_t a, as, g, u, q, qs, end; uint32_t mr; } slx_map_gateup;
-typedef struct { uint64_t idx, a, as, y, end; uint32_t mr; } slx_map_head;
+/* With other chips: y_step between two buffers of y, gathered rows behind each (template.h); gq, gqs, goc, gocs: gathered. */
+typedef struct { uint64_t a, as, y, y_step, end; uint32_t mr; } slx_map_linear;
+typedef struct { uint64_t a, as, g, u, q, qs, gq, gqs, end; uint32_t mr; } slx_map_gateup;
+typedef struct { uint64_t idx, a, as, y, y_step, end; uint32_t mr; } slx_map_head;
 typedef struct { uint64_t idx, codes, scales, x, n, w, q, qs, end; uint32_t mr; } slx_map_embed;
 typedef struct { uint64_t x, y, w, q, qs, end; uint32_t mr; } slx_map_rows;
 typedef struct { uint64_t idx, idx_stride, tab, q, k, v, r, qc, qs, kc, ks, vc, vs, b, nw, end; uint32_t mr; } slx_map_rope;
 typedef struct {
-    uint64_t item, q, qs, lim, pages, page, page_step, t, p, pc, ps, st2, o2, stt, ot, sts, os, oc, ocs, end;
+    uint64_t item, q, qs, lim, pages, page, page_step, t, p, pc, ps, st2, o2, stt, ot, sts, os, oc, ocs, goc, gocs, end;
     uint32_t item_rows;
 } slx_map_attn;
 
@@ -48,7 +55,13 @@ typedef struct {
     const slx_chip *chip;
     slx_compile_options opt;         /* resolved */
     uint32_t tiles, spm_bytes, acc_cells, max_m, rows_cap;
-    uint32_t hdp, group, kblk_d, kblk_a, kblk_ff, vocab_pad, max_chunks;
+    uint32_t hdp, group, kblk_d, vocab_pad, max_chunks;
+    /* shard.c: of one chip */
+    uint32_t chips, heads, kv_heads, kv_unit;
+    bool sum_o, sum_down;            /* SUM, else GATHER */
+    uint32_t attn_cols, kblk_a;      /* contraction of o */
+    uint32_t ff_rows, kblk_ff;       /* rows of gate and up; contraction of down */
+    uint32_t ld_ff;                  /* blocks from row to row of down's input */
     bool heads_quantised;            /* head_dim % 32 == 0 */
     bool in_rom;                     /* WEIGHTS lies in ROM, MM reads matrices there: no ring */
 
@@ -82,6 +95,10 @@ slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c, con
                          slx_err *err);
 void slx_plan_print(const slx_plan *p, FILE *out);
 const char *slx_mat_name(slx_mat_id id);
+
+/* shard.c: the division over opt.tp chips, or why there is none; then one matrix of it (n, k, log2g, shard, meet). */
+slx_status slx_plan_shard(slx_plan *p, slx_err *err);
+void slx_plan_shard_mat(const slx_plan *p, slx_mat_id id, slx_mat_plan *m);
 
 /* plan_spm.c: pieces, row tiles and scratchpad maps for the formats already chosen. */
 slx_status slx_plan_spm(slx_plan *p, slx_err *err);

@@ -59,17 +59,35 @@ static uint64_t cells_a_row(const slx_mat_plan *m)
 
 /* ------------------------------------------------------------------ maps: areas of one phase for mr rows */
 
-static uint64_t map_linear(slx_map_linear *o, uint64_t at, uint32_t kp, uint32_t ns, uint32_t mr)
+/* Output rows of a product: one buffer, or two where chips meet, each with room for all chips' rows behind it. */
+static uint64_t map_y(const slx_plan *p, bump *b, const slx_mat_plan *m, uint32_t mr,
+                      uint64_t *step)
+{
+    uint64_t y = (uint64_t)mr * m->ns * 4,
+             all = m->meet == SLX_MEET_GATHER ? y * (1 + p->chips) : y;
+    *step = m->meet == SLX_MEET_NONE ? 0 : up(all, 64);
+    return area(b, *step ? 2 * *step : y);
+}
+
+static uint64_t map_linear(const slx_plan *p, slx_map_linear *o, uint64_t at, uint32_t kp,
+                           const slx_mat_plan *m, uint32_t mr)
 {
     bump b = {at};
     o->mr = mr;
     o->a = area(&b, (uint64_t)mr * kp * 32);
     o->as = area(&b, (uint64_t)mr * kp);
-    o->y = area(&b, (uint64_t)mr * ns * 4);
+    o->y = map_y(p, &b, m, mr, &o->y_step);
     return o->end = b.at;
 }
 
-static uint64_t map_gateup(slx_map_gateup *o, uint64_t at, uint32_t kp, uint32_t mr)
+/* Chips whose pieces come together where gate and up, or attention, are gathered; else 0. */
+static uint64_t gathered(const slx_plan *p, bool sum)
+{
+    return p->chips > 1 && !sum ? p->chips : 0;
+}
+
+static uint64_t map_gateup(const slx_plan *p, slx_map_gateup *o, uint64_t at, uint32_t kp,
+                           uint32_t mr)
 {
     bump b = {at};
     o->mr = mr;
@@ -79,17 +97,21 @@ static uint64_t map_gateup(slx_map_gateup *o, uint64_t at, uint32_t kp, uint32_t
     o->u = area(&b, (uint64_t)mr * 128);
     o->q = area(&b, (uint64_t)mr * 32);
     o->qs = area(&b, mr);
+    uint64_t chips = gathered(p, p->sum_down);
+    o->gq = area(&b, chips * mr * 32);
+    o->gqs = area(&b, chips * mr);
     return o->end = b.at;
 }
 
-static uint64_t map_head(slx_map_head *o, uint64_t at, uint32_t kp, uint32_t ns, uint32_t mr)
+static uint64_t map_head(const slx_plan *p, slx_map_head *o, uint64_t at, uint32_t kp,
+                         const slx_mat_plan *m, uint32_t mr)
 {
     bump b = {at};
     o->mr = mr;
     o->idx = area(&b, 4ull * mr);
     o->a = area(&b, (uint64_t)mr * kp * 32);
     o->as = area(&b, (uint64_t)mr * kp);
-    o->y = area(&b, (uint64_t)mr * ns * 4);
+    o->y = map_y(p, &b, m, mr, &o->y_step);
     return o->end = b.at;
 }
 
@@ -126,9 +148,8 @@ static uint64_t map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32
 {
     bump b = {at};
     const slx_hparams *hp = &p->model->hp;
-    uint64_t qr = 4ull * hp->head_dim * hp->n_heads * mr,
-             kr = 4ull * hp->head_dim * hp->n_kv_heads * mr;
-    uint64_t qc = (uint64_t)mr * hp->n_heads * p->hdp, kc = (uint64_t)mr * p->hdp;
+    uint64_t qr = 4ull * hp->head_dim * p->heads * mr, kr = 4ull * hp->head_dim * p->kv_heads * mr;
+    uint64_t qc = (uint64_t)mr * p->heads * p->hdp, kc = (uint64_t)mr * p->hdp;
     o->mr = mr;
     o->idx_stride = up(4ull * mr, 64);
     o->idx = area(&b, 4 * o->idx_stride);
@@ -143,7 +164,7 @@ static uint64_t map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32
     o->ks = area(&b, kc / 32);
     o->vc = area(&b, kc);
     o->vs = area(&b, mr);
-    o->b = area(&b, hp->qkv_bias ? 4ull * hp->head_dim * (hp->n_heads + 2ull * hp->n_kv_heads) : 0);
+    o->b = area(&b, hp->qkv_bias ? 4ull * hp->head_dim * (p->heads + 2ull * p->kv_heads) : 0);
     o->nw = area(&b, hp->qk_norm ? 8ull * hp->head_dim : 0);
     return o->end = b.at;
 }
@@ -173,6 +194,9 @@ static uint64_t map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint32
     o->os = area(&b, m * hd * 4);
     o->oc = area(&b, p->heads_quantised ? m * hd : 0);
     o->ocs = area(&b, p->heads_quantised ? m * hd / 32 : 0);
+    uint64_t chips = gathered(p, p->sum_o);
+    o->goc = area(&b, chips * m * hd * (p->heads_quantised ? 1 : 4));
+    o->gocs = area(&b, p->heads_quantised ? chips * m * hd / 32 : 0);
     return o->end = b.at;
 }
 
@@ -259,7 +283,7 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
         uint32_t cap_ = min_u64(all_rows, p->acc_cells / cells_a_row(&m[first])), mr_;             \
         if (!fits(bad, cap_, name, "accumulator cells", cells_a_row(&m[first]), p->acc_cells))     \
             return 0;                                                                              \
-        FIT(mr_, name, cap_, map_linear(o_, at, kp_, m[first].ns, MR));                            \
+        FIT(mr_, name, cap_, map_linear(p, o_, at, kp_, &m[first], MR));                           \
         score += (double)mr_ / all_rows / (m[first].pieces > 1 && !p->in_rom ? 2 : 1);             \
     } while (0)
     LINEAR(p->lin_qkv, SLX_MAT_Q, "q, k, v");
@@ -271,30 +295,28 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
     if (!fits(bad, cap, "gate and up", "accumulator cells", cells_a_row(&m[SLX_MAT_GATE]),
               p->acc_cells))
         return 0;
-    FIT(mr, "gate and up", cap, map_gateup(&p->gateup, at, kp, MR));
+    FIT(mr, "gate and up", cap, map_gateup(p, &p->gateup, at, kp, MR));
     score += (double)mr / all_rows / (gu > 1 && !p->in_rom ? 2 : 1);
 
     const slx_mat_plan *h = &m[SLX_MAT_HEAD];
     kp = piece_blocks_max(h, h->pieces);
     cap = min_u64(min_u64(p->max_m, p->opt.max_samples), p->acc_cells / cells_a_row(h));
     if (!fits(bad, cap, "head", "accumulator cells", cells_a_row(h), p->acc_cells)) return 0;
-    FIT(mr, "head", cap, map_head(&p->head, at, kp, h->ns, MR));
+    FIT(mr, "head", cap, map_head(p, &p->head, at, kp, h, MR));
 
     cap = min_u64(p->rows_cap, 4095);
     FIT(mr, "embed", cap, map_embed(p, &p->embed, at, MR));
     FIT(mr, "rows", cap, map_rows(&p->rows, at, hp->d_model, true, MR));
     score += (double)mr / cap;
-    uint64_t cols = (uint64_t)hp->n_heads * hp->head_dim;
-    FIT(mr, "rowq", cap, map_rows(&p->rowq, at, cols, false, MR));
-    cap = min_u64(p->rows_cap, 4095 / hp->n_heads);
+    FIT(mr, "rowq", cap, map_rows(&p->rowq, at, p->attn_cols, false, MR));
+    cap = min_u64(p->rows_cap, 4095 / p->heads);
     FIT(mr, "rope", cap, map_rope(p, &p->rope, at, MR));
     score += (double)mr / p->rows_cap;
 
     /* items: enough of them for every tile in a step of max_rows; two page buffers unless they cost half the rows */
     uint64_t wide =
         p->group * (uint64_t)(hp->head_dim > SLX_MAX_CHUNK ? hp->head_dim : SLX_MAX_CHUNK);
-    uint32_t want =
-                 (uint32_t)(((uint64_t)p->opt.max_rows * hp->n_kv_heads + p->tiles - 1) / p->tiles),
+    uint32_t want = (uint32_t)(((uint64_t)p->opt.max_rows * p->kv_heads + p->tiles - 1) / p->tiles),
              one, two;
     cap = min_u64(p->max_m / p->group, p->acc_cells / wide);
     if (!fits(bad, cap, "attention", "accumulator cells or rows of a product", wide, p->acc_cells))

@@ -8,6 +8,9 @@
  *            | lmhead | end
  *
  * Between phases everything lies in the EXCHANGE region of HBM; a phase ends with BAR, after which LDQ may read.
+ * Programs of several chips (meet, chips): where products, codes of gate and up or attention are parts of a whole, NET
+ * stands between the engine that made them and STQ; what is stored is then the same on every chip. With meet the output
+ * of a product has two buffers y_step apart, used in turn; GATHER: behind each its rows from all chips.
  * Registers with one meaning all through: r4 rows of the step, r5 samples, r6 first row of this tile, r7 rows of this
  * tile, r8 layer, r9 HBM address of this layer's weights, r10 of this layer's KV, r19 offset in the ring of the
  * weights in use. r11..r18, r20..r31 belong to the template that runs.
@@ -32,32 +35,39 @@
 #define SLX_TP_LOOP_BEGIN(X) X(n_layers) X(body) X(weights) X(layer_stride) X(kv) X(kv_layer_stride)
 enum { SLX_LINEAR_PARTS = 3 };
 /* out[row][col0 + slice*ns ..] := A * W^T; fp32. piece sizes follow from kblk and pieces. Up to three matrices read the
- * same A: off_w, fmt, slices, rot and out of each; no slices: there is none. */
+ * same A: off_w, fmt, slices, rot and out of each; no slices: there is none. a_ld: blocks from row to row of A.
+ * meet SUM: RED of the parts; GATHER: slice s of chip r is slice s*chips + r of the output. */
 #define SLX_TP_LINEAR(X) X(off_w) X(off_w1) X(off_w2) X(fmt) X(fmt1) X(fmt2) X(slices) X(slices1) X(slices2) X(rot) X(rot1) X(rot2) \
     X(out) X(out1) X(out2) X(out_stride) X(kblk) X(log2g) X(pieces) X(ns) X(tiles) X(a_codes) X(a_scales) \
-    X(mr) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots)
+    X(mr) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots) X(a_ld) X(meet) X(chips) X(y_step)
 /* bias 1: the biases of q, k, v, [heads + 2 kv_heads][hd] at r9 + off_bias, are added first; norm 1: then every head of q
  * and of k is normed, weights [hd] of q and [hd] of k at r9 + off_norm. */
 #define SLX_TP_ROPE(X) X(qkv) X(qkv_stride) X(off_k) X(off_v) X(heads) X(kv_heads) X(hd) X(hdp) X(n_rot) X(style) X(rope) \
     X(off_position) X(off_kcode) X(off_kscale) X(off_vscale) X(q_codes) X(q_scales) X(kv_head_stride) X(mr) X(rows_cap) \
     X(spm_idx) X(spm_tab) X(spm_q) X(spm_k) X(spm_v) X(spm_r) X(spm_qc) X(spm_qs) X(spm_kc) X(spm_ks) X(spm_vc) X(spm_vs) X(idx_stride) \
     X(bias) X(off_bias) X(spm_bias) X(norm) X(off_norm) X(spm_norm) X(eps)
-/* out_codes != 0: quantised heads (hd % 32 == 0); else fp32 rows [row][heads*hd] to out. page_step != 0: two page
+/* out_cols: columns of a row of the output. chips > 1: KV head h of chip r is head h*chips + r of the output, gathered; else
+ * the chip's own heads (there out_cols is heads*hd).
+ * out_codes != 0: quantised heads (hd % 32 == 0); else fp32 rows [row][heads*hd] to out. page_step != 0: two page
  * buffers that far apart. */
 #define SLX_TP_ATTENTION(X) X(off_span) X(off_item) X(off_lim) X(off_pages) X(max_items) X(item_rows) X(max_rows) X(max_list) \
     X(max_chunks) X(heads) X(kv_heads) X(hd) X(hdp) X(q_codes) X(q_scales) X(scale_bits) X(page_stride) X(kv_head_stride) \
     X(out_codes) X(out_scales) X(out) X(spm_item) X(spm_q) X(spm_qs) X(spm_lim) X(spm_pages) X(spm_page) X(page_step) X(spm_t) X(spm_p) \
-    X(spm_pc) X(spm_ps) X(spm_st2) X(spm_o2) X(spm_stt) X(spm_ot) X(spm_sts) X(spm_os) X(spm_oc) X(spm_ocs)
+    X(spm_pc) X(spm_ps) X(spm_st2) X(spm_o2) X(spm_stt) X(spm_ot) X(spm_sts) X(spm_os) X(spm_oc) X(spm_ocs) \
+    X(chips) X(out_cols) X(spm_goc) X(spm_gocs)
 /* quantise fp32 rows (head_dim not a multiple of 32). */
 #define SLX_TP_ROWQ(X) X(src) X(src_stride) X(cols) X(a_codes) X(a_scales) X(mr) X(spm_x) X(spm_q) X(spm_qs) X(rows_cap)
 /* x += y; norm with the weight at r9 + off_norm; quantise. */
 #define SLX_TP_ROWS(X) X(x) X(y) X(y_stride) X(d) X(off_norm) X(eps) X(a_codes) X(a_scales) X(mr) X(spm_x) X(spm_y) X(spm_w) \
     X(spm_q) X(spm_qs) X(rows_cap)
+/* chips > 1: block s of chip r is block s*chips + r of the output, gathered. */
 #define SLX_TP_GATEUP(X) X(off_gate) X(off_up) X(fmt_gate) X(fmt_up) X(kblk) X(log2g) X(pieces) X(slices) X(tiles) X(a_codes) \
     X(a_scales) X(out_codes) X(out_scales) X(out_kblk) X(mr) X(spm_a) X(spm_as) X(spm_g) X(spm_u) X(spm_q) X(spm_qs) \
-    X(ring) X(slot) X(slots)
+    X(ring) X(slot) X(slots) X(chips) X(spm_gq) X(spm_gqs)
+/* turns 1: the planes are those of all chips, slice s of chip r is their slice s*chips + r. */
 #define SLX_TP_LMHEAD(X) X(w) X(off_scale) X(off_m) X(fmt) X(kblk) X(log2g) X(pieces) X(ns) X(slices) X(tiles) X(a_codes) \
-    X(a_scales) X(off_sample) X(logits) X(logits_stride) X(mr) X(spm_idx) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots)
+    X(a_scales) X(off_sample) X(logits) X(logits_stride) X(mr) X(spm_idx) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots) \
+    X(meet) X(chips) X(y_step) X(turns)
 #define SLX_TP_END(X) X(zero)
 
 #define SLX_TEMPLATES(X)                                                                           \

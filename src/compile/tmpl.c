@@ -69,9 +69,10 @@ bool slx_template_expand(uint32_t id, const uint64_t *param, uint32_t pc0, slx_b
 
 const char *slx_tmpl_token_name(unsigned id)
 {
-    static const char *const names[] = {
-        NULL, "bar", "wfree", "wready", "afree", "aready", "pfree", "pready", "yfree", "yready",
-        "in", "out", "round", "ofree",  "tv",    "vt",     "gfree", "item",   "seen"};
+    static const char *const names[] = {NULL,    "bar",    "wfree",  "wready", "afree", "aready",
+                                        "pfree", "pready", "yfree",  "yready", "in",    "out",
+                                        "round", "ofree",  "tv",     "vt",     "gfree", "item",
+                                        "seen",  "zfree",  "zready", "vnet",   "met"};
     _Static_assert(sizeof names / sizeof names[0] == TK_END, "one name a token");
     return id < TK_END ? names[id] : NULL;
 }
@@ -224,6 +225,16 @@ void e_quant(em *e, unsigned flags, uint64_t q, uint64_t qs, uint32_t src, uint6
         IMM(src_scale), rc, strides(e, 0, src_stride, 0));
 }
 
+void e_red(em *e, uint32_t dst, uint32_t src, uint32_t n, uint32_t toks)
+{
+    put(e, SLX_OP_RED, SLX_COMFN_sum, 0, 0, toks, dst, src, n, 0, 0, 0);
+}
+
+void e_gat(em *e, uint32_t dst, uint32_t src, uint64_t bytes, uint32_t rows, uint32_t toks)
+{
+    put(e, SLX_OP_GAT, 0, 0, 0, toks, dst, src, IMM(bytes), rows, 0, 0);
+}
+
 void e_nrm(em *e, uint64_t d, uint64_t a, uint64_t w, uint32_t eps, uint32_t rc, uint32_t toks)
 {
     put(e, SLX_OP_VNRM, SLX_NRMFN_rms, 0, 0, toks, IMM(d), IMM(a), IMM(w), IMM(eps), rc, 0);
@@ -265,7 +276,9 @@ void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_
 void tmpl_prologue(em *e, const uint64_t *p)
 {
     for (unsigned t = 1; t < SLX_N_TOKENS; t++) {
-        uint64_t credit = t == TK_WFREE ? p[SLX_PROLOGUE_slots] : t == TK_PFREE ? 2 : 1;
+        uint64_t credit = t == TK_WFREE                    ? p[SLX_PROLOGUE_slots]
+                          : t == TK_PFREE || t == TK_ZFREE ? 2
+                                                           : 1;
         if (p[SLX_PROLOGUE_tok_credit_mask] >> t & 1 && credit)
             put(e, SLX_OP_TOK, 0, 0, 0, NOTOK, t, IMM(credit), 0, 0, 0, 0);
     }

@@ -226,30 +226,42 @@ void tmpl_attention(em *e, const uint64_t *p)
     e_loop_end(e, chunks);
     put(e, SLX_OP_VMRG, SLX_MRGFN_merge, 0, 0, NOTOK, s, so, tt, to, pair_r(e, M, hd), 0);
     e_loop_end(e, groups);
-    bool codes = p[SLX_ATTENTION_out_codes] != 0;
-    put(e, SLX_OP_VMRG, SLX_MRGFN_final, 0, 0, codes ? NOTOK : POST(TK_OUT), s, so, 0, 0,
-        pair_r(e, M, hd), 0);
+    /* the heads of this chip, or of all: KV head h of them is columns h*part of a row of the output */
+    bool codes = p[SLX_ATTENTION_out_codes] != 0, gather = p[SLX_ATTENTION_chips] > 1;
+    uint64_t chips = gather ? p[SLX_ATTENTION_chips] : 1, row = p[SLX_ATTENTION_out_cols],
+             own = g * hd, part = own * chips;
+    uint32_t made = gather ? POST(TK_VNET) : POST(TK_OUT), met = WAIT(gather ? TK_MET : TK_OUT);
+    if (row != chips * heads * hd) e->ok = false;
+    put(e, SLX_OP_VMRG, SLX_MRGFN_final, 0, 0, codes ? NOTOK : made, s, so, 0, 0, pair_r(e, M, hd),
+        0);
     if (codes) {
-        uint64_t row = heads * hd, part = g * hd;
+        uint64_t oc = p[SLX_ATTENTION_spm_oc], ocs = p[SLX_ATTENTION_spm_ocs];
         if (hd % 32) e->ok = false;
-        e_quant(e, 0, p[SLX_ATTENTION_spm_oc], p[SLX_ATTENTION_spm_ocs], so, 0, pair_r(e, M, hd), 0,
-                POST(TK_OUT));
+        e_quant(e, 0, oc, ocs, so, 0, pair_r(e, M, hd), 0, made);
+        if (gather) {
+            e_gat(e, IMM(p[SLX_ATTENTION_spm_goc]), IMM(oc), own, REG(ROWS), WAIT(TK_VNET));
+            e_gat(e, IMM(p[SLX_ATTENTION_spm_gocs]), IMM(ocs), own / 32, REG(ROWS), POST(TK_MET));
+            oc = p[SLX_ATTENTION_spm_goc], ocs = p[SLX_ATTENTION_spm_gocs];
+        }
         row_addr(e, T0, ROW0, p[SLX_ATTENTION_out_codes], row);
         e_mulc(e, T1, KVHEAD, part);
         e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
-        e_st(e, REG(T0), IMM(p[SLX_ATTENTION_spm_oc]), IMM(part), REG(ROWS), part, row,
-             WAIT(TK_OUT));
+        e_st(e, REG(T0), IMM(oc), IMM(part), REG(ROWS), part, row, met);
         row_addr(e, T0, ROW0, p[SLX_ATTENTION_out_scales], row / 32);
         e_mulc(e, T1, KVHEAD, part / 32);
         e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
-        e_st(e, REG(T0), IMM(p[SLX_ATTENTION_spm_ocs]), IMM(part / 32), REG(ROWS), part / 32,
-             row / 32, POST(TK_ROUND));
+        e_st(e, REG(T0), IMM(ocs), IMM(part / 32), REG(ROWS), part / 32, row / 32, POST(TK_ROUND));
     } else {
-        uint64_t row = 4 * heads * hd, part = 4 * g * hd;
-        row_addr(e, T0, ROW0, p[SLX_ATTENTION_out], row);
-        e_mulc(e, T1, KVHEAD, part);
+        uint64_t from = p[SLX_ATTENTION_spm_os];
+        if (gather) {
+            from = p[SLX_ATTENTION_spm_goc];
+            e_gat(e, IMM(from), so, 4 * own, REG(ROWS), WAITPOST(TK_VNET, TK_MET));
+        }
+        row_addr(e, T0, ROW0, p[SLX_ATTENTION_out], 4 * row);
+        e_mulc(e, T1, KVHEAD, 4 * part);
         e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
-        e_st(e, REG(T0), so, IMM(part), REG(ROWS), part, row, WAITPOST(TK_OUT, TK_ROUND));
+        e_st(e, REG(T0), IMM(from), IMM(4 * part), REG(ROWS), 4 * part, 4 * row,
+             tok(gather ? TK_MET : TK_OUT, 0, TK_ROUND, 0));
     }
     e_loop_end(e, items);
 }

@@ -20,6 +20,10 @@
  *   TK_GFREE    VEC -> TEN         1        gate and up buffers are free
  *   TK_ITEM     LDQ -> CTL         0        a table for LDS is there
  *   TK_SEEN     CTL -> LDQ         1        LDS has read it
+ *   TK_ZFREE    STQ -> TEN         2        an output buffer of a product that meets other chips is free (several chips)
+ *   TK_ZREADY   TEN -> NET         0        ... is full
+ *   TK_VNET     VEC -> NET         0        results that meet other chips are in the scratchpad
+ *   TK_MET      NET -> STQ         0        all chips have met
  */
 #ifndef SLX_TMPL_INT_H
 #define SLX_TMPL_INT_H
@@ -28,9 +32,10 @@
 
 enum {
     TK_BAR = 1, TK_WFREE, TK_WREADY, TK_AFREE, TK_AREADY, TK_PFREE, TK_PREADY, TK_YFREE, TK_YREADY, TK_IN, TK_OUT,
-    TK_ROUND, TK_OFREE, TK_TV, TK_VT, TK_GFREE, TK_ITEM, TK_SEEN, TK_END
+    TK_ROUND, TK_OFREE, TK_TV, TK_VT, TK_GFREE, TK_ITEM, TK_SEEN,
+    TK_ZFREE, TK_ZREADY, TK_VNET, TK_MET, TK_END
 };
-/* Ids with a credit of one; TK_PFREE has two, TK_WFREE the slots of the ring. */
+/* Ids with a credit of one; TK_PFREE has two, TK_WFREE the slots of the ring. Programs of several chips give TK_ZFREE two. */
 #define TK_CREDITS                                                                                 \
     (UINT64_C(1) << TK_WFREE | UINT64_C(1) << TK_PFREE | UINT64_C(1) << TK_AFREE | UINT64_C(1) << TK_YFREE |                 \
      UINT64_C(1) << TK_ROUND | UINT64_C(1) << TK_OFREE | UINT64_C(1) << TK_GFREE |                 \
@@ -92,6 +97,9 @@ void e_aout(em *e, uint64_t dst, uint32_t mn, uint64_t stride, uint32_t c, uint3
 /* Quantise fp32 rows to MXINT8. */
 void e_quant(em *e, unsigned flags, uint64_t q, uint64_t qs, uint32_t src, uint64_t src_scale, uint32_t rc,
              uint64_t src_stride, uint32_t toks);
+/* RED and GAT among all chips. */
+void e_red(em *e, uint32_t dst, uint32_t src, uint32_t n, uint32_t toks);
+void e_gat(em *e, uint32_t dst, uint32_t src, uint64_t bytes, uint32_t rows, uint32_t toks);
 void e_nrm(em *e, uint64_t d, uint64_t a, uint64_t w, uint32_t eps, uint32_t rc, uint32_t toks);
 
 /* Row tile i (register ri) of `count` (register) rows in tiles of mr: r_at := i*mr, r_m := min(count - r_at, mr). */

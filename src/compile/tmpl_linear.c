@@ -7,6 +7,9 @@
  *       weights, a piece a slot -> ring
  *       MM, AADD up the tree, AOUT, ST
  *
+ * Where chips meet (meet): AOUT, RED or GAT, ST; two output buffers, so that one product is made while the one before
+ * is under way between chips.
+ *
  * So a tile reads its activations once, and its weights once a row tile. Weights in ROM (slots 0) are not loaded: MM
  * names the address that the load would have.
  *
@@ -16,12 +19,16 @@
  */
 #include "compile/tmpl_int.h"
 
-enum { FIRST = 11, NSL, TILES, SL, SLICE, WA, TMP, WS, WM = 20, RI, AT, M, AC, AS, OUT, CELLS };
-_Static_assert((int)CELLS < (int)R_PAIR, "registers");
+enum { FIRST = 11, NSL, TILES, SL, SLICE, WA, TMP, WS, WM = 20, RI, AT, M, AC, AS, OUT, CELLS, Y };
+_Static_assert((int)Y < (int)R_PAIR, "registers");
+
+/* slx_meet of plan.h, as templates know it. */
+enum { MEET_GATHER = 2 };
 
 /* What the three templates have in common. */
 typedef struct {
     uint64_t kblk, log2g, pieces, ns, mr, spm_a, spm_as, ring, slot, slots;
+    uint64_t a_ld, meet, chips, spm_y, y_step; /* Y: the output buffer in use where chips meet */
     unsigned log2p;
     bool rom;
 } mat;
@@ -32,7 +39,8 @@ static bool mat_init(em *e, mat *m)
     m->rom = m->slots == 0;
     while (m->log2p < 3 && (UINT64_C(1) << m->log2p) < m->pieces) m->log2p++;
     if (m->pieces != UINT64_C(1) << m->log2p || m->log2p > m->log2g || m->log2g > 3 || m->mr == 0 ||
-        m->ns == 0 || m->ns > 4096 || m->kblk == 0 || m->kblk > 4095) {
+        m->ns == 0 || m->ns > 4096 || m->kblk == 0 || m->kblk > 4095 || m->a_ld < m->kblk ||
+        m->meet > 2 || (m->meet && (m->chips < 2 || m->y_step % 64))) {
         e->ok = false;
         return false;
     }
@@ -97,9 +105,9 @@ static void at_row(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t str
 static void load_a(em *e, const mat *m, uint64_t p)
 {
     uint64_t kp = piece_blocks(m, p), c = cut(m, p);
-    e_ld(e, IMM(m->spm_a), regi(e, AC, (int64_t)c * 32), IMM(kp * 32), REG(M), m->kblk * 32,
+    e_ld(e, IMM(m->spm_a), regi(e, AC, (int64_t)c * 32), IMM(kp * 32), REG(M), m->a_ld * 32,
          kp * 32, WAIT(TK_AFREE));
-    e_ld(e, IMM(m->spm_as), regi(e, AS, (int64_t)c), IMM(kp), REG(M), m->kblk, kp, POST(TK_AREADY));
+    e_ld(e, IMM(m->spm_as), regi(e, AS, (int64_t)c), IMM(kp), REG(M), m->a_ld, kp, POST(TK_AREADY));
 }
 
 static void join(em *e, uint32_t toks)
@@ -131,6 +139,45 @@ static void add_pieces(em *e, const mat *m)
             e_aadd(e, cells_at(m, i), cells_at(m, i), cells_at(m, i + step), REG(CELLS), NOTOK);
 }
 
+/* Bytes of an output row as it is stored. */
+static uint64_t out_row(const mat *m)
+{
+    return 4 * m->ns * (m->meet == MEET_GATHER ? m->chips : 1);
+}
+
+static void first_y(em *e, const mat *m)
+{
+    if (m->meet) e_li(e, Y, m->spm_y);
+}
+
+/* M rows of slice SLICE out of the accumulators to their columns of the rows from `out` on, `stride` apart; through the
+ * other chips where they meet. */
+static void put_rows(em *e, const mat *m, uint64_t out, uint64_t stride)
+{
+    uint64_t y_row = 4 * m->ns, row = out_row(m);
+    uint32_t from = IMM(m->spm_y), done = WAITPOST(TK_YREADY, TK_YFREE);
+    if (m->meet == 0) {
+        e_aout(e, m->spm_y, pair_r(e, M, m->ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
+    } else {
+        e_alu(e, SLX_ALUFN_sub, Y, IMM(2 * m->spm_y + m->y_step), REG(Y));
+        put(e, SLX_OP_AOUT, SLX_OUTFMT_fp32, 0, 0, WAITPOST(TK_ZFREE, TK_ZREADY), REG(Y), 0,
+            pair_r(e, M, m->ns), IMM(y_row), 0, 0);
+        from = REG(Y);
+        if (m->meet == MEET_GATHER) {
+            from = regi(e, Y, (int64_t)(m->mr * y_row));
+            e_gat(e, from, REG(Y), y_row, REG(M), WAITPOST(TK_ZREADY, TK_MET));
+        } else {
+            e_mulc(e, CELLS, M, m->ns);
+            e_red(e, from, REG(Y), REG(CELLS), WAITPOST(TK_ZREADY, TK_MET));
+        }
+        done = WAITPOST(TK_MET, TK_ZFREE);
+    }
+    at_row(e, OUT, AT, out, stride);
+    e_mulc(e, TMP, SLICE, row);
+    e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(TMP));
+    e_st(e, REG(OUT), from, IMM(row), REG(M), row, stride, done);
+}
+
 /* One slice of a SLICES matrix times A -> cells 0 ..; r_addr: its first byte. */
 static void mul_slice(em *e, const mat *m, unsigned fmt, unsigned r_addr)
 {
@@ -157,8 +204,8 @@ static size_t row_tiles(em *e, const mat *m, uint64_t a_codes, uint64_t a_scales
     put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, TILES, REG(TILES), IMM(0), REG(AT), 0, 0);
     size_t rows = e_loop(e, REG(TILES), RI);
     e_row_tile(e, RI, R_ROWS, m->mr, AT, M);
-    at_row(e, AC, AT, a_codes, m->kblk * 32);
-    at_row(e, AS, AT, a_scales, m->kblk);
+    at_row(e, AC, AT, a_codes, m->a_ld * 32);
+    at_row(e, AS, AT, a_scales, m->a_ld);
     if (m->pieces == 1) {
         load_a(e, m, 0);
         join(e, WAIT(TK_AREADY));
@@ -200,9 +247,14 @@ void tmpl_linear(em *e, const uint64_t *p)
              .spm_as = p[SLX_LINEAR_spm_as],
              .ring = p[SLX_LINEAR_ring],
              .slot = p[SLX_LINEAR_slot],
-             .slots = p[SLX_LINEAR_slots]};
+             .slots = p[SLX_LINEAR_slots],
+             .a_ld = p[SLX_LINEAR_a_ld],
+             .meet = p[SLX_LINEAR_meet],
+             .chips = p[SLX_LINEAR_chips],
+             .spm_y = p[SLX_LINEAR_spm_y],
+             .y_step = p[SLX_LINEAR_y_step]};
     if (!mat_init(e, &m)) return;
-    uint64_t y_row = 4 * m.ns;
+    first_y(e, &m);
     size_t rows =
         row_tiles(e, &m, p[SLX_LINEAR_a_codes], p[SLX_LINEAR_a_scales], p[SLX_LINEAR_tiles],
                   SLX_LINEAR_PARTS, p + SLX_LINEAR_slices, p + SLX_LINEAR_rot);
@@ -213,12 +265,7 @@ void tmpl_linear(em *e, const uint64_t *p)
             slices_of(e, p[SLX_LINEAR_slices + k], p[SLX_LINEAR_tiles], p[SLX_LINEAR_rot + k]);
         slice_addr(e, WA, slice_bytes(e, &m, fmt, m.pieces), p[SLX_LINEAR_off_w + k]);
         mul_slice(e, &m, fmt, WA);
-        e_aout(e, p[SLX_LINEAR_spm_y], pair_r(e, M, m.ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
-        at_row(e, OUT, AT, p[SLX_LINEAR_out + k], p[SLX_LINEAR_out_stride]);
-        e_mulc(e, TMP, SLICE, y_row);
-        e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(TMP));
-        e_st(e, REG(OUT), IMM(p[SLX_LINEAR_spm_y]), IMM(y_row), REG(M), y_row,
-             p[SLX_LINEAR_out_stride], WAITPOST(TK_YREADY, TK_YFREE));
+        put_rows(e, &m, p[SLX_LINEAR_out + k], p[SLX_LINEAR_out_stride]);
         e_loop_end(e, slices);
     }
     row_tiles_end(e, &m, rows);
@@ -236,7 +283,10 @@ void tmpl_gateup(em *e, const uint64_t *p)
              .spm_as = p[SLX_GATEUP_spm_as],
              .ring = p[SLX_GATEUP_ring],
              .slot = p[SLX_GATEUP_slot],
-             .slots = p[SLX_GATEUP_slots]};
+             .slots = p[SLX_GATEUP_slots],
+             .a_ld = p[SLX_GATEUP_kblk],
+             .chips = p[SLX_GATEUP_chips]};
+    bool gather = m.chips > 1;
     const unsigned fmt[2] = {(unsigned)p[SLX_GATEUP_fmt_gate], (unsigned)p[SLX_GATEUP_fmt_up]};
     const uint64_t off[2] = {p[SLX_GATEUP_off_gate], p[SLX_GATEUP_off_up]};
     const uint64_t spm[2] = {p[SLX_GATEUP_spm_g], p[SLX_GATEUP_spm_u]};
@@ -255,15 +305,27 @@ void tmpl_gateup(em *e, const uint64_t *p)
     put(e, SLX_OP_VUN, SLX_UNFN_silu, 0, 0, WAIT(TK_TV), g, g, pair_r(e, M, 32), 0, 0, 0);
     put(e, SLX_OP_VBIN, SLX_BINFN_mul, SLX_BCAST_full, 0, NOTOK, g, g, u, pair_r(e, M, 32), 0, 0);
     e_quant(e, 0, p[SLX_GATEUP_spm_q], p[SLX_GATEUP_spm_qs], g, 0, pair_r(e, M, 32), 0,
-            tok(TK_OFREE, 0, TK_OUT, TK_GFREE));
-    uint64_t ok = p[SLX_GATEUP_out_kblk];
+            tok(TK_OFREE, 0, gather ? TK_VNET : TK_OUT, TK_GFREE));
+    uint64_t ok = p[SLX_GATEUP_out_kblk], part = gather ? m.chips : 1;
+    uint64_t q = p[SLX_GATEUP_spm_q], qs = p[SLX_GATEUP_spm_qs];
+    if (gather) {
+        e_gat(e, IMM(p[SLX_GATEUP_spm_gq]), IMM(q), 32, REG(M), WAIT(TK_VNET));
+        e_gat(e, IMM(p[SLX_GATEUP_spm_gqs]), IMM(qs), 1, REG(M), POST(TK_MET));
+        q = p[SLX_GATEUP_spm_gq], qs = p[SLX_GATEUP_spm_gqs];
+    }
     at_row(e, OUT, AT, p[SLX_GATEUP_out_codes], ok * 32);
-    e_mulc(e, TMP, SLICE, 32);
+    e_mulc(e, TMP, SLICE, 32 * part);
     e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(TMP));
-    e_st(e, REG(OUT), IMM(p[SLX_GATEUP_spm_q]), IMM(32), REG(M), 32, ok * 32, WAIT(TK_OUT));
+    e_st(e, REG(OUT), IMM(q), IMM(32 * part), REG(M), 32 * part, ok * 32,
+         WAIT(gather ? TK_MET : TK_OUT));
     at_row(e, OUT, AT, p[SLX_GATEUP_out_scales], ok);
-    e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(SLICE));
-    e_st(e, REG(OUT), IMM(p[SLX_GATEUP_spm_qs]), IMM(1), REG(M), 1, ok, POST(TK_OFREE));
+    if (gather) {
+        e_mulc(e, TMP, SLICE, part);
+        e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(TMP));
+    } else {
+        e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(SLICE));
+    }
+    e_st(e, REG(OUT), IMM(qs), IMM(part), REG(M), part, ok, POST(TK_OFREE));
     e_loop_end(e, slices);
     row_tiles_end(e, &m, rows);
 }
@@ -292,9 +354,9 @@ static void load_planes(em *e, const mat *m, unsigned fmt, uint64_t p)
 }
 
 /* rd := slice * bytes + addr */
-static void slice_at(em *e, unsigned rd, uint64_t bytes, uint64_t addr)
+static void slice_at(em *e, unsigned rd, unsigned slice, uint64_t bytes, uint64_t addr)
 {
-    e_mulc(e, rd, SLICE, bytes);
+    e_mulc(e, rd, slice, bytes);
     e_addc(e, rd, rd, addr);
 }
 
@@ -320,11 +382,16 @@ void tmpl_lmhead(em *e, const uint64_t *p)
              .spm_as = p[SLX_LMHEAD_spm_as],
              .ring = p[SLX_LMHEAD_ring],
              .slot = p[SLX_LMHEAD_slot],
-             .slots = p[SLX_LMHEAD_slots]};
+             .slots = p[SLX_LMHEAD_slots],
+             .a_ld = p[SLX_LMHEAD_kblk],
+             .meet = p[SLX_LMHEAD_meet],
+             .chips = p[SLX_LMHEAD_chips],
+             .spm_y = p[SLX_LMHEAD_spm_y],
+             .y_step = p[SLX_LMHEAD_y_step]};
     unsigned fmt = (unsigned)p[SLX_LMHEAD_fmt];
     if (!mat_init(e, &m)) return;
-    uint64_t y_row = 4 * m.ns, cb = m.kblk * slx_fmt_code_bytes(fmt),
-             sb = m.kblk * slx_fmt_scale_bytes(fmt);
+    first_y(e, &m);
+    uint64_t cb = m.kblk * slx_fmt_code_bytes(fmt), sb = m.kblk * slx_fmt_scale_bytes(fmt);
     e_tiles(e, TILES, R_SAMPLES, m.mr);
     e_slices(e, FIRST, NSL, TMP, p[SLX_LMHEAD_slices], p[SLX_LMHEAD_tiles], 0);
     put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, TILES, REG(TILES), IMM(0), REG(NSL), 0, 0);
@@ -342,11 +409,18 @@ void tmpl_lmhead(em *e, const uint64_t *p)
     size_t slices = e_loop(e, REG(NSL), SL);
     e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
     if (m.rom) {
-        slice_at(e, WA, slice_bytes(e, &m, fmt, m.pieces), p[SLX_LMHEAD_w]);
+        slice_at(e, WA, SLICE, slice_bytes(e, &m, fmt, m.pieces), p[SLX_LMHEAD_w]);
     } else {
-        slice_at(e, WA, m.ns * cb, p[SLX_LMHEAD_w]);
-        slice_at(e, WS, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_scale]);
-        if (p[SLX_LMHEAD_off_m]) slice_at(e, WM, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_m]);
+        unsigned s = SLICE;
+        if (p[SLX_LMHEAD_turns]) {
+            e_mulc(e, TMP, SLICE, m.chips);
+            e_alu(e, SLX_ALUFN_add, TMP, REG(TMP), REG(SLX_R_RANK));
+            s = TMP;
+        }
+        slice_at(e, WA, s, m.ns * cb, p[SLX_LMHEAD_w]);
+        slice_at(e, WS, s, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_scale]);
+        if (p[SLX_LMHEAD_off_m])
+            slice_at(e, WM, s, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_m]);
     }
     for (uint64_t i = 0; i < m.pieces; i++) {
         if (!m.rom) load_planes(e, &m, fmt, i);
@@ -354,12 +428,7 @@ void tmpl_lmhead(em *e, const uint64_t *p)
         mul_piece(e, &m, fmt, WA, i);
     }
     add_pieces(e, &m);
-    e_aout(e, p[SLX_LMHEAD_spm_y], pair_r(e, M, m.ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
-    at_row(e, OUT, AT, p[SLX_LMHEAD_logits], p[SLX_LMHEAD_logits_stride]);
-    e_mulc(e, TMP, SLICE, y_row);
-    e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(TMP));
-    e_st(e, REG(OUT), IMM(p[SLX_LMHEAD_spm_y]), IMM(y_row), REG(M), y_row,
-         p[SLX_LMHEAD_logits_stride], WAITPOST(TK_YREADY, TK_YFREE));
+    put_rows(e, &m, p[SLX_LMHEAD_logits], p[SLX_LMHEAD_logits_stride]);
     e_loop_end(e, slices);
     row_tiles_end(e, &m, rows);
 }

@@ -33,51 +33,101 @@ static uint64_t layer_base(const slx_fast *f, uint32_t layer)
     return P(f->s.loop, LOOP_BEGIN, weights) + layer * P(f->s.loop, LOOP_BEGIN, layer_stride);
 }
 
-/* What one product of the program needs of its weight. */
+/* What one product of the program needs of its weight: of all chips together. */
 typedef struct {
-    const slx_weight *w;
+    slx_weight w;
     slx_panels *p;
     unsigned log2g;
 } pack_job;
 
-static bool want(slx_fast *f, pack_job *j, slx_panels *p, uint64_t addr, slx_weight_layout layout,
-                 uint64_t fmt, uint64_t kblk, uint64_t log2g, uint64_t n_pad, uint64_t pieces)
+/* How the chips share a matrix, and its rows in one panel matrix. */
+typedef struct {
+    uint64_t rows;  /* slx_weight.shard_rows; 0 for one chip */
+    uint32_t k;     /* shard_k */
+    uint32_t n_pad; /* whole */
+} share;
+
+static uint32_t up32(uint32_t n)
+{
+    return (n + 31) / 32 * 32;
+}
+
+static unsigned log2u(uint32_t v)
+{
+    unsigned n = 0;
+    while (v >> (n + 1)) n++;
+    return n;
+}
+
+static bool want(slx_fast *f, pack_job *j, slx_panels *p, share s, uint64_t addr,
+                 slx_weight_layout layout, uint64_t fmt, uint64_t kblk, uint64_t log2g,
+                 uint64_t n_pad, uint64_t pieces)
 {
     const slx_weight *w = weight_at(f, addr, layout);
     if (!w) return false;
-    if (w->fmt != fmt || w->kblk != kblk || w->n_pad != n_pad ||
-        (layout == SLX_LAYOUT_SLICES && w->pieces != pieces) ||
+    if (w->fmt != fmt || w->kblk != kblk || w->n_pad != n_pad || w->shard_rows != s.rows ||
+        w->shard_k != s.k || (layout == SLX_LAYOUT_SLICES && w->pieces != pieces) ||
         (layout == SLX_LAYOUT_SLICES && w->ns != 32))
         return refuse(f, "weight %s is not in the shape its reader expects", w->tensor);
-    *j = (pack_job){w, p, (unsigned)log2g};
+    const slx_tensor *t = slx_gguf_find(f->model->gguf, w->tensor);
+    if (!t) return refuse(f, "no tensor %s", w->tensor);
+    *j = (pack_job){*w, p, (unsigned)log2g + (s.k ? log2u(f->chips) : 0)};
+    if (f->chips > 1) j->w = slx_weight_whole(w, t, s.n_pad);
     return true;
 }
 
-/* Matrix `part` of a linear span. */
-static bool want_linear(slx_fast *f, pack_job *j, slx_panels *p, const slx_span *l, int part,
-                        uint32_t layer)
+/* KV heads in turns of kv_unit, with the query heads and columns that belong to one. */
+static share heads_share(const slx_fast *f, uint32_t cols_a_head)
 {
-    return want(f, j, p, layer_base(f, layer) + l->param[SLX_LINEAR_off_w + part],
+    uint64_t unit = (uint64_t)f->prog->info.kv_unit * cols_a_head;
+    return (share){f->chips > 1 ? unit : 0, 0, up32(f->kv_heads * cols_a_head)};
+}
+
+/* Output rows of o or down: on every chip, or slices in turns. */
+static share rows_share(const slx_fast *f, const slx_span *l)
+{
+    bool sum = P(l, LINEAR, meet) == 1, gather = P(l, LINEAR, meet) == 2;
+    return (share){gather ? 32 : 0, sum, up32(f->d)};
+}
+
+static share ff_share(const slx_fast *f)
+{
+    if (f->chips == 1) return (share){0, 0, f->ff_pad};
+    bool gather = P(f->s.gateup, GATEUP, chips) > 1;
+    return (share){gather ? 32 : f->prog->info.d_ff / f->chips, 0, f->ff_pad};
+}
+
+/* Matrix `part` of a linear span. */
+static bool want_linear(slx_fast *f, pack_job *j, slx_panels *p, share s, const slx_span *l,
+                        int part, uint32_t layer)
+{
+    return want(f, j, p, s, layer_base(f, layer) + l->param[SLX_LINEAR_off_w + part],
                 SLX_LAYOUT_SLICES, l->param[SLX_LINEAR_fmt + part], P(l, LINEAR, kblk),
                 P(l, LINEAR, log2g), l->param[SLX_LINEAR_slices + part] * P(l, LINEAR, ns),
                 P(l, LINEAR, pieces));
 }
 
-/* n values at an address of the WEIGHTS region, to out. */
-static bool vector_to(slx_fast *f, float *out, uint32_t n, uint64_t addr, slx_status *st,
-                      slx_err *err)
+/* n values at an address of the WEIGHTS region, to out: those of all chips where they are divided. */
+static bool vector_to(slx_fast *f, float *out, uint32_t n, uint64_t shard, uint64_t addr,
+                      slx_status *st, slx_err *err)
 {
     const slx_weight *w = weight_at(f, addr, SLX_LAYOUT_VECTOR);
     if (!w) return false;
-    if ((uint64_t)w->n * w->k != n) return refuse(f, "vector %s is not of %u values", w->tensor, n);
-    *st = slx_import_vector(f->model, w, out, err);
+    const slx_tensor *t = slx_gguf_find(f->model->gguf, w->tensor);
+    if (!t) return refuse(f, "no tensor %s", w->tensor);
+    if (w->shard_rows != shard)
+        return refuse(f, "vector %s is not divided as its rows are", w->tensor);
+    slx_weight all = f->chips > 1 ? slx_weight_whole(w, t, 1) : *w;
+    if ((uint64_t)all.n * all.k != n)
+        return refuse(f, "vector %s is not of %u values", w->tensor, n);
+    *st = slx_import_vector(f->model, &all, SLX_ALONE, out, err);
     return *st == SLX_OK;
 }
 
 static bool want_vector(slx_fast *f, float **out, uint64_t addr, slx_status *st, slx_err *err)
 {
     *out = slx_new(&f->arena, float, (f->d + 31) & ~15u);
-    return vector_to(f, *out, f->d, addr, st, err);
+    return vector_to(f, *out, f->d, 0, addr, st, err);
 }
 
 /* Biases of q, k and v, norms of their heads, where the program has them. */
@@ -85,19 +135,21 @@ static bool want_heads(slx_fast *f, slx_fast_layer *y, uint64_t base, slx_status
 {
     const slx_span *r = f->s.rope;
     uint32_t q = f->heads * f->hd, kv = f->kv_heads * f->hd;
+    uint64_t own_q = 4ull * q / f->chips, own_kv = 4ull * kv / f->chips;
     if (P(r, ROPE, bias)) {
-        uint64_t at = base + P(r, ROPE, off_bias);
+        uint64_t at = base + P(r, ROPE, off_bias), of_q = heads_share(f, f->group * f->hd).rows,
+                 of_kv = heads_share(f, f->hd).rows;
         y->qkv_bias = slx_new(&f->arena, float, q + 2 * kv);
-        if (!vector_to(f, y->qkv_bias, q, at, st, err) ||
-            !vector_to(f, y->qkv_bias + q, kv, at + 4ull * q, st, err) ||
-            !vector_to(f, y->qkv_bias + q + kv, kv, at + 4ull * (q + kv), st, err))
+        if (!vector_to(f, y->qkv_bias, q, of_q, at, st, err) ||
+            !vector_to(f, y->qkv_bias + q, kv, of_kv, at + own_q, st, err) ||
+            !vector_to(f, y->qkv_bias + q + kv, kv, of_kv, at + own_q + own_kv, st, err))
             return false;
     }
     if (P(r, ROPE, norm)) {
         uint64_t at = base + P(r, ROPE, off_norm);
         y->qk_norm = slx_new(&f->arena, float, 2 * f->hd);
-        if (!vector_to(f, y->qk_norm, f->hd, at, st, err) ||
-            !vector_to(f, y->qk_norm + f->hd, f->hd, at + 4ull * f->hd, st, err))
+        if (!vector_to(f, y->qk_norm, f->hd, 0, at, st, err) ||
+            !vector_to(f, y->qk_norm + f->hd, f->hd, 0, at + 4ull * f->hd, st, err))
             return false;
     }
     return true;
@@ -117,12 +169,12 @@ typedef struct {
 static slx_status pack_rows(const slx_fast *f, const pack_job *j, uint32_t row0, uint32_t rows,
                             uint8_t *buf, slx_err *err)
 {
-    const slx_weight *w = j->w;
+    const slx_weight *w = &j->w;
     size_t cb = (size_t)w->kblk * slx_fmt_code_bytes(w->fmt),
            sb = (size_t)w->kblk * slx_fmt_scale_bytes(w->fmt);
     uint8_t *codes = buf, *scales = buf + rows * cb;
     uint16_t *m = w->fmt == SLX_FMT_q4sm ? (uint16_t *)(void *)(scales + rows * sb) : NULL;
-    SLX_TRY(slx_import_rows(f->model, w, row0, rows, codes, scales, m, err));
+    SLX_TRY(slx_import_rows(f->model, w, SLX_ALONE, row0, rows, codes, scales, m, err));
     for (uint32_t r = 0; r < rows; r++)
         slx_panels_put(j->p, row0 + r, codes + r * cb, scales + r * sb,
                        m ? m + r * (sb / 2) : NULL);
@@ -138,12 +190,12 @@ static void pack_thread(void *arg, int i, int n)
         if (at >= k->n_jobs || k->status[i] != SLX_OK) return;
         const pack_job *j = &k->jobs[at];
         uint32_t step = 64;
-        uint8_t *buf = slx_xmalloc((size_t)step * j->w->kblk * 40);
-        for (uint32_t r = 0; r < j->w->n && k->status[i] == SLX_OK; r += step)
+        uint8_t *buf = slx_xmalloc((size_t)step * j->w.kblk * 40);
+        for (uint32_t r = 0; r < j->w.n && k->status[i] == SLX_OK; r += step)
             k->status[i] =
-                pack_rows(k->f, j, r, j->w->n - r < step ? j->w->n - r : step, buf, &k->err[i]);
+                pack_rows(k->f, j, r, j->w.n - r < step ? j->w.n - r : step, buf, &k->err[i]);
         free(buf);
-        const slx_tensor *t = slx_gguf_find(k->f->model->gguf, j->w->tensor);
+        const slx_tensor *t = slx_gguf_find(k->f->model->gguf, j->w.tensor);
         if (t) slx_model_release(k->f->model, t);
     }
 }
@@ -152,8 +204,8 @@ static slx_status pack_all(slx_fast *f, pack_job *jobs, uint32_t n, slx_err *err
 {
     packing k = {.f = f, .jobs = jobs, .n_jobs = n};
     for (uint32_t i = 0; i < n; i++)
-        slx_panels_init(jobs[i].p, (slx_num_fmt)jobs[i].w->fmt, f->kern->level, jobs[i].w->n_pad,
-                        jobs[i].w->kblk, jobs[i].log2g);
+        slx_panels_init(jobs[i].p, (slx_num_fmt)jobs[i].w.fmt, f->kern->level, jobs[i].w.n_pad,
+                        jobs[i].w.kblk, jobs[i].log2g);
     slx_team_run(f->team, pack_thread, &k);
     for (int i = 0; i < f->n_threads; i++)
         if (k.status[i] != SLX_OK) {
@@ -222,9 +274,7 @@ static void alloc(slx_fast *f)
     f->f_scales = aligned(&f->arena, rows * f->ff_pad / 32);
     act_init(f, &f->act, (uint32_t)rows, wide);
     f->block_rows = slx_fast_block_rows(f);
-    f->items = slx_new(&f->arena, slx_fast_item, f->prog->info.desc.max_items);
-    int kv = slx_hbm_kind(f->hbm, SLX_REGION_KV);
-    f->kv = f->hbm->mem[kv];
+    f->items = slx_new(&f->arena, slx_fast_item, (size_t)f->prog->info.desc.max_items * f->chips);
     f->slots = slx_new(&f->arena, uint32_t, rows);
     f->covered = slx_new(&f->arena, uint8_t, rows * f->kv_heads);
     for (int i = 0; i < f->n_threads; i++) alloc_thread(f, &f->th[i]);
@@ -245,8 +295,8 @@ static void read_shapes(slx_fast *f)
     const slx_program_info *in = &f->prog->info;
     const slx_fast_spans *s = &f->s;
     f->d = in->d_model;
-    f->heads = in->n_heads;
-    f->kv_heads = in->n_kv_heads;
+    f->heads = in->n_heads * f->chips;
+    f->kv_heads = in->n_kv_heads * f->chips;
     f->group = in->n_heads / in->n_kv_heads;
     f->hd = in->head_dim;
     f->hdp = in->head_dim_pad;
@@ -259,6 +309,11 @@ static void read_shapes(slx_fast *f)
     f->off_k = (uint32_t)(P(s->rope, ROPE, off_k) / 4);
     f->off_v = (uint32_t)(P(s->rope, ROPE, off_v) / 4);
     f->qkv_cols = (uint32_t)(P(s->qkv, LINEAR, out_stride) / 4);
+    if (f->chips > 1) { /* the buffer of no chip */
+        f->off_k = up32(f->o_cols);
+        f->off_v = f->off_k + up32(f->kv_heads * f->hd);
+        f->qkv_cols = f->off_v + up32(f->kv_heads * f->hd);
+    }
     f->eps_embed = slx_f32_from((uint32_t)P(s->embed, EMBED, eps));
     f->eps1 = slx_f32_from((uint32_t)P(s->rows1, ROWS, eps));
     f->eps2 = slx_f32_from((uint32_t)P(s->rows2, ROWS, eps));
@@ -281,16 +336,18 @@ static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
         slx_fast_layer *y = &f->layers[l];
         const slx_span *g = s->gateup;
         uint64_t base = layer_base(f, l), next = base + P(s->rows2, ROWS, off_norm);
-        if (!want_linear(f, j++, &y->q, s->qkv, 0, l) ||
-            !want_linear(f, j++, &y->k, s->qkv, 1, l) ||
-            !want_linear(f, j++, &y->v, s->qkv, 2, l) || !want_linear(f, j++, &y->o, s->o, 0, l) ||
-            !want(f, j++, &y->gate, base + P(g, GATEUP, off_gate), SLX_LAYOUT_SLICES,
+        share q = heads_share(f, f->group * f->hd), kv = heads_share(f, f->hd), ff = ff_share(f);
+        if (!want_linear(f, j++, &y->q, q, s->qkv, 0, l) ||
+            !want_linear(f, j++, &y->k, kv, s->qkv, 1, l) ||
+            !want_linear(f, j++, &y->v, kv, s->qkv, 2, l) ||
+            !want_linear(f, j++, &y->o, rows_share(f, s->o), s->o, 0, l) ||
+            !want(f, j++, &y->gate, ff, base + P(g, GATEUP, off_gate), SLX_LAYOUT_SLICES,
                   P(g, GATEUP, fmt_gate), P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns,
                   P(g, GATEUP, pieces)) ||
-            !want(f, j++, &y->up, base + P(g, GATEUP, off_up), SLX_LAYOUT_SLICES,
+            !want(f, j++, &y->up, ff, base + P(g, GATEUP, off_up), SLX_LAYOUT_SLICES,
                   P(g, GATEUP, fmt_up), P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns,
                   P(g, GATEUP, pieces)) ||
-            !want_linear(f, j++, &y->down, s->down, 0, l))
+            !want_linear(f, j++, &y->down, rows_share(f, s->down), s->down, 0, l))
             return false;
         if (!want_vector(f, l + 1 < n ? &f->layers[l + 1].attn_norm : &f->output_norm, next, st,
                          err) ||
@@ -308,17 +365,20 @@ static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
     const slx_span *h = s->head;
     /* MM reads weights in place only as slices; loads make them of planes */
     slx_weight_layout layout = P(h, LMHEAD, slots) ? SLX_LAYOUT_PLANES : SLX_LAYOUT_SLICES;
-    if (!want(f, j++, &f->head, P(h, LMHEAD, w), layout, P(h, LMHEAD, fmt), P(h, LMHEAD, kblk),
-              P(h, LMHEAD, log2g), f->prog->info.vocab_pad, P(h, LMHEAD, pieces)))
+    uint32_t vocab = f->prog->info.vocab_pad;
+    bool divided = f->chips > 1 && !P(h, LMHEAD, turns);
+    share hs = {divided ? 32 : 0, 0, vocab};
+    if (!want(f, j++, &f->head, hs, P(h, LMHEAD, w), layout, P(h, LMHEAD, fmt), P(h, LMHEAD, kblk),
+              P(h, LMHEAD, log2g), divided ? vocab / f->chips : vocab, P(h, LMHEAD, pieces)))
         return false;
-    const slx_weight *hw = j[-1].w;
+    const slx_weight *hw = &j[-1].w;
     if (hw->off_scale != P(h, LMHEAD, off_scale) || hw->off_m != P(h, LMHEAD, off_m))
         return refuse(f, "weight %s has its scales elsewhere", hw->tensor);
     *st = pack_all(f, jobs, (uint32_t)(j - jobs), err);
     return *st == SLX_OK;
 }
 
-slx_status slx_fast_open(slx_fast **out, slx_hbm *hbm, const slx_program *p, const slx_chip *c,
+slx_status slx_fast_open(slx_fast **out, slx_strict *ranks, const slx_program *p, const slx_chip *c,
                          const slx_model *m, const slx_machine_options *opt, slx_err *err)
 {
     (void)c;
@@ -326,7 +386,8 @@ slx_status slx_fast_open(slx_fast **out, slx_hbm *hbm, const slx_program *p, con
     slx_arena_init(&f->arena);
     f->prog = p;
     f->model = m;
-    f->hbm = hbm;
+    slx_hbm *hbm = f->hbm = &ranks[0].hbm;
+    f->chips = slx_program_chips(&p->info);
     f->kern = opt->kern ? opt->kern : slx_kern_get();
     *out = f;
     f->why = slx_fast_prove(p, &f->s, &f->fused, f->why_text);
@@ -344,6 +405,12 @@ slx_status slx_fast_open(slx_fast **out, slx_hbm *hbm, const slx_program *p, con
     f->rope = (float *)(void *)hbm->mem[rope];
     slx_import_rope(p, m, f->rope);
     alloc(f);
+    f->kv = slx_new(&f->arena, uint8_t *, f->kv_heads);
+    for (uint32_t h = 0; h < f->kv_heads; h++) {
+        slx_kv_place at = slx_program_kv_head(&p->info, h);
+        f->kv[h] = ranks[at.chip].hbm.mem[slx_hbm_kind(hbm, SLX_REGION_KV)] +
+                   at.head * p->info.kv_head_stride;
+    }
     return SLX_OK;
 }
 

@@ -90,6 +90,17 @@ static bool weight_ring(areas *l, const slx_fast_spans *s, const uint64_t *ring,
            slx_fast_same(l->pf, l->span, "bytes of a slot", slot, P(s->qkv, LINEAR, slot));
 }
 
+/* Output rows: one buffer, or two where chips meet, in which the rows of all chips follow. */
+static bool output(areas *l, uint64_t at, uint64_t bytes, uint64_t meet, uint64_t step)
+{
+    uint64_t chips = slx_program_chips(&l->pf->p->info),
+             all = meet == 2 ? bytes * (1 + chips) : bytes;
+    put(l, "y", at, meet ? all : bytes);
+    if (meet) put(l, "other y", at + step, all);
+    return !meet || step % 64 == 0 ||
+           slx_fast_no(l->pf, l->span, "outputs %llu apart", (unsigned long long)step);
+}
+
 static bool linear(slx_fast_proof *pf, const slx_fast_spans *s, const slx_span *x)
 {
     areas l = {.pf = pf, .span = x};
@@ -97,14 +108,14 @@ static bool linear(slx_fast_proof *pf, const slx_fast_spans *s, const slx_span *
     uint32_t kp = piece_blocks(P(x, LINEAR, kblk), P(x, LINEAR, pieces));
     put(&l, "a", P(x, LINEAR, spm_a), mr * kp * 32);
     put(&l, "a's scales", P(x, LINEAR, spm_as), mr * kp);
-    put(&l, "y", P(x, LINEAR, spm_y), mr * ns * 4);
     uint64_t most = 0;
     for (int i = 0; i < SLX_LINEAR_PARTS; i++) {
         uint64_t n =
             x->param[SLX_LINEAR_slices + i] ? tile_bytes(x->param[SLX_LINEAR_fmt + i], ns, kp) : 0;
         most = n > most ? n : most;
     }
-    return weight_ring(&l, s, &P(x, LINEAR, ring), most) && scratchpad(&l, mr);
+    return output(&l, P(x, LINEAR, spm_y), mr * ns * 4, P(x, LINEAR, meet), P(x, LINEAR, y_step)) &&
+           weight_ring(&l, s, &P(x, LINEAR, ring), most) && scratchpad(&l, mr);
 }
 
 static bool gateup(slx_fast_proof *pf, const slx_fast_spans *s)
@@ -121,6 +132,9 @@ static bool gateup(slx_fast_proof *pf, const slx_fast_spans *s)
     put(&l, "up", P(x, GATEUP, spm_u), mr * 128);
     put(&l, "codes", P(x, GATEUP, spm_q), mr * 32);
     put(&l, "scales", P(x, GATEUP, spm_qs), mr);
+    uint64_t chips = P(x, GATEUP, chips) > 1 ? P(x, GATEUP, chips) : 0;
+    put(&l, "all chips' codes", P(x, GATEUP, spm_gq), chips * mr * 32);
+    put(&l, "all chips' scales", P(x, GATEUP, spm_gqs), chips * mr);
     return weight_ring(&l, s, &P(x, GATEUP, ring), g > u ? g : u) && scratchpad(&l, mr);
 }
 
@@ -133,8 +147,8 @@ static bool head(slx_fast_proof *pf, const slx_fast_spans *s)
     put(&l, "rows", P(x, LMHEAD, spm_idx), mr * 4);
     put(&l, "a", P(x, LMHEAD, spm_a), mr * kp * 32);
     put(&l, "a's scales", P(x, LMHEAD, spm_as), mr * kp);
-    put(&l, "y", P(x, LMHEAD, spm_y), mr * ns * 4);
-    return weight_ring(&l, s, &P(x, LMHEAD, ring), tile_bytes(P(x, LMHEAD, fmt), ns, kp)) &&
+    return output(&l, P(x, LMHEAD, spm_y), mr * ns * 4, P(x, LMHEAD, meet), P(x, LMHEAD, y_step)) &&
+           weight_ring(&l, s, &P(x, LMHEAD, ring), tile_bytes(P(x, LMHEAD, fmt), ns, kp)) &&
            scratchpad(&l, mr);
 }
 
@@ -238,6 +252,10 @@ static bool attention(slx_fast_proof *pf, const slx_span *x)
         put(&l, "o codes", P(x, ATTENTION, spm_oc), m * hd);
         put(&l, "o scales", P(x, ATTENTION, spm_ocs), m * hd / 32);
     }
+    uint64_t chips = P(x, ATTENTION, chips) > 1 ? P(x, ATTENTION, chips) : 0,
+             codes = P(x, ATTENTION, out_codes);
+    put(&l, "all chips' o", P(x, ATTENTION, spm_goc), chips * m * hd * (codes ? 1 : 4));
+    put(&l, "all chips' o scales", P(x, ATTENTION, spm_gocs), codes ? chips * m * hd / 32 : 0);
     return scratchpad(&l, m);
 }
 
@@ -262,8 +280,9 @@ static bool exchange(slx_fast_proof *pf, const slx_fast_spans *s)
 {
     const slx_program_info *in = &pf->p->info;
     const slx_region *x = slx_program_region(pf->p, SLX_REGION_EXCHANGE);
-    uint64_t n = in->desc.max_rows, d = in->d_model, kd = (d + 31) / 32, kf = (in->d_ff + 31) / 32;
-    uint64_t cols = (uint64_t)in->n_heads * in->head_dim, ka = (cols + 31) / 32;
+    uint64_t n = in->desc.max_rows, d = in->d_model, kd = (d + 31) / 32,
+             kf = P(s->gateup, GATEUP, out_kblk);
+    uint64_t cols = P(s->attn, ATTENTION, out_cols), ka = (cols + 31) / 32;
     uint64_t heads = (uint64_t)in->n_heads * in->head_dim_pad;
     const slx_span *o = s->o, *dn = s->down, *g = s->gateup, *a = s->attn, *q = s->rowq;
     areas l = {.pf = pf, .span = s->embed};
@@ -283,8 +302,12 @@ static bool exchange(slx_fast_proof *pf, const slx_fast_spans *s)
     if (q) put(&l, "attention output", P(a, ATTENTION, out), n * cols * 4);
     put(&l, "gate and up codes", P(g, GATEUP, out_codes), n * kf * 32);
     put(&l, "gate and up scales", P(g, GATEUP, out_scales), n * kf);
-    if (P(o, LINEAR, out_stride) < kd * 128 || P(dn, LINEAR, out_stride) < kd * 128)
-        return slx_fast_no(pf, o, "rows of its output overlap");
+    const slx_span *y[2] = {o, dn};
+    for (int i = 0; i < 2; i++) {
+        uint64_t chips = P(y[i], LINEAR, meet) == 2 ? P(y[i], LINEAR, chips) : 1;
+        if (P(y[i], LINEAR, out_stride) < P(y[i], LINEAR, slices) * 128 * chips)
+            return slx_fast_no(pf, y[i], "rows of its output overlap");
+    }
     for (uint32_t i = 0; i < l.n; i++) {
         const area *b = &l.a[i];
         if (!x || b->at < x->base || b->at - x->base > x->bytes ||

@@ -21,8 +21,7 @@ typedef struct {
 static page_view page_at(const slx_fast *f, uint32_t layer, uint32_t kv_head, uint32_t page)
 {
     const slx_program_info *in = &f->prog->info;
-    uint8_t *p =
-        f->kv + layer * in->kv_layer_stride + kv_head * in->kv_head_stride + page * in->page_stride;
+    uint8_t *p = f->kv[kv_head] + layer * in->kv_layer_stride + page * in->page_stride;
     return (page_view){p, p + 128ull * f->hdp, p + 132ull * f->hdp, p + 260ull * f->hdp};
 }
 

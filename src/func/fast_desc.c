@@ -48,8 +48,15 @@ static bool samples_hold(const slx_fast_run *r)
     return true;
 }
 
-/* Reads item i and marks what it attends; false also where another item has a part of it. */
-static bool read_item(const slx_fast_run *r, uint32_t i, slx_fast_item *it)
+/* KV head of the model that is number h of a chip: the way back from slx_program_kv_head. */
+static uint32_t head_of_model(const slx_program_info *in, uint32_t chip, uint32_t h)
+{
+    uint32_t unit = in->kv_unit ? in->kv_unit : 1;
+    return (h / unit * slx_program_chips(in) + chip) * unit + h % unit;
+}
+
+/* Reads item i of a chip and marks what it attends; false also where another item has a part of it. */
+static bool read_item(const slx_fast_run *r, uint32_t chip, uint32_t i, slx_fast_item *it)
 {
     const slx_fast *f = r->f;
     const slx_desc_layout *d = &f->prog->info.desc;
@@ -58,10 +65,11 @@ static bool read_item(const slx_fast_run *r, uint32_t i, slx_fast_item *it)
                           slx_desc_u32(r->desc, at, 2), slx_desc_u32(r->desc, at, 3),
                           slx_desc_u32(r->desc, at, 4)};
     if (it->rows > d->item_rows || it->row0 >= d->max_rows || it->rows > r->rows ||
-        it->row0 > r->rows - it->rows || it->kv_head >= f->kv_heads || it->page_at > d->max_pages ||
+        it->row0 > r->rows - it->rows || it->kv_head >= f->prog->info.n_kv_heads || it->page_at > d->max_pages ||
         it->chunks > d->max_pages - it->page_at ||
         it->chunks > f->s.attn->param[SLX_ATTENTION_max_chunks])
         return false;
+    it->kv_head = head_of_model(&f->prog->info, chip, it->kv_head);
     for (uint32_t c = 0; c < it->chunks; c++)
         if (slx_desc_u32(r->desc, d->off_pages, it->page_at + c) >= d->max_pages) return false;
     for (uint32_t k = 0; k < it->rows; k++)
@@ -79,10 +87,12 @@ static bool read_items(slx_fast_run *r)
     for (uint32_t t = 0; t < f->prog->info.n_tiles; t++) {
         uint32_t first = slx_desc_u32(r->desc, d->off_span, 2 * t),
                  n = slx_desc_u32(r->desc, d->off_span, 2 * t + 1);
-        if (first > d->max_items || n > d->max_items - first || n > d->max_items - r->n_items) return false;
-        for (uint32_t i = 0; i < n; i++) {
+        if (first > d->max_items || n > d->max_items - first ||
+            n > d->max_items - r->n_items / f->chips)
+            return false;
+        for (uint32_t i = 0; i < n * f->chips; i++) {
             slx_fast_item *it = &f->items[r->n_items++];
-            if (!read_item(r, first + i, it)) return false;
+            if (!read_item(r, i % f->chips, first + i / f->chips, it)) return false;
             parts -= it->rows;
         }
     }

@@ -8,6 +8,10 @@
  *
  * The program's exchange buffers, scratchpads and tiles do not exist here: what lies between two phases is a host
  * array, legal because the proof shows that the next phase reads what this one wrote and nothing else does.
+ *
+ * Chips that run a program together are one here, with the weights, heads and columns of all: GAT puts the rows that
+ * each made in the order of the whole, and RED adds nodes of the segment tree in the tree's own order, so both together
+ * are the product over the whole matrix, bit for bit. Only the KV pages are kept where they belong, on their chip.
  */
 #ifndef SLX_FAST_INT_H
 #define SLX_FAST_INT_H
@@ -81,7 +85,8 @@ typedef struct {
 struct slx_fast {
     const slx_program *prog;
     const slx_model *model;
-    slx_hbm *hbm;
+    slx_hbm *hbm; /* of the chip of rank 0 */
+    uint32_t chips;
     slx_fast_spans s;
     char why_text[256];
     const char *why;
@@ -94,7 +99,7 @@ struct slx_fast {
     slx_panels head;
     const slx_weight *emb;
     float *rope; /* [max_context][n_rot], the ROPE region */
-    /* shapes */
+    /* shapes, of all chips together */
     uint32_t d, qkv_cols, off_k, off_v, heads, kv_heads, hd, hdp, group, kblk_d, kblk_a, kblk_f, ff_pad,
         max_rows, o_cols;
     float eps1, eps2, eps_embed, eps_heads, attn_scale;
@@ -112,7 +117,7 @@ struct slx_fast {
     slx_fast_item *items; /* [max_items] */
     uint32_t *slots;      /* [max_rows] fast_desc.c: rows of pages that a step writes */
     uint8_t *covered;     /* [max_rows][kv_heads] fast_desc.c: an item has it */
-    uint8_t *kv;          /* the KV region */
+    uint8_t **kv;         /* [kv_heads] page 0 of layer 0, on the head's chip */
     uint32_t q_scale_max; /* the largest scale code of a query whose scores are always finite */
     bool interleaved;
     slx_arena arena;

@@ -131,6 +131,17 @@ static bool order(proof *pf, slx_fast_spans *s)
 
 #define P(span, T, name) ((span)->param[SLX_##T##_##name])
 
+/* slx_meet of compile/plan.h, as templates have it. */
+enum { MEET_SUM = 1, MEET_GATHER };
+
+/* RED of equal nodes is the tree over all of them only for a power of two of chips, and at most 8 segments. */
+static bool nodes(proof *pf, const slx_span *l, uint64_t chips)
+{
+    if (!(chips & (chips - 1)) && chips << P(l, LINEAR, log2g) <= 8) return true;
+    return no(pf, l, "RED over %u chips of %u segments each", (unsigned)chips,
+              1u << P(l, LINEAR, log2g));
+}
+
 static bool layout_prologue(proof *pf, const slx_fast_spans *s)
 {
     const slx_program_info *in = &pf->p->info;
@@ -150,17 +161,73 @@ static bool layout_prologue(proof *pf, const slx_fast_spans *s)
                 slx_program_region(pf->p, SLX_REGION_KV)->base);
 }
 
-/* n: columns of each matrix that a later phase reads; the product makes whole slices of 32. n[i] 0: no such matrix. */
-static bool linear_shape(proof *pf, const slx_span *l, uint64_t a_codes, uint64_t a_scales,
-                         uint64_t kblk, const uint64_t n[SLX_LINEAR_PARTS])
+/* What a product takes and is for. n: columns of each matrix that a later phase reads; whole slices of 32 are made.
+ * n[i] 0: no such matrix. */
+typedef struct {
+    uint64_t a_codes, a_scales, kblk, a_ld, n[SLX_LINEAR_PARTS], meet;
+} product;
+
+/* Slices that each of the chips makes, when they do so in turns. */
+static uint64_t in_turns(uint64_t n, uint64_t chips)
 {
+    return ((n + 31) / 32 + chips - 1) / chips;
+}
+
+static bool linear_shape(proof *pf, const slx_span *l, product x)
+{
+    uint64_t all = slx_program_chips(&pf->p->info), chips = x.meet == MEET_GATHER ? all : 1;
     for (int i = 0; i < SLX_LINEAR_PARTS; i++)
-        if (!same(pf, l, "slices", l->param[SLX_LINEAR_slices + i], (n[i] + 31) / 32)) return false;
+        if (!same(pf, l, "slices", l->param[SLX_LINEAR_slices + i], in_turns(x.n[i], chips)))
+            return false;
     return same(pf, l, "rows of a slice", P(l, LINEAR, ns), 32) &&
-           same(pf, l, "input codes", P(l, LINEAR, a_codes), a_codes) &&
-           same(pf, l, "input scales", P(l, LINEAR, a_scales), a_scales) &&
-           same(pf, l, "input blocks", P(l, LINEAR, kblk), kblk) &&
+           same(pf, l, "way to other chips", P(l, LINEAR, meet), x.meet) &&
+           (!x.meet || same(pf, l, "chips", P(l, LINEAR, chips), all)) &&
+           same(pf, l, "input codes", P(l, LINEAR, a_codes), x.a_codes) &&
+           same(pf, l, "input scales", P(l, LINEAR, a_scales), x.a_scales) &&
+           same(pf, l, "input blocks", P(l, LINEAR, kblk), x.kblk) &&
+           same(pf, l, "blocks of an input row", P(l, LINEAR, a_ld), x.a_ld) &&
            same(pf, l, "tiles", P(l, LINEAR, tiles), pf->p->info.n_tiles);
+}
+
+/* Whether o sums (each chip its heads) or gathers (all heads on every chip); what that asks of the heads' order. */
+static bool heads_meet(proof *pf, const slx_fast_spans *s, uint64_t cols, uint64_t *meet)
+{
+    const slx_program_info *in = &pf->p->info;
+    uint64_t chips = slx_program_chips(in), together = P(s->attn, ATTENTION, chips);
+    *meet = chips == 1 ? 0 : together > 1 ? MEET_GATHER : MEET_SUM;
+    if (*meet == MEET_GATHER)
+        return same(pf, s->attn, "chips", together, chips) &&
+               same(pf, s->attn, "output columns", P(s->attn, ATTENTION, out_cols), cols * chips) &&
+               same(pf, s->attn, "KV heads of a turn", in->kv_unit, 1);
+    return same(pf, s->attn, "chips", together, 1) &&
+           same(pf, s->attn, "output columns", P(s->attn, ATTENTION, out_cols), cols) &&
+           (chips == 1 ||
+            (same(pf, s->attn, "KV heads of a run", in->kv_unit, in->n_kv_heads) &&
+             same(pf, s->attn, "columns modulo 32", cols % 32, 0) && nodes(pf, s->o, chips)));
+}
+
+/* Gate and up: all columns, this chip's node of down's tree, or blocks in turns that are gathered. */
+static bool ff_meet(proof *pf, const slx_fast_spans *s, product *down)
+{
+    const slx_program_info *in = &pf->p->info;
+    const slx_span *g = s->gateup;
+    uint64_t chips = slx_program_chips(in), together = P(g, GATEUP, chips),
+             all = (in->d_ff + 31) / 32;
+    down->meet = chips == 1 ? 0 : together > 1 ? MEET_GATHER : MEET_SUM;
+    uint64_t slices = in_turns(in->d_ff, chips), ld = slices * chips;
+    down->kblk = all;
+    if (down->meet == MEET_GATHER) {
+        if (!same(pf, g, "chips", together, chips)) return false;
+    } else {
+        if (!same(pf, g, "chips", together, 1)) return false;
+        if (chips > 1 && (!same(pf, g, "columns modulo 32 a chip", in->d_ff % (32 * chips), 0) ||
+                          !nodes(pf, s->down, chips)))
+            return false;
+        down->kblk = ld = slices;
+    }
+    down->a_ld = ld;
+    return same(pf, g, "slices", P(g, GATEUP, slices), slices) &&
+           same(pf, g, "output blocks", P(g, GATEUP, out_kblk), ld);
 }
 
 static bool data_flow(proof *pf, const slx_fast_spans *s)
@@ -177,8 +244,8 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
               same(pf, e, "token ids", P(e, EMBED, off_token), dl->off_token);
     uint64_t q_cols = (uint64_t)in->n_heads * in->head_dim,
              kv_cols = (uint64_t)in->n_kv_heads * in->head_dim;
-    const uint64_t qkv_n[] = {q_cols, kv_cols, kv_cols}, o_n[] = {in->d_model, 0, 0};
-    ok = ok && linear_shape(pf, qkv, ac, as, kblk_d, qkv_n);
+    ok = ok &&
+         linear_shape(pf, qkv, (product){ac, as, kblk_d, kblk_d, {q_cols, kv_cols, kv_cols}, 0});
     ok = ok && same(pf, r, "input", P(r, ROPE, qkv), P(qkv, LINEAR, out)) &&
          same(pf, r, "input stride", P(r, ROPE, qkv_stride), P(qkv, LINEAR, out_stride)) &&
          same(pf, r, "place of k", P(r, ROPE, qkv) + P(r, ROPE, off_k), P(qkv, LINEAR, out1)) &&
@@ -211,32 +278,34 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
          same(pf, a, "rows of an item", P(a, ATTENTION, item_rows), dl->item_rows) &&
          same(pf, a, "most rows", P(a, ATTENTION, max_rows), dl->max_rows) &&
          same(pf, a, "length of the page list", P(a, ATTENTION, max_list), dl->max_pages);
-    uint64_t oc = P(a, ATTENTION, out_codes), os = P(a, ATTENTION, out_scales);
+    uint64_t oc = P(a, ATTENTION, out_codes), os = P(a, ATTENTION, out_scales), o_meet,
+             out_cols = P(a, ATTENTION, out_cols), kblk_o = (out_cols + 31) / 32;
+    ok = ok && heads_meet(pf, s, q_cols, &o_meet);
     if (ok && s->rowq) {
         const slx_span *w = s->rowq;
         ok = same(pf, a, "output codes", oc, 0) &&
-             same(pf, w, "input stride", P(w, ROWQ, src_stride), q_cols * 4) &&
+             same(pf, w, "input stride", P(w, ROWQ, src_stride), out_cols * 4) &&
              same(pf, w, "input", P(w, ROWQ, src), P(a, ATTENTION, out)) &&
-             same(pf, w, "columns", P(w, ROWQ, cols), q_cols);
+             same(pf, w, "columns", P(w, ROWQ, cols), out_cols);
         oc = P(w, ROWQ, a_codes), os = P(w, ROWQ, a_scales);
     } else if (ok) {
         ok = same(pf, a, "head modulo 32", in->head_dim % 32, 0) &&
              (oc || no(pf, a, "its heads are not quantised"));
     }
-    ok = ok && linear_shape(pf, s->o, oc, os, (q_cols + 31) / 32, o_n);
+    ok = ok && linear_shape(pf, s->o, (product){oc, os, kblk_o, kblk_o, {in->d_model}, o_meet});
     const slx_span *w1 = s->rows1, *w2 = s->rows2, *g = s->gateup;
+    product down = {.a_codes = P(g, GATEUP, out_codes),
+                    .a_scales = P(g, GATEUP, out_scales),
+                    .n = {in->d_model}};
     ok = ok && same(pf, w1, "residual", P(w1, ROWS, x), x) &&
          same(pf, w1, "addend", P(w1, ROWS, y), P(s->o, LINEAR, out)) &&
          same(pf, w1, "addend stride", P(w1, ROWS, y_stride), P(s->o, LINEAR, out_stride)) &&
          same(pf, w1, "row width", P(w1, ROWS, d), in->d_model);
     ok = ok && same(pf, g, "input codes", P(g, GATEUP, a_codes), P(w1, ROWS, a_codes)) &&
          same(pf, g, "input scales", P(g, GATEUP, a_scales), P(w1, ROWS, a_scales)) &&
-         same(pf, g, "input blocks", P(g, GATEUP, kblk), kblk_d) &&
-         same(pf, g, "slices", P(g, GATEUP, slices), (in->d_ff + 31) / 32) &&
-         same(pf, g, "output blocks", P(g, GATEUP, out_kblk), (in->d_ff + 31) / 32) &&
+         same(pf, g, "input blocks", P(g, GATEUP, kblk), kblk_d) && ff_meet(pf, s, &down) &&
          same(pf, g, "tiles", P(g, GATEUP, tiles), in->n_tiles);
-    ok = ok && linear_shape(pf, s->down, P(g, GATEUP, out_codes), P(g, GATEUP, out_scales),
-                            (in->d_ff + 31) / 32, o_n);
+    ok = ok && linear_shape(pf, s->down, down);
     ok = ok && same(pf, w2, "residual", P(w2, ROWS, x), x) &&
          same(pf, w2, "addend", P(w2, ROWS, y), P(s->down, LINEAR, out)) &&
          same(pf, w2, "addend stride", P(w2, ROWS, y_stride), P(s->down, LINEAR, out_stride)) &&
@@ -244,13 +313,18 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
          same(pf, w2, "codes", P(w2, ROWS, a_codes), ac) &&
          same(pf, w2, "scales", P(w2, ROWS, a_scales), as);
     const slx_span *h = s->head;
+    uint64_t chips = slx_program_chips(in);
     return ok && same(pf, h, "input codes", P(h, LMHEAD, a_codes), ac) &&
            same(pf, h, "input scales", P(h, LMHEAD, a_scales), as) &&
            same(pf, h, "input blocks", P(h, LMHEAD, kblk), kblk_d) &&
            same(pf, h, "sample rows", P(h, LMHEAD, off_sample), dl->off_sample) &&
            same(pf, h, "logits", P(h, LMHEAD, logits),
                 slx_program_region(pf->p, SLX_REGION_LOGITS)->base) &&
-           same(pf, h, "columns", P(h, LMHEAD, ns) * P(h, LMHEAD, slices), in->vocab_pad) &&
+           same(pf, h, "rows of a slice", P(h, LMHEAD, ns), 32) &&
+           same(pf, h, "columns", 32 * P(h, LMHEAD, slices) * chips, in->vocab_pad) &&
+           same(pf, h, "chips", P(h, LMHEAD, chips), chips) &&
+           same(pf, h, "way to other chips", P(h, LMHEAD, meet), chips > 1 ? MEET_GATHER : 0) &&
+           (P(h, LMHEAD, turns) <= (chips > 1) || no(pf, h, "turns of one chip")) &&
            same(pf, h, "logits stride", P(h, LMHEAD, logits_stride), in->vocab_pad * 4ull) &&
            same(pf, h, "tiles", P(h, LMHEAD, tiles), in->n_tiles) && desc;
 }

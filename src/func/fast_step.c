@@ -124,7 +124,7 @@ static bool embed_row(const slx_fast_run *r, slx_fast_thread *th, uint32_t row, 
     uint32_t token = slx_desc_u32(r->desc, f->prog->info.desc.off_token, row);
     uint8_t *codes = (uint8_t *)th->codes, *scales = th->scales, *m = scales + 2 * (size_t)w->kblk;
     uint16_t *m16 = w->fmt == SLX_FMT_q4sm ? (uint16_t *)(void *)m : NULL;
-    return slx_import_rows(f->model, w, token, 1, codes, scales, m16, NULL) == SLX_OK &&
+    return slx_import_rows(f->model, w, SLX_ALONE, token, 1, codes, scales, m16, NULL) == SLX_OK &&
            slx_block_values(w->fmt, codes, scales, m16 ? m : NULL, f->d, x);
 }
 

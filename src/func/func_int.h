@@ -127,7 +127,8 @@ slx_status slx_strict_shuffled(slx_strict *chips, uint32_t n);
 /* ------------------------------------------------------------------ fast */
 
 typedef struct slx_fast slx_fast;
-slx_status slx_fast_open(slx_fast **out, slx_hbm *hbm, const slx_program *p, const slx_chip *c,
+/* ranks: the program's chips; their HBM is shared. */
+slx_status slx_fast_open(slx_fast **out, slx_strict *ranks, const slx_program *p, const slx_chip *c,
                          const slx_model *m, const slx_machine_options *opt, slx_err *err);
 void slx_fast_close(slx_fast *f);
 /* SLX_OK done; SLX_EFAULT the step faults (the caller reruns it by strict to name it); SLX_EUNSUPPORTED the step is not

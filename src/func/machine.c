@@ -60,7 +60,7 @@ slx_status slx_machine_open(slx_machine **out, const slx_program *p, const slx_c
     }
     slx_status st = find_regions(m, err);
     if (st == SLX_OK && opt->kind == SLX_MACHINE_FAST)
-        st = slx_fast_open(&m->fast, &m->ranks[0].hbm, p, c, model, opt, err);
+        st = slx_fast_open(&m->fast, m->ranks, p, c, model, opt, err);
     if (st == SLX_OK && (!m->fast || slx_fast_refusal(m->fast))) st = load_strict(m, err);
     if (st != SLX_OK) {
         slx_machine_close(m);

@@ -81,7 +81,8 @@ slx_status slx_strict_load(slx_strict *s, const slx_model *m, slx_err *err)
             return slx_fail(err, SLX_EINPUT, p->info.model_name, 0, 0,
                             "weight %s at 0x%llx: in no region", w->tensor,
                             (unsigned long long)w->addr);
-        SLX_TRY(slx_import_image(m, w, s->hbm.mem[r] + (w->addr - p->regions[r].base), err));
+        SLX_TRY(slx_import_image(m, w, (slx_rank){s->rank, slx_program_chips(&p->info)},
+                                 s->hbm.mem[r] + (w->addr - p->regions[r].base), err));
         slx_progress_at(&bar, (i + 1.0) / p->n_weights);
     }
     slx_progress_end(&bar);

@@ -138,7 +138,7 @@ typedef struct {
     uint64_t page_stride;        /* bytes of one page: 264 * head_dim_pad */
     uint64_t kv_head_stride, kv_layer_stride; /* in the KV region */
     /* Chips that run it together, each with its own HBM, scratchpads and rank in r2; 0 means 1. The figures above are of
-     * one chip: heads, KV heads, d_ff and KV are shares, d_model and vocab are whole. KV head g of the model is on chip
+     * one chip: heads, KV heads and KV are shares, d_model, d_ff and vocab are the model's. KV head g of the model is on chip
      * (g / kv_unit) % n_chips, there number g / kv_unit / n_chips * kv_unit + g % kv_unit (kv_unit 0 means 1). */
     uint32_t n_chips, kv_unit;
 } slx_program_info;

@@ -10,13 +10,18 @@
 static slx_status check_shape(const slx_program_info *in, const slx_model *m, const char *path, slx_err *err)
 {
     const slx_hparams *hp = &m->hp;
+    const uint32_t chips = slx_program_chips(in);
     const struct {
         const char *name;
         uint32_t found, expected;
-    } row[] = {{"n_layers", in->n_layers, hp->n_layers},       {"d_model", in->d_model, hp->d_model},
-               {"d_ff", in->d_ff, hp->d_ff},                   {"n_heads", in->n_heads, hp->n_heads},
-               {"n_kv_heads", in->n_kv_heads, hp->n_kv_heads}, {"head_dim", in->head_dim, hp->head_dim},
-               {"n_rot", in->n_rot, hp->n_rot},                {"vocab", in->vocab, hp->vocab}};
+    } row[] = {{"n_layers", in->n_layers, hp->n_layers},
+               {"d_model", in->d_model, hp->d_model},
+               {"d_ff", in->d_ff, hp->d_ff},
+               {"n_heads of all chips", in->n_heads * chips, hp->n_heads},
+               {"n_kv_heads of all chips", in->n_kv_heads * chips, hp->n_kv_heads},
+               {"head_dim", in->head_dim, hp->head_dim},
+               {"n_rot", in->n_rot, hp->n_rot},
+               {"vocab", in->vocab, hp->vocab}};
     for (size_t i = 0; i < sizeof row / sizeof *row; i++)
         if (row[i].found != row[i].expected)
             return slx_fail(err, SLX_EINPUT, path, 0, 0, "info: %s is %u, the model has %u", row[i].name,

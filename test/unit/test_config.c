@@ -448,8 +448,8 @@ static void needs_values(void **state)
         SHAPES_ONLY(slx_engine_open(&e, &eo, &err));
     }
     SHAPES_ONLY(slx_golden(m, &p, &token, 1, logits, &err));
-    SHAPES_ONLY(slx_import_vector(m, &p.weights[0], vector, &err));
-    SHAPES_ONLY(slx_import_image(m, &p.weights[2], (uint8_t *)vector, &err));
+    SHAPES_ONLY(slx_import_vector(m, &p.weights[0], SLX_ALONE, vector, &err));
+    SHAPES_ONLY(slx_import_image(m, &p.weights[2], SLX_ALONE, (uint8_t *)vector, &err));
     SHAPES_ONLY(slx_model_open_vocab(&none, "smollm2-135m", &err));
     assert_null(none);
     slx_model_release(m, m->tok_embd);

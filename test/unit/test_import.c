@@ -81,7 +81,7 @@ static void check_native(uint32_t type, uint32_t fmt)
     float want[96];
     for (uint32_t r = 0; r + 1 < w.n; r += 2) {
         assert_int_equal(
-            slx_import_rows(m, &w, r, 2, codes, scales, fmt == SLX_FMT_q4sm ? mm : NULL, &err),
+            slx_import_rows(m, &w, SLX_ALONE, r, 2, codes, scales, fmt == SLX_FMT_q4sm ? mm : NULL, &err),
             SLX_OK);
         for (uint32_t i = 0; i < 2; i++) {
             assert_true(slx_dequant(t->type, t->data + (r + i) * t->row_bytes, want, 96));
@@ -114,7 +114,7 @@ static void test_mxint8(void **state)
         uint8_t codes[96], scales[3];
         float want[96];
         for (uint32_t r = 0; r < w.n_pad; r++) {
-            assert_int_equal(slx_import_rows(m, &w, r, 1, codes, scales, NULL, &err), SLX_OK);
+            assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, r, 1, codes, scales, NULL, &err), SLX_OK);
             memset(want, 0, sizeof want);
             if (r < w.n) assert_true(slx_dequant(t->type, t->data + r * t->row_bytes, want, 96));
             for (uint32_t k = 0; k < 96; k++) {
@@ -144,7 +144,7 @@ static void test_image(void **state)
     assert_int_equal(second, 32 * 32 + 128 + 128);
     w.bytes = (first + second) * (w.n_pad / 32);
     uint8_t *image = slx_xmalloc(w.bytes);
-    assert_int_equal(slx_import_image(m, &w, image, &err), SLX_OK);
+    assert_int_equal(slx_import_image(m, &w, SLX_ALONE, image, &err), SLX_OK);
     float want[96];
     for (uint32_t r = 0; r < w.n; r++) {
         assert_true(slx_dequant(t->type, t->data + r * t->row_bytes, want, 96));
@@ -170,14 +170,14 @@ static void test_errors(void **state)
     slx_err err = {0};
     uint8_t codes[96];
     uint16_t scales[3];
-    assert_int_equal(slx_import_rows(m, &w, 0, 1, codes, scales, NULL, &err), SLX_EUNSUPPORTED);
+    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 1, codes, scales, NULL, &err), SLX_EUNSUPPORTED);
     assert_non_null(strstr(err.msg, "token_embd.weight"));
     w.fmt = SLX_FMT_mxint8;
     w.n = 41;
-    assert_int_equal(slx_import_rows(m, &w, 0, 1, codes, scales, NULL, &err), SLX_EINPUT);
+    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 1, codes, scales, NULL, &err), SLX_EINPUT);
     w.n = 40;
     snprintf(w.tensor, sizeof w.tensor, "nothing");
-    assert_int_equal(slx_import_rows(m, &w, 0, 1, codes, scales, NULL, &err), SLX_EINPUT);
+    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 1, codes, scales, NULL, &err), SLX_EINPUT);
     done(m);
 }
 
@@ -205,7 +205,7 @@ static void test_nonfinite(void **state)
     assert_int_equal(slx_model_open(&m, path, &err), SLX_OK);
     slx_weight w = weight(m->tok_embd, SLX_FMT_mxint8);
     uint8_t codes[40 * 64], scales[40 * 2];
-    assert_int_equal(slx_import_rows(m, &w, 0, 40, codes, scales, NULL, &err), SLX_EINPUT);
+    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 40, codes, scales, NULL, &err), SLX_EINPUT);
     assert_non_null(strstr(err.msg, "row 7"));
     slx_buf_free(&file);
     done(m);
