@@ -8,7 +8,7 @@
 
 typedef struct {
     const char *chip, *output, *dump, *weights;
-    int64_t ctx, max_rows, max_samples, max_seqs, max_pages;
+    int64_t ctx, max_rows, max_samples, max_seqs, max_pages, tp;
 } values;
 
 #define AT(m) offsetof(values, m)
@@ -26,13 +26,15 @@ static const cli_option options[] = {
      "type of the weights of a model known by its shapes: Q4_0 when it does not say, Q8_0, BF16"},
     {"ctx", 'c', CLI_COUNT, "N", AT(ctx), 0, 1 << 24, NULL,
      "positions of one sequence; 0 = what the model was made for"},
+    {"tp", 0, CLI_COUNT, "P", AT(tp), 1, SLX_MAX_CHIPS, NULL,
+     "tensor parallelism: chips that run it together, 1, 2, 4 or 8; no effect on any bit"},
     LIMIT("max-rows", max_rows, "rows of one step; 0 = 512, less where the chip is small"),
     LIMIT("max-samples", max_samples, "logit rows of one step; 0 = 16"),
     LIMIT("max-seqs", max_seqs, "sequences of one step; 0 = 16"),
     LIMIT("max-pages", max_pages, "KV pages of 128 positions; 0 = one sequence and 16 more"),
     {0},
 };
-static const values defaults = {.chip = "silex-1"};
+static const values defaults = {.chip = "silex-1", .tp = 1};
 
 static slx_status check_stage(const char *dump, slx_err *err)
 {
@@ -52,7 +54,8 @@ static slx_status compile(const values *v, const slx_model *m, const slx_chip *c
                                .max_samples = (uint32_t)v->max_samples,
                                .max_seqs = (uint32_t)v->max_seqs,
                                .max_context = (uint32_t)v->ctx,
-                               .max_pages = (uint32_t)v->max_pages};
+                               .max_pages = (uint32_t)v->max_pages,
+                               .tp = (uint32_t)v->tp};
     slx_program p;
     char *text = NULL;
     size_t len = 0;

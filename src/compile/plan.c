@@ -428,6 +428,10 @@ void slx_plan_print(const slx_plan *p, FILE *out)
             "plan of %s on %s: %u tiles, %u rows and %u samples a step, context %u, %u pages\n",
             p->model->name, p->chip->name, p->tiles, p->opt.max_rows, p->opt.max_samples,
             p->opt.max_context, p->opt.max_pages);
+    if (p->chips > 1)
+        fprintf(out, "%u chips, each %u of %u heads, %u of %u KV heads; o: %s, down: %s\n",
+                p->chips, p->heads, p->model->hp.n_heads, p->kv_heads, p->model->hp.n_kv_heads,
+                p->sum_o ? "parts summed" : "gathered", p->sum_down ? "parts summed" : "gathered");
     fprintf(out, "matrices   rows x K        slices tiles  pieces G format  because\n");
     for (int i = 0; i < SLX_N_MATS; i++) {
         const slx_mat_plan *m = &p->mat[i];
