@@ -180,7 +180,7 @@ gen: $(TOOLS) all
 	@for t in $(TOOLS); do $$t docs; done
 	@$(BIN) help --markdown > docs/cli.md
 
-DATA = $(wildcard chips data examples cases)
+DATA = $(wildcard chips families data examples cases)
 
 .PHONY: install uninstall clean
 install: all

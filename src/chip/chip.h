@@ -4,6 +4,7 @@
 #define SLX_CHIP_H
 
 #include "base/base.h"
+#include "chip/library.h"
 
 /* Number formats a chip may declare in isa.formats. */
 #define SLX_CHIP_FORMATS(X) X(MXINT8) X(MXFP4) X(MXFP6) X(MXFP8) X(Q4S) X(Q8S) X(I8S) X(BF16) X(F32)
@@ -14,10 +15,10 @@ typedef enum {
     SLX_CF_COUNT
 } slx_chip_format;
 
-typedef struct {
+typedef struct slx_chip_s {
     char path[1024];
     const char *name, *runs;
-    bool library; /* runs a vendor's library and none of our programs: only process, package and part are filled */
+    bool library; /* runs a vendor's library and none of our programs: process, package, part and lib are filled */
     struct { const char *node; double reticle_mm2, vdd_v; } process;
     struct { uint32_t x, y, enabled; double clock_ghz; } grid;   /* tiles = enabled */
     struct {
@@ -57,6 +58,10 @@ typedef struct {
             die_mm2, io_die_mm2, transistors_b, price_usd, bom_usd, logic_usd;
         const char *only_model; /* "" = any */
     } part;
+    const char *family, *software, *tile_rows[SLX_LIB_FORMATS], *tile_cols[SLX_LIB_FORMATS];
+    slx_lib_numbers given;                                           /* as the file gives them; NAN = not there */
+    slx_lib lib;                                                     /* of a library chip: ready for time/lib.h */
+    struct slx_chip_s *of_family;                                    /* its family's file; NULL on other chips */
     const int *key_line; /* (rows of the table of keys) where the file gives each; 0 = left out */
     int n_sources;
     struct slx_chip_source { const char *key, *from; double pm; } *sources; /* pm = relative uncertainty */
@@ -78,6 +83,17 @@ slx_status slx_chip_set(slx_chip *c, const char *key, const char *value, slx_err
 /* The same from "hbm.gbps_pin=9.2". */
 slx_status slx_chip_set_text(slx_chip *c, const char *text, slx_err *err);
 void slx_chip_free(slx_chip *c); /* NULL is fine */
+
+/* What somebody tells of a chip without a file: NAN or 0 = not told. link_gbs: one direction. */
+typedef struct {
+    const char *name, *family;
+    double units, clock_ghz, bf16_tflops, fp8_tflops, fp4_tflops, mem_tbs, mem_gib, cache_mib, tdp_w, link_gbs;
+} slx_chip_figures;
+/* A library chip of these figures and its family's numbers; a family without a file becomes the generic one. Figures
+ * that contradict each other are taken as they are. */
+slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_err *err);
+/* Works out c->lib again after c->given, c->part or a fact changed; for what-ifs and fits. */
+void slx_chip_complete_library(slx_chip *c);
 /* Where a figure comes from: the entry of its key ("hbm.gib"), else of its section ("hbm"), else NULL. Borrowed. */
 const struct slx_chip_source *slx_chip_get_source(const slx_chip *c, const char *key);
 /* Fails with the chip's file, the line of the key where it has one, "key: " and the rest: for layers that find out later

@@ -96,8 +96,13 @@ slx_status slx_chip_check_key(const slx_yaml *t, const slx_yaml_node *n, const s
             return slx_yaml_fail_found(t, n, expected);
         if (!strcmp(k->path, "name") && !good_name(n->text))
             return slx_yaml_fail_found(t, n, "letters and digits with single - _ . between them");
-        if (!strcmp(k->path, "runs") && strcmp(n->text, "program") && strcmp(n->text, "library"))
-            return slx_yaml_fail_found(t, n, "program or library");
+        if (!strcmp(k->path, "family") && !good_name(n->text))
+            return slx_yaml_fail_found(t, n, "a name in families/");
+        if (!strncmp(k->path, "tiles", 5) && n->text[strspn(n->text, "0123456789 ")])
+            return slx_yaml_fail_found(t, n, "whole numbers with blanks between them");
+        if (!strcmp(k->path, "runs") && strcmp(n->text, "program") && strcmp(n->text, "library") &&
+            strcmp(n->text, "family"))
+            return slx_yaml_fail_found(t, n, "program, library or family");
         return SLX_OK;
     }
     return parse_value(n, k->type, k->least, k->most, &v) ? SLX_OK
@@ -223,30 +228,48 @@ static slx_status fail_missing(const slx_yaml *t, const char *section, const cha
     return slx_yaml_fail(t, at->key_line, at->key_col, "%s: missing, expected %s", path, expected);
 }
 
-bool slx_chip_is_library(const slx_yaml *t)
+slx_chip_kind slx_chip_kind_of(const slx_yaml *t)
 {
     const slx_yaml_node *n = slx_yaml_at(t, "runs");
-    return n && !strcmp(n->text, "library");
+    return !n || !strcmp(n->text, "program") ? SLX_RUNS_PROGRAM
+           : !strcmp(n->text, "family")      ? SLX_RUNS_FAMILY
+                                             : SLX_RUNS_LIBRARY;
+}
+
+bool slx_chip_section_fits(const char *section, slx_chip_kind kind)
+{
+#define L(of, ...) || !strcmp(section, of)
+#define K(...)
+    bool numbers = false
+#include "chip/lib_keys.def"
+        ;
+#undef K
+#undef L
+    if (numbers || !strcmp(section, "part")) return kind != SLX_RUNS_PROGRAM;
+    if (!strcmp(section, "process")) return kind != SLX_RUNS_FAMILY;
+    if (!strcmp(section, "package")) return true;
+    return kind == SLX_RUNS_PROGRAM;
 }
 
 /* A published chip has no tiles of ours, and our chips no published figures. */
-static slx_status check_kind(const slx_yaml *t, bool library)
+static slx_status check_kind(const slx_yaml *t)
 {
-    static const char *const of_library[] = {"process", "package", "part", "sources"};
+    static const char *const expected[] = {
+        [SLX_RUNS_PROGRAM] = "it beside runs: library alone",
+        [SLX_RUNS_LIBRARY] = "process, package, part, numbers of the library and sources alone",
+        [SLX_RUNS_FAMILY] = "package, part, numbers of the library and sources alone"};
+    static const char *const what[] = {[SLX_RUNS_PROGRAM] = "chip that runs programs",
+                                       [SLX_RUNS_LIBRARY] = "chip that runs a library",
+                                       [SLX_RUNS_FAMILY] = "family of chips"};
+    slx_chip_kind kind = slx_chip_kind_of(t);
     for (int i = 1; i < t->n_nodes; i++) {
         const slx_yaml_node *n = &t->nodes[i];
-        bool here = false;
-        if (n->parent != 0 || n->kind == SLX_YAML_SCALAR) continue;
-        for (int s = 0; s < 4; s++) here |= !strcmp(n->path, of_library[s]);
-        if (library && !here)
-            return slx_yaml_fail(t, n->key_line, n->key_col,
-                                 "%s: found in a chip that runs a library, expected process, "
-                                 "package, part and sources alone",
-                                 n->path);
-        if (!library && !strcmp(n->path, "part"))
-            return slx_yaml_fail(t, n->key_line, n->key_col,
-                                 "part: found in a chip that runs programs, expected it beside "
-                                 "runs: library alone");
+        if (n->parent != 0 || !strcmp(n->path, "sources")) continue;
+        if (n->kind == SLX_YAML_SCALAR && (strcmp(n->path, "family") || kind == SLX_RUNS_LIBRARY))
+            continue;
+        if (n->kind == SLX_YAML_SCALAR || !slx_chip_section_fits(n->path, kind))
+            return slx_yaml_fail(t, n->key_line, n->key_col, "%s: found in a %s, expected %s",
+                                 n->path, what[kind], expected[kind]);
     }
     return SLX_OK;
 }
@@ -254,19 +277,19 @@ static slx_status check_kind(const slx_yaml *t, bool library)
 static slx_status check_missing(const slx_yaml *t)
 {
     char expected[160];
-    bool library = slx_chip_is_library(t);
-    SLX_TRY(check_kind(t, library));
+    slx_chip_kind kind = slx_chip_kind_of(t);
+    SLX_TRY(check_kind(t));
     for (int i = 0; i < slx_chip_n_keys; i++) {
         const slx_chip_key *k = &slx_chip_keys[i];
         if (k->dflt != SLX_CHIP_REQUIRED || slx_yaml_at(t, k->path)) continue;
-        if (library && strcmp(k->path, "name")) continue;
+        if (kind != SLX_RUNS_PROGRAM && strcmp(k->path, "name") != 0) continue;
         if (*k->section && !slx_yaml_at(t, k->section))
             return fail_missing(t, k->section, k->section,
                                 "a section of this name (silex chip --keys lists its keys)");
         slx_chip_key_expected(expected, k);
         return fail_missing(t, k->section, k->path, expected);
     }
-    if (!library && !slx_yaml_at(t, "isa.formats"))
+    if (kind == SLX_RUNS_PROGRAM && !slx_yaml_at(t, "isa.formats"))
         return fail_missing(t, "isa", "isa.formats", "a list of number formats");
     return SLX_OK;
 }

@@ -34,7 +34,7 @@ typedef struct {
 #define SLX_CHIP_REQUIRED (-1.0) /* no figure of a chip is negative */
 #define SLX_CHIP_UNKNOWN  NAN    /* left out or null: not published */
 
-enum { SLX_CHIP_SECTIONS_MAX = 24, SLX_CHIP_KEYS_MAX = 192 };
+enum { SLX_CHIP_SECTIONS_MAX = 48, SLX_CHIP_KEYS_MAX = 352 };
 
 extern const slx_chip_key slx_chip_keys[];
 extern const int slx_chip_n_keys;
@@ -51,7 +51,15 @@ void slx_chip_key_expected(char out[160], const slx_chip_key *k);
 
 /* ------------------------------------------------------------------ the checks */
 
-bool slx_chip_is_library(const slx_yaml *t);
+/* What the file's `runs` says. */
+typedef enum { SLX_RUNS_PROGRAM, SLX_RUNS_LIBRARY, SLX_RUNS_FAMILY } slx_chip_kind;
+slx_chip_kind slx_chip_kind_of(const slx_yaml *t);
+/* Whether a section of the table of keys belongs in a file of that kind. (chip_check.c) */
+bool slx_chip_section_fits(const char *section, slx_chip_kind kind);
+/* Reads the family's file and completes c->lib. (library.c) */
+slx_status slx_chip_join_family(slx_chip *c, const slx_yaml *t);
+/* A chip from text; a family's file only when wanted. (chip_load.c) */
+slx_status slx_chip_parse_as(slx_chip **out, const char *text, size_t len, const char *path, bool family, slx_err *err);
 /* Nodes against the table: unknown and missing keys, types, ranges, formats, sources. (chip_check.c) */
 slx_status slx_chip_check(const slx_yaml *t);
 /* One value against its key. t->path may be any place. */

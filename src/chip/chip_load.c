@@ -265,14 +265,32 @@ static slx_status build(slx_chip *c, slx_yaml *t)
     SLX_TRY(nulls_to_zero(t));
     SLX_TRY(fill(c, t));
     set_defaults(c, t);
-    c->library = slx_chip_is_library(t);
+    c->library = slx_chip_kind_of(t) != SLX_RUNS_PROGRAM;
     snprintf(c->path, sizeof c->path, "%s", t->path);
     c->hash = slx_chip_hash_figures(c);
     return slx_chip_check_rules(c, t);
 }
 
+/* The kind of file the caller wants, and a chip's family. */
+static slx_status finish(slx_chip *c, const slx_yaml *t, bool family)
+{
+    slx_chip_kind kind = slx_chip_kind_of(t);
+    const slx_yaml_node *at = slx_yaml_at(t, "runs");
+    if (family != (kind == SLX_RUNS_FAMILY))
+        return slx_yaml_fail(t, at ? at->line : 1, at ? at->col : 1, "runs: found %s, expected %s",
+                             *c->runs ? c->runs : "program",
+                             family ? "family" : "program or library: a family is no chip");
+    return kind == SLX_RUNS_LIBRARY ? slx_chip_join_family(c, t) : SLX_OK;
+}
+
 slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const char *path,
                           slx_err *err)
+{
+    return slx_chip_parse_as(out, text, len, path, false, err);
+}
+
+slx_status slx_chip_parse_as(slx_chip **out, const char *text, size_t len, const char *path,
+                             bool family, slx_err *err)
 {
     slx_chip *c = slx_xcalloc(1, sizeof *c);
     slx_err unwanted;
@@ -290,6 +308,7 @@ slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const ch
     slx_arena_init(&t.arena);
     slx_arena_init(&c->arena);
     slx_status s = build(c, &t);
+    if (s == SLX_OK) s = finish(c, &t, family);
     slx_arena_deinit(&t.arena);
     if (s) {
         slx_chip_free(c);
@@ -335,6 +354,7 @@ slx_status slx_chip_load(slx_chip **out, const char *name, slx_err *err)
 void slx_chip_free(slx_chip *c)
 {
     if (!c) return;
+    slx_chip_free(c->of_family);
     slx_arena_deinit(&c->arena);
     free(c);
 }

@@ -24,11 +24,9 @@ static slx_status unknown_key(const slx_yaml *t, const char *key)
 /* A key that its kind of chip does not have. */
 static slx_status check_kind(const slx_chip *c, const slx_yaml *t, const slx_chip_key *k)
 {
-    bool part = !strcmp(k->section, "part");
-    bool both = !strcmp(k->section, "process") || !strcmp(k->section, "package");
-    if (!strcmp(k->path, "name") || !strcmp(k->path, "runs"))
-        return slx_yaml_fail(t, 0, 0, "%s cannot be changed", k->path);
-    if (c->library ? part || both : !part) return SLX_OK;
+    if (!*k->section) return slx_yaml_fail(t, 0, 0, "%s cannot be changed", k->path);
+    if (slx_chip_section_fits(k->section, c->library ? SLX_RUNS_LIBRARY : SLX_RUNS_PROGRAM))
+        return SLX_OK;
     return slx_yaml_fail(t, 0, 0, "%s is no key of %s, which runs %s", k->path, c->name,
                          c->library ? "a vendor's library" : "programs");
 }
@@ -63,6 +61,7 @@ slx_status slx_chip_set(slx_chip *c, const char *key, const char *value, slx_err
     }
     changed.hash = slx_chip_hash_figures(&changed);
     SLX_TRY(slx_chip_check_rules(&changed, &t));
+    if (changed.library) slx_chip_complete_library(&changed);
     *c = changed;
     return SLX_OK;
 }

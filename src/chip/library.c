@@ -1,0 +1,269 @@
+/* library.c - a chip's numbers of its vendor's library, completed from its family: see library.h.
+ *
+ * A family's numbers are those of a typical chip, whose figures stand in the same file. They become another chip's by
+ * the rule of their row in lib_keys.def: times of the units by the clock, rates of a unit by its tensor rate, rates of
+ * the cache by units times clock; shares and launches as they are.
+ */
+#include "chip/chip_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ rows of lib_keys.def */
+
+typedef enum { AS_IS, CLOCK, CLOCK_RATE, UNIT, CACHE, N_SCALES } scale_rule;
+
+typedef struct {
+    const char *section;
+    size_t at; /* in slx_lib_numbers */
+    double off;
+    scale_rule scale;
+} row;
+
+static const row rows[] = {
+#define K(...)
+#define L(section, key, member, unit, least, most, off, scale, doc)                                \
+    {section, offsetof(slx_lib_numbers, member), off, scale},
+#include "chip/lib_keys.def"
+#undef L
+#undef K
+};
+enum { N_ROWS = sizeof rows / sizeof *rows };
+
+static double *number(slx_lib_numbers *n, const row *r)
+{
+    return (double *)((char *)n + r->at);
+}
+
+static double number_of(const slx_lib_numbers *n, const row *r)
+{
+    return *(const double *)((const char *)n + r->at);
+}
+
+static bool gives_section(const slx_lib_numbers *n, const char *section)
+{
+    for (int i = 0; i < N_ROWS; i++)
+        if (!strcmp(rows[i].section, section) && !isnan(number_of(n, &rows[i]))) return true;
+    return false;
+}
+
+static const char *const gemm_sections[SLX_LIB_FORMATS] = {"gemm", "gemm_8bit", "gemm_4bit",
+                                                           "gemm_wo"};
+
+/* ------------------------------------------------------------------ figures */
+
+typedef struct {
+    double units, clock, f16, mem, cache, link, tdp, mem_gib;
+} figures;
+
+static figures published(const slx_chip *c)
+{
+    double f16 = c->part.bf16_tflops,
+           f8 = c->part.fp8_tflops > 0 ? c->part.fp8_tflops : c->part.int8_tops;
+    if (!(f16 > 0)) f16 = f8 > 0 ? f8 / 2 : NAN;
+    return (figures){.units = c->part.units,
+                     .clock = c->part.clock_ghz,
+                     .f16 = f16,
+                     .mem = c->part.mem_tbs > 0 ? c->part.mem_tbs : NAN,
+                     .cache = c->part.cache_mib,
+                     .link = c->part.links_gbs / 2,
+                     .tdp = c->package.tdp_w > 0 ? c->package.tdp_w : NAN,
+                     .mem_gib = c->part.mem_gib};
+}
+
+/* What is not published, by the ratios of a typical chip r of the family. */
+static figures infer(figures f, figures r, bool *inferred)
+{
+    figures g = f;
+    *inferred = isnan(f.f16) || isnan(f.mem) || isnan(f.units) || isnan(f.clock);
+    double size = !isnan(f.f16)                        ? f.f16 / r.f16
+                  : !isnan(f.units) && !isnan(f.clock) ? f.units * f.clock / (r.units * r.clock)
+                  : !isnan(f.units)                    ? f.units / r.units
+                  : !isnan(f.mem)                      ? f.mem / r.mem
+                                                       : 1;
+    if (isnan(g.f16)) g.f16 = r.f16 * size;
+    if (isnan(g.mem)) g.mem = r.mem * size;
+    if (isnan(g.clock)) g.clock = isnan(f.units) ? r.clock : r.clock * size * r.units / f.units;
+    if (isnan(f.clock) && (g.clock > 3 * r.clock || g.clock < r.clock / 3)) g.clock = r.clock;
+    if (isnan(g.units)) g.units = fmax(1, floor(r.units * size * r.clock / g.clock + 0.5));
+    if (isnan(g.cache)) g.cache = r.cache * size;
+    if (isnan(g.link)) g.link = r.link;
+    if (isnan(g.tdp)) g.tdp = r.tdp * size;
+    if (isnan(g.mem_gib)) g.mem_gib = r.mem_gib * g.mem / r.mem;
+    return g;
+}
+
+/* Peaks by format: an absent narrow format runs at the speed of the next wider one. */
+static void set_figures(slx_lib *lib, const slx_chip *c, figures g)
+{
+    double f8 = fmax(c->part.fp8_tflops > 0 ? c->part.fp8_tflops : 0,
+                     c->part.int8_tops > 0 ? c->part.int8_tops : 0);
+    double f4 = c->part.fp4_tflops > 0 ? c->part.fp4_tflops : 0;
+    lib->fig.units = g.units;
+    lib->fig.clock_ghz = g.clock;
+    lib->fig.mem_tbs = g.mem;
+    lib->fig.mem_gib = g.mem_gib;
+    lib->fig.cache_mib = g.cache;
+    lib->fig.link_gbs = g.link;
+    lib->fig.tdp_w = g.tdp;
+    lib->fig.tflops[SLX_LIB_16] = lib->fig.tflops[SLX_LIB_WO] = g.f16;
+    lib->fig.tflops[SLX_LIB_8] = f8 > 0 ? f8 : g.f16;
+    lib->fig.tflops[SLX_LIB_4] = f4 > 0 ? f4 : lib->fig.tflops[SLX_LIB_8];
+}
+
+/* ------------------------------------------------------------------ numbers */
+
+static void scales(double s[N_SCALES], figures g, figures r)
+{
+    s[AS_IS] = 1;
+    s[CLOCK] = r.clock / g.clock;
+    s[CLOCK_RATE] = g.clock / r.clock;
+    s[UNIT] = g.f16 / g.units / (r.f16 / r.units);
+    s[CACHE] = g.units * g.clock / (r.units * r.clock);
+}
+
+/* 0 in a file switches a limit off, as leaving it out of its section does. */
+static double taken(const row *r, double v)
+{
+    return v == 0 && isinf(r->off) ? r->off : v;
+}
+
+static void complete_numbers(slx_lib *lib, const slx_chip *c, const slx_chip *fam,
+                             const double s[N_SCALES])
+{
+    const size_t width = sizeof lib->n.gemm[0];
+    for (int i = 0; i < N_ROWS; i++) {
+        const row *r = &rows[i];
+        bool fact = !strncmp(r->section, "tiles", 5) || !strcmp(r->section, "facts");
+        int format = 0;
+        for (int f = 1; f < SLX_LIB_FORMATS; f++)
+            if (!strcmp(r->section, gemm_sections[f])) format = f;
+        double own = number_of(&c->given, r), of = number_of(&fam->given, r), v;
+        bool whole = !fact && gives_section(&c->given, r->section);
+        if (!isnan(own))
+            v = taken(r, own);
+        else if (!whole && !isnan(of))
+            v = taken(r, of * (of > 0 ? s[r->scale] : 1));
+        else if (format && strstr(r->section, "gemm"))
+            v = *(const double *)((const char *)&lib->n + r->at -
+                                  (size_t)format * width); /* as 16-bit */
+        else
+            v = r->off;
+        *number(&lib->n, r) = v;
+    }
+    for (int f = 0; f < SLX_LIB_FORMATS; f++)
+        lib->own[SLX_LIB_OWN_GEMM + f] = gives_section(&c->given, gemm_sections[f]);
+    static const char *const others[] = {"decode", "prefill", "nccl", "graph", "op", "draw"};
+    for (int i = 0; i < 6; i++)
+        lib->own[SLX_LIB_OWN_DECODE + i] = gives_section(&c->given, others[i]);
+}
+
+/* "16 32 64": what is no number ends the list. */
+static int sides(double out[SLX_LIB_TILES], const char *text)
+{
+    int n = 0;
+    for (char *end; n < SLX_LIB_TILES; text = end) {
+        double v = strtod(text, &end);
+        if (end == text || !(v >= 1)) break;
+        out[n++] = v;
+    }
+    return n;
+}
+
+static const char *first_of(const char *a, const char *b, const char *d)
+{
+    return a && *a ? a : b && *b ? b : d;
+}
+
+static void complete_tiles(slx_lib *lib, const slx_chip *c, const slx_chip *fam)
+{
+    const char *rows16 = first_of(c->tile_rows[0], fam->tile_rows[0], "16 32 64 128 256");
+    const char *cols16 = first_of(c->tile_cols[0], fam->tile_cols[0], "32 64 128 256");
+    for (int f = 0; f < SLX_LIB_FORMATS; f++) {
+        lib->tile[f].n_rows =
+            sides(lib->tile[f].rows, first_of(c->tile_rows[f], fam->tile_rows[f], rows16));
+        lib->tile[f].n_cols =
+            sides(lib->tile[f].cols, first_of(c->tile_cols[f], fam->tile_cols[f], cols16));
+    }
+}
+
+void slx_chip_complete_library(slx_chip *c)
+{
+    const slx_chip *fam = c->of_family;
+    double s[N_SCALES];
+    figures r = published(fam), g = infer(published(c), r, &c->lib.inferred);
+    scales(s, g, r);
+    set_figures(&c->lib, c, g);
+    complete_numbers(&c->lib, c, fam, s);
+    complete_tiles(&c->lib, c, fam);
+    c->lib.software = first_of(c->software, fam->software, "");
+}
+
+/* ------------------------------------------------------------------ files */
+
+static slx_status load_family(slx_chip **out, const char *name, slx_err *err)
+{
+    char path[1024];
+    slx_map m;
+    SLX_TRY(slx_find_file(path, "families", name, (const char *const[]){".yaml", NULL}, err));
+    SLX_TRY(slx_map_open(&m, path, err));
+    slx_status s =
+        slx_chip_parse_as(out, m.size ? (const char *)m.ptr : "", m.size, path, true, err);
+    slx_map_close(&m);
+    if (s) return s;
+    figures f = published(*out);
+    if (isnan(f.units + f.clock + f.f16 + f.mem + f.cache + f.link + f.tdp + f.mem_gib)) {
+        s = slx_chip_fail_key(
+            *out, "part", err,
+            "expected units, clock_ghz, bf16_tflops, mem_gib, mem_tbs, cache_mib, links_gbs: the "
+            "figures its numbers hold for");
+        slx_chip_free(*out);
+        *out = NULL;
+    }
+    return s;
+}
+
+slx_status slx_chip_join_family(slx_chip *c, const slx_yaml *t)
+{
+    slx_err why;
+    const slx_yaml_node *at = slx_yaml_at(t, "family");
+    slx_status s = load_family(&c->of_family, at ? c->family : "generic", &why);
+    if (s && at && !*why.source && !why.line)
+        return slx_yaml_fail(t, at->line, at->col, "family: %s: %s", c->family, why.msg);
+    if (s) {
+        *t->err = why;
+        return s;
+    }
+    slx_chip_complete_library(c);
+    return SLX_OK;
+}
+
+slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_err *err)
+{
+    static const char text[] = "name: unnamed\nruns: library\n";
+    SLX_TRY(slx_chip_parse(out, text, sizeof text - 1, f->name, err));
+    slx_chip *c = *out, *fam = NULL;
+    slx_err unwanted;
+    c->name = slx_strdup(&c->arena, f->name);
+    if (f->family && load_family(&fam, f->family, &unwanted) == SLX_OK) {
+        slx_chip_free(c->of_family);
+        c->of_family = fam;
+        c->family = slx_strdup(&c->arena, f->family);
+    }
+    const struct {
+        double *to, v;
+    } put[] = {{&c->part.units, f->units},
+               {&c->part.clock_ghz, f->clock_ghz},
+               {&c->part.bf16_tflops, f->bf16_tflops},
+               {&c->part.fp8_tflops, f->fp8_tflops},
+               {&c->part.fp4_tflops, f->fp4_tflops},
+               {&c->part.mem_tbs, f->mem_tbs},
+               {&c->part.mem_gib, f->mem_gib},
+               {&c->part.cache_mib, f->cache_mib},
+               {&c->part.links_gbs, 2 * f->link_gbs},
+               {&c->package.tdp_w, f->tdp_w}};
+    for (size_t i = 0; i < sizeof put / sizeof *put; i++)
+        if (put[i].v > 0) *put[i].to = put[i].v;
+    slx_chip_complete_library(c);
+    return SLX_OK;
+}

@@ -1,0 +1,87 @@
+/* library.h - what is known of a vendor's kernel library on a chip: numbers and facts that time/lib.h turns into times.
+ *
+ *   chips/h200.yaml      family: nvidia-hopper, part: .., gemm: {..}     numbers fitted on this chip's measurements
+ *   families/....yaml    runs: family, part: .., tiles: .., gemm: {..}   facts of the library; numbers of a typical chip
+ *        '--> slx_chip_library: the chip's own section where it has one, else the family's, scaled by published figures
+ *
+ * Two invariants. A section that a chip gives is whole: a key left out of it is a limit the chip does not show ("off"),
+ * never the family's value. A figure that is not published (NAN in slx_chip.part) is inferred here from the family's
+ * ratios, and only here: reports of the chip still say "not published".
+ */
+#ifndef SLX_CHIP_LIBRARY_H
+#define SLX_CHIP_LIBRARY_H
+
+#include <stdbool.h>
+
+/* Operand formats with numbers and tiles of their own: 16-bit floats, 8-bit, 4-bit floats, 16-bit activations with
+ * narrow integer weights. */
+typedef enum { SLX_LIB_16, SLX_LIB_8, SLX_LIB_4, SLX_LIB_WO, SLX_LIB_FORMATS } slx_lib_format;
+
+/* Numbers, at most ten a kind beside the band; lib_keys.def says what each is and which value switches it off. */
+typedef struct {
+    struct {
+        double t0_us, fill_us, e_hbm, unit_gbs, step_us, red_us, f_thr, c_res, l2_tbs, p, e_mac;
+        double q_us, q_row_us, q_tbs;
+        double band_low, band_high;
+    } gemm[SLX_LIB_FORMATS];
+    struct {
+        double t0_us, cta_us, e_hbm, unit_gbs, l2_tbs, comb_us, c_res, q_geps, split_us, blk_us,
+            band_low, band_high;
+    } decode;
+    struct {
+        double t0_us, cta_us, e_mac, exp_geps, e_hbm, kv_tbs, q8, f_thr, p, tail, band_low,
+            band_high;
+    } prefill;
+    struct {
+        double t0_us, ll_us, simple_us, start_us, e_ll, e_simple, e_pair, a2a_us, e_a2a, band_low,
+            band_high;
+    } nccl;
+    struct {
+        double t0_us, e_one, two_us, e_two, eager_us, e_copy, band_low, band_high;
+    } graph;
+    struct {
+        double t0_us, e_hbm, unit_gbs, row_us, band_low, band_high;
+    } op;
+    struct {
+        double cap, idle, mac, mem, active, gap_us, band_low, band_high;
+    } draw; /* shares of the rated power */
+    /* Facts of the library, key by key from the chip or its family. */
+    struct {
+        double area, side, split, rows_by_m, q_passes;
+    } tiles[SLX_LIB_FORMATS];
+    struct {
+        double gemv, floor, copies, block_us, pack_prefill, prefill_rows, prefill_keys, small_rows,
+            decode_copy;
+    } facts;
+} slx_lib_numbers;
+
+enum { SLX_LIB_TILES = 24 };
+
+/* Ready for use: every number set, sides of tiles parsed. */
+typedef struct {
+    slx_lib_numbers n;
+    struct {
+        int n_rows, n_cols;
+        double rows[SLX_LIB_TILES], cols[SLX_LIB_TILES];
+    } tile[SLX_LIB_FORMATS];
+    /* Published, or inferred from the family's ratios. flops: TFLOP/s by format; link: GB/s, one direction. */
+    struct {
+        double units, clock_ghz, tflops[SLX_LIB_FORMATS], mem_tbs, mem_gib, cache_mib, link_gbs,
+            tdp_w;
+    } fig;
+    bool inferred;                 /* a figure that times rest on was inferred */
+    bool own[SLX_LIB_FORMATS + 8]; /* by section: numbers fitted on this chip (SLX_LIB_OWN_..) */
+    const char *software;          /* version the numbers hold for; "" = not said */
+} slx_lib;
+
+enum {
+    SLX_LIB_OWN_GEMM = 0, /* + slx_lib_format */
+    SLX_LIB_OWN_DECODE = SLX_LIB_FORMATS,
+    SLX_LIB_OWN_PREFILL,
+    SLX_LIB_OWN_NCCL,
+    SLX_LIB_OWN_GRAPH,
+    SLX_LIB_OWN_OP,
+    SLX_LIB_OWN_DRAW,
+};
+
+#endif

@@ -1,0 +1,190 @@
+/* lib_gemm.c - a GEMM of a vendor's library: the shortest of what it might launch.
+ *
+ * For a tile of tm x tn and k split over s units, with F, B, U the chip's peak, memory rate and units:
+ *
+ *   kc    = k/s rounded up to 64         ctas = ceil(m/tm) ceil(n/tn) s          waves = ceil(ctas/U)
+ *   unit  = max(2 tm tn kc / (F/U e_mac), operands / unit_gbs, kc/64 step)       one tile
+ *   comp  = waves (unit + fill + result / unit_gbs)
+ *   hbm   = bytes that miss the cache / min(B e_hbm, min(ctas, U) unit_gbs)      few units cannot fill the memory
+ *   l2    = (ctas x operands of a tile + result) / l2_tbs
+ *   t     = (comp^p + hbm^p + l2^p)^(1/p) + [s > 1] (red + 2 s m n 4 bytes / (unit_gbs U))
+ *   T     = t0 + (t^8 + (2mnk / (F f_thr))^8)^(1/8)       or with `floor`  ((t0 + t/10)^6 + t^6)^(1/6)
+ *
+ * The least T over all tiles and splits. What the replay leaves in the cache: x = working set / (c_res cache), hits =
+ * 1/(1 + x^4). Quantised activations add their pass. Units: see lib_int.h.
+ */
+#include <string.h>
+
+#include "time/lib_int.h"
+
+typedef struct {
+    const slx_lib *lib;
+    slx_lib_format f;
+    double m, n, k, a_bytes, w_bytes; /* of an element */
+    double flop_us, unit_bytes_us, hbm_bytes_us, l2_bytes_us;
+    double miss; /* bytes to and from memory */
+    double throttle_us;
+} job;
+
+typedef struct {
+    double us, tm, tn, s, ctas;
+    double comp, hbm, l2, mac, wait; /* terms, for bound_by */
+} launch;
+
+static const double out_bytes = 2, partial_bytes = 4;
+
+static double hit(double bytes, double cache)
+{
+    double x = bytes / cache, x2 = x * x;
+    return cache > 0 ? 1 / (1 + x2 * x2) : 0;
+}
+
+static void cached(job *j)
+{
+    const slx_lib *l = j->lib;
+    double cache = l->n.gemm[j->f].c_res * l->fig.cache_mib * 1048576;
+    double a = j->m * j->k * j->a_bytes, w = j->n * j->k * j->w_bytes, c = j->m * j->n * out_bytes;
+    j->miss =
+        w * (1 - hit(a + c + l->n.facts.copies * w, cache)) + (a + c) * (1 - hit(a + c + w, cache));
+}
+
+static job start(const slx_chip *c, const slx_lib_gemm_query *q)
+{
+    const slx_lib *l = &c->lib;
+    slx_lib_format f = slx_lib_dtype_format(q->dtype);
+    job j = {.lib = l,
+             .f = f,
+             .m = (double)q->m,
+             .n = (double)q->n,
+             .k = (double)q->k,
+             .a_bytes = slx_lib_act_bytes(q->dtype),
+             .w_bytes = slx_lib_weight_bytes(q->dtype)};
+    j.flop_us = l->fig.tflops[f] * slx_per_tbs;
+    j.unit_bytes_us = l->n.gemm[f].unit_gbs * slx_per_gbs;
+    j.hbm_bytes_us = l->fig.mem_tbs * slx_per_tbs * l->n.gemm[f].e_hbm;
+    j.l2_bytes_us = l->n.gemm[f].l2_tbs * slx_per_tbs;
+    j.throttle_us = 2 * j.m * j.n * j.k / (j.flop_us * l->n.gemm[f].f_thr);
+    cached(&j);
+    return j;
+}
+
+/* One candidate; leaves best alone when it is no better. */
+static void try_launch(const job *j, double tm, double tn, double s, launch *best)
+{
+    const slx_lib *l = j->lib;
+    double units = l->fig.units, kc = 64 * slx_ceil_div(j->k / s, 64), rows = fmin(tm, j->m),
+           cols = fmin(tn, j->n);
+    double ctas = slx_ceil_div(j->m, tm) * slx_ceil_div(j->n, tn) * s,
+           waves = slx_ceil_div(ctas, units);
+    double mac = 2 * tm * tn * kc / (j->flop_us / units * l->n.gemm[j->f].e_mac);
+    double load = kc * (rows * j->a_bytes + cols * j->w_bytes),
+           wait = kc / 64 * l->n.gemm[j->f].step_us;
+    double unit = fmax(fmax(mac, wait), load / j->unit_bytes_us);
+    launch t = {.tm = tm, .tn = tn, .s = s, .ctas = ctas, .mac = mac, .wait = wait};
+    t.comp = waves * (unit + l->n.gemm[j->f].fill_us + rows * cols * out_bytes / j->unit_bytes_us);
+    t.hbm = j->miss / fmin(j->hbm_bytes_us, fmin(ctas, units) * j->unit_bytes_us);
+    t.l2 = (ctas * load + j->m * j->n * out_bytes) / j->l2_bytes_us;
+    double more = s > 1 ? l->n.gemm[j->f].red_us +
+                              2 * s * j->m * j->n * partial_bytes / (j->unit_bytes_us * units)
+                        : 0;
+    if (fmax(t.comp, fmax(t.hbm, t.l2)) + more >= best->us) return;
+    t.us = slx_lib_norm(t.comp, t.hbm, t.l2, l->n.gemm[j->f].p) + more;
+    if (t.us < best->us) *best = t;
+}
+
+/* A tile much larger than the matrix is not launched; nor one whose accumulators do not fit, or odd shapes. */
+static bool tile_fits(const job *j, double tm, double tn)
+{
+    double side = j->lib->n.tiles[j->f].side;
+    if (tm * tn > j->lib->n.tiles[j->f].area) return false;
+    if (fmod(tm, side) != 0 && fmod(tn, side) != 0 && tm > 32 && tn > 32) return false;
+    return (tm < 2 * j->m || tm <= 16) && (tn < 2 * j->n || tn <= 32);
+}
+
+static bool rows_fit(const job *j, double tm)
+{
+    if (!(j->lib->n.tiles[j->f].rows_by_m > 0)) return true;
+    return j->m <= 64 ? tm <= 64 : j->m <= 128 ? tm == 64 || tm == 128 : tm == 128;
+}
+
+static bool split_fits(const job *j, double tm, double tn, double s)
+{
+    if (s == 1) return true;
+    double kc = 64 * slx_ceil_div(j->k / s, 64),
+           ctas = slx_ceil_div(j->m, tm) * slx_ceil_div(j->n, tn) * s;
+    return ctas <= 2 * j->lib->fig.units && kc >= 128 && kc * (s - 1) < j->k;
+}
+
+static void try_gemv(const job *j, launch *best)
+{
+    double units = j->lib->fig.units;
+    double hbm = j->miss / fmin(j->hbm_bytes_us, units * j->unit_bytes_us);
+    double wait = j->k / 512 * j->lib->n.gemm[j->f].step_us;
+    if (hbm + wait >= best->us) return;
+    *best = (launch){.us = hbm + wait, .s = 1, .hbm = hbm, .wait = wait};
+}
+
+static launch fastest(const job *j)
+{
+    static const double splits[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
+    const slx_lib *l = j->lib;
+    int n_splits = l->n.tiles[j->f].split > 0 ? 10 : 1;
+    launch best = {.us = INFINITY};
+    if (j->m == 1 && l->n.facts.gemv > 0) try_gemv(j, &best);
+    for (int r = 0; r < l->tile[j->f].n_rows; r++)
+        for (int c = 0; c < l->tile[j->f].n_cols; c++) {
+            double tm = l->tile[j->f].rows[r], tn = l->tile[j->f].cols[c];
+            if (!tile_fits(j, tm, tn) || !rows_fit(j, tm)) continue;
+            for (int i = 0; i < n_splits; i++)
+                if (split_fits(j, tm, tn, splits[i])) try_launch(j, tm, tn, splits[i], &best);
+        }
+    if (isinf(best.us)) /* no tile of the list suits */
+        try_launch(j, l->tile[j->f].rows[0], l->tile[j->f].cols[0], 1, &best);
+    return best;
+}
+
+static double quantise(const job *j, const slx_lib_gemm_query *q)
+{
+    const slx_lib *l = j->lib;
+    if (j->f != SLX_LIB_8 && j->f != SLX_LIB_4) return 0;
+    double bytes = l->n.tiles[j->f].q_passes * j->m * j->k;
+    double t =
+        l->n.gemm[j->f].q_us + fmax(slx_ceil_div(j->m, l->fig.units) * l->n.gemm[j->f].q_row_us,
+                                    bytes / (l->n.gemm[j->f].q_tbs * slx_per_tbs));
+    return q->dtype == SLX_LIB_FP8_BLOCK ? fmax(t, l->n.facts.block_us) : t;
+}
+
+static const char *bound_of(const job *j, const launch *b, double total, double launch_us)
+{
+    double most = fmax(b->comp, fmax(b->hbm, fmax(b->l2, j->throttle_us)));
+    if (launch_us > total / 2) return "launch";
+    if (most == b->hbm) return "memory";
+    if (most == b->l2) return "cache";
+    if (most == j->throttle_us && most > b->comp) return "power";
+    return b->wait > b->mac ? "latency" : "compute";
+}
+
+slx_status slx_lib_gemm(const slx_chip *c, const slx_lib_gemm_query *q, slx_lib_time *out,
+                        slx_err *err)
+{
+    SLX_TRY(slx_lib_wants_library(c, err));
+    SLX_ASSERT(q->m && q->n && q->k);
+    job j = start(c, q);
+    launch b = fastest(&j);
+    double t0 = c->lib.n.gemm[j.f].t0_us, extra = quantise(&j, q), us = b.us;
+    us = slx_lib_norm(us, j.throttle_us, 0, 8);
+    if (c->lib.n.facts.floor > 0)
+        us = slx_lib_norm(t0 + 0.1 * us, us, 0, 6);
+    else
+        us += t0;
+    *out = (slx_lib_time){.flops = 2 * j.m * j.n * j.k,
+                          .bytes = j.miss,
+                          .bound_by = bound_of(&j, &b, us + extra, t0 + extra),
+                          .tile_m = (uint32_t)b.tm,
+                          .tile_n = (uint32_t)b.tn,
+                          .split = (uint32_t)b.s,
+                          .ctas = (uint32_t)fmin(b.ctas, UINT32_MAX)};
+    slx_lib_answer(out, c, us + extra, SLX_LIB_OWN_GEMM + (int)j.f, c->lib.n.gemm[j.f].band_low,
+                   c->lib.n.gemm[j.f].band_high);
+    return SLX_OK;
+}

@@ -1,0 +1,249 @@
+/* test_lib.c - kernels of vendor chips: formulas against sums worked out by hand on a chip with round figures, what a
+ * chip takes from its family, what no answer may break.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "time/lib.h"
+
+/* 4 units, 1e6 FLOP/us, 1e6 bytes/us; one tile, no split, every limit it does not give off. */
+static const char round_chip[] =
+    "name: round\n"
+    "runs: library\n"
+    "process: {node: N5}\n"
+    "part: {units: 4, clock_ghz: 1, bf16_tflops: 1, fp8_tflops: 2, mem_tbs: 1,\n"
+    "  cache_mib: 1, mem_gib: 1, links_gbs: 200}\n"
+    "package: {tdp_w: 100}\n"
+    "tiles: {rows: \"64\", cols: \"64\", split: 0}\n"
+    "gemm: {t0_us: 1, p: 1}\n"
+    "decode: {t0_us: 2, cta_us: 0.5}\n"
+    "prefill: {t0_us: 3, p: 1}\n"
+    "nccl: {t0_us: 1, ll_us: 1, e_ll: 0.5, simple_us: 1, start_us: 1000}\n"
+    "graph: {t0_us: 1, two_us: 2, eager_us: 50}\n"
+    "op: {t0_us: 1}\n"
+    "draw: {idle: 0.2, mac: 0.3, mem: 0.4, active: 0.1}\n";
+
+static slx_chip *parse(const char *text)
+{
+    slx_chip *c;
+    slx_err err = {0};
+    if (slx_chip_parse(&c, text, strlen(text), "t.yaml", &err)) {
+        slx_err_print(&err, stderr);
+        fail();
+    }
+    return c;
+}
+
+static slx_chip *load(const char *name)
+{
+    slx_chip *c;
+    slx_err err = {0};
+    if (slx_chip_load_any(&c, name, &err)) {
+        slx_err_print(&err, stderr);
+        fail();
+    }
+    return c;
+}
+
+static void near(double found, double expected)
+{
+    if (!(fabs(found - expected) <= 1e-6 * fabs(expected)))
+        fail_msg("found %.9g, expected %.9g", found, expected);
+}
+
+static slx_lib_time gemm(const slx_chip *c, uint64_t m, uint64_t n, uint64_t k, slx_lib_dtype d)
+{
+    slx_lib_time t;
+    slx_err err;
+    assert_int_equal(slx_lib_gemm(c, &(slx_lib_gemm_query){m, n, k, d}, &t, &err), SLX_OK);
+    return t;
+}
+
+static void test_gemm_by_hand(void **state)
+{
+    (void)state;
+    slx_chip *c = parse(round_chip);
+    /* one tile on one of four units: 2 64^3 / 0.25e6 us; 3 matrices of 8 KiB through a memory of 1e6 bytes/us; the
+     * power term has the peak of four units and adds (1/4.05)^8 / 8 */
+    double t = 2.097152 + 0.024576, peak = 0.524288;
+    near(gemm(c, 64, 64, 64, SLX_LIB_BF16).seconds * 1e6, 1 + t * pow(1 + pow(peak / t, 8), 0.125));
+    /* five tiles are two waves */
+    double two = 2 * 2.097152 + (64 * 64 + 5 * 64 * 64 + 5 * 64 * 64) * 2e-6;
+    near(gemm(c, 64, 320, 64, SLX_LIB_BF16).seconds * 1e6,
+         1 + two * pow(1 + pow(5 * peak / two, 8), 0.125));
+    /* 65 rows pay for 128 */
+    double pad = 2.097152 + (65 * 64 + 64 * 64 + 65 * 64) * 2e-6, work = 2 * 65 * 64 * 64 * 1e-6;
+    near(gemm(c, 65, 64, 64, SLX_LIB_BF16).seconds * 1e6,
+         1 + pad * pow(1 + pow(work / pad, 8), 0.125));
+    slx_chip_free(c);
+}
+
+static void test_family(void **state)
+{
+    (void)state;
+    slx_chip *c = NULL;
+    slx_err err;
+    slx_chip_figures f = {.name = "x",
+                          .family = "nvidia-hopper",
+                          .units = 66,
+                          .clock_ghz = 1.83,
+                          .bf16_tflops = 989,
+                          .mem_tbs = 4.8};
+    assert_int_equal(slx_chip_from_figures(&c, &f, &err), SLX_OK);
+    assert_false(c->lib.own[SLX_LIB_OWN_GEMM]);
+    /* twice the rate of a unit: twice the operands it loads; shares and launches stay */
+    assert_true(c->lib.n.gemm[0].unit_gbs > 0 && c->of_family->given.gemm[0].unit_gbs > 0);
+    near(c->lib.n.gemm[0].unit_gbs, 2 * c->of_family->given.gemm[0].unit_gbs);
+    near(c->lib.n.gemm[0].t0_us, c->of_family->given.gemm[0].t0_us);
+    near(c->lib.n.gemm[0].step_us, c->of_family->given.gemm[0].step_us);
+    assert_true(c->lib.fig.cache_mib == 50 && c->lib.fig.link_gbs == 450);
+    slx_chip_free(c);
+    /* no family, no figure: an answer all the same */
+    f = (slx_chip_figures){.name = "y", .family = "no-such"};
+    assert_int_equal(slx_chip_from_figures(&c, &f, &err), SLX_OK);
+    slx_lib_time t = gemm(c, 16, 4096, 4096, SLX_LIB_FP8);
+    assert_true(c->lib.inferred && t.seconds > 0 && t.low_s < t.seconds && t.seconds < t.high_s);
+    slx_chip_free(c);
+}
+
+static void test_attention_by_hand(void **state)
+{
+    (void)state;
+    slx_chip *c = parse(round_chip);
+    slx_lib_time t;
+    slx_err err;
+    /* 2 sequences, 1 head: 2 units busy, one wave of 0.5 us; 2 x 2 x 64 x 128 x 2 bytes and 4 x 2 x 64 of q and out;
+     * a split halves nothing (one block of keys) */
+    slx_lib_attention_query q = {.decode = true,
+                                 .batch = 2,
+                                 .q_heads = 1,
+                                 .kv_heads = 1,
+                                 .head_dim = 64,
+                                 .q_len = 1,
+                                 .context = 128};
+    assert_int_equal(slx_lib_attention(c, &q, &t, &err), SLX_OK);
+    double hbm = (2 * 2 * 64 * 128 * 2 + 4 * 2 * 64) * 1e-6;
+    near(t.seconds * 1e6, 2 + pow(pow(0.5, 2.5) + pow(hbm, 2.5), 0.4));
+    /* 128 queries of one head: one tile of 128 x 128 on one unit, 4 128 128 64 FLOP at 0.25e6 a us; q, k, v and out */
+    q = (slx_lib_attention_query){
+        .batch = 1, .q_heads = 1, .kv_heads = 1, .head_dim = 64, .q_len = 128, .context = 128};
+    slx_chip *keys = parse(round_chip);
+    keys->given.facts.prefill_keys = 128;
+    slx_chip_complete_library(keys);
+    assert_int_equal(slx_lib_attention(keys, &q, &t, &err), SLX_OK);
+    near(t.seconds * 1e6, 3 + 4.0 * 128 * 128 * 64 / 0.25e6 + 4 * 64 * (128 + 128) * 1e-6);
+    slx_chip_free(keys);
+    slx_chip_free(c);
+}
+
+static void test_collective_by_hand(void **state)
+{
+    (void)state;
+    slx_chip *c = parse(round_chip);
+    slx_lib_time t;
+    slx_err err;
+    /* 4 chips, 100 GB/s one way: all-gather 3 steps of 1 us, 3/4 MB at 0.5e5 bytes/us */
+    slx_lib_collective_query q = {.op = SLX_LIB_ALL_GATHER, .n_chips = 4, .bytes = 1e6};
+    assert_int_equal(slx_lib_collective(c, &q, &t, &err), SLX_OK);
+    near(t.seconds * 1e6, 1 + 3 + 0.75e6 / 0.5e5);
+    /* one phase 1 + 3 us MB / 1e5, two phases 1 + 2 + 1.5e6/1e5: the second */
+    q = (slx_lib_collective_query){
+        .op = SLX_LIB_ALL_REDUCE, .impl = SLX_LIB_GRAPH, .n_chips = 4, .bytes = 1e6};
+    assert_int_equal(slx_lib_collective(c, &q, &t, &err), SLX_OK);
+    near(t.seconds * 1e6, 1 + 2 + 15);
+    q.impl = SLX_LIB_EAGER;
+    assert_int_equal(slx_lib_collective(c, &q, &t, &err), SLX_OK);
+    near(t.seconds * 1e6, 50);
+    slx_chip_free(c);
+}
+
+static void test_op_and_power_by_hand(void **state)
+{
+    (void)state;
+    slx_chip *c = parse(round_chip);
+    slx_lib_time t;
+    slx_lib_watts w;
+    slx_err err;
+    slx_lib_op_query q = {.op = SLX_LIB_GELU, .rows = 1000, .cols = 1000};
+    assert_int_equal(slx_lib_op(c, &q, &t, &err), SLX_OK);
+    near(t.seconds * 1e6, 1 + 4);
+    /* half the peak of FLOPs, a quarter of the memory's: 20 + 15 + 10 + 10 W of 100 */
+    t = (slx_lib_time){.seconds = 1, .flops = 0.5e12, .bytes = 0.25e12};
+    assert_int_equal(slx_lib_power(c, &t, SLX_LIB_BF16, &w, &err), SLX_OK);
+    near(w.watts, 55);
+    slx_chip_free(c);
+}
+
+/* Faster than the peak or the memory is never; more work never takes less by more than a better tile explains. */
+static void test_bounds(void **state)
+{
+    static const char *const chips[] = {"h100", "b200"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        slx_chip *c = load(chips[i]);
+        for (uint64_t m = 1; m <= 16384; m *= 4)
+            for (uint64_t n = 128; n <= 16384; n *= 4)
+                for (int d = 0; d < SLX_LIB_N_DTYPES; d++) {
+                    slx_lib_time t = gemm(c, m, n, 4096, (slx_lib_dtype)d);
+                    double peak = c->lib.fig.tflops[slx_lib_dtype_format((slx_lib_dtype)d)] * 1e12;
+                    assert_true(t.seconds >= t.flops / peak);
+                    assert_true(t.seconds >= t.bytes / (c->lib.fig.mem_tbs * 1e12));
+                    assert_true(t.low_s < t.seconds && t.seconds < t.high_s &&
+                                t.measured == (d < 2));
+                }
+        slx_chip_free(c);
+    }
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    slx_chip *c = load("silex-1");
+    slx_lib_time t;
+    slx_err err;
+    assert_int_equal(slx_lib_gemm(c, &(slx_lib_gemm_query){1, 1, 1, SLX_LIB_BF16}, &t, &err),
+                     SLX_EINPUT);
+    assert_non_null(strstr(err.msg, "found program"));
+    slx_chip_free(c);
+    static const struct {
+        const char *text, *why;
+    } bad[] = {
+        {"name: t\nruns: library\nfamily: no-such\nprocess: {node: N5}\n",
+         "no such name in families"},
+        {"name: t\nruns: family\n", "a family is no chip"},
+        {"name: t\nruns: library\nprocess: {node: N5}\ntiles: {rows: \"64 x\"}\n",
+         "expected whole numbers"},
+        {"name: t\nruns: library\nprocess: {node: N5}\ngemm: {t0_us: -1}\n", "between 0 and"},
+        {"name: t\nruns: library\nprocess: {node: N5}\ngemm: {f_max: 1}\n", "unknown key"},
+        {"name: t\nruns: family\nprocess: {node: N5}\n", "found in a family of chips"},
+        {"name: t\ngemm: {t0_us: 1}\n", "found in a chip that runs programs"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_not_equal(slx_chip_parse(&c, bad[i].text, strlen(bad[i].text), "t.yaml", &err),
+                             SLX_OK);
+        if (!strstr(err.msg, bad[i].why))
+            fail_msg("%zu: found \"%s\", expected \"%s\"", i, err.msg, bad[i].why);
+        assert_null(c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gemm_by_hand),
+        cmocka_unit_test(test_family),
+        cmocka_unit_test(test_attention_by_hand),
+        cmocka_unit_test(test_collective_by_hand),
+        cmocka_unit_test(test_op_and_power_by_hand),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
