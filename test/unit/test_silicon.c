@@ -425,7 +425,7 @@ static void test_bad_parts(void **state)
     refuse_part("tdp_w: 700", "tdp_w: 70000", "W/mm2");
     refuse_part("logic_usd: 300", "logic_usd: 30000", "at most bom_usd");
     refuse_part("package:", "hbm: {stacks: 1}\npackage:", "runs a library");
-    refuse_part("runs: library", "runs: vendor", "program or library");
+    refuse_part("runs: library", "runs: vendor", "program, library or family");
 }
 
 /* Figures that load, and that only a report can refuse: at the line of their key. */
