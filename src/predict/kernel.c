@@ -1,46 +1,108 @@
-/* kernel.c - the time of one kernel on a chip that runs a vendor's library: launch, then the slower of arithmetic and
- * memory at a share of their peaks. */
+/* kernel.c - the time of one kernel of a pass on a chip that runs a vendor's library: time/lib.h's questions. */
 #include "predict/predict_int.h"
+
+#include "time/lib.h"
 
 #include <string.h>
 
-static slx_status need(const slx_chip *c, const char *key, double value, slx_err *err)
+static slx_lib_dtype dtype_of(const char *name)
 {
-    if (value > 0) return SLX_OK;
-    return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0, "%s: %s", key,
-                    isnan(value) ? "not published" : "0, the chip has none");
+    slx_lib_dtype d = SLX_LIB_BF16;
+    if (!slx_lib_dtype_parse(name, &d)) SLX_BUG("dtype %s was not checked", name);
+    return d;
 }
 
-/* FLOP/s of products in a format: the next wider one's where it has none. */
-static double peak(const slx_chip *c, const char *dtype)
+/* `groups` products in one launch: their tiles share the chip as those of one product with as many columns would, and
+ * each has rows of its own to read. Some frameworks keep weights wider than they multiply them. */
+static slx_status gemm(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err)
 {
-    double bf16 = c->part.bf16_tflops, fp8 = c->part.fp8_tflops, fp4 = c->part.fp4_tflops;
-    bool eight = !strncmp(dtype, "fp8", 3), four = strstr(dtype, "fp4") != NULL;
-    if (!strcmp(dtype, "int8") && c->part.int8_tops > 0) return c->part.int8_tops * 1e12;
-    if (four && fp4 > 0) return fp4 * 1e12;
-    if ((eight || four) && fp8 > 0) return fp8 * 1e12;
-    return bf16 * 1e12;
-}
-
-slx_status slx_kernel_time(const slx_chip *c, const slx_kernel *k, slx_kernel_cost *out,
-                           slx_err *err)
-{
-    double launch = 2e-6, compute = 0, memory;
-    if (k->kind == SLX_KERNEL_COLLECTIVE) {
-        SLX_TRY(need(c, "part.links_gbs", c->part.links_gbs, err));
-        double steps = !strcmp(k->op, "all_reduce") ? 2 : 1, n = k->chips;
-        double wire = steps * (n - 1) / n * k->bytes / (c->part.links_gbs / 2 * 1e9 * 0.7);
-        out->seconds = 10e-6 + wire;
-        out->bound_by = "links";
-        return SLX_OK;
+    slx_lib_gemm_query q = {
+        .m = k->m, .n = (uint64_t)ceil(k->n * k->groups), .k = k->k, .dtype = dtype_of(k->dtype)};
+    SLX_TRY(slx_lib_gemm(c, &q, t, err));
+    const slx_lib *l = &c->lib;
+    slx_lib_format f = slx_lib_dtype_format(q.dtype);
+    double wide = k->weights ? l->n.facts.weight_bytes - slx_lib_weight_bytes(q.dtype) : 0,
+           more = 0;
+    if (k->groups > 1) more += (k->groups - 1) * k->m * (double)k->k * slx_lib_act_bytes(q.dtype);
+    if (wide > 0) more += wide * (double)q.n * k->k;
+    if (more <= 0) return SLX_OK;
+    t->bytes += more;
+    double least =
+        t->bytes / (l->fig.mem_tbs * 1e12 * l->n.gemm[f].e_hbm) + l->n.gemm[f].t0_us * 1e-6;
+    if (least > t->seconds) {
+        t->low_s *= least / t->seconds, t->high_s *= least / t->seconds;
+        t->seconds = least, t->bound_by = "memory";
     }
-    SLX_TRY(need(c, "part.mem_tbs", c->part.mem_tbs, err));
-    memory = slx_kernel_bytes(k) / (c->part.mem_tbs * 1e12 * 0.85);
-    if (k->kind != SLX_KERNEL_ROWS) {
-        SLX_TRY(need(c, "part.bf16_tflops", c->part.bf16_tflops, err));
-        compute = slx_kernel_flops(k) / (peak(c, k->dtype) * 0.7);
-    }
-    out->seconds = launch + fmax(compute, memory);
-    out->bound_by = compute > memory ? "compute" : memory > launch ? "memory" : "launch";
     return SLX_OK;
+}
+
+static slx_status attention(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err)
+{
+    slx_lib_attention_query q = {.decode = k->decode,
+                                 .batch = k->batch,
+                                 .q_heads = k->q_heads,
+                                 .kv_heads = k->kv_heads,
+                                 .head_dim = k->head_dim,
+                                 .q_len = k->q_len,
+                                 .context = k->context,
+                                 .dtype = SLX_LIB_BF16,
+                                 .kv_dtype = dtype_of(k->kv_dtype)};
+    return slx_lib_attention(c, &q, t, err);
+}
+
+/* What is done row by row or value by value between products: launch, the row that the slowest unit passes over, and
+ * the memory at the share that such a kernel reaches:  t0 + lat cols/1024 [not for sums] + bytes / (B e)  */
+static slx_status rows(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err)
+{
+    const slx_lib *l = &c->lib;
+    bool sum = !strcmp(k->name, "add") || !strcmp(k->name, "combine");
+    bool over_row = !strcmp(k->name, "norm") || !strcmp(k->name, "softmax");
+    double e = over_row                  ? l->n.rows.e_norm
+               : !strcmp(k->name, "act") ? l->n.rows.e_act
+               : sum                     ? l->n.rows.e_add
+                                         : l->n.rows.e_rope;
+    slx_lib_op_query q = {.op = !strcmp(k->name, "softmax") ? SLX_LIB_SOFTMAX
+                                : over_row                  ? SLX_LIB_LAYERNORM
+                                : !strcmp(k->name, "act")   ? SLX_LIB_GELU
+                                                            : SLX_LIB_ELEMENTWISE,
+                          .rows = k->rows,
+                          .cols = k->cols,
+                          .reads = k->reads,
+                          .writes = k->writes,
+                          .dtype = SLX_LIB_BF16};
+    SLX_TRY(slx_lib_op(c, &q, t, err));
+    if (k->alone || !(l->n.rows.t0_us > 0)) return SLX_OK;
+    double us = l->n.rows.t0_us + (sum ? 0 : l->n.rows.lat_us * k->cols / 1024) +
+                t->bytes / (l->fig.mem_tbs * 1e6 * e);
+    t->seconds = us * 1e-6;
+    t->low_s = t->seconds * l->n.rows.band_low, t->high_s = t->seconds * l->n.rows.band_high;
+    return SLX_OK;
+}
+
+/* A framework's own all-reduce where it is the faster one: it is made for small buffers. */
+static slx_status collective(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err)
+{
+    bool sum = !strcmp(k->op, "all_reduce");
+    slx_lib_collective_query q = {.op = sum ? SLX_LIB_ALL_REDUCE : SLX_LIB_ALL_GATHER,
+                                  .impl = SLX_LIB_NCCL,
+                                  .n_chips = k->chips,
+                                  .bytes = k->bytes};
+    SLX_TRY(slx_lib_collective(c, &q, t, err));
+    if (!sum) return SLX_OK;
+    slx_lib_time own;
+    q.impl = SLX_LIB_GRAPH;
+    SLX_TRY(slx_lib_collective(c, &q, &own, err));
+    if (own.seconds < t->seconds) *t = own;
+    return SLX_OK;
+}
+
+slx_status slx_kernel_time(const slx_chip *c, const slx_kernel *k, slx_lib_time *out, slx_err *err)
+{
+    switch (k->kind) {
+    case SLX_KERNEL_GEMM: return gemm(c, k, out, err);
+    case SLX_KERNEL_ATTENTION: return attention(c, k, out, err);
+    case SLX_KERNEL_ROWS: return rows(c, k, out, err);
+    case SLX_KERNEL_COLLECTIVE: return collective(c, k, out, err);
+    }
+    SLX_BUG("kernel of kind %d", (int)k->kind);
 }

@@ -19,6 +19,7 @@ typedef struct {
     const slx_shape *s;
     uint32_t rows;
     double act_bytes; /* of an activation between kernels */
+    bool unfused;     /* attention by its scores */
 } planner;
 
 static uint32_t shard(uint32_t n, uint32_t tp)
@@ -29,6 +30,7 @@ static uint32_t shard(uint32_t n, uint32_t tp)
 static slx_kernel *add(planner *l, slx_kernel k)
 {
     if (l->p->n == SLX_PLAN_KERNELS) SLX_BUG("a pass of more than %d kernels", SLX_PLAN_KERNELS);
+    k.alone = l->f->software == SLX_SOFTWARE_ALONE;
     l->p->k[l->p->n] = k;
     return &l->p->k[l->p->n++];
 }
@@ -44,6 +46,7 @@ static void gemm(planner *l, const char *name, double count, double groups, uint
                         .n = n,
                         .k = k,
                         .groups = groups,
+                        .weights = strcmp(name, "scores") && strcmp(name, "values"),
                         .dtype = l->f->dtype});
 }
 
@@ -57,7 +60,8 @@ static void each(planner *l, const char *name, double count, uint32_t rows, uint
                         .count = count,
                         .rows = rows,
                         .cols = cols,
-                        .bytes = (double)rows * cols * l->act_bytes * (reads + writes)});
+                        .reads = reads,
+                        .writes = writes});
 }
 
 static void collective(planner *l, const char *op, double count, double bytes)
@@ -73,10 +77,24 @@ static void collective(planner *l, const char *op, double count, double bytes)
 
 /* ------------------------------------------------------------------ attention */
 
+/* Without a fused kernel: every score is computed (the masked ones too), written, normalised, and read again. */
+static void attend_by_scores(planner *l, double layers, uint32_t context, uint32_t q_heads,
+                             uint32_t head_dim)
+{
+    double heads = (double)l->f->batch * q_heads;
+    gemm(l, "scores", layers, heads, l->f->q_len, context, head_dim);
+    each(l, "softmax", layers, (uint32_t)(heads * l->f->q_len), context, 1, 1);
+    gemm(l, "values", layers, heads, l->f->q_len, head_dim, context);
+}
+
 static void attend(planner *l, double layers, uint32_t context, uint32_t q_heads, uint32_t kv_heads,
                    uint32_t head_dim)
 {
     if (layers <= 0) return;
+    if (l->unfused) {
+        attend_by_scores(l, layers, context, q_heads, head_dim);
+        return;
+    }
     add(l, (slx_kernel){.name = "attention",
                         .kind = SLX_KERNEL_ATTENTION,
                         .count = layers,
@@ -129,7 +147,12 @@ static void attention(planner *l)
         uint64_t reach = (uint64_t)s->window + l->f->q_len;
         seen = reach < l->f->context ? (uint32_t)reach : l->f->context;
     }
-    gemm(l, "qkv_proj", layers, 1, rows, (q + 2 * kv) * hd, s->d_model);
+    if (l->f->software == SLX_SOFTWARE_ALONE) {
+        gemm(l, "q_proj", layers, 1, rows, q * hd, s->d_model);
+        gemm(l, "kv_proj", 2 * layers, 1, rows, kv * hd, s->d_model);
+    } else {
+        gemm(l, "qkv_proj", layers, 1, rows, (q + 2 * kv) * hd, s->d_model);
+    }
     if (s->qk_norm) each(l, "norm", layers, rows, (q + kv) * hd, 1, 1);
     if (s->rope) each(l, "rope", layers, rows, (q + kv) * hd, 1, 1);
     attend(l, layers - s->n_window_layers, l->f->context, q, kv, hd);
@@ -164,22 +187,25 @@ static void experts(planner *l)
 
 /* ------------------------------------------------------------------ the whole */
 
-void slx_plan_pass(slx_plan *out, const slx_forward *f)
+void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused)
 {
     const slx_shape *s = f->model;
-    planner l = {out, f, s, f->batch * f->q_len, 2};
+    bool alone = f->software == SLX_SOFTWARE_ALONE;
+    planner l = {
+        out, f, s, f->batch * f->q_len, 2, alone || unfused == 1 || (unfused == 2 && !s->rope)};
     double buffer = (double)l.rows * s->d_model * l.act_bytes;
     double sums = s->parallel ? 1 : 2;
     *out = (slx_plan){0};
-    each(&l, "embedding", 1, l.rows, s->d_model, 1, 1);
-    each(&l, "norm", sums * s->n_layers + 1, l.rows, s->d_model, 2, 2);
+    if (!alone) each(&l, "embedding", 1, l.rows, s->d_model, 1, 1);
+    each(&l, "norm", sums * s->n_layers + !alone, l.rows, s->d_model, alone ? 1 : 2, alone ? 1 : 2);
     if (s->kv_rank)
         latent_attention(&l);
     else
         attention(&l);
     mlp(&l, s->n_layers - s->n_moe_layers, 1, l.rows, s->d_ff);
     experts(&l);
-    collective(&l, "all_reduce", sums * s->n_layers + 1, buffer);
+    collective(&l, "all_reduce", sums * s->n_layers + !alone, buffer);
+    if (alone) return;
     uint32_t wanted = f->all_logits ? l.rows : f->batch;
     gemm(&l, "lm_head", 1, 1, wanted, shard(s->vocab, f->tp), s->d_model);
     collective(&l, "all_gather", 1, (double)wanted * s->vocab * l.act_bytes);
@@ -270,7 +296,7 @@ double slx_kernel_bytes(const slx_kernel *k)
         return (double)k->batch * k->head_dim *
                (2.0 * k->kv_heads * k->context * slx_dtype_bytes(k->kv_dtype, true) +
                 4.0 * k->q_heads * k->q_len);
-    case SLX_KERNEL_ROWS: return k->bytes;
+    case SLX_KERNEL_ROWS: return 2.0 * k->rows * k->cols * (k->reads + k->writes);
     case SLX_KERNEL_COLLECTIVE: return k->bytes;
     }
     return 0;

@@ -4,8 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_STACKS = 128 };
+
 struct slx_predictor {
     slx_programs *programs;
+    int n_stacks;
+    struct {
+        uint64_t of;    /* hash of the chip */
+        slx_chip *chip; /* NULL: it has no other software */
+    } stack[MAX_STACKS];
 };
 
 void slx_predictor_open(slx_predictor **out)
@@ -19,7 +26,58 @@ void slx_predictor_close(slx_predictor *p)
 {
     if (!p) return;
     slx_programs_free(p->programs);
+    for (int i = 0; i < p->n_stacks; i++) slx_chip_free(p->stack[i].chip);
     free(p);
+}
+
+/* ------------------------------------------------------------------ software */
+
+static slx_status plain_stack(const slx_chip *c, slx_chip **out, slx_err *err)
+{
+    char name[128], path[1024];
+    *out = NULL;
+    snprintf(name, sizeof name, "%.100s-plain", c->family ? c->family : "generic");
+    if (slx_find_file(path, "families", name, (const char *const[]){".yaml", NULL}, NULL) != SLX_OK)
+        return SLX_OK;
+    slx_chip_figures f = {.name = c->name,
+                          .family = name,
+                          .units = c->part.units,
+                          .clock_ghz = c->part.clock_ghz,
+                          .bf16_tflops = c->part.bf16_tflops,
+                          .fp8_tflops = c->part.fp8_tflops,
+                          .fp4_tflops = c->part.fp4_tflops,
+                          .mem_tbs = c->part.mem_tbs,
+                          .mem_gib = c->part.mem_gib,
+                          .cache_mib = c->part.cache_mib,
+                          .tdp_w = c->package.tdp_w,
+                          .link_gbs = c->part.links_gbs / 2};
+    SLX_TRY(slx_chip_from_figures(out, &f, err));
+    (*out)->given.rows =
+        c->given.rows; /* what was measured on this chip holds before its family's */
+    (*out)->given.pass = c->given.pass;
+    slx_chip_complete_library(*out);
+    return SLX_OK;
+}
+
+slx_status slx_stack_get(slx_predictor *p, const slx_chip *c, slx_software software,
+                         const slx_chip **out, slx_err *err)
+{
+    *out = c;
+    if (software != SLX_SOFTWARE_PLAIN || !c->library) return SLX_OK;
+    int i = 0;
+    while (i < p->n_stacks && p->stack[i].of != c->hash) i++;
+    if (i == p->n_stacks) {
+        slx_chip *plain;
+        SLX_TRY(plain_stack(c, &plain, err));
+        if (i == MAX_STACKS)
+            slx_chip_free(p->stack[i = 0].chip);
+        else
+            p->n_stacks++;
+        p->stack[i].of = c->hash;
+        p->stack[i].chip = plain;
+    }
+    if (p->stack[i].chip) *out = p->stack[i].chip;
+    return SLX_OK;
 }
 
 /* ------------------------------------------------------------------ parts */
@@ -52,49 +110,15 @@ void slx_forward_close(slx_forward_cost *out)
         snprintf(out->bound_by, sizeof out->bound_by, "%s", out->part[0].name);
 }
 
-/* ------------------------------------------------------------------ library chips */
-
-/* Between idle and the chip's limit: a chip whose power no one measured may be anywhere there. */
-static void set_power(const slx_chip *c, const slx_forward *f, slx_forward_cost *out)
-{
-    double tdp = c->package.tdp_w > 0 ? c->package.tdp_w : NAN, s = out->seconds.mid;
-    if (f->power_cap_w > 0 && f->power_cap_w < tdp) tdp = f->power_cap_w;
-    out->power_w = 0.7 * tdp;
-    out->joules = (slx_band){0.4 * tdp * s * f->tp, 0.7 * tdp * s * f->tp, tdp * s * f->tp};
-}
-
-static slx_status by_library(const slx_chip *c, const slx_forward *f, slx_forward_cost *out,
-                             slx_err *err)
-{
-    slx_plan plan;
-    const char *bound = "";
-    double longest = 0;
-    slx_plan_pass(&plan, f);
-    *out = (slx_forward_cost){.timed_by = "library"};
-    for (int i = 0; i < plan.n; i++) {
-        const slx_kernel *k = &plan.k[i];
-        slx_kernel_cost cost;
-        SLX_TRY(slx_kernel_time(c, k, &cost, err));
-        double t = k->count * cost.seconds;
-        out->seconds.mid += t;
-        out->flops += k->count * slx_kernel_flops(k) * f->tp;
-        out->bytes += k->count * slx_kernel_bytes(k) * f->tp;
-        slx_forward_part(out, k->name, t);
-        if (t > longest) longest = t, bound = cost.bound_by;
-    }
-    slx_forward_close(out);
-    snprintf(out->bound_by, sizeof out->bound_by, "%s (%s)", out->part[0].name, bound);
-    out->seconds.low = 0.7 * out->seconds.mid, out->seconds.high = 1.4 * out->seconds.mid;
-    set_power(c, f, out);
-    return SLX_OK;
-}
-
 slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forward *f,
                             slx_forward_cost *out, slx_err *err)
 {
     slx_forward checked = *f;
     SLX_TRY(slx_forward_check(&checked, err));
-    if (c->library) return by_library(c, &checked, out, err);
+    if (c->library) {
+        SLX_TRY(slx_stack_get(p, c, f->software, &c, err));
+        return slx_library_pass(c, &checked, out, err);
+    }
     checked.dtype = f->dtype;
     return slx_programs_pass(p->programs, c, &checked, out, err);
 }

@@ -54,6 +54,12 @@ double slx_shape_kv_values(const slx_shape *s);
 
 /* ------------------------------------------------------------------ one pass */
 
+/* What runs the kernels of a chip with `runs: library`. SERVING: an engine of today with whole passes as graphs, the
+ * versions of the chip's family file. PLAIN: a framework that launches kernel by kernel, as most public step times were
+ * measured (file NAME-plain of the family; where there is none, SERVING). ALONE: no pass at all, the operators of the layers
+ * one by one, each with a launch of its own, as benches of operators time them: no embedding, no logits. */
+typedef enum { SLX_SOFTWARE_SERVING, SLX_SOFTWARE_PLAIN, SLX_SOFTWARE_ALONE } slx_software;
+
 typedef struct {
     const slx_shape *model;
     bool decode;              /* one new token a sequence: q_len is then 1, whatever is said */
@@ -65,6 +71,7 @@ typedef struct {
     const char *dtype;        /* of weights and products: bf16 fp16 fp8 fp8_block int8 nvfp4 int8_wo int4_wo; NULL = bf16 */
     const char *kv_dtype;     /* NULL = bf16 */
     double power_cap_w;       /* of each chip; 0 = none */
+    slx_software software;
 } slx_forward;
 
 enum { SLX_FORWARD_PARTS = 24 };
@@ -99,6 +106,17 @@ typedef struct {
     double weights, kv, usable;
 } slx_predict_memory;
 slx_status slx_predict_fits(const slx_chip *c, const slx_forward *f, slx_predict_memory *out, slx_err *err);
+
+/* One operator of one layer on one of tp chips: norm qkv_proj q_proj k_proj v_proj o_proj gate_up_proj gate_proj up_proj
+ * down_proj act rope add lm_head. Library chips only. */
+typedef struct {
+    const slx_shape *model;
+    const char *op;
+    uint32_t tokens, tp;      /* >= 1 */
+    const char *dtype;        /* NULL = bf16 */
+    slx_software software;
+} slx_layer_ask;
+slx_status slx_predict_layer(slx_predictor *p, const slx_chip *c, const slx_layer_ask *ask, slx_band *seconds, slx_err *err);
 
 /* ------------------------------------------------------------------ the best way to serve */
 

@@ -3,6 +3,7 @@
 #define SLX_PREDICT_INT_H
 
 #include "predict/predict.h"
+#include "time/lib.h"
 
 #include <math.h>
 
@@ -20,20 +21,23 @@ typedef struct {
     const char *name;      /* an operator of validation.md, or one beside them; static */
     slx_kernel_kind kind;
     double count;          /* how many times in the pass */
+    bool alone;            /* timed alone: see SLX_SOFTWARE_ALONE */
     /* gemm */
     uint32_t m, n, k;
     double groups;         /* matrices of n x k, each with m rows of its own; 1 = a plain product */
     const char *dtype;
+    bool weights;          /* B are weights, else keys or values */
     /* attention */
     bool decode;
     uint32_t batch, q_heads, kv_heads, head_dim, q_len, context;
     const char *kv_dtype;
     /* rows */
-    double bytes;          /* read and written; of a collective: of the whole buffer */
     uint32_t rows, cols;
+    double reads, writes;  /* of each value */
     /* collective */
     const char *op;        /* all_reduce .. */
     uint32_t chips;
+    double bytes;          /* of the whole buffer */
 } slx_kernel;
 
 enum { SLX_PLAN_KERNELS = 64 };
@@ -44,8 +48,9 @@ typedef struct {
 
 /* f->dtype and the like have their defaults after this; refuses what is contradictory. */
 slx_status slx_forward_check(slx_forward *f, slx_err *err);
-/* f checked. The kernels of one chip, in the order of a layer. */
-void slx_plan_pass(slx_plan *out, const slx_forward *f);
+/* f checked. The kernels of one chip, in the order of a layer. unfused (facts.unfused): attention by
+ * its scores, 1 = of every model, 2 = of those without rotary positions. */
+void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused);
 /* Work of a kernel and the bytes that it must move through memory. */
 double slx_kernel_flops(const slx_kernel *k);
 double slx_kernel_bytes(const slx_kernel *k);
@@ -55,12 +60,14 @@ double slx_dtype_bytes(const char *dtype, bool weight);
 
 /* ------------------------------------------------------------------ time of a kernel */
 
-typedef struct {
-    double seconds;
-    const char *bound_by;  /* "memory", "compute", "launch", "links"; static */
-} slx_kernel_cost;
+/* t->seconds of one launch; t->bytes and flops are the library's own count. */
+slx_status slx_kernel_time(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err);
 
-slx_status slx_kernel_time(const slx_chip *c, const slx_kernel *k, slx_kernel_cost *out, slx_err *err);
+/* The chip under that software; c itself where its family has no such file. Lives as long as p. */
+slx_status slx_stack_get(slx_predictor *p, const slx_chip *c, slx_software software, const slx_chip **out,
+                         slx_err *err);
+/* Time of a pass on c (already of the right stack) and its parts, largest first. */
+slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward_cost *out, slx_err *err);
 
 /* ------------------------------------------------------------------ chips with programs */
 

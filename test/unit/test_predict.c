@@ -149,7 +149,7 @@ static slx_plan plan(const slx_shape *s, slx_forward f)
     slx_err err = {0};
     f.model = s;
     if (slx_forward_check(&f, &err) != SLX_OK) fail_msg("%s", err.msg);
-    slx_plan_pass(&p, &f);
+    slx_plan_pass(&p, &f, 0);
     return p;
 }
 
@@ -265,6 +265,101 @@ static void test_passes(void **state)
     slx_predictor_close(p);
 }
 
+/* One operator of a layer is the library's own kernel of the shard's shape. */
+static void test_layers(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c;
+    slx_predictor *p;
+    slx_shape *s = open_shape("llama-3.1-70b");
+    slx_band t;
+    slx_lib_time lib;
+    slx_predictor_open(&p);
+    assert_int_equal(slx_chip_load_any(&c, "h100", &err), SLX_OK);
+    slx_layer_ask ask = {.model = s, .op = "gate_up_proj", .tokens = 64, .tp = 4};
+    assert_int_equal(slx_predict_layer(p, c, &ask, &t, &err), SLX_OK);
+    slx_lib_gemm_query q = {.m = 64, .n = 2 * 28672 / 4, .k = 8192, .dtype = SLX_LIB_BF16};
+    assert_int_equal(slx_lib_gemm(c, &q, &lib, &err), SLX_OK);
+    near(t.mid, lib.seconds, 1e-12);
+    assert_true(t.low < t.mid && t.mid < t.high);
+    ask.op = "o_proj"; /* 16 heads of 128 deep */
+    assert_int_equal(slx_predict_layer(p, c, &ask, &t, &err), SLX_OK);
+    q = (slx_lib_gemm_query){.m = 64, .n = 8192, .k = 16 * 128, .dtype = SLX_LIB_BF16};
+    assert_int_equal(slx_lib_gemm(c, &q, &lib, &err), SLX_OK);
+    near(t.mid, lib.seconds, 1e-12);
+    ask.op = "mixer";
+    assert_int_equal(slx_predict_layer(p, c, &ask, &t, &err), SLX_EUNSUPPORTED);
+    ask = (slx_layer_ask){.model = s, .op = "norm", .tokens = 1, .tp = 1, .dtype = "q5"};
+    assert_int_equal(slx_predict_layer(p, c, &ask, &t, &err), SLX_EINPUT);
+    slx_chip_free(c);
+    slx_shape_free(s);
+    slx_predictor_close(p);
+}
+
+/* Plain frameworks: a decode step is never shorter than its launches, so more chips do not help where the host is the
+ * limit; a power cap slows prompts and not tokens. */
+static void test_software(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c;
+    slx_predictor *p;
+    slx_shape *s = open_shape("llama-2-70b");
+    slx_forward_cost four, eight, cap, graph;
+    slx_predictor_open(&p);
+    assert_int_equal(slx_chip_load_any(&c, "h100", &err), SLX_OK);
+    slx_forward f = {
+        .model = s, .decode = true, .context = 1024, .tp = 4, .software = SLX_SOFTWARE_PLAIN};
+    assert_int_equal(slx_predict_pass(p, c, &f, &four, &err), SLX_OK);
+    f.tp = 8;
+    assert_int_equal(slx_predict_pass(p, c, &f, &eight, &err), SLX_OK);
+    near(four.seconds.mid, eight.seconds.mid, 1e-9);
+    assert_string_equal(eight.part[0].name, "host launches");
+    f.power_cap_w = 350;
+    assert_int_equal(slx_predict_pass(p, c, &f, &cap, &err), SLX_OK);
+    near(cap.seconds.mid, eight.seconds.mid, 1e-9);
+    f.power_cap_w = 0, f.software = SLX_SOFTWARE_SERVING;
+    assert_int_equal(slx_predict_pass(p, c, &f, &graph, &err), SLX_OK);
+    assert_true(graph.seconds.mid < 0.5 * eight.seconds.mid);
+    f = (slx_forward){.model = s, .context = 2048, .tp = 2};
+    assert_int_equal(slx_predict_pass(p, c, &f, &four, &err), SLX_OK);
+    f.power_cap_w = 350;
+    assert_int_equal(slx_predict_pass(p, c, &f, &cap, &err), SLX_OK);
+    double slower =
+        cap.seconds.mid / four.seconds.mid; /* at most 2^0.38, and products are most of it */
+    assert_true(slower > 1.15 && slower <= 1.3014);
+    assert_true(cap.power_w <= 350);
+    slx_chip_free(c);
+    slx_shape_free(s);
+    slx_predictor_close(p);
+}
+
+/* The operators of one GPT-3 layer on four A100, timed one by one, against the sums published with LLMCompass (ISCA
+ * 2024, BSD-3-Clause): 66.7 ms for 8 prompts of 2048 tokens, 1.11 ms for a token of each at 3072. */
+static void test_one_layer(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c;
+    slx_predictor *p;
+    slx_forward_cost prompt, token;
+    slx_shape *s = parse("{\"model_type\":\"gpt3\",\"hidden_size\":12288,\"num_hidden_layers\":1,"
+                         "\"num_attention_heads\":96,\"vocab_size\":50257}");
+    slx_predictor_open(&p);
+    assert_int_equal(slx_chip_load_any(&c, "a100", &err), SLX_OK);
+    slx_forward f = {
+        .model = s, .batch = 8, .context = 2048, .tp = 4, .software = SLX_SOFTWARE_ALONE};
+    assert_int_equal(slx_predict_pass(p, c, &f, &prompt, &err), SLX_OK);
+    near(prompt.seconds.mid, 66.747e-3, 0.06);
+    f.decode = true, f.context = 3072;
+    assert_int_equal(slx_predict_pass(p, c, &f, &token, &err), SLX_OK);
+    near(token.seconds.mid, 1.1109e-3, 0.12);
+    slx_chip_free(c);
+    slx_shape_free(s);
+    slx_predictor_close(p);
+}
+
 /* A chip with programs: the same seconds as its own timing machine gives, here only that it answers and remembers. */
 static void test_program(void **state)
 {
@@ -295,10 +390,17 @@ static void test_program(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_published_sizes),   cmocka_unit_test(test_kv_values),
-        cmocka_unit_test(test_names_of_families), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_dense_work),        cmocka_unit_test(test_experts),
-        cmocka_unit_test(test_windows),           cmocka_unit_test(test_passes),
+        cmocka_unit_test(test_published_sizes),
+        cmocka_unit_test(test_kv_values),
+        cmocka_unit_test(test_names_of_families),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_dense_work),
+        cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_passes),
+        cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_software),
+        cmocka_unit_test(test_one_layer),
         cmocka_unit_test(test_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
