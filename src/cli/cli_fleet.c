@@ -11,6 +11,7 @@
 typedef struct {
     cli_list set;
     const char *variant;
+    double gap_percent, seconds;
     bool json, keys;
 } values;
 
@@ -20,11 +21,14 @@ static const cli_option options[] = {
      "one figure changed, as options.h100.tok_s=25; of a series, a factor; may be repeated"},
     {"variant", 0, CLI_TEXT, "NAME", AT(variant), 0, 0, NULL,
      "another reading of the case, as it names them"},
+    {"gap", 0, CLI_REAL, "PERCENT", AT(gap_percent), 0, 100, NULL,
+     "how far from the cheapest plan is near enough, where suppliers are chosen (0.4)"},
+    {"seconds", 0, CLI_REAL, "S", AT(seconds), 0.1, 86400, NULL, "most time for the plan (60)"},
     {"keys", 0, CLI_FLAG, NULL, AT(keys), 0, 0, NULL, "the reference of every figure of a case"},
     {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
     {0},
 };
-static const values defaults = {0};
+static const values defaults = {.gap_percent = 0.4, .seconds = 60};
 
 /* ------------------------------------------------------------------ figures */
 
@@ -67,6 +71,65 @@ static void print_figures(const cli_fleet *f)
                p->variant < 0 ? "" : c->variant[p->variant].name,
                fabs(a->error) <= p->within ? "" : "  beyond what is claimed");
         print_movers(c, a, 4);
+    }
+}
+
+/* ------------------------------------------------------------------ the plan */
+
+static void print_deliveries(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    for (int i = 0; i < c->n_options; i++) {
+        const slx_fleet_option *o = &c->option[i];
+        int lead = (int)c->in[o->base + SLX_F_OPTION_lead_quarters].mid, first = -1, last = -1;
+        double racks = 0;
+        char a[16], b[16], text[32], usd[32], ahead[48] = "";
+        if (lead) snprintf(ahead, sizeof ahead, ", ordered %d quarters before", lead);
+        if (o->deploy != SLX_FLEET_CHOOSE) continue;
+        for (int q = 0; q < c->quarters; q++) {
+            if (!(f->run->cell[i][q].delivered > 0)) continue;
+            first = first < 0 ? q : first;
+            last = q;
+            racks += f->run->cell[i][q].delivered;
+        }
+        if (first < 0 && isnan(f->plan->cheaper[i]))
+            printf("  %-20s nothing: cannot deliver in time\n", o->name);
+        else if (first < 0 && f->plan->cheaper[i] < 0.0005)
+            printf("  %-20s nothing: not worth its development\n", o->name);
+        else if (first < 0)
+            printf("  %-20s nothing: would be bought if its racks cost %.1f %% less\n", o->name,
+                   100 * f->plan->cheaper[i]);
+        else
+            printf("  %-20s %s racks for %s USD, delivered %s to %s%s\n", o->name,
+                   amount(text, racks), amount(usd, f->run->option_out[i][SLX_FO_capex_usd]),
+                   slx_fleet_quarter(a, c, first), slx_fleet_quarter(b, c, last), ahead);
+    }
+}
+
+static void print_plan(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    const slx_fleet_plan *p = f->plan;
+    char cost[32], name[96], a[16], b[16];
+    if (!p) return;
+    printf(
+        "\nplan: %s USD, within %.2f %% of the cheapest there is%s (%d columns, %d rows, %.1f s)\n",
+        amount(cost, p->cost_usd), 100 * p->gap,
+        p->state == SLX_MILP_TIME ? ", stopped by time" : "", p->columns, p->rows, p->seconds);
+    print_deliveries(f);
+    if (p->short_tokens > 0)
+        printf("  not served: %s tokens, at their price\n", amount(cost, p->short_tokens));
+    if (p->unused_usd > 0)
+        printf("  commitments paid for nothing: %s USD\n", amount(cost, p->unused_usd));
+    for (int i = 0; i < p->n_binding; i++) {
+        const slx_fleet_limit *l = &p->binding[i];
+        bool needed = l->kind <= SLX_FL_TARGET;
+        printf("  %s %s, %s", needed ? "set by" : "limited by", slx_fleet_limit_name(name, c, l),
+               slx_fleet_quarter(a, c, l->first));
+        if (l->last > l->first)
+            printf(" to %s (%d quarters)", slx_fleet_quarter(b, c, l->last), l->quarters);
+        printf(": one %s %s %s up to %s USD\n", slx_fleet_limit_unit(c, l),
+               needed ? "less" : "more", "would save", amount(cost, l->price_usd));
     }
 }
 
@@ -196,6 +259,7 @@ void cli_fleet_text(const cli_fleet *f)
     printf("%s: %s\n%s to %s, %d quarters. %s\n", c->name, c->title, slx_fleet_quarter(first, c, 0),
            slx_fleet_quarter(last, c, c->quarters - 1), c->quarters, c->about);
     print_figures(f);
+    print_plan(f);
     print_years(f);
     print_outputs(f);
     printf("\nChips, watts and dollars balance in each quarter. Inputs, bands and sources: --json, "
@@ -204,13 +268,37 @@ void cli_fleet_text(const cli_fleet *f)
 
 /* ------------------------------------------------------------------ the verb */
 
-static slx_status compute(cli_fleet *f, slx_err *err)
+/* Figures of a variant in which suppliers are chosen have a plan of their own. */
+static slx_status answer(cli_fleet *f, int i, const slx_milp_limits *l, slx_err *err)
 {
-    (void)err;
+    slx_fleet_case *c = f->c;
+    if (c->figure[i].variant < 0 || !f->plan)
+        return slx_fleet_answer_figure(c, i, f->plan ? &f->plan->orders : NULL, &f->answer[i]);
+    size_t bytes = sizeof *c->in * (size_t)c->n_in;
+    slx_fleet_input *kept = slx_xmalloc(bytes);
+    slx_fleet_plan *p = slx_fleet_plan_new();
+    memcpy(kept, c->in, bytes);
+    slx_status s = slx_fleet_use_variant(c, c->variant[c->figure[i].variant].name, err);
+    if (!s) s = slx_fleet_plan_solve(c, l, p, err);
+    memcpy(c->in, kept, bytes);
+    if (!s) s = slx_fleet_answer_figure(c, i, &p->orders, &f->answer[i]);
+    slx_fleet_plan_free(p);
+    free(kept);
+    return s;
+}
+
+static slx_status compute(cli_fleet *f, const values *v, slx_err *err)
+{
+    slx_milp_limits l = {.gap = v->gap_percent / 100, .seconds = v->seconds};
     f->run = slx_xcalloc(1, sizeof *f->run);
-    slx_fleet_eval(f->c, &(slx_fleet_future){.single = -1}, f->run);
-    for (int i = 0; i < f->c->n_figures; i++)
-        SLX_TRY(slx_fleet_answer_figure(f->c, i, NULL, &f->answer[i]));
+    if (slx_fleet_must_plan(f->c)) {
+        f->plan = slx_fleet_plan_new();
+        SLX_TRY(slx_fleet_plan_solve(f->c, &l, f->plan, err));
+    }
+    slx_fleet_eval(f->c,
+                   &(slx_fleet_future){.orders = f->plan ? &f->plan->orders : NULL, .single = -1},
+                   f->run);
+    for (int i = 0; i < f->c->n_figures; i++) SLX_TRY(answer(f, i, &l, err));
     return SLX_OK;
 }
 
@@ -219,12 +307,13 @@ static slx_status load(cli_fleet *f, const char *name, const values *v, slx_err 
     SLX_TRY(slx_fleet_load(&f->c, name, err));
     SLX_TRY(slx_fleet_use_variant(f->c, v->variant, err));
     for (int i = 0; i < v->set.n; i++) SLX_TRY(slx_fleet_set(f->c, v->set.v[i], err));
-    return compute(f, err);
+    return compute(f, v, err);
 }
 
 static void drop(cli_fleet *f)
 {
     free(f->run);
+    slx_fleet_plan_free(f->plan);
     slx_fleet_free(f->c);
 }
 

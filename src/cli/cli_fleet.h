@@ -4,11 +4,13 @@
 
 #include "cli/json.h"
 #include "fleet/fleet.h"
+#include "fleet/plan.h"
 
 /* Everything one call computes. What was not asked for is NULL. */
 typedef struct {
     slx_fleet_case *c;
     slx_fleet_run *run;
+    slx_fleet_plan *plan;
     slx_fleet_answer answer[SLX_FLEET_FIGURES];
 } cli_fleet;
 

@@ -168,6 +168,46 @@ static json_t *inputs(const slx_fleet_case *c)
     return list;
 }
 
+static json_t *limits(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    json_t *list = json_array();
+    for (int i = 0; i < f->plan->n_binding; i++) {
+        const slx_fleet_limit *l = &f->plan->binding[i];
+        char name[96], q[16];
+        json_t *j = json_object();
+        json_object_set_new(j, "limit", json_string(slx_fleet_limit_name(name, c, l)));
+        json_object_set_new(j, "unit", json_string(slx_fleet_limit_unit(c, l)));
+        json_object_set_new(j, "first", json_string(slx_fleet_quarter(q, c, l->first)));
+        json_object_set_new(j, "last", json_string(slx_fleet_quarter(q, c, l->last)));
+        json_object_set_new(j, "quarters", json_integer(l->quarters));
+        put(j, "usd_per_unit", l->price_usd, "");
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+static json_t *plan(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    const slx_fleet_plan *p = f->plan;
+    json_t *j = json_object(), *unused = json_object();
+    json_object_set_new(j, "optimal", json_boolean(p->state == SLX_MILP_OPTIMAL));
+    put(j, "cost_usd", p->cost_usd, "");
+    put(j, "bound_usd", p->bound_usd, "");
+    put(j, "gap", p->gap, "");
+    put(j, "host_s", p->seconds, "");
+    json_object_set_new(j, "columns", json_integer(p->columns));
+    json_object_set_new(j, "rows", json_integer(p->rows));
+    put(j, "unserved_tokens", p->short_tokens, "");
+    put(j, "unused_commitments_usd", p->unused_usd, "");
+    json_object_set_new(j, "binding", limits(f));
+    for (int i = 0; i < c->n_options; i++)
+        if (!isnan(p->cheaper[i])) put(unused, c->option[i].name, p->cheaper[i], "");
+    json_object_set_new(j, "price_cut_to_be_bought", unused);
+    return j;
+}
+
 json_t *cli_fleet_json(const cli_fleet *f)
 {
     const slx_fleet_case *c = f->c;
@@ -180,6 +220,7 @@ json_t *cli_fleet_json(const cli_fleet *f)
     for (int i = 0; i < c->n_options; i++)
         json_object_set_new(opts, c->option[i].name, outputs(f->run->option_out[i]));
     json_object_set_new(j, "options", opts);
+    if (f->plan) json_object_set_new(j, "plan", plan(f));
     json_object_set_new(j, "quarters", quarters(f));
     json_object_set_new(j, "inputs", inputs(c));
     return j;

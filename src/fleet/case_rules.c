@@ -101,6 +101,11 @@ static slx_status check_shares(const slx_fleet_reader *r)
             sum += c->in[c->option[i].base + SLX_F_OPTION_share].mid;
             n++;
         }
+    for (int i = 0; i < c->n_options; i++)
+        if (n && c->option[i].deploy == SLX_FLEET_CHOOSE)
+            return slx_fleet_fail(
+                r->t, "options",
+                "found deploy: demand beside deploy: choose, expected one of the two");
     if (n && fabs(sum - 1) > 1e-6)
         return slx_fleet_fail(
             r->t, "options",

@@ -135,6 +135,7 @@ typedef struct {
     double price[SLX_FLEET_OPTIONS],
         price_step[SLX_FLEET_OPTIONS]; /* of this quarter, against the first */
     double rack0_usd[SLX_FLEET_OPTIONS], w[SLX_FLEET_OPTIONS]; /* w: hall power of a rack */
+    bool begins[SLX_FLEET_OPTIONS]; /* anything of it is ever ordered: its development is paid */
     int ready[SLX_FLEET_OPTIONS], slip[SLX_FLEET_OPTIONS], life[SLX_FLEET_OPTIONS];
     double bought_chips[SLX_FLEET_OPTIONS], scrapped_chips[SLX_FLEET_OPTIONS];
     double spent_usd[SLX_FLEET_OPTIONS]; /* on racks and spares, for its commitment */
@@ -298,9 +299,8 @@ static void buy(future *s, int i, int q)
     s->scrapped_chips[i] += x->failed_chips + x->retired * chips * (1 + v[SLX_F_OPTION_spares]);
     double racks = x->delivered * rack_usd,
            spares = x->delivered * chips * v[SLX_F_OPTION_spares] * part_usd;
-    bool begins = s->f->single < 0 || s->f->single == i;
-    double nre = q || !begins ? 0 : v[SLX_F_OPTION_nre_usd];
-    if (s->f->events && s->f->events->respin[i] && begins &&
+    double nre = q || !s->begins[i] ? 0 : v[SLX_F_OPTION_nre_usd];
+    if (s->f->events && s->f->events->respin[i] && s->begins[i] &&
         q == s->ready[i] - (int)v[SLX_F_OPTION_respin_quarters])
         nre += v[SLX_F_OPTION_respin_usd];
     x->capex_usd = racks + spares + nre;
@@ -337,7 +337,7 @@ static void run_sites(future *s, int q)
         double more = fmax(0, s->site_w[k] - s->hall_w[k]), usd = more * v[SLX_F_SITE_hall_usd_w],
                added = 0;
         t->site_w[k] = s->site_w[k];
-        s->hall_w[k] += more;
+        s->hall_w[k] = fmax(s->hall_w[k], s->site_w[k]);
         t->halls_usd += usd;
         depreciate(s, q, usd, quarters_of(v[SLX_F_SITE_hall_life_years]));
         double kwh = s->site_w[k] / 1e3 * v[SLX_F_SITE_load] * HOURS_A_QUARTER;
@@ -524,6 +524,16 @@ static void fleet_outputs(future *s)
 
 /* ------------------------------------------------------------------ all of it */
 
+static bool begins(const future *s, int i)
+{
+    const slx_fleet_option *o = &s->c->option[i];
+    if (follows_single(s, i)) return s->f->single == i;
+    if (o->deploy == SLX_FLEET_DEMAND) return s->v[o->base + SLX_F_OPTION_share] > 0;
+    for (int q = 0; q < s->c->quarters; q++)
+        if (ordered_by(s, i, q) > 0) return true;
+    return false;
+}
+
 static void begin(future *s)
 {
     const slx_fleet_case *c = s->c;
@@ -536,6 +546,7 @@ static void begin(future *s)
         if (e && e->respin[i]) s->ready[i] += (int)v[SLX_F_OPTION_respin_quarters];
         s->life[i] = quarters_of(v[SLX_F_OPTION_life_years]);
         s->price[i] = 1;
+        s->begins[i] = begins(s, i);
         s->price_step[i] = sqrt(sqrt(1 + v[SLX_F_OPTION_price_year]));
         s->rack0_usd[i] = slx_fleet_rack_usd(c, s->v, i, 0);
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fleet/fleet.h"
+#include "fleet/plan.h"
 
 /* Two kinds of racks. a follows the demand: 864,000 queries a day of 100 tokens, twice at the peak: 2,000 tokens/s;
  * a chip writes 10 at half use, a rack holds 4: 100 racks. b is a plan: 0.001 GW in 2026 (two quarters), then 0.002. */
@@ -318,7 +319,9 @@ static void test_set(void **state)
 /* Every case that is shipped loads, balances, and answers what it claims. */
 static void test_cases(void **state)
 {
-    static const char *const names[] = {"bernstein-2023"};
+    static const char *const names[] = {"bernstein-2023",     "ten-gigawatts",
+                                        "first-order-10g",    "training-10000-gpus",
+                                        "acquire-or-partner", "jalapeno-phase-1"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         slx_fleet_case *c;
@@ -328,16 +331,91 @@ static void test_cases(void **state)
             fail();
         }
         assert_string_equal(c->name, names[i]);
-        for (int k = 0; k < c->n_figures; k++) {
+        for (int k = 0; k < c->n_figures && !slx_fleet_must_plan(c); k++) {
             slx_fleet_answer a;
             assert_false(slx_fleet_answer_figure(c, k, NULL, &a));
-            if (!(fabs(a.error) <= c->figure[k].within && c->figure[k].within <= 0.05))
+            if (!(fabs(a.error) <= c->figure[k].within))
                 fail_msg("%s, %s: %g, published %g", names[i], c->figure[k].name, a.ours,
                          c->figure[k].published);
             assert_true(a.n_movers > 0);
         }
         slx_fleet_free(c);
     }
+}
+
+/* What must be answered within 5 %, whatever a case claims for it. */
+static void test_published_figures(void **state)
+{
+    static const struct {
+        const char *of, *figure;
+        double published;
+    } bars[] = {
+        {"bernstein-2023", "chips-up-front", 48.1e9},
+        {"bernstein-2023", "chips-a-year", 16e9},
+        {"ten-gigawatts", "ten-gigawatts-low", 350e9},
+        {"ten-gigawatts", "ten-gigawatts-high", 500e9},
+        {"ten-gigawatts", "usd-a-gigawatt-low", 35e9},
+        {"ten-gigawatts", "usd-a-gigawatt-high", 50e9},
+        {"ten-gigawatts", "accelerators", 4.5e6},
+        {"jalapeno-phase-1", "phase-1", 18e9},
+        {"jalapeno-phase-1", "usd-a-gigawatt", 13.85e9},
+        {"first-order-10g", "gigawatts", 10 / 13.85},
+        {"training-10000-gpus", "days", 14.8},
+        {"training-10000-gpus", "energy", 1287},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bars / sizeof *bars; i++) {
+        slx_fleet_case *c;
+        slx_fleet_answer a;
+        int k = 0;
+        assert_false(slx_fleet_load(&c, bars[i].of, NULL));
+        while (k < c->n_figures && strcmp(c->figure[k].name, bars[i].figure)) k++;
+        assert_true(k < c->n_figures);
+        assert_false(slx_fleet_answer_figure(c, k, NULL, &a));
+        if (!(fabs(a.ours / bars[i].published - 1) <= 0.05))
+            fail_msg("%s, %s: %g, published %g", bars[i].of, bars[i].figure, a.ours,
+                     bars[i].published);
+        for (int f = 0; f < a.n_free; f++) {
+            const slx_fleet_input *in = &c->in[a.free_in[f]];
+            assert_true(in->low < in->mid ||
+                        in->mid < in->high); /* free within a band, not pinned */
+        }
+        slx_fleet_free(c);
+    }
+}
+
+/* One option, 2 MW wanted, a site of 1 MW: these two clash, the budget beside them does not. */
+static void test_clash_is_named(void **state)
+{
+    static const char text[] = "name: clash\ntitle: clash\nstart: 2026-Q1\nquarters: 2\n"
+                               "money:\n  budget: {mid: 1.0e+9, unit: USD/quarter, source: x}\n"
+                               "limits:\n  target_gw: {mid: 0.002, unit: GW, source: x}\n"
+                               "sites:\n  hall:\n    pue: {mid: 1, unit: \"1\", source: x}\n"
+                               "    power_usd_kwh: {mid: 0.1, unit: USD/kWh, source: x}\n"
+                               "    gw: {by_quarter: [0.002, 0.002], unit: GW, source: x}\n"
+                               "options:\n  a:\n    supplier: A\n    deploy: choose\n"
+                               "    chips_rack: {mid: 8, unit: chips/rack, source: x}\n"
+                               "    rack_kw: {mid: 10, unit: kW/rack, source: x}\n"
+                               "    rack_usd: {mid: 50000, unit: USD/rack, source: x}\n"
+                               "    life_years: {mid: 5, unit: years, source: x}\n";
+    slx_milp_limits l = {.gap = 0, .seconds = 10};
+    slx_fleet_plan *p = slx_fleet_plan_new();
+    slx_err e;
+    (void)state;
+    slx_fleet_case *c = parse(text);
+    assert_false(slx_fleet_plan_solve(c, &l, p, &e));
+    NEAR(p->orders.racks[0][0], 200); /* 2 MW of 10 kW */
+    assert_true(p->orders.racks[0][1] == 0);
+    /* bought at 50,000, 2 of 20 quarters worn, and 2 MW for two quarters at 0.1 a kWh */
+    NEAR(p->cost_usd, 200 * 50000. * 2 / 20 + 2 * 2000 * 2191.5 * 0.1);
+    assert_false(slx_fleet_set(c, "sites.hall.gw=0.5", &e));
+    assert_int_equal(slx_fleet_plan_solve(c, &l, p, &e), SLX_EINPUT);
+    assert_non_null(strstr(e.msg, "power that must be in service in 2026-Q1"));
+    assert_non_null(strstr(e.msg, "power of site hall in 2026-Q1"));
+    assert_null(strstr(e.msg, "budget"));
+    assert_non_null(strstr(e.msg, "At most 50.0 % of what must be served can be"));
+    slx_fleet_plan_free(p);
+    slx_fleet_free(c);
 }
 
 int main(void)
@@ -352,6 +430,8 @@ int main(void)
         cmocka_unit_test(test_bad_input),
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_published_figures),
+        cmocka_unit_test(test_clash_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
