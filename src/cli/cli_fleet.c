@@ -12,6 +12,7 @@ typedef struct {
     cli_list set;
     const char *variant;
     double gap_percent, seconds;
+    int64_t futures, seed, threads;
     bool json, keys;
 } values;
 
@@ -24,11 +25,16 @@ static const cli_option options[] = {
     {"gap", 0, CLI_REAL, "PERCENT", AT(gap_percent), 0, 100, NULL,
      "how far from the cheapest plan is near enough, where suppliers are chosen (0.4)"},
     {"seconds", 0, CLI_REAL, "S", AT(seconds), 0.1, 86400, NULL, "most time for the plan (60)"},
+    {"futures", 0, CLI_COUNT, "N", AT(futures), 0, SLX_FLEET_FUTURES_MAX, NULL,
+     "risk: so many futures, each with inputs from their bands, slips, respins and outages (0)"},
+    {"seed", 0, CLI_COUNT, "N", AT(seed), 0, 9e15, NULL,
+     "of the futures: the same seed gives the same bytes (1)"},
+    {"threads", 't', CLI_COUNT, "N", AT(threads), 1, 1024, NULL, "for the futures (all CPUs)"},
     {"keys", 0, CLI_FLAG, NULL, AT(keys), 0, 0, NULL, "the reference of every figure of a case"},
     {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
     {0},
 };
-static const values defaults = {.gap_percent = 0.4, .seconds = 60};
+static const values defaults = {.gap_percent = 0.4, .seconds = 60, .seed = 1};
 
 /* ------------------------------------------------------------------ figures */
 
@@ -42,6 +48,13 @@ static const char *amount(char out[32], double v)
     }
     cli_short(out, v, "");
     out[strlen(out) - (out[strlen(out) - 1] == ' ')] = 0;
+    return out;
+}
+
+static const char *signed_amount(char out[32], double v)
+{
+    char text[32];
+    snprintf(out, 32, "%c%.30s", v < 0 ? '-' : '+', amount(text, fabs(v)));
     return out;
 }
 
@@ -252,16 +265,52 @@ static void print_outputs(const cli_fleet *f)
     }
 }
 
+/* ------------------------------------------------------------------ risk */
+
+static void print_risk(const cli_fleet *f)
+{
+    const slx_fleet_risk *r = f->risk;
+    char t[6][32];
+    if (!r) return;
+    printf("\nrisk: %d futures, seed %llu (%.0f a second)\n", r->futures,
+           (unsigned long long)r->seed, r->futures / fmax(r->seconds, 1e-9));
+    printf("  %-16s %10s %10s %10s %10s\n", "", "mean", "5 %", "half", "95 %");
+    for (int o = 0; o < SLX_FR_COUNT; o++) {
+        const slx_fleet_spread *s = &r->out[o];
+        if (!isnan(s->mean))
+            printf("  %-16s %10s %10s %10s %10s  %s\n",
+                   slx_fleet_risk_name((slx_fleet_risk_output)o), amount(t[0], s->mean),
+                   amount(t[1], s->p[0]), amount(t[2], s->p[2]), amount(t[3], s->p[4]),
+                   slx_fleet_risk_unit((slx_fleet_risk_output)o));
+    }
+    for (int i = 0; i < r->n_single; i++) {
+        const slx_fleet_single *s = &r->single[i];
+        printf("  all from %-12s costs %s USD (%s to %s), %s against the mix; %s GW years late\n",
+               f->c->option[s->option].name, amount(t[0], s->cost.mean), amount(t[1], s->cost.p[0]),
+               amount(t[2], s->cost.p[4]), signed_amount(t[3], s->cost.mean - r->mix_cost),
+               amount(t[4], s->late.mean));
+    }
+    if (!isnan(r->second_source_usd))
+        printf("  more than one supplier is worth %s USD against the best single one (mean of %d "
+               "futures)\n",
+               signed_amount(t[0], r->second_source_usd), r->single_futures);
+}
+
 void cli_fleet_text(const cli_fleet *f)
 {
     const slx_fleet_case *c = f->c;
-    char first[16], last[16];
+    char first[16], last[16], cost[32];
     printf("%s: %s\n%s to %s, %d quarters. %s\n", c->name, c->title, slx_fleet_quarter(first, c, 0),
            slx_fleet_quarter(last, c, c->quarters - 1), c->quarters, c->about);
     print_figures(f);
     print_plan(f);
     print_years(f);
     print_outputs(f);
+    if (f->cost.n_movers)
+        printf("\nwhat moves cost_usd, %s USD with what is late or not served at its price\n",
+               amount(cost, f->cost.ours));
+    print_movers(c, &f->cost, SLX_FLEET_MOVERS);
+    print_risk(f);
     printf("\nChips, watts and dollars balance in each quarter. Inputs, bands and sources: --json, "
            "or the case file.\n");
 }
@@ -298,7 +347,14 @@ static slx_status compute(cli_fleet *f, const values *v, slx_err *err)
     slx_fleet_eval(f->c,
                    &(slx_fleet_future){.orders = f->plan ? &f->plan->orders : NULL, .single = -1},
                    f->run);
+    const slx_fleet_orders *orders = f->plan ? &f->plan->orders : NULL;
+    slx_fleet_movers(f->c, orders, SLX_FO_cost_usd, -1, &f->cost);
     for (int i = 0; i < f->c->n_figures; i++) SLX_TRY(answer(f, i, &l, err));
+    if (v->futures)
+        f->risk = slx_fleet_risk_run(f->c, orders,
+                                     &(slx_fleet_risk_options){.futures = (int)v->futures,
+                                                               .seed = (uint64_t)v->seed,
+                                                               .threads = (int)v->threads});
     return SLX_OK;
 }
 
@@ -314,6 +370,7 @@ static void drop(cli_fleet *f)
 {
     free(f->run);
     slx_fleet_plan_free(f->plan);
+    slx_fleet_risk_free(f->risk);
     slx_fleet_free(f->c);
 }
 

@@ -5,12 +5,15 @@
 #include "cli/json.h"
 #include "fleet/fleet.h"
 #include "fleet/plan.h"
+#include "fleet/risk.h"
 
 /* Everything one call computes. What was not asked for is NULL. */
 typedef struct {
     slx_fleet_case *c;
     slx_fleet_run *run;
     slx_fleet_plan *plan;
+    slx_fleet_risk *risk;
+    slx_fleet_answer cost; /* what moves the cost of the fleet */
     slx_fleet_answer answer[SLX_FLEET_FIGURES];
 } cli_fleet;
 

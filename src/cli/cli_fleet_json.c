@@ -208,6 +208,57 @@ static json_t *plan(const cli_fleet *f)
     return j;
 }
 
+static json_t *spread(const slx_fleet_spread *s)
+{
+    json_t *j = json_object();
+    put(j, "mean", s->mean, "the case does not say");
+    for (int p = 0; p < SLX_FLEET_PERCENTILES && !isnan(s->mean); p++) {
+        char key[16];
+        snprintf(key, sizeof key, "p%.0f", slx_fleet_percentiles[p]);
+        put(j, key, s->p[p], "");
+    }
+    return j;
+}
+
+static json_t *fan(const slx_fleet_case *c, const slx_fleet_spread *s)
+{
+    json_t *list = json_array();
+    for (int q = 0; q < c->quarters; q++) {
+        char name[16];
+        json_t *j = spread(&s[q]);
+        json_object_set_new(j, "quarter", json_string(slx_fleet_quarter(name, c, q)));
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+/* Nothing here depends on the host or its threads. */
+static json_t *risk(const cli_fleet *f)
+{
+    const slx_fleet_risk *r = f->risk;
+    json_t *j = json_object(), *out = json_object(), *single = json_array();
+    json_object_set_new(j, "futures", json_integer(r->futures));
+    json_object_set_new(j, "seed", json_integer((json_int_t)r->seed));
+    for (int o = 0; o < SLX_FR_COUNT; o++)
+        json_object_set_new(out, slx_fleet_risk_name((slx_fleet_risk_output)o), spread(&r->out[o]));
+    json_object_set_new(j, "outputs", out);
+    json_object_set_new(j, "gw", fan(f->c, r->gw));
+    json_object_set_new(j, "spent_usd", fan(f->c, r->spent));
+    json_object_set_new(j, "served", fan(f->c, r->served));
+    for (int i = 0; i < r->n_single; i++) {
+        json_t *s = json_object();
+        json_object_set_new(s, "option", json_string(f->c->option[r->single[i].option].name));
+        json_object_set_new(s, "cost_usd", spread(&r->single[i].cost));
+        json_object_set_new(s, "late_gw_years", spread(&r->single[i].late));
+        put(s, "against_mix_usd", r->single[i].cost.mean - r->mix_cost, "");
+        json_array_append_new(single, s);
+    }
+    json_object_set_new(j, "single_source", single);
+    put(j, "second_source_usd", r->second_source_usd,
+        "there is one supplier, or orders follow the demand");
+    return j;
+}
+
 json_t *cli_fleet_json(const cli_fleet *f)
 {
     const slx_fleet_case *c = f->c;
@@ -221,6 +272,8 @@ json_t *cli_fleet_json(const cli_fleet *f)
         json_object_set_new(opts, c->option[i].name, outputs(f->run->option_out[i]));
     json_object_set_new(j, "options", opts);
     if (f->plan) json_object_set_new(j, "plan", plan(f));
+    if (f->risk) json_object_set_new(j, "risk", risk(f));
+    json_object_set_new(j, "cost_moved_by", movers(c, &f->cost));
     json_object_set_new(j, "quarters", quarters(f));
     json_object_set_new(j, "inputs", inputs(c));
     return j;

@@ -10,12 +10,40 @@ typedef struct {
     slx_fleet_output of;
     int option;
     double *v;
-    slx_fleet_run *run;
+    slx_fleet_run *run, *plan; /* plan: of the mids */
 } probe;
+
+static double price_of(const slx_fleet_case *c, const double *v, int key)
+{
+    int in = c->limits + key;
+    return c->limits != SLX_FLEET_NONE && slx_fleet_has(c, in) ? v[in] : 0;
+}
+
+double slx_fleet_penalty(const slx_fleet_case *c, const double *v, const slx_fleet_run *plan,
+                         const slx_fleet_run *r, double *late_gw_years)
+{
+    double rate = c->money == SLX_FLEET_NONE ? 0 : v[c->money + SLX_F_MONEY_discount_year];
+    double step = 1 / sqrt(sqrt(1 + rate)), now = 1, late = 0, usd = 0;
+    double late_usd = price_of(c, v, SLX_F_LIMITS_late_usd_gw_year);
+    double short_usd = price_of(c, v, SLX_F_LIMITS_shortage_usd_mtok) / 1e6;
+    bool planned = true;
+    for (int i = 0; i < c->n_options; i++) planned &= c->option[i].deploy != SLX_FLEET_DEMAND;
+    for (int q = 0; q < c->quarters; q++, now *= step) {
+        const slx_fleet_total *t = &r->total[q];
+        double gw = planned ? fmax(0, plan->total[q].facility_w - t->facility_w) / 1e9 : 0;
+        late += gw / 4;
+        usd += now * (gw / 4 * late_usd + short_usd * (t->tokens_asked - t->tokens_served));
+    }
+    *late_gw_years = planned ? late : NAN;
+    return usd;
+}
 
 static double value(const probe *p)
 {
     slx_fleet_eval(p->c, &(slx_fleet_future){.v = p->v, .orders = p->orders, .single = -1}, p->run);
+    double late;
+    if (p->option < 0 && p->of == SLX_FO_cost_usd)
+        return p->run->out[p->of] + slx_fleet_penalty(p->c, p->v, p->plan, p->run, &late);
     return p->option < 0 ? p->run->out[p->of] : p->run->option_out[p->option][p->of];
 }
 
@@ -44,7 +72,9 @@ void slx_fleet_movers(const slx_fleet_case *c, const slx_fleet_orders *orders, s
                o,
                option,
                slx_xcalloc((size_t)c->n_in, sizeof(double)),
+               slx_xcalloc(1, sizeof(slx_fleet_run)),
                slx_xcalloc(1, sizeof(slx_fleet_run))};
+    slx_fleet_eval(c, &(slx_fleet_future){.orders = orders, .single = -1}, p.plan);
     for (int i = 0; i < c->n_in; i++) p.v[i] = c->in[i].mid;
     *a = (slx_fleet_answer){.error = NAN};
     a->ours = value(&p);
@@ -63,6 +93,7 @@ void slx_fleet_movers(const slx_fleet_case *c, const slx_fleet_orders *orders, s
     }
     free(p.v);
     free(p.run);
+    free(p.plan);
 }
 
 slx_status slx_fleet_answer_figure(slx_fleet_case *c, int i, const slx_fleet_orders *orders,

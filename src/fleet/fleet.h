@@ -226,7 +226,11 @@ typedef struct {
 /* Answers published figure i, in its variant. c is unchanged. */
 slx_status slx_fleet_answer_figure(slx_fleet_case *c, int i, const slx_fleet_orders *orders,
                                    slx_fleet_answer *a);
-/* Movers of any output of the case as it stands. */
+/* What a run is behind its plan, in GW years, and what that and tokens not served cost, discounted, USD: limits.
+ * late_usd_gw_year and shortage_usd_mtok. late is NAN where orders follow the demand: then there is no plan. */
+double slx_fleet_penalty(const slx_fleet_case *c, const double *v, const slx_fleet_run *plan,
+                         const slx_fleet_run *r, double *late_gw_years);
+/* Movers of any output of the case as it stands; of the whole fleet's cost_usd with the penalty. */
 void slx_fleet_movers(const slx_fleet_case *c, const slx_fleet_orders *orders, slx_fleet_output o,
                       int option, slx_fleet_answer *a);
 

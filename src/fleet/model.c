@@ -144,6 +144,7 @@ typedef struct {
     double write_off[SLX_FLEET_QUARTERS + LIFE_MAX +
                      1]; /* change of the depreciation in each quarter */
     double write_off_now;
+    int write_off_end; /* nothing changes from this quarter on */
     double rolling_usd
         [SLX_FLEET_OPTIONS]; /* book value of racks that are replaced a little every quarter */
     double chips_usd[SLX_FLEET_OPTIONS], renewal_chips_usd[SLX_FLEET_OPTIONS];
@@ -273,6 +274,7 @@ static void depreciate(future *s, int q, double usd, int life)
 {
     s->write_off[q] += usd / life;
     s->write_off[q + life] -= usd / life;
+    if (q + life + 1 > s->write_off_end) s->write_off_end = q + life + 1;
 }
 
 static int quarters_of(double years)
@@ -422,10 +424,9 @@ static void check_ledgers(const future *s, int q, double book, double spent)
     balance("watts", q, option_w, site_w, built_w);
     balance("dollars of the quarter", q, option_usd + t->halls_usd, slx_fleet_capex(t),
             slx_fleet_capex(t));
-    for (int k = q + 1; k < SLX_FLEET_QUARTERS + LIFE_MAX + 1; k++) {
+    for (int k = q + 1; k < s->write_off_end; k++) {
         rate += s->write_off[k];
         later += rate;
-        if (k > c->quarters + LIFE_MAX) break;
     }
     balance("dollars of the books", q, book, later, spent);
 }
