@@ -23,7 +23,7 @@ endif
 endif
 
 # Empty on a machine without pkg-config: `run`, `test` and `check` call tools/setup first, then this Makefile again.
-PKGS     = libcyaml jansson libpcre2-8 cbc
+PKGS     = libcyaml jansson libpcre2-8 cbc libmicrohttpd sqlite3
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
@@ -63,6 +63,11 @@ $(BUILD)/%_avx2.o: ISA = -mavx2 -mfma -mf16c -mbmi2
 $(BUILD)/%_avx512.o: ISA = $(AVX512)
 $(BUILD)/%_amx.o: ISA = -mamx-tile -mamx-int8 $(AVX512)
 $(BUILD)/test/%.o: TESTINC = -Itest
+
+# The page's files are part of the program, Chart.js too: Debian's package, or CHART_JS=FILE.
+CHART_JS ?= $(firstword $(wildcard /usr/share/javascript/chart.js/chart.min.js /usr/share/nodejs/chart.js/dist/chart.min.js))
+$(BUILD)/src/server/page.o: ISA = -DSLX_CHART_JS='"$(CHART_JS)"'
+$(BUILD)/src/server/page.o: $(wildcard src/server/page/*) $(CHART_JS)
 
 # Rewritten only when the command line changes, so that a new flag rebuilds and the same one does not.
 $(BUILD)/.flags: FORCE

@@ -70,6 +70,7 @@ extern const cli_verb cli_verb_run, cli_verb_tokenize, cli_verb_template, cli_ve
     cli_verb_disasm, cli_verb_asm, cli_verb_verify, cli_verb_exec, cli_verb_bench,
     cli_verb_perplexity, cli_verb_chip, cli_verb_time,
     cli_verb_fleet;
+extern const cli_verb cli_verb_serve, cli_verb_keys, cli_verb_usage;
 
 /* ------------------------------------------------------------------ text in, reports out */
 

@@ -6,13 +6,13 @@ static const cli_verb *const verbs[] = {
     &cli_verb_disasm, &cli_verb_asm,        &cli_verb_verify,   &cli_verb_exec,
     &cli_verb_bench,  &cli_verb_perplexity, &cli_verb_chip,     &cli_verb_time,
     &cli_verb_fleet,
+    &cli_verb_serve,  &cli_verb_keys,       &cli_verb_usage,
     NULL,
 };
 
 /* Planned, and refused by name until they are there. */
 static const char *const later[] = {
-    "chat",   "compare", "validate", "serve",  "keys", "usage",
-    "doctor", "rtl",  "cluster", "search", NULL,
+    "chat", "compare", "validate", "doctor", "rtl", "cluster", "search", NULL,
 };
 
 int main(int argc, char **argv)

@@ -372,7 +372,7 @@ static slx_status resolve_options(slx_plan *p, const slx_compile_options *opt, s
     if (!o.max_seqs) o.max_seqs = 16;
     if (!o.max_context) o.max_context = hp->context;
     p->max_chunks = (o.max_context + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK;
-    if (!o.max_pages) o.max_pages = p->max_chunks + 16;
+    if (!o.max_pages) o.max_pages = p->max_chunks + (o.spare_pages ? o.spare_pages : 16);
     struct {
         const char *name;
         uint32_t v, max;

@@ -8,7 +8,8 @@ static size_t find_stop(const slx_answer *a)
 {
     size_t first = a->held.len;
     for (uint32_t i = 0; i < a->n_stops; i++) {
-        const char *p = a->held.len ? memmem(a->held.ptr, a->held.len, a->stops[i].ptr, a->stops[i].len) : NULL;
+        const char *p =
+            a->held.len ? memmem(a->held.ptr, a->held.len, a->stops[i].ptr, a->stops[i].len) : NULL;
         if (p && (size_t)(p - a->held.ptr) < first) first = (size_t)(p - a->held.ptr);
     }
     return first;

@@ -9,7 +9,7 @@
 
 typedef struct {
     uint64_t serial, parent; /* 0 = none */
-    uint64_t used;           /* clock of the last use; of a chain, the front is never older than the back */
+    uint64_t used; /* clock of the last use; of a chain, the front is never older than the back */
     uint32_t page, depth, next;
     uint32_t tokens[SLX_MAX_CHUNK];
 } entry;

@@ -9,7 +9,7 @@
 
 typedef struct {
     uint64_t id;
-    uint64_t turns;         /* rows computed for it, in the common count */
+    uint64_t turns; /* rows computed for it, in the common count */
     uint32_t waiting, running;
 } user;
 
@@ -21,8 +21,8 @@ struct slx_job {
     uint32_t fed; /* of this step: rows given to the engine */
     slx_seq *seq; /* NULL while waiting */
     double submitted, admitted, first;
-    double chip_start, chip_joules; /* clock at submission; this job's share so far */
-    double chip_first;
+    double chip_start, chip_share, chip_joules; /* clock at submission; this job's share so far */
+    double chip_first, chip_last;               /* tokens, after submission */
     bool chip_unknown;
     uint32_t cached, preemptions;
 };
@@ -36,8 +36,9 @@ struct slx_sched {
     slx_engine *e;
     slx_prefix *cache; /* NULL = off */
     slx_sched_options opt;
-    uint32_t slots, max_rows, pages, reserved; /* reserved: pages of the pool that are not to be used */
-    list waiting, running;                      /* running: in order of admission */
+    uint32_t slots, max_rows, pages,
+        reserved;          /* reserved: pages of the pool that are not to be used */
+    list waiting, running; /* running: in order of admission */
     user *users;
     uint32_t n_users, cap_users;
     slx_batch_entry *batch;
@@ -88,8 +89,10 @@ static uint32_t user_at(slx_sched *s, uint64_t id)
     uint64_t least = UINT64_MAX;
     for (uint32_t i = 0; i < s->n_users; i++) {
         if (s->users[i].id == id) at = i;
-        if (!active(&s->users[i])) idle = i;
-        else if (s->users[i].turns < least) least = s->users[i].turns;
+        if (!active(&s->users[i]))
+            idle = i;
+        else if (s->users[i].turns < least)
+            least = s->users[i].turns;
     }
     if (at == s->n_users) {
         at = idle;
@@ -139,7 +142,8 @@ static void end_job(slx_sched *s, slx_job *j, slx_end end, const slx_err *why)
                        .first_token_s = j->first > 0 ? j->first - j->submitted : 0,
                        .total_s = now - j->submitted,
                        .chip_first_s = j->chip_first,
-                       .chip_total_s = s->chip_clock - j->chip_start,
+                       .chip_last_s = j->chip_last,
+                       .chip_share_s = j->chip_share,
                        .chip_j = j->chip_joules,
                        .chip_known = s->opt.clock && !j->chip_unknown};
     unlink_job(j->seq ? &s->running : &s->waiting, j);
@@ -182,11 +186,13 @@ slx_status slx_sched_submit(slx_sched *s, const uint32_t *prompt, uint32_t n,
 {
     uint32_t most = slx_sched_context(s);
     if (!n || n > most)
-        return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found %u tokens, expected 1 to %u", n, most);
+        return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found %u tokens, expected 1 to %u", n,
+                        most);
     for (uint32_t i = 0; i < n; i++)
         if (prompt[i] >= s->e->prog.info.vocab)
-            return slx_fail(err, SLX_EINPUT, "prompt", 0, 0, "found token %u, expected one below %u",
-                            prompt[i], s->e->prog.info.vocab);
+            return slx_fail(err, SLX_EINPUT, "prompt", 0, 0,
+                            "found token %u, expected one below %u", prompt[i],
+                            s->e->prog.info.vocab);
     slx_job *j = slx_xcalloc(1, sizeof *j);
     j->opt = *opt;
     j->cap = n + 64;
@@ -302,7 +308,8 @@ static uint32_t share_rows(slx_sched *s)
     for (;;) {
         slx_job *best = NULL;
         for (slx_job *j = s->running.head; j; j = j->next)
-            if (!j->fed && (!best || s->users[j->user].turns < s->users[best->user].turns)) best = j;
+            if (!j->fed && (!best || s->users[j->user].turns < s->users[best->user].turns))
+                best = j;
         if (!best || !left) return decoding;
         uint32_t rest = best->n - slx_seq_length(best->seq);
         best->fed = rest < left ? rest : left;
@@ -316,7 +323,8 @@ static void find_pages(slx_sched *s)
 {
     for (;;) {
         uint32_t want = 0;
-        for (slx_job *j = s->running.head; j; j = j->next) want += j->fed ? pages_needed(j, j->fed) : 0;
+        for (slx_job *j = s->running.head; j; j = j->next)
+            want += j->fed ? pages_needed(j, j->fed) : 0;
         if (make_free(s, want)) return;
         SLX_ASSERT(s->running.n > 1);
         preempt(s, s->running.tail);
@@ -354,6 +362,7 @@ static void draw(slx_sched *s, slx_job *j, const float *logits)
         j->tokens = slx_xrealloc(j->tokens, j->cap * sizeof *j->tokens);
     }
     j->tokens[j->n++] = t.token;
+    j->chip_last = s->chip_clock - j->chip_start;
     if (!j->opt.on_token(j->opt.arg, &t))
         end_job(s, j, SLX_END_STOP, NULL);
     else if (j->n - j->n_prompt >= j->opt.max_new || slx_seq_length(j->seq) == slx_sched_context(s))
@@ -368,6 +377,7 @@ static void tick(slx_sched *s, const slx_step_shape *shape, uint32_t n, uint32_t
     s->chip_clock += seconds;
     for (uint32_t i = 0; i < n; i++) {
         slx_job *j = s->batch_job[i];
+        j->chip_share += seconds * j->fed / rows;
         j->chip_joules += joules * j->fed / rows;
         j->chip_unknown |= !known;
     }

@@ -29,7 +29,9 @@ typedef enum { SLX_END_STOP, SLX_END_LENGTH, SLX_END_CANCELLED, SLX_END_FAULT } 
 typedef struct {
     uint32_t prompt_tokens, cached_tokens, new_tokens, preemptions;
     double queue_s, first_token_s, total_s; /* host clock, from submission */
-    double chip_first_s, chip_total_s, chip_j; /* the same steps on the chip; see slx_sched_options.clock */
+    /* the same steps on the chip (slx_sched_options.clock): first and last token from submission, and this job's share of
+     * its steps by rows */
+    double chip_first_s, chip_last_s, chip_share_s, chip_j;
     bool chip_known;
 } slx_job_usage;
 

@@ -10,9 +10,10 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from silex import ROOT, SILEX, Case, run  # noqa: E402
 
-VERBS = "run tokenize template compile disasm asm verify exec bench perplexity chip time fleet".split()
-LATER = "chat compare validate serve keys usage doctor rtl cluster search".split()
-NEEDS_MODEL = ["run", "tokenize", "bench", "perplexity", "compile", "time"]
+VERBS = ("run tokenize template compile disasm asm verify exec bench perplexity chip time fleet "
+         "serve keys usage").split()
+LATER = "chat compare validate doctor rtl cluster search".split()
+NEEDS_MODEL = ["run", "tokenize", "bench", "perplexity", "compile", "time", "serve"]
 
 
 class Help(Case):
@@ -90,7 +91,8 @@ class Options(Case):
 
     def test_arguments(self):
         for verb in VERBS:
-            self.refused(verb, place=f"silex {verb}: ", says="expected")
+            if verb != "usage":  # needs no argument
+                self.refused(verb, place=f"silex {verb}: ", says="expected")
         self.refused("run", "a.gguf", "b.gguf", "-p", "hi", place="silex run: ", says="b.gguf")
         self.refused("run", "", "-p", "hi", place="silex run: ", says="empty")
         self.refused("help", "run", "chip", place="silex help: ")

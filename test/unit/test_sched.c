@@ -123,7 +123,8 @@ static void make_jobs(slx_engine *e, job *j, uint32_t n, uint64_t seed)
         if (common > j[i].n) common = j[i].n;
         for (uint32_t k = 0; k < j[i].n; k++) j[i].prompt[k] = slx_rng_below(&r, VOCAB);
         memcpy(j[i].prompt, j[0].prompt, (common < j[0].n ? common : j[0].n) * 4);
-        if (i) memcpy(j[i].prompt, j[i - 1].prompt, (common < j[i - 1].n ? common : j[i - 1].n) * 4);
+        if (i)
+            memcpy(j[i].prompt, j[i - 1].prompt, (common < j[i - 1].n ? common : j[i - 1].n) * 4);
         j[i].max_new = 1 + slx_rng_below(&r, 40);
         j[i].sampling = (slx_sampling){.temperature = i % 2 ? 1.5f : 0, .top_p = 1, .seed = i};
         j[i].user = i % 4;
@@ -233,7 +234,8 @@ static void hits_by_whole_pages(void **state)
 {
     (void)state;
     static job j;
-    static const uint32_t lengths[] = {127, 128, 129, 256, 257, 300}, hit[] = {0, 0, 128, 128, 256, 256};
+    static const uint32_t lengths[] = {127, 128, 129, 256, 257, 300},
+                          hit[] = {0, 0, 128, 128, 256, 256};
     slx_engine *e = open_engine((slx_compile_options){0});
     slx_sched *s = slx_sched_open(e, &(slx_sched_options){0});
     for (uint32_t i = 0; i < LONGEST; i++) j.prompt[i] = (i * 7 + 3) % VOCAB;

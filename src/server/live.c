@@ -1,0 +1,117 @@
+/* live.c - what the page shows: the engine's batch, memory and latencies now, and one step of the chip in its parts.
+ *
+ * The chip's part is a step like the last ones: as many sequences, as long. It is timed here (some ten milliseconds)
+ * and kept while the batch stays alike, so a page that asks every second costs the engine nothing.
+ */
+#include "server/server_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    pthread_mutex_t lock;
+    uint32_t n, positions; /* what `step` is of */
+    json_t *step;
+} chip_view;
+
+static chip_view view = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* A span's name without its layer: layers add up. */
+static json_t *spans_json(const slx_time_result *r)
+{
+    json_t *j = json_object();
+    for (uint32_t i = 0; i < r->n_spans; i++) {
+        const char *name = r->spans[i].name[0] ? r->spans[i].name : "rest";
+        json_int_t before = json_integer_value(json_object_get(j, name));
+        json_object_set_new(j, name, json_integer(before + (json_int_t)r->spans[i].cycles));
+    }
+    return j;
+}
+
+static json_t *layers_json(const slx_time_result *r)
+{
+    json_t *j = json_array();
+    for (uint32_t i = 1; i <= r->n_layers; i++)
+        json_array_append_new(j, json_real((double)r->layer_fj[i] * 1e-15));
+    return j;
+}
+
+static json_t *engines_json(const slx_time_result *r)
+{
+    json_t *j = json_object();
+    double all = (double)r->cycles * r->n_tiles;
+    for (int i = 0; i < SLX_N_ENGINES; i++)
+        json_object_set_new(j, slx_engine_names[i],
+                            json_pack("{s:f, s:f}", "busy", (double)r->engine[i].busy / all,
+                                      "waiting", (double)r->engine[i].token / all));
+    return j;
+}
+
+static json_t *bounds_json(const slx_time_result *r)
+{
+    json_t *j = json_object();
+    for (int i = 0; i < SLX_N_TIME_BOUNDS; i++)
+        json_object_set_new(j, slx_time_bound_name((slx_time_bound)i),
+                            json_real((double)r->bound[i] / (double)r->cycles));
+    return j;
+}
+
+static json_t *step_json(const srv_server *s, uint32_t n, uint32_t positions)
+{
+    slx_time_result r;
+    slx_err err;
+    if (slx_chip_step_time(&r, slx_engine_program(s->engine), slx_engine_chip(s->engine), n,
+                           positions, 0, 0, &err) != SLX_OK)
+        return json_pack("{s:s}", "why", err.msg);
+    double bytes = (double)(r.hbm_read_bytes + r.hbm_write_bytes),
+           joules = (double)r.energy_fj * 1e-15;
+    json_t *j = json_pack(
+        "{s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:s, s:o, s:o, s:o, s:o}", "sequences", n, "positions",
+        positions, "tiles", r.n_tiles, "step_s", r.seconds, "energy_j_per_token", joules / n,
+        "watts", joules / r.seconds, "memory_bytes_per_s", bytes / r.seconds, "bound_by",
+        slx_time_bound_name(r.bound_by), "engines", engines_json(&r), "phase_cycles",
+        spans_json(&r), "layer_j", layers_json(&r), "limits", bounds_json(&r));
+    json_object_set_new(j, "usd_per_mtok",
+                        s->usd_per_s >= 0 ? json_real(s->usd_per_s * r.seconds / n * 1e6)
+                                          : json_null());
+    slx_time_result_free(&r);
+    return j;
+}
+
+static json_t *chip_json(const srv_server *s, const slx_sched_stats *st)
+{
+    uint32_t n = 1, positions = 64;
+    while (n < st->running) n *= 2;
+    if (n > st->slots) n = st->slots;
+    if (st->running) {
+        uint32_t each = st->pages_used * SLX_MAX_CHUNK / st->running;
+        while (positions < each) positions *= 2;
+    }
+    if (positions >= s->context) positions = s->context - 1;
+    pthread_mutex_lock(&view.lock);
+    if (!view.step || view.n != n || view.positions != positions) {
+        json_decref(view.step);
+        view.step = step_json(s, n, positions);
+        view.n = n;
+        view.positions = positions;
+    }
+    json_t *j = json_deep_copy(view.step);
+    pthread_mutex_unlock(&view.lock);
+    return j;
+}
+
+json_t *srv_live_json(srv_server *s)
+{
+    slx_sched_stats st;
+    srv_worker_stats(s->worker, &st);
+    return json_pack("{s:s, s:s, s:f, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, "
+                     "s:f, s:f}, s:o, s:o}",
+                     "model", s->model_name, "chip", s->chip_name, "now_s", slx_now_s(), "batch",
+                     "running", st.running, "waiting", st.waiting, "slots", st.slots, "pages",
+                     st.pages, "pages_used", st.pages_used, "pages_cached", st.pages_cached,
+                     "steps", (json_int_t)st.steps, "rows", (json_int_t)st.rows, "prompt_tokens",
+                     (json_int_t)st.prompt_tokens, "cached_tokens", (json_int_t)st.cached_tokens,
+                     "preemptions", (json_int_t)st.preemptions, "step_s", st.step_s, "own_s",
+                     st.own_s, "latency", srv_metrics_json(s->metrics), "chip_step",
+                     chip_json(s, &st));
+}

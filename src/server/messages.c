@@ -1,0 +1,301 @@
+/* messages.c - a conversation as the API has it, to the variables a chat template reads.
+ *
+ *   chat       messages [{role, content: text or [{type: text}], tool_calls, tool_call_id}]
+ *   responses  input: text, or items {role, content: text or [{type: input_text | output_text}]}, function_call,
+ *              function_call_output; instructions become the system message
+ *
+ * Arguments of tool calls come as JSON in a string and go to the template as the object, as templates expect. Only what
+ * is text passes; everything else is refused by name.
+ */
+#include "server/request_int.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------------------ content */
+
+static bool text_part(const char *type)
+{
+    return !strcmp(type, "text") || !strcmp(type, "input_text") || !strcmp(type, "output_text");
+}
+
+/* Text, or parts of text joined; NULL with e filled. */
+static json_t *get_content(const json_t *v, const char *place, srv_error *e)
+{
+    if (json_is_string(v)) return json_incref((json_t *)(uintptr_t)v);
+    slx_buf text = {0};
+    if (!json_is_array(v)) {
+        srv_invalid(e, "messages", "%s: expected content of text", place);
+        return NULL;
+    }
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *part = json_array_get(v, i), *t = json_object_get(part, "text");
+        const char *type = json_string_value(json_object_get(part, "type"));
+        if (!type || !text_part(type) || !json_is_string(t)) {
+            srv_refuse(e, 400, "invalid_request_error", "unsupported_value", "messages",
+                       "%s: found a part of type %.40s, expected text only", place,
+                       type ? type : "(none)");
+            slx_buf_free(&text);
+            return NULL;
+        }
+        slx_buf_add(&text, json_string_value(t), json_string_length(t));
+    }
+    json_t *s = json_stringn_nocheck(text.len ? text.ptr : "", text.len);
+    slx_buf_free(&text);
+    return s;
+}
+
+/* {"id","type":"function","function":{"name","arguments":"{..}"}} with the arguments as an object. */
+static json_t *get_call(const char *id, const char *name, const json_t *arguments, srv_error *e)
+{
+    json_t *args = NULL;
+    if (json_is_string(arguments))
+        args = json_loadb(json_string_value(arguments), json_string_length(arguments),
+                          JSON_DECODE_ANY, NULL);
+    if (!name || !json_is_object(args)) {
+        json_decref(args);
+        srv_invalid(
+            e, "messages",
+            "found a tool call without a name, or whose arguments are no JSON object in a string");
+        return NULL;
+    }
+    json_t *call = json_pack("{s:s, s:{s:s, s:o}}", "type", "function", "function", "name", name,
+                             "arguments", args);
+    if (call && id) json_object_set_new(call, "id", json_string(id));
+    return call;
+}
+
+static bool get_calls(json_t *out, const json_t *calls, srv_error *e)
+{
+    json_t *list = json_array();
+    json_object_set_new(out, "tool_calls", list);
+    if (!json_is_array(calls)) return srv_invalid(e, "messages", "tool_calls: expected a list");
+    for (size_t i = 0; i < json_array_size(calls); i++) {
+        const json_t *c = json_array_get(calls, i), *f = json_object_get(c, "function");
+        json_t *call = get_call(json_string_value(json_object_get(c, "id")),
+                                json_string_value(json_object_get(f, "name")),
+                                json_object_get(f, "arguments"), e);
+        if (!call) return false;
+        json_array_append_new(list, call);
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ messages */
+
+static const char *role_of(const json_t *m)
+{
+    static const char *const known[] = {"system", "user", "assistant", "tool"};
+    const char *role = json_string_value(json_object_get(m, "role"));
+    if (role && !strcmp(role, "developer")) return "system";
+    for (size_t i = 0; role && i < sizeof known / sizeof *known; i++)
+        if (!strcmp(role, known[i])) return known[i];
+    return NULL;
+}
+
+static bool get_message(json_t *list, const json_t *m, size_t at, srv_error *e)
+{
+    static const char *const known[] = {"role",         "content", "name",          "tool_calls",
+                                        "tool_call_id", "refusal", "type",          "id",
+                                        "status",       "audio",   "function_call", "annotations"};
+    char place[64];
+    const char *key, *role = role_of(m);
+    json_t *v;
+    snprintf(place, sizeof place, "messages[%zu]", at);
+    if (!json_is_object(m)) return srv_invalid(e, "messages", "%s: expected an object", place);
+    if (!role)
+        return srv_invalid(e, "messages",
+                           "%s: expected a role: system, developer, user, assistant or tool",
+                           place);
+    json_t *out = json_pack("{s:s}", "role", role);
+    json_array_append_new(list, out);
+    json_object_foreach((json_t *)(uintptr_t)m, key, v)
+    {
+        bool ok = false;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) ok |= !strcmp(key, known[i]);
+        if ((!strcmp(key, "audio") || !strcmp(key, "function_call")) && !json_is_null(v))
+            ok = false;
+        if (!ok)
+            return srv_refuse(e, 400, "invalid_request_error", "unsupported_parameter", "messages",
+                              "%s: %.60s: not supported here", place, key);
+    }
+    const json_t *content = json_object_get(m, "content"),
+                 *calls = json_object_get(m, "tool_calls"), *name = json_object_get(m, "name"),
+                 *id = json_object_get(m, "tool_call_id");
+    if (json_is_null(calls) || (json_is_array(calls) && !json_array_size(calls))) calls = NULL;
+    if (calls && strcmp(role, "assistant"))
+        return srv_invalid(e, "messages", "%s: tool_calls of a %s", place, role);
+    if (calls && (!content || json_is_null(content))) {
+        json_object_set_new(out, "content", json_string("")); /* templates add it to text */
+    } else {
+        json_t *text = get_content(content, place, e);
+        if (!text) return false;
+        json_object_set_new(out, "content", text);
+    }
+    if (json_is_string(name))
+        json_object_set_new(out, "name", json_string(json_string_value(name)));
+    if (json_is_string(id))
+        json_object_set_new(out, "tool_call_id", json_string(json_string_value(id)));
+    return !calls || get_calls(out, calls, e);
+}
+
+/* One item of a responses input. */
+static bool get_item(json_t *list, const json_t *item, size_t at, srv_error *e)
+{
+    const char *type = json_string_value(json_object_get(item, "type"));
+    if (!type || !strcmp(type, "message")) return get_message(list, item, at, e);
+    const char *id = json_string_value(json_object_get(item, "call_id"));
+    if (!strcmp(type, "function_call")) {
+        json_t *call = get_call(id, json_string_value(json_object_get(item, "name")),
+                                json_object_get(item, "arguments"), e);
+        if (!call) return false;
+        json_array_append_new(list, json_pack("{s:s, s:s, s:[o]}", "role", "assistant", "content",
+                                              "", "tool_calls", call));
+        return true;
+    }
+    if (!strcmp(type, "function_call_output")) {
+        json_t *text = get_content(json_object_get(item, "output"), "input", e);
+        if (!text) return false;
+        json_t *out = json_pack("{s:s, s:o}", "role", "tool", "content", text);
+        if (id) json_object_set_new(out, "tool_call_id", json_string(id));
+        json_array_append_new(list, out);
+        return true;
+    }
+    return srv_refuse(e, 400, "invalid_request_error", "unsupported_value", "input",
+                      "input[%zu]: found an item of type %.40s, expected message, function_call or "
+                      "function_call_output",
+                      at, type);
+}
+
+/* ------------------------------------------------------------------ tools */
+
+/* Chat nests a function's fields, responses have them beside the type. */
+static bool get_tools(srv_request *r, json_t *tools, srv_error *e)
+{
+    json_t *list = json_array();
+    json_object_set_new(r->vars, "tools", list);
+    if (!json_is_array(tools)) return srv_invalid(e, "tools", "tools: expected a list");
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        json_t *t = json_array_get(tools, i),
+               *f = r->api == SRV_CHAT ? json_object_get(t, "function") : t;
+        const char *type = json_string_value(json_object_get(t, "type")),
+                   *name = json_string_value(json_object_get(f, "name"));
+        if (!type || strcmp(type, "function"))
+            return srv_refuse(e, 400, "invalid_request_error", "unsupported_value", "tools",
+                              "tools[%zu]: found type %.40s, expected function", i,
+                              type ? type : "(none)");
+        if (!name || !*name)
+            return srv_invalid(e, "tools", "tools[%zu]: expected a function with a name", i);
+        for (size_t k = 0; k < json_array_size(list); k++) {
+            const json_t *other = json_object_get(json_array_get(list, k), "function");
+            if (!strcmp(name, json_string_value(json_object_get(other, "name"))))
+                return srv_invalid(e, "tools", "tools: found two functions with the name %.60s",
+                                   name);
+        }
+        json_t *fn = json_pack("{s:s}", "name", name);
+        const json_t *what = json_object_get(f, "description"),
+                     *args = json_object_get(f, "parameters");
+        if (args && !json_is_null(args) && !json_is_object(args)) {
+            json_decref(fn);
+            return srv_invalid(e, "tools", "tools[%zu]: parameters: expected a JSON schema", i);
+        }
+        json_object_set_new(fn, "description",
+                            json_string(json_is_string(what) ? json_string_value(what) : ""));
+        json_object_set_new(fn, "parameters",
+                            json_is_object(args)
+                                ? json_deep_copy(args)
+                                : json_pack("{s:s, s:{}}", "type", "object", "properties"));
+        json_array_append_new(list, json_pack("{s:s, s:o}", "type", "function", "function", fn));
+    }
+    if (json_array_size(list))
+        r->tools = list;
+    else
+        json_object_del(r->vars, "tools");
+    r->tool_choice = r->tools ? SRV_TOOLS_AUTO : SRV_TOOLS_NONE;
+    return true;
+}
+
+static bool get_tool_choice(srv_request *r, const json_t *v, srv_error *e)
+{
+    const char *word = json_string_value(v);
+    if (word && !strcmp(word, "none")) {
+        r->tool_choice = SRV_TOOLS_NONE;
+        return true;
+    }
+    if (word && !strcmp(word, "auto")) return true;
+    if (!r->tools)
+        return srv_invalid(e, "tool_choice", "tool_choice: there are no tools to choose from");
+    r->tool_choice = SRV_TOOLS_REQUIRED;
+    if (word && !strcmp(word, "required")) return true;
+    const json_t *f = r->api == SRV_CHAT ? json_object_get(v, "function") : v;
+    const char *type = json_string_value(json_object_get(v, "type"));
+    r->tool_name = json_string_value(json_object_get(f, "name"));
+    for (size_t i = 0;
+         type && !strcmp(type, "function") && r->tool_name && i < json_array_size(r->tools); i++) {
+        const json_t *t = json_object_get(json_array_get(r->tools, i), "function");
+        if (!strcmp(r->tool_name, json_string_value(json_object_get(t, "name")))) return true;
+    }
+    return srv_invalid(
+        e, "tool_choice",
+        "tool_choice: expected none, auto, required, or a function that is among the tools");
+}
+
+/* ------------------------------------------------------------------ all */
+
+static bool keyword_arguments(srv_request *r, json_t *kwargs, srv_error *e)
+{
+    static const char *const ours[] = {"messages", "tools", "add_generation_prompt", "bos_token",
+                                       "eos_token"};
+    const char *key;
+    json_t *v;
+    if (!json_is_object(kwargs))
+        return srv_invalid(e, "chat_template_kwargs", "chat_template_kwargs: expected an object");
+    json_object_foreach(kwargs, key, v)
+    {
+        size_t n = strlen(key);
+        bool taken =
+            n >= 6 && !strcmp(key + n - 6, "_token"); /* would count as the model's own text */
+        for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) taken |= !strcmp(key, ours[i]);
+        if (taken)
+            return srv_invalid(e, "chat_template_kwargs",
+                               "chat_template_kwargs: %.60s is not for the client to set", key);
+        json_object_set(r->vars, key, v);
+    }
+    return true;
+}
+
+bool srv_get_messages(srv_request *r, srv_error *e)
+{
+    json_t *body = r->body, *list = json_array(), *tools = json_object_get(body, "tools"),
+           *choice = json_object_get(body, "tool_choice"),
+           *kwargs = json_object_get(body, "chat_template_kwargs"),
+           *effort = json_object_get(body, "reasoning_effort"),
+           *first = json_object_get(body, "instructions"),
+           *in = json_object_get(body, r->api == SRV_CHAT ? "messages" : "input");
+    r->vars = json_object();
+    json_object_set_new(r->vars, "messages", list);
+    if (!in || json_is_null(in)) return true; /* request.c says that it is missing */
+    if (first && !json_is_null(first)) {
+        if (!json_is_string(first))
+            return srv_invalid(e, "instructions", "instructions: expected text");
+        json_array_append_new(list, json_pack("{s:s, s:O}", "role", "system", "content", first));
+    }
+    if (r->api == SRV_RESPONSES && json_is_string(in)) {
+        json_array_append_new(list, json_pack("{s:s, s:O}", "role", "user", "content", in));
+    } else {
+        if (!json_is_array(in) || !json_array_size(in))
+            return srv_invalid(e, r->api == SRV_CHAT ? "messages" : "input",
+                               "%s: expected a list that is not empty",
+                               r->api == SRV_CHAT ? "messages" : "input");
+        for (size_t i = 0; i < json_array_size(in); i++)
+            if (!(r->api == SRV_CHAT ? get_message : get_item)(list, json_array_get(in, i), i, e))
+                return false;
+    }
+    if (tools && !json_is_null(tools) && !get_tools(r, tools, e)) return false;
+    if (choice && !json_is_null(choice) && !get_tool_choice(r, choice, e)) return false;
+    if (r->tool_choice == SRV_TOOLS_NONE) json_object_del(r->vars, "tools"), r->tools = NULL;
+    if (json_is_string(effort))
+        json_object_set(r->vars, "reasoning_effort", effort);
+    else if (effort && !json_is_null(effort))
+        return srv_invalid(e, "reasoning_effort", "reasoning_effort: expected a word");
+    return !kwargs || json_is_null(kwargs) || keyword_arguments(r, kwargs, e);
+}

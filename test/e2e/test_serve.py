@@ -1,0 +1,384 @@
+#!/usr/bin/env python3
+"""The server over plain HTTP with the default model: shapes, exact answers under load, refusals, faults of clients."""
+import concurrent.futures
+import json
+import os
+import socket
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from serving import Server  # noqa: E402
+from silex import MODEL, Case, run  # noqa: E402
+
+QUESTION = "What is the capital of Japan?"
+
+
+def text_of(events):
+    return "".join(c["delta"].get("content") or "" for e in events for c in e["choices"])
+
+
+@unittest.skipUnless(os.path.exists(MODEL), "no default model")
+class Served(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--slots", "16")
+        cls.server.__enter__()
+        cls.addClassCleanup(cls.server.stop)
+
+
+class Answers(Served):
+    def test_chat_says_what_run_says(self):
+        code, out, _ = run("run", MODEL, "-p", QUESTION, "--json")
+        alone = json.loads(out)
+        self.assertEqual(code, 0)
+        a = self.server.chat(QUESTION, temperature=0).json
+        self.assertEqual(a["object"], "chat.completion")
+        self.assertEqual(a["choices"][0]["message"], {"role": "assistant", "content": alone["text"], "refusal": None})
+        self.assertEqual(a["choices"][0]["finish_reason"], "stop")
+        self.assertEqual(a["usage"]["prompt_tokens"], alone["prompt_tokens"])
+        self.assertEqual(a["usage"]["completion_tokens"], len(alone["tokens"]))
+        self.assertEqual(a["usage"]["total_tokens"], alone["prompt_tokens"] + len(alone["tokens"]))
+
+    def test_stream_is_the_whole_answer_in_pieces(self):
+        body = {"messages": [{"role": "user", "content": QUESTION}], "temperature": 0}
+        whole = self.server.ask("/v1/chat/completions", body).json["choices"][0]["message"]["content"]
+        events, text = self.server.stream("/v1/chat/completions", {**body, "stream_options": {"include_usage": True}})
+        self.assertEqual(text_of(events), whole)
+        self.assertTrue(text.endswith("data: [DONE]\n\n"))
+        self.assertEqual(events[0]["choices"][0]["delta"]["role"], "assistant")
+        self.assertEqual(events[-2]["choices"][0]["finish_reason"], "stop")
+        self.assertEqual(events[-1]["choices"], [])
+        self.assertGreater(events[-1]["usage"]["completion_tokens"], 3)
+        self.assertEqual({e["object"] for e in events}, {"chat.completion.chunk"})
+        self.assertEqual(len({e["id"] for e in events}), 1)
+
+    def test_stop_strings_end_it_before_them(self):
+        whole = self.server.chat(QUESTION, temperature=0).json["choices"][0]["message"]["content"]
+        self.assertIn(" of Japan", whole)
+        for stop in (" of Japan", ["zzz", "f Ja"], "capital of"):
+            first = [whole.index(s) for s in ([stop] if isinstance(stop, str) else stop) if s in whole]
+            body = {"messages": [{"role": "user", "content": QUESTION}], "temperature": 0, "stop": stop}
+            a = self.server.ask("/v1/chat/completions", body).json["choices"][0]
+            self.assertEqual((a["message"]["content"], a["finish_reason"]), (whole[:min(first)], "stop"))
+            events, _ = self.server.stream("/v1/chat/completions", body)
+            self.assertEqual(text_of(events), whole[:min(first)])
+
+    def test_completions_take_text_lists_and_tokens(self):
+        texts = ["The sky is", "One, two,"]
+        ids = [self.server.ask("/tokenize", {"prompt": t}).json["tokens"] for t in texts]
+        for t, i in zip(texts, ids):
+            self.assertEqual(self.server.ask("/detokenize", {"tokens": i}).json["prompt"], t)
+        ask = {"max_tokens": 6, "temperature": 0}
+        by_text = self.server.ask("/v1/completions", {"prompt": texts, **ask}).json
+        by_ids = self.server.ask("/v1/completions", {"prompt": ids, **ask}).json
+        self.assertEqual([c["text"] for c in by_text["choices"]], [c["text"] for c in by_ids["choices"]])
+        self.assertEqual([c["index"] for c in by_text["choices"]], [0, 1])
+        self.assertEqual(by_text["usage"]["prompt_tokens"], sum(map(len, ids)))
+        one = self.server.ask("/v1/completions", {"prompt": ids[1], **ask}).json
+        self.assertEqual(one["choices"][0]["text"], by_text["choices"][1]["text"])
+
+    def test_seeds_repeat_and_answers_of_one_request_differ(self):
+        def ask(**more):
+            a = self.server.chat("Tell me a story.", max_tokens=12, temperature=1.2, **more).json
+            return [c["message"]["content"] for c in a["choices"]]
+        self.assertEqual(ask(seed=7), ask(seed=7))
+        self.assertNotEqual(ask(seed=7), ask(seed=8))
+        two = ask(seed=7, n=2)
+        self.assertNotEqual(two[0], two[1])
+        self.assertEqual(two[0], ask(seed=7)[0])
+        self.assertNotEqual(ask(), ask())  # without a seed, each its own
+
+    def test_logprobs_are_of_the_tokens(self):
+        a = self.server.chat(QUESTION, temperature=0, logprobs=True, top_logprobs=3, max_tokens=5).json["choices"][0]
+        entries = a["logprobs"]["content"]
+        self.assertEqual(len(entries), 5)
+        self.assertEqual("".join(e["token"] for e in entries), a["message"]["content"])
+        for e in entries:
+            self.assertEqual(bytes(e["bytes"]).decode(), e["token"])
+            self.assertEqual(e["top_logprobs"][0]["logprob"], e["logprob"])  # greedy: the best was taken
+            self.assertLessEqual(sum(2.718281828 ** t["logprob"] for t in e["top_logprobs"]), 1 + 1e-9)
+            self.assertEqual(len(e["top_logprobs"]), 3)
+
+    def test_bias_and_penalties_change_the_draw(self):
+        a = self.server.chat(QUESTION, temperature=0, max_tokens=1).json["choices"][0]["message"]["content"]
+        token = self.server.ask("/tokenize", {"prompt": a}).json["tokens"][0]
+        b = self.server.chat(QUESTION, temperature=0, max_tokens=1, logit_bias={str(token): -100}).json
+        self.assertNotEqual(b["choices"][0]["message"]["content"], a)
+        loop = {"prompt": "one two one two one two one two one two", "max_tokens": 12, "temperature": 0}
+        plain = self.server.ask("/v1/completions", loop).json["choices"][0]["text"].split()
+        fresh = self.server.ask("/v1/completions", {**loop, "frequency_penalty": 2, "presence_penalty": 2}).json
+        fresh = fresh["choices"][0]["text"].split()
+        self.assertLess(max(map(fresh.count, fresh)), max(map(plain.count, plain)))
+
+    def test_x_silex_tells_what_the_chip_would_take(self):
+        end = time.monotonic() + 60
+        while True:
+            a = self.server.chat(QUESTION, temperature=0).json
+            if a["x_silex"]["ttft_s"] is not None or time.monotonic() > end:
+                break
+            self.assertIn("timed", a["x_silex"]["ttft_s_why"])
+            time.sleep(0.2)
+        _, out, _ = run("run", MODEL, "-p", QUESTION, "--json")
+        chip, x = json.loads(out)["chip_time"], a["x_silex"]
+        self.assertLess(abs(x["ttft_s"] / chip["ttft_s"] - 1), 0.15)
+        self.assertLess(abs(x["tpot_s"] / chip["tpot_s"] - 1), 0.15)
+        self.assertGreater(x["energy_j"], 0)
+        self.assertGreater(x["usd"], 0)
+
+    def test_models_health_metrics(self):
+        models = self.server.ask("/v1/models").json
+        name = models["data"][0]["id"]
+        self.assertEqual(self.server.ask(f"/v1/models/{name}").json["id"], name)
+        self.assertEqual(self.server.ask("/v1/models/other").status, 404)
+        self.assertEqual(self.server.ask("/health").json, {"status": "ok"})
+        self.assertEqual(self.server.ask("/ready").json, {"status": "ready"})
+        before = self.metrics()
+        self.server.chat(QUESTION, temperature=0, max_tokens=3)
+        after = self.metrics()
+        grown = {k: after[k] - before.get(k, 0) for k in after}
+        made = f'silex:generation_tokens_total{{model_name="{name}"}}'
+        self.assertEqual(grown[made], 3)
+        self.assertEqual(grown[f'silex:time_to_first_token_seconds_count{{model_name="{name}"}}'], 1)
+
+    def metrics(self):
+        text = self.server.ask("/metrics").body.decode()
+        return {k: float(v) for k, v in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")}
+
+
+class Exact(Served):
+    """Whatever runs beside it, an answer is the one it has alone."""
+
+    def test_many_streams_at_once(self):
+        prompts = [f"Write about the number {i}." + " More words." * (i * 7 % 50) for i in range(24)]
+        lengths = [3 + i * 5 % 30 for i in range(24)]
+        bodies = [{"messages": [{"role": "user", "content": p}], "temperature": 0, "max_tokens": n}
+                  for p, n in zip(prompts, lengths)]
+        with Server("--slots", 1, "--no-prefix-cache", "--threads", 1) as alone:
+            want = [alone.ask("/v1/chat/completions", b).json["choices"][0]["message"]["content"] for b in bodies]
+
+        def ask(server, i):
+            if i % 2:
+                return text_of(server.stream("/v1/chat/completions", bodies[i])[0])
+            return server.ask("/v1/chat/completions", bodies[i]).json["choices"][0]["message"]["content"]
+
+        def all_of(server):
+            with concurrent.futures.ThreadPoolExecutor(24) as pool:
+                return list(pool.map(lambda i: ask(server, i), range(24)))
+
+        self.assertEqual(all_of(self.server), want)
+
+    def test_preempted_ones_go_on_where_they_were(self):
+        bodies = [{"prompt": f"A long story about {w}." + " And so on." * 25, "temperature": 0, "max_tokens": 150}
+                  for w in ("bees", "rain", "iron", "glass")]
+        want = [self.server.ask("/v1/completions", b).json["choices"][0]["text"] for b in bodies]
+        # a sequence takes up to three pages, so five are too few for four of them
+        with Server("--slots", 4, "--kv-pages", 5, "--ctx", 512) as tight:
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                got = list(pool.map(lambda b: tight.ask("/v1/completions", b).json["choices"][0]["text"], bodies))
+            text = tight.ask("/metrics").body.decode()
+        self.assertEqual(got, want)
+        preempted = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                     if line.startswith("silex:num_preemptions_total{")]
+        self.assertGreater(preempted[0], 0)
+
+    def test_prefix_cache_gives_the_same(self):
+        long = "Remember these words: " + " ".join(f"word{i}" for i in range(120))
+        first = self.server.chat(long, temperature=0, max_tokens=8).json
+        second = self.server.chat(long, temperature=0, max_tokens=8).json
+        self.assertEqual(first["choices"], second["choices"])
+        cached = second["usage"]["prompt_tokens_details"]["cached_tokens"]
+        self.assertGreaterEqual(cached, 128)
+        self.assertEqual(cached % 128, 0)
+
+
+class Refusals(Served):
+    def refuse(self, body, status, param, says, path="/v1/chat/completions"):
+        base = {} if path == "/v1/completions" else {"messages": [{"role": "user", "content": "hi"}]}
+        a = self.server.ask(path, {**base, **body})
+        self.assertEqual(a.status, status, a.body)
+        e = a.error()
+        self.assertEqual(set(e), {"message", "type", "param", "code"})
+        self.assertEqual(e["param"], param)
+        self.assertIn(says, e["message"])
+
+    def test_by_name(self):
+        for body, param, says in [
+                ({"temperature": "hot"}, "temperature", "expected a number"),
+                ({"temperature": -1}, "temperature", "from 0"),
+                ({"top_p": 0}, "top_p", "above 0"), ({"n": 0}, "n", "from 1"), ({"n": 65}, "n", "64"),
+                ({"max_tokens": 0}, "max_tokens", "from 1"), ({"stop": [""]}, "stop", "not empty"),
+                ({"stop": ["a"] * 17}, "stop", "at most 16"), ({"logit_bias": {"x": 1}}, "logit_bias", '"x"'),
+                ({"logit_bias": {"5": 101}}, "logit_bias", "-100 to 100"),
+                ({"top_logprobs": 2}, "top_logprobs", "logprobs"),
+                ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "20"),
+                ({"frequency_penalty": 3}, "frequency_penalty", "-2"),
+                ({"functions": []}, "functions", "tools"), ({"audio": {}}, "audio", "not supported"),
+                ({"store": True}, "store", "false"),
+                ({"prediction": {}}, "prediction", "not supported"),
+                ({"stream_options": {"include_usage": True}}, "stream_options", "stream"),
+                ({"frobnicate": 1}, None, "frobnicate"), ({"messages": []}, "messages", "not empty"),
+                ({"messages": [{"role": "king", "content": "x"}]}, "messages", "role"),
+                ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "messages",
+                 "image_url"),
+                ({"messages": [{"role": "user", "content": "x", "zap": 1}]}, "messages", "zap")]:
+            with self.subTest(body=body):
+                self.refuse(body, 400, param, says)
+        for body, param, says in [({"prompt": "x", "echo": True}, "echo", "false"),
+        ({"prompt": "x", "best_of": 2}, "best_of", "n"),
+                                  ({"prompt": "x", "suffix": "y"}, "suffix", "fill"), ({}, "prompt", "missing"),
+                                  ({"prompt": []}, "prompt", "expected"), ({"prompt": [1, -2]}, "prompt", "whole"),
+                                  ({"prompt": [10 ** 9]}, "prompt", "below"), ({"prompt": ""}, "prompt", "empty")]:
+            with self.subTest(body=body):
+                self.refuse(body, 400, param, says, "/v1/completions")
+        self.refuse({"model": "gpt-4"}, 404, "model", "gpt-4")
+
+    def test_too_long_a_prompt(self):
+        a = self.server.ask("/v1/completions", {"prompt": "word " * 9000})
+        self.assertEqual((a.status, a.error()["code"]), (400, "context_length_exceeded"))
+        self.assertIn("8192", a.error()["message"])
+
+    def test_bodies(self):
+        path = "/v1/chat/completions"
+        for raw, says in [(b"", "not JSON"), (b"{", "not JSON"), (b"[]", "not an object"),
+        (b'{"a":1,"a":2}', "duplicate"),
+                          (b'{"messages":[{"role":"user","content":"\xff\xfe"}]}', "decode byte 0xff"),
+                          (b'{"messages":' + b"[" * 100000 + b"]" * 100000 + b"}", "depth"), (b"\0" * 50, "not JSON")]:
+            with self.subTest(raw=raw[:40]):
+                a = self.server.ask(path, raw=raw)
+                self.assertEqual(a.status, 400, a.body[:200])
+                self.assertIn(says, a.error()["message"])
+        a = self.server.ask(path, raw=b"x" * (10 * 1024 * 1024 + 1))
+        self.assertEqual(a.status, 413)
+        fit = json.dumps({"messages": [{"role": "user", "content": "x" * (9 * 1024 * 1024)}]}).encode()
+        self.assertEqual(self.server.ask(path, raw=fit).error()["code"], "context_length_exceeded")
+        a = self.server.ask(path, raw=b"{}", headers={"Content-Type": "text/plain"})
+        self.assertEqual(a.status, 415)
+
+    def test_paths_and_methods(self):
+        self.assertEqual(self.server.ask("/v1/nothing").status, 404)
+        self.assertEqual(self.server.ask("/../../etc/passwd").status, 404)
+        self.assertEqual(self.server.ask("/%2e%2e/%2e%2e/etc/passwd").status, 404)
+        self.assertEqual(self.server.ask("/v1/chat/completions").status, 405)
+        self.assertEqual(self.server.ask("/health", method="DELETE").status, 405)
+        self.assertEqual(self.server.ask("/v1/models", headers={"Host": "evil.example"}).status, 403)
+
+    def raw(self, data, wait=5):
+        s = socket.create_connection(("127.0.0.1", self.server.port), timeout=wait)
+        s.sendall(data)
+        got = b""
+        try:
+            while True:
+                more = s.recv(65536)
+                if not more:
+                    break
+                got += more
+                if b"\r\n\r\n" in got and got.split(b" ", 2)[1] >= b"400":
+                    break
+        except (TimeoutError, ConnectionResetError):
+            pass
+        s.close()
+        return got
+
+    def test_smuggling_and_nonsense(self):
+        both = (b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        got = self.raw(both)
+        self.assertNotIn(b"200 OK", got)
+        self.assertTrue(got == b"" or got.startswith(b"HTTP/1.1 400"), got[:100])
+        got = self.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"X-A: b\r\n" * 20000 + b"\r\n")
+        self.assertTrue(got == b"" or got.split(b" ")[1] in (b"431", b"413", b"400"), got[:100])
+        self.raw(b"\x16\x03\x01" + os.urandom(500))
+        self.assertEqual(self.server.ask("/health").status, 200)
+
+
+class Clients(Served):
+    """Clients that leave, stall or never finish; the others go on."""
+
+    def test_gone_in_the_middle_gives_its_place_back(self):
+        body = json.dumps({"messages": [{"role": "user", "content": "Count to one thousand in words."}],
+                           "max_tokens": 4000, "stream": True}).encode()
+        for stream in (True, False):
+            c = self.server.connect()
+            c.request("POST", "/v1/chat/completions", body if stream else body.replace(b"true", b"false"),
+                      self.server.headers())
+            if stream:
+                c.getresponse().read(200)
+            else:
+                time.sleep(0.5)
+            c.sock.close()
+            c.close()
+            end = time.monotonic() + 10
+            while self.running() and time.monotonic() < end:
+                time.sleep(0.05)
+            self.assertEqual(self.running(), 0, f"stream {stream}")
+        self.assertTrue(self.server.wait_logged(lambda r: r.get("end") == "client left"))
+
+    def running(self):
+        return self.server.ask("/live").json["batch"]["running"]
+
+    def test_slow_and_silent_ones_hold_nobody_up(self):
+        silent = [socket.create_connection(("127.0.0.1", self.server.port)) for _ in range(40)]
+        half = []
+        for s in silent[:20]:
+            s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n")
+        for _ in range(4):  # ask for a stream and never read it
+            s = socket.create_connection(("127.0.0.1", self.server.port))
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            body = b'{"messages":[{"role":"user","content":"hi"}],"stream":true,"max_tokens":30}'
+            s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                      b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            half.append(s)
+        start = time.monotonic()
+        self.assertEqual(self.server.chat(QUESTION, temperature=0).status, 200)
+        self.assertLess(time.monotonic() - start, 20)
+        for s in silent + half:
+            s.close()
+
+
+@unittest.skipUnless(os.path.exists(MODEL), "no default model")
+class Life(Case):
+    def test_full_queue_is_refused(self):
+        with Server("--slots", 1, "--queue", 1, "--ctx", 512) as s:
+            def ask(_):
+                return s.ask("/v1/completions", {"prompt": "a", "max_tokens": 150, "temperature": 0})
+            with concurrent.futures.ThreadPoolExecutor(6) as pool:
+                answers = list(pool.map(ask, range(6)))
+            codes = [a.status for a in answers]
+            self.assertIn(200, codes)
+            self.assertIn(429, codes)
+            refused = answers[codes.index(429)]
+            self.assertEqual(refused.error()["code"], "queue_full")
+            self.assertGreaterEqual(int(refused.headers["Retry-After"]), 1)
+
+    def test_sigterm_finishes_what_has_begun(self):
+        s = Server()
+        s.__enter__()
+        got = {}
+
+        def ask():
+            got["text"] = s.stream("/v1/completions", {"prompt": "a", "max_tokens": 60, "temperature": 0})[1]
+        t = threading.Thread(target=ask)
+        t.start()
+        time.sleep(0.4)
+        code = s.stop()
+        t.join()
+        self.assertEqual(code, 0)
+        self.assertTrue(got["text"].endswith("data: [DONE]\n\n"))
+        self.assertEqual(s.logged()[-1]["event"], "stopped")
+
+    def test_port_taken_and_bad_options(self):
+        with Server() as s:
+            self.refused("serve", MODEL, "--no-auth", "--port", s.port, place="--port:", says="in use")
+        self.refused("serve", MODEL, "--no-auth", "--host", "0.0.0.0", place="--no-auth:", says="loopback")
+        self.refused("serve", MODEL, "--no-auth", "--host", "example.org", place="--no-auth:", says="loopback")
+        self.refused("serve", MODEL, "--no-auth", "--cert", "x.pem", place="--cert:", says="both")
+        self.refused("serve", MODEL, "--db", os.path.join(self.dir, "none.db"), place=os.path.join(self.dir, "none.db"),
+                     says="silex keys add")
+
+
+if __name__ == "__main__":
+    unittest.main()
