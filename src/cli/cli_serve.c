@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef struct {
-    const char *host, *cert, *key, *db, *name;
+    const char *host, *cert, *key, *db, *name, *template;
     int64_t port, slots, pages, chunk, queue, drain, timeout;
     bool no_auth, no_cache, no_x_silex, quiet;
     cli_engine_values engine;
@@ -27,6 +27,8 @@ static const cli_option options[] = {
      "no keys and no ledger; only at a loopback address"},
     {"model-name", 0, CLI_TEXT, "NAME", AT(name), 0, 0, NULL,
      "what clients call the model; when not given, the file's name"},
+    {"chat-template", 0, CLI_TEXT, "FILE", AT(template), 0, 0, NULL,
+     "a Jinja chat template in place of the model's own"},
     {"slots", 0, CLI_COUNT, "N", AT(slots), 1, 512, NULL, "answers computed together"},
     {"kv-pages", 0, CLI_COUNT, "N", AT(pages), 0, 1 << 24, NULL,
      "KV pages of 128 positions; 0 = one sequence of full length and 8 for each slot"},
@@ -70,6 +72,7 @@ static slx_status open_engine(const values *v, const char *model, slx_engine **e
 {
     slx_engine_options opt;
     SLX_TRY(cli_engine_get(&v->engine, model, &opt, err));
+    opt.template_path = v->template;
     opt.compile.max_seqs = opt.compile.max_samples = (uint32_t)v->slots;
     opt.compile.max_pages = (uint32_t)v->pages;
     opt.compile.spare_pages = 8 * (uint32_t)v->slots;

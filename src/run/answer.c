@@ -38,7 +38,7 @@ static void give(slx_answer *a, size_t n, slx_buf *out)
 bool slx_answer_add(slx_answer *a, uint32_t token, slx_buf *out)
 {
     slx_buf bytes = {0};
-    slx_detokenize(a->tok, token, false, &bytes);
+    slx_detokenize(a->tok, token, a->shows && a->shown == token, &bytes);
     if (bytes.len) slx_utf8_stream_add(&a->utf8, bytes.ptr, bytes.len, &a->held);
     slx_buf_free(&bytes);
     size_t stop = find_stop(a);

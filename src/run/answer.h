@@ -16,6 +16,8 @@ typedef struct {
     const slx_tokenizer *tok;
     const slx_str *stops; /* none empty; borrowed, as long as the answer lives */
     uint32_t n_stops;
+    bool shows;    /* the control token `shown` counts as text here, as it is written */
+    uint32_t shown;
     slx_utf8_stream utf8; /* from here on: inside */
     slx_buf held;
 } slx_answer;

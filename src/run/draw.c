@@ -49,14 +49,27 @@ slx_status slx_draw(const slx_engine *e, const float *logits, uint32_t position,
     uint32_t vocab = e->prog.info.vocab;
     const float *row = logits;
     out->n_top = 0;
-    if (opt->frequency != 0 || opt->presence != 0 || opt->n_bias) {
+    if (opt->frequency != 0 || opt->presence != 0 || opt->n_bias || opt->grammar) {
         memcpy(scratch, logits, e->prog.info.vocab_pad * sizeof *scratch);
         row = scratch;
         for (uint32_t i = 0; i < opt->n_bias; i++) scratch[opt->bias[i].token] += opt->bias[i].add;
         if (opt->frequency != 0 || opt->presence != 0) penalise(scratch, opt, made, n);
+        if (opt->grammar && !slx_grammar_mask(opt->grammar, scratch, vocab))
+            return slx_fail(err, SLX_EFAULT, "grammar", 0, 0,
+                            "no token of the vocabulary continues the required form");
     }
     SLX_TRY(slx_sample_token(e, row, position, &opt->sampling, &out->token, err));
+    if (opt->grammar &&
+        row[out->token] == -FLT_MAX) { /* the last candidate, by a rounding at the end of the sum */
+        float best;
+        slx_kern_get()->topk1(row, vocab, &best, &out->token);
+    }
     out->end = e->model->tok && slx_tok_is_eog(e->model->tok, out->token);
+    out->last = false;
+    if (opt->grammar && !out->end) {
+        if (!slx_grammar_take(opt->grammar, out->token)) SLX_BUG("a masked token was drawn");
+        out->last = slx_grammar_over(opt->grammar);
+    }
     if (opt->logprobs) get_logprobs(logits, vocab, opt->n_top, out);
     return SLX_OK;
 }

@@ -1,14 +1,15 @@
 /* draw.h - how one token is drawn from one row of logits when a request asks for more than a temperature.
  *
- *   row --bias, penalties--> row' --slx_sample_token--> token
+ *   row --bias, penalties--> row' --mask--> row'' --slx_sample_token--> token
  *    '--> natural log probabilities of the model itself, before any of that
  *
  * Bias and penalties are added in fp32, in the order: bias, then frequency * count + presence, over the tokens made so
- * far.
+ * far. A token that the grammar does not admit gets the lowest finite value, so it is never drawn.
  */
 #ifndef SLX_RUN_DRAW_H
 #define SLX_RUN_DRAW_H
 
+#include "run/grammar.h"
 #include "run/run.h"
 
 enum { SLX_MAX_LOGPROBS = 20, SLX_MAX_BIAS = 1024 };
@@ -23,13 +24,15 @@ typedef struct {
     float frequency, presence; /* penalties; 0 = off */
     const slx_logit_bias *bias;
     uint32_t n_bias;
+    slx_grammar *grammar; /* NULL = any token; moved on by every draw; the caller's, as long as the job */
     bool logprobs;
     uint32_t n_top; /* best alternatives wanted, at most SLX_MAX_LOGPROBS */
 } slx_draw_options;
 
 typedef struct {
     uint32_t token;
-    bool end; /* an end-of-generation token */
+    bool end;  /* an end-of-generation token */
+    bool last; /* nothing may follow it: the grammar is complete */
     double logprob;
     uint32_t n_top;
     struct {

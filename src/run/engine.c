@@ -51,6 +51,19 @@ static slx_status get_program(slx_engine *e, const slx_engine_options *opt, slx_
     return check_shape(&e->prog.info, e->model, opt->program_path, err);
 }
 
+/* Another chat template than the model's own; it lives as long as the model. */
+static slx_status get_template(slx_model *m, const char *path, slx_err *err)
+{
+    slx_buf text = {0};
+    slx_template *t;
+    if (!path) return SLX_OK;
+    SLX_TRY(slx_read_file(&text, path, err));
+    slx_status st = slx_template_parse(&t, &m->arena, path, text.len ? text.ptr : "", text.len, err);
+    slx_buf_free(&text);
+    if (st == SLX_OK) m->chat = t;
+    return st;
+}
+
 slx_status slx_engine_open(slx_engine **out, const slx_engine_options *opt, slx_err *err)
 {
     double start = slx_now_s();
@@ -59,6 +72,7 @@ slx_status slx_engine_open(slx_engine **out, const slx_engine_options *opt, slx_
     slx_status st = slx_chip_load(&e->chip, opt->chip ? opt->chip : "silex-1", err);
     if (st == SLX_OK) st = slx_model_open(&e->model, opt->model_path, err);
     if (st == SLX_OK) st = slx_model_need_values(e->model, err);
+    if (st == SLX_OK) st = get_template(e->model, opt->template_path, err);
     if (st == SLX_OK) st = get_program(e, opt, err);
     slx_machine_options mo = {
         .kind = opt->kind, .threads = opt->threads, .kern = opt->kern, .unfused = opt->unfused};

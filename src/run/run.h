@@ -20,6 +20,7 @@ typedef struct {
     const char *model_path;   /* GGUF */
     const char *chip;         /* name or path; NULL = silex-1 */
     const char *program_path; /* run this .slx instead of compiling; NULL */
+    const char *template_path; /* chat template in place of the model's own; NULL */
     slx_machine_kind kind;
     int threads;          /* 0 = all */
     const slx_kern *kern; /* NULL = best */

@@ -363,7 +363,7 @@ static void draw(slx_sched *s, slx_job *j, const float *logits)
     }
     j->tokens[j->n++] = t.token;
     j->chip_last = s->chip_clock - j->chip_start;
-    if (!j->opt.on_token(j->opt.arg, &t))
+    if (!j->opt.on_token(j->opt.arg, &t) || t.last)
         end_job(s, j, SLX_END_STOP, NULL);
     else if (j->n - j->n_prompt >= j->opt.max_new || slx_seq_length(j->seq) == slx_sched_context(s))
         end_job(s, j, SLX_END_LENGTH, NULL);

@@ -73,7 +73,7 @@ typedef struct {
 
 slx_sched *slx_sched_open(slx_engine *e, const slx_sched_options *opt);
 void slx_sched_close(slx_sched *s); /* cancels what is left */
-/* Copies prompt, and borrows nothing of opt but its bias, which lives until on_end. Refuses what can never run: no token,
+/* Copies prompt, and borrows nothing of opt but bias and grammar, which live until on_end. Refuses what can never run: no token,
  * a prompt that does not leave room for one new token. */
 slx_status slx_sched_submit(slx_sched *s, const uint32_t *prompt, uint32_t n, const slx_job_options *opt, slx_job **out,
                             slx_err *err);

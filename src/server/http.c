@@ -90,6 +90,7 @@ void srv_exchange_drop(srv_exchange *x)
         slx_answer_free(&c->answer);
         json_decref(c->logprobs);
         json_decref(c->calls);
+        slx_grammar_close(c->grammar);
     }
     free(x->choices);
     srv_request_free(&x->req);
@@ -316,6 +317,37 @@ static bool add_prompt(srv_exchange *x, slx_buf *ids, const json_t *prompt, srv_
     return true;
 }
 
+/* The form the answer must have: JSON, JSON of a schema, or a call of a tool. */
+static bool add_grammar(srv_choice *c, srv_error *e)
+{
+    const srv_server *s = c->x->s;
+    const srv_request *r = &c->x->req;
+    const slx_tool_frame *f = &slx_tool_frames[s->tool_form];
+    const char *param = r->api == SRV_RESPONSES ? "text.format" : "response_format";
+    slx_err err = {0};
+    slx_status st = SLX_OK;
+    if (r->tools && s->tool_form == SLX_TOOLS_NONE)
+        return srv_refuse(
+            e, 400, "invalid_request_error", "unsupported_parameter", "tools",
+            "tools: the chat template of %s has no tools, or writes calls in a form not known here",
+            s->model_name);
+    if (r->tool_choice == SRV_TOOLS_REQUIRED) {
+        char *tools = json_dumps(r->tools, JSON_COMPACT);
+        param = "tools";
+        st = slx_grammar_open_calls(&c->grammar, s->tokens, tools, strlen(tools), r->tool_name,
+                                    f->key, f->before, f->after, &err);
+        free(tools);
+    } else if (r->format == SRV_FORMAT_SCHEMA) {
+        char *schema = json_dumps(r->schema, JSON_COMPACT);
+        st = slx_grammar_open(&c->grammar, s->tokens, schema, strlen(schema), NULL, NULL, &err);
+        free(schema);
+    } else if (r->format == SRV_FORMAT_JSON) {
+        st = slx_grammar_open(&c->grammar, s->tokens, NULL, 0, NULL, NULL, &err);
+    }
+    return st == SLX_OK || srv_refuse(e, 400, "invalid_request_error", "unsupported_value", param,
+                                      "%s: %s", param, err.msg);
+}
+
 static bool make_choices(srv_exchange *x, srv_error *e)
 {
     const srv_request *r = &x->req;
@@ -328,7 +360,10 @@ static bool make_choices(srv_exchange *x, srv_error *e)
         c->x = x;
         c->index = i;
         c->answer = (slx_answer){.tok = x->s->model->tok, .stops = r->stops, .n_stops = r->n_stops};
+        c->answer.shows = r->tools && x->s->tool_marker >= 0;
+        c->answer.shown = (uint32_t)x->s->tool_marker;
         c->logprobs = srv_logprobs_new(r);
+        if (!add_grammar(c, e)) return false;
         if (same)
             slx_buf_add(&c->prompt, same->ptr, same->len);
         else if (!add_prompt(x, &c->prompt,

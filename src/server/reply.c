@@ -40,6 +40,7 @@ void srv_reply_error(srv_exchange *x, const srv_error *e)
 
 const char *srv_finish_reason(const srv_choice *c)
 {
+    if (c->calls && c->end != SLX_END_LENGTH) return "tool_calls";
     switch (c->end) {
     case SLX_END_LENGTH: return "length";
     case SLX_END_CANCELLED: return "cancelled"; /* only where the server itself stops */
@@ -231,18 +232,51 @@ static bool has_logprobs(const srv_choice *c)
                               c->logprobs, c->x->req.api == SRV_CHAT ? "content" : "tokens"));
 }
 
-void srv_reply_delta(srv_choice *c, const char *text, size_t len)
+void srv_reply_delta(srv_choice *c)
 {
     srv_exchange *x = c->x;
+    const char *text = c->text.len ? c->text.ptr : "";
+    /* while it is written it may become a call; in the end srv_reply_calls has taken the calls out of it */
+    size_t visible = x->req.tools && !c->ended
+                         ? slx_tools_content(x->s->tool_form, text, c->text.len)
+                         : c->text.len;
+    size_t from = c->sent, len = visible > from ? visible - from : 0;
     if (!len && !has_logprobs(c)) return;
+    c->sent += len;
     if (x->req.api == SRV_RESPONSES) {
-        srv_responses_delta(c, text, len);
+        if (!x->req.tools) srv_responses_delta(c, text + from, len);
         return;
     }
-    json_t *s = json_stringn_nocheck(text, len);
+    json_t *s = json_stringn_nocheck(text + from, len);
     srv_reply_event(
         x, NULL,
         choice_chunk(c, x->req.api == SRV_CHAT ? json_pack("{s:o}", "content", s) : s, NULL));
+}
+
+void srv_reply_calls(srv_choice *c)
+{
+    slx_buf found = {0};
+    size_t content;
+    const srv_exchange *x = c->x;
+    if (!x->req.tools || !slx_tools_parse(x->s->tool_form, c->text.len ? c->text.ptr : "",
+                                          c->text.len, &found, &content))
+        return;
+    json_t *list = json_loadb(found.ptr, found.len, 0, NULL);
+    slx_buf_free(&found);
+    c->calls = json_array();
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *f = json_array_get(list, i);
+        char id[48], hex[25];
+        srv_random_hex(hex, 12);
+        snprintf(id, sizeof id, "call_%s", hex);
+        if (i && x->req.one_call) break;
+        json_array_append_new(c->calls,
+                              json_pack("{s:s, s:s, s:{s:O, s:O}}", "id", id, "type", "function",
+                                        "function", "name", json_object_get(f, "name"), "arguments",
+                                        json_object_get(f, "arguments")));
+    }
+    json_decref(list);
+    c->text.len = content;
 }
 
 static json_t *fault_json(const srv_choice *c)
@@ -265,7 +299,14 @@ static bool failed(const srv_choice *c)
 static json_t *end_chunk(srv_choice *c)
 {
     bool chat = c->x->req.api == SRV_CHAT;
-    return choice_chunk(c, chat ? json_object() : json_string(""), srv_finish_reason(c));
+    json_t *delta = chat ? json_object() : json_string("");
+    if (c->calls) { /* a stream numbers them */
+        json_t *calls = json_deep_copy(c->calls);
+        for (size_t i = 0; i < json_array_size(calls); i++)
+            json_object_set_new(json_array_get(calls, i), "index", json_integer((json_int_t)i));
+        json_object_set_new(delta, "tool_calls", calls);
+    }
+    return choice_chunk(c, delta, srv_finish_reason(c));
 }
 
 void srv_reply_end_choice(srv_choice *c)
@@ -300,10 +341,14 @@ static void finish_stream(srv_exchange *x)
 static json_t *whole_choice(srv_choice *c)
 {
     json_t *text = json_stringn_nocheck(c->text.len ? c->text.ptr : "", c->text.len);
-    if (c->x->req.api == SRV_CHAT)
-        return json_pack("{s:i, s:{s:s, s:o, s:n}, s:o, s:s}", "index", c->index, "message", "role",
-                         "assistant", "content", text, "refusal", "logprobs", take_logprobs(c),
-                         "finish_reason", srv_finish_reason(c));
+    if (c->x->req.api == SRV_CHAT) {
+        json_t *message =
+            json_pack("{s:s, s:o, s:n}", "role", "assistant", "content", text, "refusal");
+        if (c->calls) json_object_set(message, "tool_calls", c->calls);
+        if (c->calls && !c->text.len) json_object_set_new(message, "content", json_null());
+        return json_pack("{s:i, s:o, s:o, s:s}", "index", c->index, "message", message, "logprobs",
+                         take_logprobs(c), "finish_reason", srv_finish_reason(c));
+    }
     return json_pack("{s:i, s:o, s:o, s:s}", "index", c->index, "text", text, "logprobs",
                      take_logprobs(c), "finish_reason", srv_finish_reason(c));
 }

@@ -52,6 +52,9 @@ static slx_status open_parts(srv_server *s, slx_err *err)
         s->clock = slx_chip_clock_open(slx_engine_program(s->engine), slx_engine_chip(s->engine));
         slx_chip_clock_usd_per_s(s->clock, &s->usd_per_s);
     }
+    s->tokens = slx_token_bytes_open(s->model->tok);
+    s->tool_form = slx_tools_form_of(s->model);
+    s->tool_marker = slx_tools_marker(s->tool_form, s->model);
     s->ledger = srv_ledger_open(s);
     s->worker = srv_worker_open(s);
     return SLX_OK;
@@ -78,6 +81,7 @@ static void close_parts(srv_server *s, struct MHD_Daemon *d)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     srv_http_close(d);
     slx_chip_clock_close(s->clock);
+    slx_token_bytes_close(s->tokens);
     srv_limits_close(s->limits);
     srv_metrics_close(s->metrics);
     srv_store_close(s->store);

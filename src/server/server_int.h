@@ -15,6 +15,7 @@
 #include "run/answer.h"
 #include "run/chipclock.h"
 #include "run/sched.h"
+#include "run/tools.h"
 #include "server/metrics.h"
 #include "server/request.h"
 #include "server/server.h"
@@ -32,6 +33,9 @@ typedef struct {
     char model_name[128], chip_name[64], fingerprint[24];
     slx_chip_clock *clock; /* NULL = not asked for */
     double usd_per_s;      /* of the chip; negative = not known */
+    slx_token_bytes *tokens; /* for grammars */
+    slx_tool_form tool_form;
+    int64_t tool_marker;
     uint32_t context; /* positions of one sequence */
     int64_t started;  /* seconds since 1970 */
     srv_worker *worker;
@@ -51,6 +55,8 @@ typedef struct {
     slx_buf prompt; /* uint32_t ids */
     slx_answer answer;
     slx_buf text;         /* all of it so far */
+    size_t sent;          /* bytes of text that a stream has given out; less than all while it may be a call */
+    slx_grammar *grammar; /* NULL = free text */
     json_t *calls;        /* of tools, as chat completions have them; NULL = none */
     json_t *logprobs;     /* entries of tokens not yet sent; NULL = not wanted */
     uint32_t text_offset; /* completions: where the next token's text begins */
@@ -111,8 +117,10 @@ void srv_worker_stats(srv_worker *w, slx_sched_stats *out);
 /* ------------------------------------------------------------------ reply.c: JSON into x->out, x->lock held */
 
 void srv_reply_begin(srv_exchange *x);
-/* What the client may see now; gathered log probabilities go with it. */
-void srv_reply_delta(srv_choice *c, const char *text, size_t len);
+/* What c->text has that the client may see now; gathered log probabilities go with it. */
+void srv_reply_delta(srv_choice *c);
+/* The end of c's text: finds the calls in it. */
+void srv_reply_calls(srv_choice *c);
 json_t *srv_logprobs_new(const srv_request *r); /* NULL when not wanted */
 void srv_reply_logprob(srv_choice *c, const slx_drawn *t); /* gathers, when wanted */
 void srv_reply_end_choice(srv_choice *c); /* every one but the last */

@@ -53,7 +53,7 @@ static bool on_token(void *arg, const slx_drawn *t)
     if (c->logprobs) srv_reply_logprob(c, t);
     if (text.len) slx_buf_add(&c->text, text.ptr, text.len);
     if (x->req.stream && !x->gone) {
-        srv_reply_delta(c, text.len ? text.ptr : "", text.len);
+        srv_reply_delta(c);
         srv_exchange_wake(x);
     }
     pthread_mutex_unlock(&x->lock);
@@ -101,8 +101,9 @@ static void on_end(void *arg, slx_end end, const slx_job_usage *u, const slx_err
     add_usage(&x->usage, u, !x->counted);
     x->counted = true;
     bool last = ++x->n_ended == x->n_choices;
+    srv_reply_calls(c);
     if (x->req.stream && !x->gone) {
-        srv_reply_delta(c, text.len ? text.ptr : "", text.len);
+        srv_reply_delta(c);
         if (!last) srv_reply_end_choice(c);
         srv_exchange_wake(x);
     }
@@ -136,6 +137,7 @@ static void submit(srv_worker *w, srv_exchange *x)
                                       .presence = r->presence,
                                       .bias = r->bias,
                                       .n_bias = r->n_bias,
+                                      .grammar = c->grammar,
                                       .logprobs = r->logprobs,
                                       .n_top = r->n_top},
                              .max_new = r->max_new && r->max_new < most ? r->max_new : most,

@@ -1,0 +1,141 @@
+/* tools.c - see tools.h. */
+#include "run/tools.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+const slx_tool_frame slx_tool_frames[] = {
+    [SLX_TOOLS_TAGS] = {"<tool_call>\n", "arguments", "\n</tool_call>"},
+    [SLX_TOOLS_BARE] = {"", "parameters", ""},
+    [SLX_TOOLS_LIST] = {"[TOOL_CALLS][", "arguments", "]"},
+};
+static const char open_tag[] = "<tool_call>", close_tag[] = "</tool_call>",
+                  list_tag[] = "[TOOL_CALLS]";
+
+static bool holds(slx_str text, const char *what)
+{
+    return memmem(text.ptr, text.len, what, strlen(what)) != NULL;
+}
+
+slx_tool_form slx_tools_form_of(const slx_model *m)
+{
+    if (!m->chat) return SLX_TOOLS_NONE;
+    slx_str t = slx_template_text(m->chat);
+    if (!holds(t, "tools")) return SLX_TOOLS_NONE;
+    if (holds(t, "<tool_call>") && holds(t, "</tool_call>")) return SLX_TOOLS_TAGS;
+    if (holds(t, "[TOOL_CALLS]")) return SLX_TOOLS_LIST;
+    if (holds(t, "<|start_header_id|>") && holds(t, "\"parameters\"")) return SLX_TOOLS_BARE;
+    return SLX_TOOLS_NONE;
+}
+
+static const char *tag_of(slx_tool_form f)
+{
+    return f == SLX_TOOLS_TAGS ? open_tag : list_tag;
+}
+
+int64_t slx_tools_marker(slx_tool_form f, const slx_model *m)
+{
+    slx_buf ids = {0};
+    int64_t id = -1;
+    if (f != SLX_TOOLS_TAGS && f != SLX_TOOLS_LIST) return -1;
+    if (slx_tokenize(m->tok, tag_of(f), strlen(tag_of(f)), true, &ids, NULL) == SLX_OK &&
+        ids.len == 4) {
+        id = *(const uint32_t *)(const void *)ids.ptr;
+        if (!slx_tok_is_control(m->tok, (uint32_t)id)) id = -1;
+    }
+    slx_buf_free(&ids);
+    return id;
+}
+
+static size_t skip_blank(const char *p, size_t at, size_t len)
+{
+    while (at < len && (p[at] == ' ' || p[at] == '\n' || p[at] == '\r' || p[at] == '\t')) at++;
+    return at;
+}
+
+size_t slx_tools_content(slx_tool_form f, const char *text, size_t len)
+{
+    if (f == SLX_TOOLS_NONE) return len;
+    if (f == SLX_TOOLS_BARE) { /* a call is the whole answer */
+        size_t at = skip_blank(text, 0, len);
+        return at == len || text[at] == '{' ? 0 : len;
+    }
+    const char *tag = tag_of(f), *found = len ? memmem(text, len, tag, strlen(tag)) : NULL;
+    if (found) return (size_t)(found - text);
+    for (size_t n = strlen(tag) - 1; n > 0; n--) /* its beginning may stand at the end */
+        if (n <= len && !memcmp(text + len - n, tag, n)) return len - n;
+    return len;
+}
+
+/* Adds one call; false when j is none. */
+static bool add_call(json_t *calls, const json_t *j, const char *key)
+{
+    const json_t *name = json_object_get(j, "name"), *args = json_object_get(j, key);
+    if (!json_is_string(name) || !json_is_object(args)) return false;
+    char *text = json_dumps(args, JSON_COMPACT);
+    json_array_append_new(calls, json_pack("{s:O, s:s}", "name", name, "arguments", text));
+    free(text);
+    return true;
+}
+
+/* One after the other, blanks between them, up to the end of the text. */
+static bool tags(json_t *calls, const char *p, size_t at, size_t len)
+{
+    while (at < len) {
+        if (len - at < sizeof open_tag - 1 || memcmp(p + at, open_tag, sizeof open_tag - 1))
+            return false;
+        at += sizeof open_tag - 1;
+        const char *end = memmem(p + at, len - at, close_tag, sizeof close_tag - 1);
+        size_t n =
+            end ? (size_t)(end - p) - at : len - at; /* the turn may end before the tag is closed */
+        json_t *j = json_loadb(p + at, n, JSON_REJECT_DUPLICATES, NULL);
+        bool ok = add_call(calls, j, "arguments");
+        json_decref(j);
+        if (!ok) return false;
+        at = skip_blank(p, at + n + (end ? sizeof close_tag - 1 : 0), len);
+    }
+    return json_array_size(calls) > 0;
+}
+
+static bool list(json_t *calls, const char *p, size_t len)
+{
+    json_t *j = json_loadb(p, len, JSON_REJECT_DUPLICATES, NULL);
+    bool ok = json_array_size(j) > 0;
+    for (size_t i = 0; i < json_array_size(j); i++)
+        ok = ok && add_call(calls, json_array_get(j, i), "arguments");
+    json_decref(j);
+    return ok;
+}
+
+static bool bare(json_t *calls, const char *p, size_t len)
+{
+    json_t *j = json_loadb(p, len, JSON_REJECT_DUPLICATES, NULL);
+    bool ok = add_call(calls, j, "parameters");
+    json_decref(j);
+    return ok;
+}
+
+bool slx_tools_parse(slx_tool_form f, const char *text, size_t len, slx_buf *out, size_t *content)
+{
+    size_t at = slx_tools_content(f, text, len);
+    *content = len;
+    if (f == SLX_TOOLS_NONE || at == len) return false;
+    json_t *calls = json_array();
+    size_t tag = strlen(list_tag);
+    bool ok = f == SLX_TOOLS_TAGS ? tags(calls, text, at, len)
+              : f == SLX_TOOLS_BARE
+                  ? bare(calls, text, len)
+                  : len - at > tag && list(calls, text + at + tag, len - at - tag);
+    if (ok) {
+        char *t = json_dumps(calls, JSON_COMPACT);
+        slx_buf_adds(out, t);
+        free(t);
+        while (at && skip_blank(text, at - 1, len) > at - 1)
+            at--; /* blanks before a call are no content */
+        *content = at;
+    }
+    json_decref(calls);
+    return ok;
+}

@@ -1,0 +1,33 @@
+/* tools.h - how a model writes calls of tools, as its chat template teaches it, and what is said in them.
+ *
+ *   TAGS   <tool_call>{"name": "f", "arguments": {..}}</tool_call> ...      Qwen, Hermes
+ *   BARE   {"name": "f", "parameters": {..}}                                Llama 3
+ *   LIST   [TOOL_CALLS][{"name": "f", "arguments": {..}}, ..]               Mistral
+ *
+ * What stands before the first call is content. A text that looks like a call and is none stays content, whole.
+ */
+#ifndef SLX_RUN_TOOLS_H
+#define SLX_RUN_TOOLS_H
+
+#include "run/run.h"
+
+typedef enum { SLX_TOOLS_NONE, SLX_TOOLS_TAGS, SLX_TOOLS_BARE, SLX_TOOLS_LIST } slx_tool_form;
+
+/* By the template's text; NONE: it has no tools, or a form not known here. */
+slx_tool_form slx_tools_form_of(const slx_model *m);
+/* What is around a call, and under which key its arguments are. */
+typedef struct {
+    const char *before, *key, *after;
+} slx_tool_frame;
+extern const slx_tool_frame slx_tool_frames[];
+
+/* The token that marks calls, where it is a control token (to show in slx_answer); -1 = there is none. */
+int64_t slx_tools_marker(slx_tool_form f, const slx_model *m);
+
+/* Bytes of an answer so far that cannot belong to a call. */
+size_t slx_tools_content(slx_tool_form f, const char *text, size_t len);
+/* The calls of a whole answer, appended to out as JSON: [{"name": .., "arguments": "{..}"}]; *content: bytes before them.
+ * False when there is none: then all of it is content. */
+bool slx_tools_parse(slx_tool_form f, const char *text, size_t len, slx_buf *out, size_t *content);
+
+#endif
