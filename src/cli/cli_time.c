@@ -12,7 +12,7 @@
 
 typedef struct {
     const char *chip, *program, *trace, *weights;
-    int64_t batch, context, prompt, chunk;
+    int64_t batch, context, prompt, chunk, tp;
     bool full, no_bands, json;
     cli_list set;
 } values;
@@ -34,6 +34,8 @@ static const cli_option options[] = {
      "tokens of the prompt; 0 = no prefill"},
     {"prefill-chunk", 0, CLI_COUNT, "N", AT(chunk), 0, 1 << 20, NULL,
      "prompt rows of one step; 0 = as many as the program takes"},
+    {"tp", 0, CLI_COUNT, "P", AT(tp), 1, SLX_MAX_CHIPS, NULL,
+     "tensor parallelism: chips that run the model together, 1, 2, 4 or 8"},
     {"full", 0, CLI_FLAG, NULL, AT(full), 0, 0, NULL, "simulate every tile, not one of each class"},
     {"no-bands", 0, CLI_FLAG, NULL, AT(no_bands), 0, 0, NULL,
      "without the band of the time, which takes some twenty runs more"},
@@ -43,7 +45,7 @@ static const cli_option options[] = {
     {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
     {0},
 };
-static const values defaults = {.batch = 1, .context = 512, .prompt = 512};
+static const values defaults = {.batch = 1, .context = 512, .prompt = 512, .tp = 1};
 
 /* ------------------------------------------------------------------ text */
 
@@ -58,7 +60,9 @@ static void print_step(const char *what, const slx_chip *c, const slx_time_resul
     printf("\n %s: %s cycles of %.4g GHz, %.3g x the roofline (%s); %s MAC, %sB read, %.3g W\n",
            what, cli_commas(a, r->cycles), c->grid.clock_ghz,
            r->roofline_cycles ? (double)r->cycles / (double)r->roofline_cycles : 0,
-           r->roofline_hbm >= r->roofline_ten ? "memory" : "tensor",
+           r->roofline_cycles == r->roofline_hbm   ? "memory"
+           : r->roofline_cycles == r->roofline_ten ? "tensor"
+                                                   : "links",
            cli_short(b, (double)r->macs, ""), cli_short(d, (double)r->hbm_read_bytes, ""),
            (double)r->energy_fj * 1e-15 / r->seconds);
     printf("   time    ");
@@ -71,6 +75,9 @@ static void print_step(const char *what, const slx_chip *c, const slx_time_resul
         if (r->region_read_bytes[i])
             printf("  %s %s", slx_region_kind_name((slx_region_kind)i),
                    cli_short(a, (double)r->region_read_bytes[i], "B"));
+    if (r->net_bytes)
+        printf("  other chips %s in %s sent", cli_short(a, (double)r->net_bytes, "B"),
+               cli_short(b, (double)r->net_wire_bytes, "B"));
     printf("\n   energy  ");
     for (int i = 0; i < SLX_N_TIME_WIRES; i++)
         if (share(r->wire_fj[i], r->energy_fj) >= 0.05)
@@ -94,7 +101,13 @@ static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e
 {
     char a[32], b[32], d[32];
     slx_band usd;
-    printf("%s on %s, %u tiles\n", p->info.model_name, c->name, p->info.n_tiles);
+    char many[16] = "", all[24] = "the chip";
+    if (e->chips > 1) {
+        snprintf(many, sizeof many, "%u x ", e->chips);
+        snprintf(all, sizeof all, "the %u chips", e->chips);
+    }
+    printf("%s on %s%s, %u tiles%s\n", p->info.model_name, many, c->name, p->info.n_tiles,
+           e->chips > 1 ? " each" : "");
     if (e->prefill_steps)
         printf(" first token  %s after %u tokens in %u step%s, %sJ; limited by %s\n",
                cli_short(a, e->ttft_s, "s"), e->prompt, e->prefill_steps,
@@ -105,8 +118,8 @@ static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e
         if (e->tpot_high_s > 0)
             printf(" (low %s, high %s)", cli_short(b, e->tpot_low_s, "s"),
                    cli_short(d, e->tpot_high_s, "s"));
-        printf(" at %u tokens of context, batch %u: %.4g tok/s a user, %.4g the chip\n", e->context,
-               e->batch, 1 / e->tpot_s, e->batch / e->tpot_s);
+        printf(" at %u tokens of context, batch %u: %.4g tok/s a user, %.4g %s\n", e->context,
+               e->batch, 1 / e->tpot_s, e->batch / e->tpot_s, all);
         printf(" energy       %sJ a token", cli_short(a, e->energy_j_per_token, ""));
         printf(" (low %s, high %s); limited by %s\n", cli_short(b, e->energy_low_j, "J"),
                cli_short(d, e->energy_high_j, "J"), slx_time_bound_name(e->decode.bound_by));
@@ -114,6 +127,7 @@ static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e
             printf(" money        $%.3g per million tokens at this batch (low %.3g, high %.3g)\n", usd.mid, usd.low,
                    usd.high);
     }
+    if (e->chips > 1) printf(" Figures of a step are of one chip; the others do the same.\n");
     if (e->prefill_steps)
         print_step(e->prefill_steps > 1 ? "last prefill step" : "prefill", c, &e->prefill);
     if (e->tpot_s > 0) print_step("decode", c, &e->decode);
@@ -145,6 +159,8 @@ static json_t *step_json(const slx_time_result *r)
         json_object_set_new(reads, slx_region_kind_name((slx_region_kind)i),
                             count(r->region_read_bytes[i]));
     json_object_set_new(j, "hbm_read_bytes_by_region", reads);
+    json_object_set_new(j, "net_bytes", count(r->net_bytes));
+    json_object_set_new(j, "net_wire_bytes", count(r->net_wire_bytes));
     json_object_set_new(j, "energy_fj", count(r->energy_fj));
     json_object_set_new(j, "static_fj", count(r->static_fj));
     for (int i = 0; i < SLX_N_TIME_WIRES; i++)
@@ -182,6 +198,7 @@ static void print_json(const slx_program *p, const slx_chip *c, const slx_estima
     json_t *j = json_object();
     json_object_set_new(j, "model", cli_json_str(p->info.model_name, strlen(p->info.model_name)));
     json_object_set_new(j, "chip", json_string(c->name));
+    json_object_set_new(j, "chips", count(e->chips));
     if (e->prefill_steps) {
         json_object_set_new(j, "prompt_tokens", count(e->prompt));
         json_object_set_new(j, "prefill_steps", count(e->prefill_steps));
@@ -221,7 +238,7 @@ static slx_status get_program(const values *v, const char *path, const slx_chip 
     }
     slx_model *m;
     SLX_TRY(slx_model_open_as(&m, path, v->weights, err));
-    slx_compile_options opt = {0};
+    slx_compile_options opt = {.tp = (uint32_t)v->tp};
     if (v->batch > 16) {
         uint64_t pages = ((uint64_t)v->context / SLX_MAX_CHUNK + 1) * (uint64_t)v->batch;
         opt.max_samples = opt.max_seqs = (uint32_t)v->batch;

@@ -22,6 +22,12 @@ slx_status cli_engine_get(const cli_engine_values *v, const char *model, slx_eng
             err, SLX_EINPUT, "--ctx", 0, 0,
             "found %lld together with --program, expected only one: a program has its own context",
             (long long)v->ctx);
+    if (v->program && v->tp > 1)
+        return slx_fail(
+            err, SLX_EINPUT, "--tp", 0, 0,
+            "found %lld together with --program, expected only one: a program has its own chips",
+            (long long)v->tp);
+    o->compile.tp = (uint32_t)v->tp;
     o->compile.max_context = (uint32_t)v->ctx;
     if (v->cpu >= 0) {
         o->kern = slx_kern_at((slx_cpu)v->cpu);

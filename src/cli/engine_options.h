@@ -8,7 +8,7 @@
 typedef struct {
     const char *chip, *program;
     int machine, cpu; /* cpu -1: the best this host has */
-    int64_t threads, ctx;
+    int64_t threads, ctx, tp;
 } cli_engine_values;
 
 extern const char *const cli_machines[]; /* by slx_machine_kind */
@@ -17,7 +17,7 @@ extern const char *const cli_cpus[];     /* by slx_cpu */
 /* Rows for a table whose values hold a cli_engine_values named `engine`. --threads is a row of its own, because bench
  * takes several. */
 /* clang-format off */
-#define CLI_ENGINE_DEFAULTS {.chip = "silex-1", .cpu = -1}
+#define CLI_ENGINE_DEFAULTS {.chip = "silex-1", .cpu = -1, .tp = 1}
 #define CLI_CHIP_ROW(T)                                                                           \
     {"chip", 0, CLI_TEXT, "CHIP", offsetof(T, engine.chip), 0, 0, NULL,                           \
      "chip: a name in chips/ or a file"}
@@ -32,6 +32,8 @@ extern const char *const cli_cpus[];     /* by slx_cpu */
      "run this program instead of compiling; it is verified first"},                              \
     {"ctx", 'c', CLI_COUNT, "N", offsetof(T, engine.ctx), 0, 1 << 24, NULL,                       \
      "positions of one sequence; 0 = what the model was made for"},                               \
+    {"tp", 0, CLI_COUNT, "P", offsetof(T, engine.tp), 1, SLX_MAX_CHIPS, NULL,                     \
+     "chips that run the model together, 1, 2, 4 or 8; no effect on any bit"},                    \
     {"cpu", 0, CLI_CHOICE, "scalar|avx2|avx512", offsetof(T, engine.cpu), 0, 0, cli_cpus,         \
      "host instructions of the fast machine, the best when not given; no effect on any bit"}
 /* clang-format on */

@@ -91,7 +91,13 @@ void cli_report_print(const cli_report *r, FILE *out)
     slx_machine_fusion(slx_engine_machine(r->engine), &fused, &spans, &why);
     if (!strcmp(r->machine, "fast") && why)
         fprintf(out, " slower     this program runs instruction by instruction: %s\n", why);
-    const char *chip = slx_engine_chip(r->engine)->name;
+    const char *name = slx_engine_chip(r->engine)->name;
+    char chip[96];
+    uint32_t chips = slx_program_chips(&p->info);
+    if (chips > 1)
+        snprintf(chip, sizeof chip, "%u x %s", chips, name);
+    else
+        snprintf(chip, sizeof chip, "%s", name);
     const slx_estimate *e = &r->chip;
     if (!r->timed) {
         fprintf(out, " the chip   %s is not timed: %s\n", chip, r->no_time);
@@ -168,6 +174,7 @@ void cli_report_json(const cli_report *r, const slx_buf *text)
     json_t *j = json_object(), *chip_time = json_object();
     json_object_set_new(j, "model", cli_json_str(m->name, strlen(m->name)));
     json_object_set_new(j, "chip", json_string(slx_engine_chip(r->engine)->name));
+    json_object_set_new(j, "chips", json_integer(slx_program_chips(&slx_engine_program(r->engine)->info)));
     json_object_set_new(j, "machine", json_string(r->machine));
     json_object_set_new(j, "prompt_tokens", json_integer(r->gen.prompt_tokens));
     json_object_set_new(j, "tokens", ids_json(&r->ids));

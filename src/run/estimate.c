@@ -27,7 +27,7 @@ static slx_status prefill(const slx_program *p, const slx_chip *c, const slx_est
         slx_time_result_free(&out->prefill);
         SLX_TRY(slx_time_step(p, c, desc, how, &out->prefill, err));
         out->ttft_s += out->prefill.seconds;
-        out->prefill_j += (double)out->prefill.energy_fj * 1e-15;
+        out->prefill_j += (double)out->prefill.energy_fj * 1e-15 * out->chips;
         out->prefill_steps++;
         if (slx_interrupted()) return slx_fail(err, SLX_EINTERRUPTED, "", 0, 0, "interrupted");
     }
@@ -52,6 +52,7 @@ static const struct {
     D("vec.c2", vec.c2_cycles),          D("vec.div_cycles", vec.div_cycles),
     D("hbm.gbps_pin", hbm.gbps_pin),     D("hbm.trcd_ns", hbm.trcd_ns),
     D("hbm.latency_ns", hbm.latency_ns), D("hbm.trfcpb_ns", hbm.trfcpb_ns),
+    D("net.alpha_ns", net.alpha_ns),     D("net.switch_ns", net.switch_ns),
     D("noc.hop_clk", noc.hop_clk),
 #undef D
 };
@@ -68,6 +69,7 @@ static slx_status time_band(const slx_program *p, const slx_chip *c, const uint8
     double up = 0, down = 0;
     for (size_t i = 0; i < sizeof timing / sizeof *timing; i++) {
         double pm = band_of(c, timing[i].key), longer = 0, shorter = 0;
+        if (out->chips == 1 && !strncmp(timing[i].key, "net.", 4)) continue;
         for (int sign = -1; sign <= 1 && pm > 0; sign += 2) {
             slx_chip other = *c; /* borrows everything but the figure */
             slx_time_options quiet = {.folded = how->folded, .watts = how->watts};
@@ -92,10 +94,12 @@ static void energy_band(const slx_chip *c, slx_estimate *out)
         [SLX_TIME_WIRE_MAC] = "energy.w8a8_fj",     [SLX_TIME_WIRE_SUM] = "energy.fp32_add_pj",
         [SLX_TIME_WIRE_VEC] = "energy.fp32_fma_pj", [SLX_TIME_WIRE_SRAM] = "energy.sram_rd_pj_b",
         [SLX_TIME_WIRE_NOC] = "energy.noc_pj_b_mm", [SLX_TIME_WIRE_HBM] = "energy.hbm_pj_b",
-        [SLX_TIME_WIRE_IO] = "energy.serdes_pj_b",  [SLX_TIME_WIRE_LEAK] = "energy.leak_w_mm2"};
+        [SLX_TIME_WIRE_NET] = "energy.serdes_pj_b", [SLX_TIME_WIRE_IO] = "energy.serdes_pj_b",
+        [SLX_TIME_WIRE_LEAK] = "energy.leak_w_mm2"};
     double sum = 0;
     for (int w = 0; w < SLX_N_TIME_WIRES; w++) {
-        double e = band_of(c, key[w]) * (double)out->decode.wire_fj[w] * 1e-15 / out->batch;
+        double e =
+            band_of(c, key[w]) * (double)out->decode.wire_fj[w] * 1e-15 * out->chips / out->batch;
         sum += e * e;
     }
     out->energy_low_j = out->energy_j_per_token - sqrt(sum);
@@ -111,7 +115,7 @@ static slx_status decode(const slx_program *p, const slx_chip *c, const slx_esti
     SLX_TRY(slx_step_build_alike(&p->info, desc, out->batch, 1, opt->context, 1, err));
     SLX_TRY(slx_time_step(p, c, desc, how, &out->decode, err));
     out->tpot_s = out->decode.seconds;
-    out->energy_j_per_token = (double)out->decode.energy_fj * 1e-15 / out->batch;
+    out->energy_j_per_token = (double)out->decode.energy_fj * 1e-15 * out->chips / out->batch;
     energy_band(c, out);
     return opt->bands ? time_band(p, c, desc, how, out, err) : SLX_OK;
 }
@@ -120,6 +124,7 @@ slx_status slx_estimate_run(const slx_program *p, const slx_chip *c,
                             const slx_estimate_options *opt, slx_estimate *out, slx_err *err)
 {
     memset(out, 0, sizeof *out);
+    out->chips = slx_program_chips(&p->info);
     out->prompt = opt->prompt;
     out->context = opt->context;
     out->batch = opt->batch ? opt->batch : 1;
@@ -143,10 +148,13 @@ bool slx_estimate_usd_per_mtok(slx_band *out, const slx_estimate *e, const slx_c
     if (e->tpot_s <= 0 || slx_constants_load(&k, NULL) != SLX_OK) return false;
     bool ok = slx_chip_get_area(&area, c, k, NULL) == SLX_OK &&
               slx_chip_get_power(&power, c, &area, k, NULL) == SLX_OK &&
-              slx_chip_get_cost(&cost, c, &area, &power, k, NULL) == SLX_OK && cost.hour_usd.total.mid > 0;
+              slx_chip_get_cost(&cost, c, &area, &power, k, NULL) == SLX_OK &&
+              cost.hour_usd.total.mid > 0;
     slx_constants_free(k);
     if (!ok) return false;
-    double hours_per_mtok_s = 1e6 / 3600 / e->batch; /* times seconds a step = hours a million tokens */
+    double hours_per_mtok_s =
+        1e6 / 3600 / e->batch *
+        e->chips; /* of a chip; times seconds a step = hours a million tokens */
     double low_s = e->tpot_low_s > 0 ? e->tpot_low_s : e->tpot_s;
     double high_s = e->tpot_high_s > 0 ? e->tpot_high_s : e->tpot_s;
     *out = (slx_band){cost.hour_usd.total.low * hours_per_mtok_s * low_s,

@@ -22,8 +22,9 @@ typedef struct {
     void *event_arg;
 } slx_estimate_options;
 
+/* Times and energies are of all chips of the program together; prefill and decode are one chip's. */
 typedef struct {
-    uint32_t prompt, prefill_steps, context, batch;
+    uint32_t chips, prompt, prefill_steps, context, batch;
     double ttft_s;             /* all prefill steps; 0 without */
     double prefill_j;
     slx_time_result prefill;   /* the last prefill step */

@@ -35,6 +35,7 @@ void slx_tm_cost_init(slx_tm_cost *k, const slx_chip *c)
                        .fj_wr = c->energy.sram_wr_pj_b * 1e3,
                        .fj_hbm = c->energy.hbm_pj_b * 1e3,
                        .fj_rom = c->energy.rom_pj_b * 1e3,
+                       .fj_serdes = c->energy.serdes_pj_b * 1e3,
                        .fj_wire = c->energy.noc_pj_b_mm * c->noc.mm_per_hop * 1e3,
                        .fj_router = c->energy.noc_pj_b_router * 1e3,
                        .spm_clk = (double)c->tile.spm_banks * c->tile.bank_bytes_clk};
@@ -307,8 +308,6 @@ const char *slx_tm_cost_of(const slx_tm_cost *k, const slx_insn *in,
     const char *why = NULL;
     if (op->reserved || !op->name) return "reserved";
     switch (slx_insn_op(in)) {
-    case SLX_OP_RED:
-    case SLX_OP_GAT: return "chips that run a program together are not timed yet";
     case SLX_OP_MM: why = product(k, in, v, w); break;
     case SLX_OP_AADD: accumulators_add(k, v, w); break;
     case SLX_OP_AOUT: accumulators_out(k, in, v, w); break;

@@ -9,6 +9,7 @@
  *            indices); ends are in order
  *   tokens   a wait takes the oldest post; a post on a full counter waits for the wait that makes
  *            room
+ *   NET      RED and GAT like transfers: the next begins while others are under way; booked on the chip's ports (net.c)
  *   BAR      when every earlier store of its tile is done; ends everywhere hop_clk * diameter after
  *            the last has come
  *
@@ -85,7 +86,8 @@ typedef struct {
     uint32_t n_heap;
     uint32_t *work, n_work;
     uint32_t *arrived, *members; /* [n_groups] */
-    uint32_t *sim_of;            /* [walk->n] tile -> index here, or UINT32_MAX */
+    slx_tm_net net;
+    uint32_t *sim_of; /* [walk->n] tile -> index here, or UINT32_MAX */
     stamp *scratch;
     uint64_t simulated;
     slx_arena arena;
@@ -310,7 +312,8 @@ static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
 
 static bool moves(const slx_tm_rec *r)
 {
-    return r->engine == SLX_ENG_LDQ || (r->engine == SLX_ENG_STQ && r->op != SLX_OP_BAR);
+    return r->engine == SLX_ENG_LDQ || r->engine == SLX_ENG_NET ||
+           (r->engine == SLX_ENG_STQ && r->op != SLX_OP_BAR);
 }
 
 /* The current instruction is over at e->end: posts, and the engine is free. false: no room for a
@@ -362,6 +365,8 @@ static void transfer(sim *s, uint32_t i, engine *e)
     uint64_t startup = 0, tail = 0, end, start = e->start[0];
     if (!r->rows) {
         end = start + 1;
+    } else if (r->engine == SLX_ENG_NET) {
+        end = slx_tm_net_book(&s->net, r, s->a->copies[i], s->a->mem->folded, start, &tail);
     } else {
         uint32_t first = s->a->tiles[i], count = 1, far = s->a->far[i];
         if (r->group)
@@ -384,7 +389,10 @@ static void transfer(sim *s, uint32_t i, engine *e)
     uint64_t rest = end > e->end[0] ? end - e->end[0] : 0;
     uint64_t moving = rest < bytes ? rest : bytes;
     add(s, e->end, r->bound, r->span, moving);
-    add(s, e->end, r->rows ? SLX_TIME_STARTUP : SLX_TIME_CONTROL, r->span, rest - moving);
+    unsigned waiting = !r->rows                   ? SLX_TIME_CONTROL
+                       : r->engine == SLX_ENG_NET ? r->bound
+                                                  : SLX_TIME_STARTUP;
+    add(s, e->end, waiting, r->span, rest - moving);
     if (tail >
         end) { /* the class waits for itself: once, for those that come late find the others gone */
         uint64_t alone = e->start[1] + startup + bytes;
@@ -467,12 +475,13 @@ static bool engine_step(sim *s, uint32_t i, unsigned id)
 /* Everything of one tile that follows from what is known. */
 static slx_status tile_run(sim *s, uint32_t i, slx_err *err)
 {
-    static const unsigned order[] = {SLX_ENG_LDQ, SLX_ENG_TEN, SLX_ENG_VEC, SLX_ENG_STQ};
+    static const unsigned order[] = {SLX_ENG_LDQ, SLX_ENG_TEN, SLX_ENG_VEC, SLX_ENG_NET,
+                                     SLX_ENG_STQ};
     slx_status st = SLX_OK;
     for (bool any = true; any && st == SLX_OK;) {
         any = false;
         while (ctl_step(s, i, err, &st)) any = true;
-        for (unsigned k = 0; k < 4; k++)
+        for (unsigned k = 0; k < sizeof order / sizeof *order; k++)
             while (engine_step(s, i, order[k])) any = true;
     }
     return st;
@@ -495,7 +504,8 @@ static void sim_init(sim *s, const slx_tm_sim_args *a)
     s->S = 2 + SLX_N_TIME_BOUNDS + s->spans + 1;
     slx_arena_init(&s->arena);
     s->tiles = slx_new(&s->arena, tile, s->n);
-    s->heap = slx_new(&s->arena, request, 2 * s->n + 1);
+    s->heap = slx_new(&s->arena, request, 3 * s->n + 1);
+    s->net = a->walk->net;
     s->work = slx_new(&s->arena, uint32_t, s->n);
     s->arrived = slx_new(&s->arena, uint32_t, a->prog->n_groups + 1);
     s->members = slx_new(&s->arena, uint32_t, a->prog->n_groups + 1);
@@ -511,7 +521,7 @@ static void sim_init(sim *s, const slx_tm_sim_args *a)
         t->now = new_stamps(s, 1);
         for (unsigned k = 1; k < N_QUEUES; k++) {
             engine *e = &t->e[k];
-            if (k == SLX_ENG_NET) continue;
+            if (k == SLX_ENG_NET && s->net.chips < 2) continue;
             e->ring = (entry *)(void *)at, at += ring;
             e->disp = (stamp *)(void *)at, at += stamps;
             e->began = (stamp *)(void *)at, at += stamps;

@@ -163,14 +163,17 @@ static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_
 }
 
 /* Nothing can be shorter: all bytes at the pins' rate, all products at the full rate of their
- * formats. */
-static void roofline(const slx_chip *c, const slx_tm_counts *n, slx_time_result *out)
+ * formats, all bytes to other chips at the rate of the ports. */
+static void roofline(const slx_chip *c, const slx_tm_net *net, const slx_tm_counts *n,
+                     slx_time_result *out)
 {
     double bytes_clk = c->hbm.stacks * (c->hbm.bits * c->hbm.gbps_pin / 8) / c->grid.clock_ghz;
     out->roofline_hbm = (uint64_t)ceil((double)(n->hbm_read + n->hbm_write) / bytes_clk);
     out->roofline_ten = (uint64_t)ceil(n->ten_clk / out->n_tiles);
-    out->roofline_cycles =
-        out->roofline_hbm > out->roofline_ten ? out->roofline_hbm : out->roofline_ten;
+    out->roofline_net = (uint64_t)ceil((double)n->net_wire * net->byte_ticks / SLX_TM_TICKS);
+    out->roofline_cycles = out->roofline_hbm;
+    if (out->roofline_ten > out->roofline_cycles) out->roofline_cycles = out->roofline_ten;
+    if (out->roofline_net > out->roofline_cycles) out->roofline_cycles = out->roofline_net;
 }
 
 static void collect(const slx_tm_walk *w, const slx_tm_counts *n, const slx_time_watts *watts,
@@ -181,10 +184,14 @@ static void collect(const slx_tm_walk *w, const slx_tm_counts *n, const slx_time
     out->macs = n->macs;
     out->hbm_read_bytes = n->hbm_read, out->hbm_write_bytes = n->hbm_write;
     out->spm_read_bytes = n->spm_read, out->spm_write_bytes = n->spm_write;
+    out->net_bytes = n->net, out->net_wire_bytes = n->net_wire;
     memcpy(out->region_read_bytes, n->region_read, sizeof n->region_read);
     memcpy(out->wire_fj, n->wire_fj, sizeof n->wire_fj);
     out->wire_fj[SLX_TIME_WIRE_LEAK] = (uint64_t)llround(watts->leak * out->seconds * 1e15);
-    out->wire_fj[SLX_TIME_WIRE_IO] = (uint64_t)llround(watts->io * out->seconds * 1e15);
+    /* links draw their watts whatever they carry: what the meetings took of it is not counted twice */
+    uint64_t io = (uint64_t)llround(watts->io * out->seconds * 1e15),
+             used = out->wire_fj[SLX_TIME_WIRE_NET];
+    out->wire_fj[SLX_TIME_WIRE_IO] = io > used ? io - used : 0;
     out->static_fj = out->wire_fj[SLX_TIME_WIRE_LEAK] + out->wire_fj[SLX_TIME_WIRE_IO];
     for (int k = 0; k < SLX_N_TIME_WIRES; k++) out->energy_fj += out->wire_fj[k];
     for (int e = 0; e < SLX_N_ENGINES; e++) {
@@ -192,7 +199,7 @@ static void collect(const slx_tm_walk *w, const slx_tm_counts *n, const slx_time
         out->engine[e].energy_fj = n->engine_fj[e];
     }
     for (uint32_t s = 0; s < out->n_spans; s++) out->spans[s].energy_fj = n->span_fj[s];
-    roofline(c, n, out);
+    roofline(c, &w->net, n, out);
 }
 
 slx_status slx_time_step(const slx_program *p, const slx_chip *c, const uint8_t *desc,
@@ -211,8 +218,9 @@ slx_status slx_time_step(const slx_program *p, const slx_chip *c, const uint8_t 
     classes cl;
     slx_tm_counts counts = {0};
     slx_tm_mem_init(&mem, c, p->info.n_tiles);
-    slx_tm_walk_init(&walk, p, c, copy, &mem);
+    slx_tm_walk_init(&walk, p, c, copy, opt->rank, &mem);
     classes_init(&cl, p->info.n_tiles);
+    out->n_chips = slx_program_chips(&p->info);
     out->n_tiles = out->n_classes = p->info.n_tiles;
     out->n_spans = p->n_spans + 1;
     out->spans = slx_xcalloc(out->n_spans, sizeof *out->spans);

@@ -19,6 +19,7 @@
  * each instruction waited for. The parts sum to the step's cycles. */
 #define SLX_TIME_BOUNDS(X)                                                                         \
     X(BARRIERS, "barriers")    /* the network's diameter at BAR; uneven tiles count as their work */ \
+    X(COLLECTIVES, "collectives") /* RED and GAT: latency of messages and bytes between chips */ \
     X(WEIGHTS, "weights (HBM)") /* bytes of the weights region */                                   \
     X(ATTENTION, "attention")  /* bytes, products and vectors of the attention phase */            \
     X(EXCHANGE, "exchange (HBM)") /* activations, tables and the descriptor through memory */       \
@@ -42,7 +43,8 @@ const char *slx_time_bound_name(slx_time_bound b);
     X(SRAM, "scratchpad")   /* and accumulators, and fetch of instructions */                      \
     X(NOC, "network on chip")                                                                      \
     X(HBM, "memory")                                                                               \
-    X(IO, "links and I/O die") /* by time */                                                       \
+    X(NET, "collectives")   /* bytes sent to other chips, at the links' energy a bit */            \
+    X(IO, "links and I/O die") /* by time, without what NET already counts */                                                       \
     X(LEAK, "leakage and clock") /* by time */
 typedef enum {
 #define X(n, t) SLX_TIME_WIRE_##n,
@@ -65,10 +67,11 @@ typedef struct {
     uint64_t energy_fj; /* without what goes by time */
 } slx_time_span;
 
+/* Of one chip; a program of n_chips does all of this on each of them at the same time. */
 typedef struct {
     uint64_t cycles;
     double seconds;
-    uint32_t n_tiles, n_classes; /* classes of tiles with the same work */
+    uint32_t n_chips, n_tiles, n_classes; /* classes of tiles with the same work */
     bool folded;                 /* one tile of each class was simulated */
     uint64_t simulated;          /* instructions that went through the queues */
 
@@ -76,6 +79,8 @@ typedef struct {
     uint64_t macs, hbm_read_bytes, hbm_write_bytes;
     uint64_t spm_read_bytes, spm_write_bytes; /* code and scale planes included, which func leaves out */
     uint64_t region_read_bytes[SLX_N_REGION_KINDS];
+    uint64_t net_bytes; /* brought to RED and GAT, as slx_func_count counts them */
+    uint64_t net_wire_bytes; /* sent for them */
 
     /* integer femtojoules: wire[], engine[] + static_fj and span[] + static_fj each sum to
      * energy_fj */
@@ -86,7 +91,7 @@ typedef struct {
     uint64_t bound[SLX_N_TIME_BOUNDS]; /* cycles; sum = cycles */
     slx_time_bound bound_by;
     uint64_t roofline_cycles; /* no schedule of this step on this chip is shorter */
-    uint64_t roofline_hbm, roofline_ten;
+    uint64_t roofline_hbm, roofline_ten, roofline_net;
 
     uint32_t n_spans; /* the program's spans and one more, for words outside all of them */
     slx_time_span *spans;
@@ -111,6 +116,7 @@ typedef struct {
 slx_status slx_time_get_watts(slx_time_watts *out, const slx_chip *c, slx_err *err);
 
 typedef struct {
+    uint32_t rank; /* of the chip that is simulated */
     bool folded; /* one tile of each class, memory loaded for all of them; ignored under 16 tiles */
     void (*event)(void *arg, const slx_time_event *e); /* NULL: none */
     void *event_arg;

@@ -6,6 +6,7 @@
  *   cost.c  one instruction's figures
  *   sim.c   records through queues, engines and tokens -> times
  *   hbm.c   memory and network
+ *   net.c   chips that meet
  *   time.c  classes of tiles, the step, the result
  *   trace.c events for Perfetto
  *
@@ -43,6 +44,7 @@ typedef struct {
 typedef struct {
     uint64_t insns[SLX_N_ENGINES], engine_fj[SLX_N_ENGINES], wire_fj[SLX_N_TIME_WIRES];
     uint64_t macs, hbm_read, hbm_write, spm_read, spm_write, region_read[SLX_N_REGION_KINDS];
+    uint64_t net, net_wire;
     uint64_t *span_fj, *layer_fj;
     double ten_clk; /* MAC clocks of TEN at full use, over all tiles */
 } slx_tm_counts;
@@ -92,11 +94,29 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
 uint64_t slx_tm_move(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, uint32_t first, uint32_t count, uint64_t start,
                      uint64_t *startup);
 
+/* ------------------------------------------------------------------ other chips: net.c */
+
+typedef struct {
+    uint32_t chips, tiles;
+    double byte_ticks;        /* of a byte through all ports */
+    uint64_t alpha_ticks;     /* of a message */
+    uint64_t free, all;       /* ticks: what the simulated tiles have booked; with all of their classes (folded) */
+} slx_tm_net;
+
+/* Messages one after another, and bytes out of the chip, of a meeting to which a tile brings `bytes`. */
+typedef struct { uint32_t messages; uint64_t wire_bytes; } slx_tm_meeting;
+
+void slx_tm_net_init(slx_tm_net *n, const slx_chip *c, const slx_program *p);
+slx_tm_meeting slx_tm_net_meeting(const slx_tm_net *n, bool sum, uint64_t bytes);
+/* A RED or GAT (rows: its messages) that starts at cycle `start`: books the ports, returns the cycle of its end; *tail as
+ * slx_tm_transfer. */
+uint64_t slx_tm_net_book(slx_tm_net *n, const slx_tm_rec *r, uint32_t copies, bool folded, uint64_t start, uint64_t *tail);
+
 /* ------------------------------------------------------------------ figures: cost.c */
 
 typedef struct {
     const slx_chip *chip;
-    double fj_w4a8, fj_w8a8, fj_add, fj_fma, fj_rd, fj_wr, fj_hbm, fj_rom, fj_wire, fj_router; /* from fj_rd on: a bit; wire: a hop */
+    double fj_w4a8, fj_w8a8, fj_add, fj_fma, fj_rd, fj_wr, fj_hbm, fj_rom, fj_serdes, fj_wire, fj_router; /* from fj_rd on: a bit; wire: a hop */
     double spm_clk; /* bytes of the scratchpad a clock */
 } slx_tm_cost;
 
@@ -140,6 +160,8 @@ typedef struct {
     const slx_region *desc_region;
     slx_tm_cost cost;
     const slx_tm_mem *mem;  /* geometry */
+    slx_tm_net net;         /* the same of other chips */
+    uint32_t rank;
     slx_tm_walker *w;
     uint32_t n;
     uint16_t *span_of;      /* [n_insns] */
@@ -149,7 +171,8 @@ typedef struct {
     bool crossing;          /* bytes came to a tile by another's instruction */
 } slx_tm_walk;
 
-void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc, const slx_tm_mem *mem);
+void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc, uint32_t rank,
+                      const slx_tm_mem *mem);
 void slx_tm_walk_deinit(slx_tm_walk *k);
 void slx_tm_walk_reset(slx_tm_walk *k);
 /* One epoch of every tile that is not absent; *moved = false when all have halted. */

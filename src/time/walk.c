@@ -16,15 +16,17 @@
 /* ------------------------------------------------------------------ setting up */
 
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc,
-                      const slx_tm_mem *mem)
+                      uint32_t rank, const slx_tm_mem *mem)
 {
     *k = (slx_tm_walk){.prog = p,
                        .chip = c,
                        .desc = desc,
+                       .rank = rank,
                        .desc_region = desc ? slx_program_region(p, SLX_REGION_DESC) : NULL,
                        .mem = mem,
                        .n = p->info.n_tiles};
     slx_tm_cost_init(&k->cost, c);
+    slx_tm_net_init(&k->net, c, p);
     k->w = slx_xcalloc(k->n, sizeof *k->w);
     for (uint32_t i = 0; i < k->n; i++) k->w[i].spm = slx_lazy_alloc(p->info.spm_bytes);
     k->span_of = slx_xcalloc(p->n_insns + 1u, sizeof *k->span_of);
@@ -59,6 +61,7 @@ void slx_tm_walk_reset(slx_tm_walk *k)
             .id = i, .pc = k->prog->entry_step, .spm = old.spm, .recs = old.recs, .idx = old.idx};
         w->recs.len = w->idx.len = 0;
         w->r[SLX_R_TILE] = i;
+        w->r[SLX_R_RANK] = k->rank;
         if (k->desc_region) w->r[SLX_R_DESC] = k->desc_region->base;
     }
 }
@@ -145,6 +148,23 @@ static void count_move(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, uint3
     joules(k, r, SLX_TIME_WIRE_SRAM, (double)bytes * 8 * (c->fj_rd + receivers * c->fj_wr));
     k->counts->spm_read += bytes;
     k->counts->spm_write += bytes * receivers;
+}
+
+/* A meeting: to the ports and from them, about as far as memory. */
+static void count_meeting(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, uint64_t got)
+{
+    const slx_tm_cost *c = &k->cost;
+    slx_tm_counts *n = k->counts;
+    double wire = (double)r->link_bytes * 8;
+    joules(k, r, SLX_TIME_WIRE_NET, wire * c->fj_serdes);
+    joules(k, r, SLX_TIME_WIRE_NOC, 2 * wire * k->mem->mean[tile] * (c->fj_wire + c->fj_router));
+    joules(k, r, SLX_TIME_WIRE_SRAM, (double)r->bytes * 8 * c->fj_rd + (double)got * 8 * c->fj_wr);
+    if (r->op == SLX_OP_RED)
+        joules(k, r, SLX_TIME_WIRE_SUM, (double)(k->net.chips - 1) * (r->bytes / 4) * c->fj_add);
+    n->net += r->bytes;
+    n->net_wire += r->link_bytes;
+    n->spm_read += r->bytes;
+    n->spm_write += got;
 }
 
 /* ------------------------------------------------------------------ records */
@@ -302,6 +322,31 @@ static slx_status step_move(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
     return SLX_OK;
 }
 
+/* RED and GAT. The other chips' rows of a GAT are this one's: descriptors are alike on all. */
+static slx_status step_meeting(slx_tm_walk *k, slx_tm_walker *w, const uint64_t *v, slx_tm_rec *r,
+                               slx_err *err)
+{
+    bool sum = r->op == SLX_OP_RED;
+    uint64_t rows = sum ? 1 : v[3], row = sum ? v[2] * 4 : v[2], size = k->prog->info.spm_bytes,
+             chips = k->net.chips;
+    r->bound = SLX_TIME_COLLECTIVES;
+    if (!rows || !row) return SLX_OK;
+    if (chips < 2 || !k->net.alpha_ticks)
+        return place(k, w, SLX_EUNSUPPORTED, "the chip has no links to others", err);
+    uint64_t got = sum ? row : rows * row * chips;
+    if (v[2] > size || rows > size || !spm_at(k, w, v[1], rows * row) || !spm_at(k, w, v[0], got))
+        return place(k, w, SLX_EFAULT, "address outside its space or region", err);
+    for (uint64_t i = 0; i < rows * chips && !sum; i++)
+        memmove(w->spm + v[0] + i * row, w->spm + v[1] + i / chips * row, row);
+    slx_tm_meeting m = slx_tm_net_meeting(&k->net, sum, rows * row);
+    r->rows = m.messages;
+    r->bytes = (uint32_t)(rows * row);
+    r->link_bytes = m.wire_bytes;
+    r->busy = (uint32_t)ceil((double)(rows * row * chips) / k->cost.spm_clk);
+    if (k->counts) count_meeting(k, r, w->id, got);
+    return SLX_OK;
+}
+
 /* ------------------------------------------------------------------ CTL */
 
 static void close_loops(slx_tm_walker *w)
@@ -451,6 +496,8 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
     case SLX_OP_ST:
     case SLX_OP_STX: st = step_transfer(k, w, in, v, &r, err); break;
     case SLX_OP_MOV: st = step_move(k, w, in, v, &r, err); break;
+    case SLX_OP_RED:
+    case SLX_OP_GAT: st = step_meeting(k, w, v, &r, err); break;
     case SLX_OP_BAR:
         if (v[0] >= p->n_groups) return place(k, w, SLX_EFAULT, "no such group", err);
         r.group = (uint32_t)v[0] + 1;
