@@ -110,7 +110,8 @@ void slx_tm_net_init(slx_tm_net *n, const slx_chip *c, const slx_program *p);
 slx_tm_meeting slx_tm_net_meeting(const slx_tm_net *n, bool sum, uint64_t bytes);
 /* A RED or GAT (rows: its messages) that starts at cycle `start`: books the ports, returns the cycle of its end; *tail as
  * slx_tm_transfer. */
-uint64_t slx_tm_net_book(slx_tm_net *n, const slx_tm_rec *r, uint32_t copies, bool folded, uint64_t start, uint64_t *tail);
+uint64_t slx_tm_net_book(slx_tm_net *n, const slx_tm_rec *r, uint32_t copies, bool folded, uint64_t start,
+                         uint64_t *tail);
 
 /* ------------------------------------------------------------------ figures: cost.c */
 

@@ -182,6 +182,34 @@ class Time(Case):
         for line in ("first token", "each token", "energy ", "decode: "):
             self.assertIn(f"\n {line}", report)
 
+    def test_several_chips(self):
+        args = ["time", "llama-3.2-1b", "-p", 0, "-c", 40, "--no-bands"]
+        one, t = (json.loads(self.ok(*args, "--tp", p, "--json")) for p in (1, 8))
+        self.assertEqual((one["chips"], t["chips"], one["decode"]["net_bytes"]), (1, 8, 0))
+        d = t["decode"]
+        self.assertEqual(sum(d["cycles_by_bound"].values()), d["cycles"])
+        self.assertEqual(sum(d["energy_fj_by_wire"].values()), d["energy_fj"])
+        self.assertAlmostEqual(t["energy_j_per_token"], 8e-15 * d["energy_fj"], delta=1e-9)
+        # 16 layers, o and down in fp32, two results of 2048 columns a layer; the head of 128256, gathered
+        self.assertEqual(d["net_bytes"], 16 * 2 * 2048 * 4 + 128256 // 8 * 4)
+        # one shot: every chip sends what it has to seven others
+        self.assertEqual(d["net_wire_bytes"], 7 * d["net_bytes"])
+        # 33 meetings of at least a message of 1500 ns, at 1.5 GHz
+        self.assertGreaterEqual(d["cycles_by_bound"]["collectives"], 33 * 2250)
+        # heads, columns and rows of the vocabulary are divided; the embedding is whole
+        self.assertLess(d["macs"], one["decode"]["macs"] / 7.9)
+        self.assertIn(" on 8 x silex-1, 128 tiles each", self.ok(*args, "--tp", 8))
+
+    def test_legal_degrees(self):
+        compile_ = ["compile", "smollm2-135m", "--dump", "plan"]
+        self.refused(*compile_, "--tp", 2, place=os.path.join(ROOT, "data"),
+                     says=["3 KV heads over 2 chips", "of this model is 1"])
+        self.refused(*compile_, "--tp", 3, place="", says="expected 1, 2, 4 or 8")
+        self.refused("compile", "llama-3.2-1b", "--dump", "plan", "--tp", 2, "--chip", "silex-mini",
+                     place=os.path.join(ROOT, "chips"), says="no links to others (net.ports is 0)")
+        text = self.ok("compile", "llama-3.2-1b", "--dump", "plan", "--tp", 4)
+        self.assertIn("4 chips, each 8 of 32 heads, 2 of 8 KV heads; o: parts summed, down: parts summed", text)
+
     def test_refusals(self):
         self.refused("time", "smollm2-135m", "-c", 0, "-p", 0, place="silex time: ", says="0 for both")
         self.refused("time", "smollm2-135m", "--trace", "/no/such/file", place="/no/such/file: ")

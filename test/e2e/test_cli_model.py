@@ -122,6 +122,12 @@ class Run(ModelCase):
                    for machine in ("strict", "fast")]
             self.assertEqual(two[0]["hash"], two[1]["hash"], chip)
 
+    def test_degrees_of_tensor_parallelism(self):
+        self.refused("run", MODEL, "-p", "hi", "--tp", 2, place=MODEL, says=["3 KV heads", "of this model is 1"])
+        program = os.path.join(self.dir, "p.slx")
+        self.ok("compile", MODEL, "-o", program)
+        self.refused("run", MODEL, "-p", "hi", "--tp", 2, "--program", program, place="--tp", says="--program")
+
     def test_limits(self):
         r = self.json("run", MODEL, "-p", "Count to a thousand.", "-n", 5)
         self.assertEqual((len(r["tokens"]), r["finish_reason"]), (5, "length"))
