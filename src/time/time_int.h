@@ -100,7 +100,7 @@ typedef struct {
     uint32_t chips, tiles;
     double byte_ticks;        /* of a byte through all ports */
     uint64_t alpha_ticks;     /* of a message */
-    uint64_t free, all;       /* ticks: what the simulated tiles have booked; with all of their classes (folded) */
+    uint64_t free, all;       /* ticks: what the simulated tiles have booked; with their classes (folded) */
 } slx_tm_net;
 
 /* Messages one after another, and bytes out of the chip, of a meeting to which a tile brings `bytes`. */
@@ -108,8 +108,8 @@ typedef struct { uint32_t messages; uint64_t wire_bytes; } slx_tm_meeting;
 
 void slx_tm_net_init(slx_tm_net *n, const slx_chip *c, const slx_program *p);
 slx_tm_meeting slx_tm_net_meeting(const slx_tm_net *n, bool sum, uint64_t bytes);
-/* A RED or GAT (rows: its messages) that starts at cycle `start`: books the ports, returns the cycle of its end; *tail as
- * slx_tm_transfer. */
+/* A RED or GAT (rows: its messages) that starts at cycle `start`: books the ports, returns the cycle of its end;
+ * *tail as slx_tm_transfer. */
 uint64_t slx_tm_net_book(slx_tm_net *n, const slx_tm_rec *r, uint32_t copies, bool folded, uint64_t start,
                          uint64_t *tail);
 
@@ -117,7 +117,8 @@ uint64_t slx_tm_net_book(slx_tm_net *n, const slx_tm_rec *r, uint32_t copies, bo
 
 typedef struct {
     const slx_chip *chip;
-    double fj_w4a8, fj_w8a8, fj_add, fj_fma, fj_rd, fj_wr, fj_hbm, fj_rom, fj_serdes, fj_wire, fj_router; /* from fj_rd on: a bit; wire: a hop */
+    double fj_w4a8, fj_w8a8, fj_add, fj_fma, fj_rd, fj_wr, fj_hbm, fj_rom, fj_serdes, fj_wire,
+        fj_router; /* from fj_rd on: a bit; wire: a hop */
     double spm_clk; /* bytes of the scratchpad a clock */
 } slx_tm_cost;
 
