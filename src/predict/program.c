@@ -78,7 +78,8 @@ static slx_status compile(made *out, const slx_chip *c, const slx_forward *f, ui
                                .max_samples = f->all_logits ? 512 : seqs,
                                .max_rows = seqs > 512 ? seqs : 0,
                                .max_context = f->context,
-                               .max_pages = (uint32_t)(pages < 1 << 24 ? pages : 1 << 24)};
+                               .max_pages = (uint32_t)(pages < 1 << 24 ? pages : 1 << 24),
+                               .tp = f->tp};
     slx_status st = slx_compile(&out->p, m, c, &opt, NULL, NULL, err);
     slx_model_close(m);
     return st;
@@ -98,6 +99,7 @@ static slx_status get_program(slx_programs *set, const slx_chip *c, const slx_fo
     hash_text(&h, f->model->config ? f->model->config : f->model->path);
     hash_text(&h, f->dtype);
     slx_hash_add(&h, &seqs, sizeof seqs);
+    slx_hash_add(&h, &f->tp, sizeof f->tp);
     slx_hash_add(&h, &f->context, sizeof f->context);
     uint64_t key = slx_hash_get(&h) ^ f->all_logits;
     for (int i = 0; i < set->n_programs; i++)
@@ -116,7 +118,7 @@ static slx_status get_program(slx_programs *set, const slx_chip *c, const slx_fo
 
 /* ------------------------------------------------------------------ steps */
 
-/* `times` steps like this one. */
+/* `times` steps like this one, on all chips. */
 static slx_status add_step(const made *m, const slx_chip *c, uint8_t *desc, double times,
                            slx_forward_cost *out, slx_err *err)
 {
@@ -124,9 +126,10 @@ static slx_status add_step(const made *m, const slx_chip *c, uint8_t *desc, doub
     slx_time_result r;
     SLX_TRY(slx_time_step(&m->p, c, desc, &how, &r, err));
     out->seconds.mid += times * r.seconds;
-    out->joules.mid += times * (double)r.energy_fj * 1e-15;
-    out->flops += times * 2 * (double)r.macs;
-    out->bytes += times * (double)(r.hbm_read_bytes + r.hbm_write_bytes);
+    double all = times * r.n_chips;
+    out->joules.mid += all * (double)r.energy_fj * 1e-15;
+    out->flops += all * 2 * (double)r.macs;
+    out->bytes += all * (double)(r.hbm_read_bytes + r.hbm_write_bytes);
     for (int b = 0; b < SLX_N_TIME_BOUNDS; b++)
         if (r.bound[b])
             slx_forward_part(out, slx_time_bound_name((slx_time_bound)b),
@@ -181,7 +184,7 @@ static slx_status pass(const made *m, const slx_chip *c, const slx_forward *f,
     const struct slx_chip_source *s = slx_chip_get_source(c, "energy.hbm_pj_b");
     double e = s ? s->pm : 0;
     out->joules.low = out->joules.mid * (1 - e), out->joules.high = out->joules.mid * (1 + e);
-    out->power_w = out->joules.mid / out->seconds.mid;
+    out->power_w = out->joules.mid / out->seconds.mid / slx_program_chips(&m->p.info);
     slx_forward_close(out);
     return SLX_OK;
 }
@@ -190,9 +193,6 @@ slx_status slx_programs_pass(slx_programs *set, const slx_chip *c, const slx_for
                              slx_forward_cost *out, slx_err *err)
 {
     uint32_t seqs = f->q_len > 1 ? (f->batch < 16 ? f->batch : 16) : f->batch;
-    if (f->tp > 1)
-        return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
-                        "a program for %u chips: programs of one chip only", f->tp);
     made *m;
     SLX_TRY(get_program(set, c, f, seqs, &m, err));
     uint64_t id[5] = {m->key, f->batch, f->q_len, f->context, f->all_logits};

@@ -387,6 +387,34 @@ static void test_program(void **state)
     slx_predictor_close(p);
 }
 
+/* A program of four chips: the work of one, shared. */
+static void test_program_of_chips(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c;
+    slx_predictor *p;
+    slx_shape *s = open_shape("llama-3.2-1b");
+    slx_forward_cost one, four;
+    slx_predictor_open(&p);
+    assert_int_equal(slx_chip_load_any(&c, "silex-1", &err), SLX_OK);
+    slx_forward f = {.model = s, .decode = true, .context = 100, .batch = 2, .tp = 1};
+    if (slx_predict_pass(p, c, &f, &one, &err) != SLX_OK) fail_msg("%s", err.msg);
+    f.tp = 4;
+    if (slx_predict_pass(p, c, &f, &four, &err) != SLX_OK) fail_msg("%s", err.msg);
+    near(four.flops, one.flops, 1e-3);
+    assert_true(four.seconds.mid < one.seconds.mid && four.joules.mid > one.joules.mid);
+    near(four.power_w * 4 * four.seconds.mid, four.joules.mid, 1e-9);
+    bool met = false;
+    for (int i = 0; i < four.n_parts; i++) met |= !strcmp(four.part[i].name, "collectives");
+    assert_true(met);
+    f.tp = 16;
+    assert_true(slx_predict_pass(p, c, &f, &four, &err) != SLX_OK);
+    slx_chip_free(c);
+    slx_shape_free(s);
+    slx_predictor_close(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_software),
         cmocka_unit_test(test_one_layer),
         cmocka_unit_test(test_program),
+        cmocka_unit_test(test_program_of_chips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
