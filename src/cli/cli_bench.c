@@ -94,7 +94,7 @@ static double token_bytes(const slx_engine *e, int64_t gen)
         weights += only_embeds ? (double)w->bytes / w->n_pad : (double)w->bytes;
     }
     double position =
-        (double)in->n_layers * in->n_kv_heads * (double)in->page_stride / SLX_MAX_CHUNK;
+        (double)in->n_layers * in->n_kv_heads * slx_program_chips(in) * (double)in->page_stride / SLX_MAX_CHUNK;
     return weights + position * (double)gen / 2;
 }
 
