@@ -91,7 +91,8 @@ static double token_bytes(const slx_engine *e, int64_t gen)
     for (uint32_t i = 0; i < p->n_weights; i++) {
         const slx_weight *w = &p->weights[i];
         bool only_embeds = !m->hp.tied && !strcmp(w->tensor, m->tok_embd->name);
-        weights += only_embeds ? (double)w->bytes / w->n_pad : (double)w->bytes;
+        double bytes = (double)w->bytes * (w->shard_rows || w->shard_k ? slx_program_chips(in) : 1);
+        weights += only_embeds ? bytes / w->n_pad : bytes;
     }
     double position =
         (double)in->n_layers * in->n_kv_heads * slx_program_chips(in) * (double)in->page_stride / SLX_MAX_CHUNK;
