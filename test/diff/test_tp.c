@@ -146,12 +146,20 @@ static void large_chip(void **state)
     one_model(&models[0], "silex-1");
 }
 
+/* Weights in the ROM of each chip: the head is in slices there, tied or not. */
+static void etched(void **state)
+{
+    (void)state;
+    one_model(&models[3], "silex-etched");
+    one_model(&models[0], "silex-sram");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(model_0),    cmocka_unit_test(model_1), cmocka_unit_test(model_2),
         cmocka_unit_test(model_3),    cmocka_unit_test(model_4), cmocka_unit_test(model_5),
-        cmocka_unit_test(large_chip),
+        cmocka_unit_test(large_chip), cmocka_unit_test(etched),
     };
     return cmocka_run_group_tests(tests, make_chip, remove_chip);
 }
