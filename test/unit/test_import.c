@@ -80,9 +80,9 @@ static void check_native(uint32_t type, uint32_t fmt)
     uint16_t scales[2 * 3], mm[2 * 3];
     float want[96];
     for (uint32_t r = 0; r + 1 < w.n; r += 2) {
-        assert_int_equal(
-            slx_import_rows(m, &w, SLX_ALONE, r, 2, codes, scales, fmt == SLX_FMT_q4sm ? mm : NULL, &err),
-            SLX_OK);
+        assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, r, 2, codes, scales,
+                                         fmt == SLX_FMT_q4sm ? mm : NULL, &err),
+                         SLX_OK);
         for (uint32_t i = 0; i < 2; i++) {
             assert_true(slx_dequant(t->type, t->data + (r + i) * t->row_bytes, want, 96));
             for (uint32_t k = 0; k < 96; k++)
@@ -114,7 +114,8 @@ static void test_mxint8(void **state)
         uint8_t codes[96], scales[3];
         float want[96];
         for (uint32_t r = 0; r < w.n_pad; r++) {
-            assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, r, 1, codes, scales, NULL, &err), SLX_OK);
+            assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, r, 1, codes, scales, NULL, &err),
+                             SLX_OK);
             memset(want, 0, sizeof want);
             if (r < w.n) assert_true(slx_dequant(t->type, t->data + r * t->row_bytes, want, 96));
             for (uint32_t k = 0; k < 96; k++) {
@@ -162,6 +163,66 @@ static void test_image(void **state)
     done(m);
 }
 
+/* What a chip of several has: runs and turns of rows (40 of them, 3 chips a turn of 8: rows 0-7 to chip 0, 8-15 to
+ * chip 1, ..), columns (96, 3 chips: a block each), elements of a vector. */
+static void test_shares(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    for (int native = 0; native < 2; native++) {
+        slx_model *m = open_model(native ? SLX_T_Q8_0 : SLX_T_BF16);
+        const slx_tensor *t = m->tok_embd;
+        unsigned fmt = native ? SLX_FMT_q8s : SLX_FMT_mxint8;
+        slx_weight whole = weight(t, fmt), turns = whole, cols = whole;
+        uint8_t want[3 * 32], got[3 * 32];
+        uint16_t ws[3], gs[3];
+        size_t sb = slx_fmt_scale_bytes(fmt);
+        assert_true(t->ne[0] == 96 && t->ne[1] == 40);
+        turns.n = 16, turns.shard_rows = 8;
+        cols.k = 32, cols.kblk = 1, cols.shard_k = 1;
+        for (uint32_t rank = 0; rank < 3; rank++)
+            for (uint32_t i = 0; i < 40; i++) {
+                slx_rank at = {rank, 3};
+                if (i < 32) { /* 16 rows, and padding */
+                    uint32_t row = i < 16 ? (i / 8 * 3 + rank) * 8 + i % 8 : 40;
+                    assert_int_equal(slx_import_rows(m, &turns, at, i, 1, got, gs, NULL, &err),
+                                     SLX_OK);
+                    memset(want, 0, sizeof want), memset(ws, 0, sizeof ws);
+                    if (row < 40)
+                        assert_int_equal(
+                            slx_import_rows(m, &whole, SLX_ALONE, row, 1, want, ws, NULL, &err),
+                            SLX_OK);
+                    assert_memory_equal(got, want, sizeof got);
+                    assert_memory_equal(gs, ws, 3 * sb);
+                }
+                assert_int_equal(slx_import_rows(m, &whole, SLX_ALONE, i, 1, want, ws, NULL, &err),
+                                 SLX_OK);
+                assert_int_equal(slx_import_rows(m, &cols, at, i, 1, got, gs, NULL, &err), SLX_OK);
+                assert_memory_equal(got, want + 32 * rank, 32);
+                assert_memory_equal(gs, (const uint8_t *)(const void *)ws + sb * rank, sb);
+            }
+        /* shares that are not the tensor's: a turn too few, a turn too many, columns of four chips */
+        slx_weight bad[] = {turns, turns, cols};
+        bad[0].n = 8, bad[1].n = 24;
+        for (int b = 0; b < 3; b++)
+            assert_int_equal(slx_import_rows(m, &bad[b], (slx_rank){0, b == 2 ? 4 : 3}, 0, 1, got,
+                                             gs, NULL, &err),
+                             SLX_EINPUT);
+        slx_weight v = {
+            .layout = SLX_LAYOUT_VECTOR, .fmt = SLX_FMT_f32, .n = 1, .k = 48, .shard_rows = 16};
+        float all[96], part[48];
+        const slx_tensor *norm = m->output_norm;
+        snprintf(v.tensor, sizeof v.tensor, "%s", norm->name);
+        assert_true(slx_dequant(norm->type, norm->data, all, 96));
+        for (uint32_t rank = 0; rank < 2; rank++) {
+            assert_int_equal(slx_import_vector(m, &v, (slx_rank){rank, 2}, part, &err), SLX_OK);
+            for (uint32_t i = 0; i < 48; i++)
+                assert_true(part[i] == all[(i / 16 * 2 + rank) * 16 + i % 16]);
+        }
+        done(m);
+    }
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -170,14 +231,17 @@ static void test_errors(void **state)
     slx_err err = {0};
     uint8_t codes[96];
     uint16_t scales[3];
-    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 1, codes, scales, NULL, &err), SLX_EUNSUPPORTED);
+    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 1, codes, scales, NULL, &err),
+                     SLX_EUNSUPPORTED);
     assert_non_null(strstr(err.msg, "token_embd.weight"));
     w.fmt = SLX_FMT_mxint8;
     w.n = 41;
-    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 1, codes, scales, NULL, &err), SLX_EINPUT);
+    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 1, codes, scales, NULL, &err),
+                     SLX_EINPUT);
     w.n = 40;
     snprintf(w.tensor, sizeof w.tensor, "nothing");
-    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 1, codes, scales, NULL, &err), SLX_EINPUT);
+    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 1, codes, scales, NULL, &err),
+                     SLX_EINPUT);
     done(m);
 }
 
@@ -205,7 +269,8 @@ static void test_nonfinite(void **state)
     assert_int_equal(slx_model_open(&m, path, &err), SLX_OK);
     slx_weight w = weight(m->tok_embd, SLX_FMT_mxint8);
     uint8_t codes[40 * 64], scales[40 * 2];
-    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 40, codes, scales, NULL, &err), SLX_EINPUT);
+    assert_int_equal(slx_import_rows(m, &w, SLX_ALONE, 0, 40, codes, scales, NULL, &err),
+                     SLX_EINPUT);
     assert_non_null(strstr(err.msg, "row 7"));
     slx_buf_free(&file);
     done(m);
@@ -214,9 +279,9 @@ static void test_nonfinite(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_native),    cmocka_unit_test(test_mxint8),
-        cmocka_unit_test(test_image),     cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_native), cmocka_unit_test(test_mxint8),
+        cmocka_unit_test(test_image),  cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_shares), cmocka_unit_test(test_nonfinite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
