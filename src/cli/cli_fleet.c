@@ -13,7 +13,7 @@ typedef struct {
     const char *variant;
     double gap_percent, seconds;
     int64_t futures, seed, threads;
-    bool json, keys;
+    bool own, json, keys;
 } values;
 
 #define AT(m) offsetof(values, m)
@@ -25,6 +25,9 @@ static const cli_option options[] = {
     {"gap", 0, CLI_REAL, "PERCENT", AT(gap_percent), 0, 100, NULL,
      "how far from the cheapest plan is near enough, where suppliers are chosen (0.4)"},
     {"seconds", 0, CLI_REAL, "S", AT(seconds), 0.1, 86400, NULL, "most time for the plan (60)"},
+    {"own", 0, CLI_FLAG, NULL, AT(own), 0, 0, NULL,
+     "the demand served by the case's own: chips and models, with the throughput that silex "
+     "computes"},
     {"futures", 0, CLI_COUNT, "N", AT(futures), 0, SLX_FLEET_FUTURES_MAX, NULL,
      "risk: so many futures, each with inputs from their bands, slips, respins and outages (0)"},
     {"seed", 0, CLI_COUNT, "N", AT(seed), 0, 9e15, NULL,
@@ -265,6 +268,49 @@ static void print_outputs(const cli_fleet *f)
     }
 }
 
+/* ------------------------------------------------------------------ own throughput */
+
+static void print_own(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    slx_arena arena;
+    if (!f->own) return;
+    slx_arena_init(&arena);
+    cli_table t = {.arena = &arena, .columns = 9};
+    static const char *const heads[] = {"tok/s/user", "batch x TP",     "tok/s/chip",
+                                        "chips",      "of chips, MW",   "chips, USD",
+                                        "USD a year", "$/Mtok, all in", "limited by"};
+    char text[32];
+    snprintf(text, sizeof text, "at %g ms a token", c->in[c->own + SLX_F_OWN_tpot_ms].mid);
+    int head = cli_table_heading(&t, text);
+    for (int k = 0; k < t.columns; k++) cli_table_set(&t, head, k, "%s", heads[k]);
+    for (int i = 0; i < f->own->n; i++) {
+        const slx_fleet_own_row *r = &f->own->row[i];
+        char label[96];
+        snprintf(label, sizeof label, "  %.40s on %.40s", r->model, r->chip);
+        int row = cli_table_row_at(&t, label);
+        if (isnan(r->tok_s_chip)) continue;
+        cli_table_set(&t, row, 0, "%s", amount(text, r->tok_s_user));
+        cli_table_set(&t, row, 1, "%u x %u", r->batch, r->tp);
+        cli_table_set(&t, row, 2, "%s", amount(text, r->tok_s_chip));
+        cli_table_set(&t, row, 3, "%s", amount(text, r->chips));
+        cli_table_set(&t, row, 4, "%s", amount(text, r->mw));
+        cli_table_set(&t, row, 5, "%s%s", amount(text, r->capex_usd.mid),
+                      r->priced ? "" : " (cost)");
+        cli_table_set(&t, row, 6, "%s", amount(text, r->usd_year.mid));
+        cli_table_set(&t, row, 7, "%s", amount(text, r->usd_mtok.mid));
+        cli_table_set(&t, row, 8, "%s, by %s", r->bound_by, r->timed_by);
+    }
+    printf("\nthe same demand with throughput computed here, instead of %s tokens/s a chip\n",
+           amount(text, c->in[c->option[0].base + SLX_F_OPTION_tok_s].mid));
+    cli_table_print(&t, stdout);
+    for (int i = 0; i < f->own->n; i++)
+        if (f->own->row[i].why[0])
+            printf("  %s on %s: %s\n", f->own->row[i].model, f->own->row[i].chip,
+                   f->own->row[i].why);
+    slx_arena_deinit(&arena);
+}
+
 /* ------------------------------------------------------------------ risk */
 
 static void print_risk(const cli_fleet *f)
@@ -303,6 +349,7 @@ void cli_fleet_text(const cli_fleet *f)
     printf("%s: %s\n%s to %s, %d quarters. %s\n", c->name, c->title, slx_fleet_quarter(first, c, 0),
            slx_fleet_quarter(last, c, c->quarters - 1), c->quarters, c->about);
     print_figures(f);
+    print_own(f);
     print_plan(f);
     print_years(f);
     print_outputs(f);
@@ -350,6 +397,7 @@ static slx_status compute(cli_fleet *f, const values *v, slx_err *err)
     const slx_fleet_orders *orders = f->plan ? &f->plan->orders : NULL;
     slx_fleet_movers(f->c, orders, SLX_FO_cost_usd, -1, &f->cost);
     for (int i = 0; i < f->c->n_figures; i++) SLX_TRY(answer(f, i, &l, err));
+    if (v->own) SLX_TRY(slx_fleet_own_run(f->c, &f->own, err));
     if (v->futures)
         f->risk = slx_fleet_risk_run(f->c, orders,
                                      &(slx_fleet_risk_options){.futures = (int)v->futures,
@@ -371,6 +419,7 @@ static void drop(cli_fleet *f)
     free(f->run);
     slx_fleet_plan_free(f->plan);
     slx_fleet_risk_free(f->risk);
+    slx_fleet_own_free(f->own);
     slx_fleet_free(f->c);
 }
 

@@ -4,6 +4,7 @@
 
 #include "cli/json.h"
 #include "fleet/fleet.h"
+#include "fleet/own.h"
 #include "fleet/plan.h"
 #include "fleet/risk.h"
 
@@ -13,6 +14,7 @@ typedef struct {
     slx_fleet_run *run;
     slx_fleet_plan *plan;
     slx_fleet_risk *risk;
+    slx_fleet_own *own;
     slx_fleet_answer cost; /* what moves the cost of the fleet */
     slx_fleet_answer answer[SLX_FLEET_FIGURES];
 } cli_fleet;

@@ -259,6 +259,48 @@ static json_t *risk(const cli_fleet *f)
     return j;
 }
 
+static void put_band(json_t *j, const char *key, slx_band v, const char *why)
+{
+    char name[64];
+    put(j, key, v.mid, why);
+    if (isnan(v.mid)) return;
+    snprintf(name, sizeof name, "%s_low", key);
+    put(j, name, v.low, why);
+    snprintf(name, sizeof name, "%s_high", key);
+    put(j, name, v.high, why);
+}
+
+static json_t *own_throughput(const cli_fleet *f)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < f->own->n; i++) {
+        const slx_fleet_own_row *r = &f->own->row[i];
+        const char *why = r->why[0] ? r->why : "not published";
+        json_t *j = json_object();
+        json_object_set_new(j, "model", json_string(r->model));
+        json_object_set_new(j, "chip", json_string(r->chip));
+        put(j, "tpot_target_ms", f->c->in[f->c->own + SLX_F_OWN_tpot_ms].mid, "");
+        put(j, "tok_s_user", r->tok_s_user, why);
+        put(j, "tok_s_chip", r->tok_s_chip, why);
+        if (!isnan(r->tok_s_chip)) {
+            json_object_set_new(j, "tp", json_integer(r->tp));
+            json_object_set_new(j, "batch", json_integer(r->batch));
+            json_object_set_new(j, "bound_by", json_string(r->bound_by));
+            json_object_set_new(j, "timed_by", json_string(r->timed_by));
+        }
+        put(j, "energy_j_per_token", r->joules, why);
+        put(j, "chips", r->chips, why);
+        put(j, "chips_mw", r->mw, why);
+        json_object_set_new(j, "chip_price_published", json_boolean(r->priced));
+        put_band(j, "chip_usd", r->chip_usd, why);
+        put_band(j, "chips_usd", r->capex_usd, why);
+        put_band(j, "renewal_chips_usd_year", r->usd_year, why);
+        put_band(j, "usd_per_mtok", r->usd_mtok, why);
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
 json_t *cli_fleet_json(const cli_fleet *f)
 {
     const slx_fleet_case *c = f->c;
@@ -272,6 +314,7 @@ json_t *cli_fleet_json(const cli_fleet *f)
         json_object_set_new(opts, c->option[i].name, outputs(f->run->option_out[i]));
     json_object_set_new(j, "options", opts);
     if (f->plan) json_object_set_new(j, "plan", plan(f));
+    if (f->own) json_object_set_new(j, "own_throughput", own_throughput(f));
     if (f->risk) json_object_set_new(j, "risk", risk(f));
     json_object_set_new(j, "cost_moved_by", movers(c, &f->cost));
     json_object_set_new(j, "quarters", quarters(f));

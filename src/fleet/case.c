@@ -180,7 +180,7 @@ static slx_status fail_name(const slx_fleet_reader *r, const slx_yaml_node *n,
 static const char *const no_texts[] = {NULL};
 static const char *const option_texts[] = {"supplier", "chip", "site", "route",
                                            "deploy",   "from", NULL};
-static const char *const own_texts[] = {"model", "chips", NULL};
+static const char *const own_texts[] = {"models", "chips", NULL};
 static const char *const deploys[] = {"demand", "plan", "choose", NULL};
 static const char *const routes[] = {"buy", "make", "partner", "acquire", "rent", NULL};
 
@@ -264,24 +264,31 @@ static slx_status read_option(const slx_fleet_reader *r, const slx_yaml_node *n)
     return read_pools_of(r, n, o);
 }
 
+/* A list of names. */
+static slx_status read_names(const slx_fleet_reader *r, const slx_yaml_node *up, const char *name,
+                             const char *out[SLX_FLEET_OWN_CHIPS], int *n_out)
+{
+    const slx_yaml_node *list = part(r->t, up, name);
+    if (!list || list->kind != SLX_YAML_LIST || !slx_fleet_child(r->t, list))
+        return slx_yaml_fail(r->t, up->key_line, up->key_col, "%s.%s: expected a list of names",
+                             up->path, name);
+    for (const slx_yaml_node *n = slx_fleet_child(r->t, list); n; n = slx_fleet_next(r->t, n)) {
+        if (*n_out == SLX_FLEET_OWN_CHIPS)
+            return slx_yaml_fail(r->t, n->line, n->col, "%s: more than %d", list->path,
+                                 SLX_FLEET_OWN_CHIPS);
+        if (!slx_yaml_is_line(n, 1, 200)) return slx_yaml_fail_found(r->t, n, "a name");
+        out[(*n_out)++] = slx_strdup(&r->c->arena, n->text);
+    }
+    return SLX_OK;
+}
+
 static slx_status read_own(const slx_fleet_reader *r, const slx_yaml_node *up)
 {
     slx_fleet_case *c = r->c;
     c->own = add_block(c, SLX_FS_OWN, "own");
     SLX_TRY(read_block(&(block){r, SLX_FS_OWN, c->own, own_texts}, up));
-    SLX_TRY(read_text(r, up, "model", true, &c->own_model));
-    const slx_yaml_node *list = part(r->t, up, "chips");
-    if (!list || list->kind != SLX_YAML_LIST || !slx_fleet_child(r->t, list))
-        return slx_yaml_fail(r->t, up->key_line, up->key_col,
-                             "own.chips: expected a list of chips");
-    for (const slx_yaml_node *n = slx_fleet_child(r->t, list); n; n = slx_fleet_next(r->t, n)) {
-        if (c->n_own_chips == SLX_FLEET_OWN_CHIPS)
-            return slx_yaml_fail(r->t, n->line, n->col, "own.chips: more than %d",
-                                 SLX_FLEET_OWN_CHIPS);
-        if (!slx_yaml_is_line(n, 1, 200)) return slx_yaml_fail_found(r->t, n, "a chip");
-        c->own_chip[c->n_own_chips++] = slx_strdup(&c->arena, n->text);
-    }
-    return SLX_OK;
+    SLX_TRY(read_names(r, up, "models", c->own_model, &c->n_own_models));
+    return read_names(r, up, "chips", c->own_chip, &c->n_own_chips);
 }
 
 /* ------------------------------------------------------------------ variants */
@@ -512,7 +519,6 @@ slx_status slx_fleet_parse(slx_fleet_case **out, const char *text, size_t len, c
     c->path = slx_strdup(&c->arena, path);
     c->demand = c->money = c->limits = c->training = c->own = SLX_FLEET_NONE;
     c->in = slx_new(&c->arena, slx_fleet_input, INPUTS);
-    c->own_model = "";
     slx_yaml t = {.path = path,
                   .what = "case",
                   .depth = 7,

@@ -120,8 +120,8 @@ typedef struct {
     slx_fleet_variant variant[SLX_FLEET_VARIANTS];
     slx_fleet_public figure[SLX_FLEET_FIGURES];
     int n_options, n_sites, n_pools, n_variants, n_figures;
-    const char *own_model, *own_chip[SLX_FLEET_OWN_CHIPS];
-    int n_own_chips;
+    const char *own_model[SLX_FLEET_OWN_CHIPS], *own_chip[SLX_FLEET_OWN_CHIPS];
+    int n_own_models, n_own_chips;
 } slx_fleet_case;
 
 enum { SLX_FLEET_NONE = -1000 }; /* base of a section that is not there */
