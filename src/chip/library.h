@@ -45,7 +45,7 @@ typedef struct {
     struct {
         double cap, idle, mac, mem, active, gap_us, band_low, band_high;
     } draw; /* shares of the rated power */
-    struct { double t0_us, lat_us, e_norm, e_act, e_rope, e_add, band_low, band_high; } rows;
+    struct { double t0_us, lat_us, e_norm, e_act, e_rope, e_add, c_res, l2_tbs, band_low, band_high; } rows;
     struct { double gap_us, host_us, host_prefill, seq_us, slow, sum_mb, sum_gbs, band_low, band_high; } pass;
     /* Facts of the library, key by key from the chip or its family. */
     struct {

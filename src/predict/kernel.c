@@ -51,12 +51,14 @@ static slx_status attention(const slx_chip *c, const slx_kernel *k, slx_lib_time
 }
 
 /* What is done row by row or value by value between products: launch, the row that the slowest unit passes over, and
- * the memory at the share that such a kernel reaches:  t0 + lat cols/1024 [not for sums] + bytes / (B e)  */
+ * the memory at the share that such a kernel reaches, or the cache:
+ *   t0 + lat cols/1024 [not for sums] + bytes/e ((1 - hit)/B + hit/l2),  hit = 1/(1 + (bytes / kept)^4)  */
 static slx_status rows(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err)
 {
     const slx_lib *l = &c->lib;
     bool sum = !strcmp(k->name, "add") || !strcmp(k->name, "combine");
-    bool over_row = !strcmp(k->name, "norm") || !strcmp(k->name, "softmax");
+    bool over_row =
+        !strcmp(k->name, "norm") || !strcmp(k->name, "qk_norm") || !strcmp(k->name, "softmax");
     double e = over_row                  ? l->n.rows.e_norm
                : !strcmp(k->name, "act") ? l->n.rows.e_act
                : sum                     ? l->n.rows.e_add
@@ -72,8 +74,11 @@ static slx_status rows(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, 
                           .dtype = SLX_LIB_BF16};
     SLX_TRY(slx_lib_op(c, &q, t, err));
     if (k->alone || !(l->n.rows.t0_us > 0)) return SLX_OK;
+    double kept = l->n.rows.c_res * l->fig.cache_mib * 1048576,
+           x = kept > 0 ? t->bytes / kept : INFINITY;
+    double hit = 1 / (1 + x * x * x * x), hbm = l->fig.mem_tbs * 1e6, l2 = l->n.rows.l2_tbs * 1e6;
     double us = l->n.rows.t0_us + (sum ? 0 : l->n.rows.lat_us * k->cols / 1024) +
-                t->bytes / (l->fig.mem_tbs * 1e6 * e);
+                t->bytes / e * ((1 - hit) / hbm + hit / fmax(l2, hbm));
     t->seconds = us * 1e-6;
     t->low_s = t->seconds * l->n.rows.band_low, t->high_s = t->seconds * l->n.rows.band_high;
     return SLX_OK;

@@ -100,6 +100,49 @@ void slx_predictor_close(slx_predictor *p); /* NULL is fine */
 slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forward *f, slx_forward_cost *out,
                             slx_err *err);
 
+/* ------------------------------------------------------------------ one batch from start to end */
+
+/* A batch whose prompts of isl tokens start together and whose answers have osl tokens each: nothing joins it. */
+typedef struct {
+    const slx_shape *model;
+    uint32_t batch, isl, osl, tp; /* >= 1 */
+    const char *dtype, *kv_dtype;
+    double power_cap_w;
+    slx_software software;
+    const char *framework;        /* a name of data/frameworks.csv: what it adds to a step; NULL = nothing */
+} slx_static_ask;
+
+typedef struct {
+    slx_band ttft_s, tpot_s, batch_s; /* of the whole batch; tpot 0 where osl is 1 */
+    slx_band joules;                  /* of all chips */
+    double power_w;                   /* mean, of one chip */
+    const char *timed_by;
+} slx_static_cost;
+slx_status slx_predict_static(slx_predictor *p, const slx_chip *c, const slx_static_ask *ask, slx_static_cost *out,
+                              slx_err *err);
+
+/* ------------------------------------------------------------------ a server in a steady state */
+
+/* n requests always in flight on `replicas` groups of tp chips, each of isl tokens in and osl out (means). */
+typedef struct {
+    const slx_shape *model;
+    double concurrency;           /* 0 = as many as the memory and max_seqs allow: offline */
+    uint32_t isl, osl, tp, replicas, max_seqs; /* max_seqs of a replica; 0 = 1024 */
+    const char *dtype, *kv_dtype, *framework;
+} slx_serving_ask;
+
+typedef struct {
+    double running;               /* requests in a step of a replica */
+    slx_band ttft_s, tpot_s, e2e_s; /* means */
+    slx_band output_tok_s;        /* of all chips */
+    double power_w;               /* mean, of one chip */
+    const char *timed_by;
+} slx_serving_cost;
+slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_serving_ask *ask, slx_serving_cost *out,
+                               slx_err *err);
+
+/* ------------------------------------------------------------------ memory */
+
 /* Bytes that one of f->tp chips must hold: weights and the KV cache of the batch; and what it has (NAN = not published).
  * Usable memory of a library chip is 0.9 of what is published, as serving frameworks reserve the rest by default. */
 typedef struct {

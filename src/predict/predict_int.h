@@ -69,6 +69,14 @@ slx_status slx_stack_get(slx_predictor *p, const slx_chip *c, slx_software softw
 /* Time of a pass on c (already of the right stack) and its parts, largest first. */
 slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward_cost *out, slx_err *err);
 
+/* A step takes slow times its pass, and on the host step_us and seq_us for each of its sequences; front_us passes
+ * before a prompt is looked at. */
+typedef struct {
+    double slow, step_us, seq_us, front_us;
+} slx_framework;
+/* By its name in data/frameworks.csv, punctuation and case aside; the row of the chip's family (may be NULL) first. */
+slx_status slx_framework_find(slx_framework *out, const char *name, const char *family, slx_err *err);
+
 /* ------------------------------------------------------------------ chips with programs */
 
 typedef struct slx_programs slx_programs; /* those compiled so far */

@@ -360,6 +360,84 @@ static void test_one_layer(void **state)
     slx_predictor_close(p);
 }
 
+/* ------------------------------------------------------------------ batches and servers */
+
+/* A batch is its prefill and its steps: the sum over every context, step by step, is what Simpson's rule gives. */
+static void test_static(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c;
+    slx_predictor *p;
+    slx_shape *s = open_shape("llama-3.1-8b");
+    slx_static_cost r, fw;
+    slx_forward_cost one;
+    double sum = 0;
+    slx_predictor_open(&p);
+    assert_int_equal(slx_chip_load_any(&c, "a100", &err), SLX_OK);
+    slx_static_ask ask = {.model = s, .batch = 16, .isl = 1000, .osl = 101, .tp = 1};
+    assert_int_equal(slx_predict_static(p, c, &ask, &r, &err), SLX_OK);
+    for (uint32_t i = 1; i <= 100; i++) {
+        slx_forward f = {.model = s, .decode = true, .batch = 16, .context = 1000 + i};
+        assert_int_equal(slx_predict_pass(p, c, &f, &one, &err), SLX_OK);
+        sum += one.seconds.mid;
+    }
+    near(r.tpot_s.mid * 100, sum, 0.01);
+    slx_forward f = {.model = s, .batch = 16, .context = 1000};
+    assert_int_equal(slx_predict_pass(p, c, &f, &one, &err), SLX_OK);
+    near(r.ttft_s.mid, one.seconds.mid, 1e-12);
+    near(r.batch_s.mid, r.ttft_s.mid + 100 * r.tpot_s.mid, 1e-9);
+    near(r.power_w, r.joules.mid / r.batch_s.mid, 1e-9);
+    ask.framework = "vllm 2024"; /* slow 1.102, 2086 us and 84.1 us a sequence */
+    assert_int_equal(slx_predict_static(p, c, &ask, &fw, &err), SLX_OK);
+    near(fw.tpot_s.mid, 1.102 * r.tpot_s.mid + 2086e-6 + 16 * 84.1e-6, 1e-9);
+    ask.framework = "nobody's";
+    assert_int_equal(slx_predict_static(p, c, &ask, &fw, &err), SLX_EUNSUPPORTED);
+    assert_non_null(strstr(err.msg, "nobody's"));
+    ask.framework = NULL, ask.osl = 0;
+    assert_int_equal(slx_predict_static(p, c, &ask, &fw, &err), SLX_EINPUT);
+    slx_chip_free(c);
+    slx_shape_free(s);
+    slx_predictor_close(p);
+}
+
+/* Little's law: requests in flight = rate x time in the system. One request alone waits for nobody. What does not fit
+ * the memory waits outside. */
+static void test_serving(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c;
+    slx_predictor *p;
+    slx_shape *s = open_shape("llama-3.1-8b");
+    slx_serving_cost r;
+    slx_static_cost alone;
+    slx_predictor_open(&p);
+    assert_int_equal(slx_chip_load_any(&c, "h100", &err), SLX_OK);
+    slx_serving_ask ask = {.model = s, .concurrency = 1, .isl = 1000, .osl = 201, .tp = 1};
+    slx_static_ask batch = {.model = s, .batch = 1, .isl = 1000, .osl = 201, .tp = 1};
+    assert_int_equal(slx_predict_serving(p, c, &ask, &r, &err), SLX_OK);
+    assert_int_equal(slx_predict_static(p, c, &batch, &alone, &err), SLX_OK);
+    near(r.tpot_s.mid, alone.tpot_s.mid, 0.01);
+    for (double n = 1; n <= 4096; n *= 8) {
+        ask.concurrency = n;
+        assert_int_equal(slx_predict_serving(p, c, &ask, &r, &err), SLX_OK);
+        near(r.output_tok_s.mid / 201 * r.e2e_s.mid, n, 1e-6);
+        assert_true(r.running <= 1024 && r.running <= n);
+    }
+    double most = r.output_tok_s.mid;
+    ask.concurrency = 0; /* offline */
+    assert_int_equal(slx_predict_serving(p, c, &ask, &r, &err), SLX_OK);
+    near(r.output_tok_s.mid, most, 1e-9);
+    slx_shape_free(s);
+    s = open_shape("llama-3.1-70b"); /* 141 GB on one chip of 80 */
+    ask.model = s;
+    assert_int_equal(slx_predict_serving(p, c, &ask, &r, &err), SLX_EUNSUPPORTED);
+    slx_chip_free(c);
+    slx_shape_free(s);
+    slx_predictor_close(p);
+}
+
 /* A chip with programs: the same seconds as its own timing machine gives, here only that it answers and remembers. */
 static void test_program(void **state)
 {
@@ -429,6 +507,8 @@ int main(void)
         cmocka_unit_test(test_layers),
         cmocka_unit_test(test_software),
         cmocka_unit_test(test_one_layer),
+        cmocka_unit_test(test_static),
+        cmocka_unit_test(test_serving),
         cmocka_unit_test(test_program),
         cmocka_unit_test(test_program_of_chips),
     };

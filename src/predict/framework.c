@@ -1,0 +1,61 @@
+/* framework.c - what a serving framework adds to passes: rows of data/frameworks.csv, which says what is in them. */
+#include "predict/predict_int.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Letters and digits alike, whatever their case; a slash must be a slash. */
+static bool same(const char *a, const char *b, size_t n)
+{
+    for (;; a++, b++, n--) {
+        while (*a && *a != '/' && !isalnum((unsigned char)*a)) a++;
+        while (n && *b != '/' && !isalnum((unsigned char)*b)) b++, n--;
+        if (!*a || !n) return !*a && !n;
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b)) return false;
+    }
+}
+
+static bool number(const char **at, double *out)
+{
+    char *end;
+    *out = strtod(*at, &end);
+    if (end == *at || *end != ',' || !(*out >= 0) || *out > 1e9) return false;
+    *at = end + 1;
+    return true;
+}
+
+/* The row of that name; SLX_EUNSUPPORTED when there is none. */
+static slx_status find_row(slx_framework *out, const char *text, const char *name, const char *path,
+                           slx_err *err)
+{
+    int line = 0;
+    for (const char *p = text; p && *p;) {
+        const char *nl = strchr(p, '\n'), *comma = strchr(p, ',');
+        line++;
+        if (*p != '#' && *p != '\n' && comma && same(name, p, (size_t)(comma - p))) {
+            const char *at = comma + 1;
+            if (number(&at, &out->slow) && number(&at, &out->step_us) &&
+                number(&at, &out->seq_us) && number(&at, &out->front_us))
+                return SLX_OK;
+            return slx_fail(err, SLX_EINPUT, path, line, 0,
+                            "expected name,slow,step_us,seq_us,front_us,source");
+        }
+        p = nl ? nl + 1 : NULL;
+    }
+    return slx_fail(err, SLX_EUNSUPPORTED, path, 0, 0, "found no framework '%.40s'", name);
+}
+
+slx_status slx_framework_find(slx_framework *out, const char *name, const char *family,
+                              slx_err *err)
+{
+    char path[1024], both[160];
+    slx_buf text = {0};
+    SLX_TRY(slx_find_file(path, "data", "frameworks.csv", NULL, err));
+    SLX_TRY(slx_read_file(&text, path, err));
+    snprintf(both, sizeof both, "%.60s/%.60s", name, family ? family : "");
+    slx_status st = find_row(out, text.ptr, both, path, NULL);
+    if (st == SLX_EUNSUPPORTED) st = find_row(out, text.ptr, name, path, err);
+    slx_buf_free(&text);
+    return st;
+}
