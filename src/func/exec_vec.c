@@ -160,6 +160,7 @@ static bool unary(slx_strict *s, slx_tile *t, const slx_operands *o)
             case SLX_UNFN_exp2: ok = slx_exp2(x, &v); break;
             case SLX_UNFN_sigmoid: ok = slx_sigmoid(x, &v); break;
             case SLX_UNFN_silu: ok = slx_silu(x, &v); break;
+            case SLX_UNFN_gelu: ok = slx_gelu(x, &v); break;
             case SLX_UNFN_tanh: ok = slx_tanh(x, &v); break;
             case SLX_UNFN_ceil: v = ceiling(x); break;
             default: SLX_BUG("VUN function %u", o->f0);
@@ -209,9 +210,14 @@ static bool norm(slx_strict *s, slx_tile *t, const slx_operands *o)
                 *w = a ? in_rows(s, t, o->v[2], 1, cols, cols * 4ull) : NULL;
     float *d = w ? out_rows(s, t, o->v[0], rows, cols, sd) : NULL;
     if (!d) return false;
-    for (uint32_t r = 0; s->values && r < rows; r++)
-        if (!slx_rmsnorm(row_of(a, r, sa), w, slx_f32_from((uint32_t)o->v[3]), cols, row_to(d, r, sd)))
+    bool layer = o->f0 == SLX_NRMFN_layer;
+    float eps = slx_f32_from((uint32_t)o->v[3]);
+    for (uint32_t r = 0; s->values && r < rows; r++) {
+        const float *x = row_of(a, r, sa);
+        float *y = row_to(d, r, sd);
+        if (!(layer ? slx_layernorm(x, w, eps, cols, y) : slx_rmsnorm(x, w, eps, cols, y)))
             return slx_fault_set(s, SLX_FAULT_NONFINITE, "row %u", r);
+    }
     return true;
 }
 

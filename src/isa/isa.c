@@ -119,8 +119,7 @@ static bool reserved_fn(unsigned op, int which, unsigned code)
     switch (op) {
     case SLX_OP_MM:
     case SLX_OP_VCVT: return reserved_fmt(code);
-    case SLX_OP_VUN: return which == 0 && (code == SLX_UNFN_gelu || code == SLX_UNFN_log2);
-    case SLX_OP_VNRM: return which == 0 && code == SLX_NRMFN_layer;
+    case SLX_OP_VUN: return which == 0 && code == SLX_UNFN_log2;
     case SLX_OP_VGAT: return which == 0 && code == SLX_GATFN_scatter;
     case SLX_OP_RED: return which == 0 && code == SLX_COMFN_max;
     default: return false;

@@ -30,6 +30,7 @@ bool slx_exp(float x, float *out);
 bool slx_sigmoid(float x, float *out);
 bool slx_silu(float x, float *out);
 bool slx_tanh(float x, float *out);
+bool slx_gelu(float x, float *out);             /* the tanh form: x * sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) */
 float slx_rne_int(float x);                     /* nearest integer, ties to even, exact for |x| < 2^31 */
 
 /* ------------------------------------------------------------------ dot products (num_dot.c) */
@@ -69,6 +70,8 @@ float slx_row_amax(const float *x, uint32_t n);
 uint32_t slx_row_argmax(const float *x, uint32_t n);        /* lowest index on ties, -0 = +0 */
 /* y = (x*r)*w, r = 1/sqrt(fma(sumsq, 1/n, eps)); in place allowed. false = FAULT. */
 bool slx_rmsnorm(const float *x, const float *w, float eps, uint32_t n, float *y);
+/* y = (d*r)*w, d = x - RNE(sum * 1/n), r = 1/sqrt(fma(sumsq of d, 1/n, eps)); in place allowed. false = FAULT. */
+bool slx_layernorm(const float *x, const float *w, float eps, uint32_t n, float *y);
 /* Rotation of one head row: cs = {c,s} pairs [n_rot/2]; columns >= n_rot copied. half: pairs (i, i+n_rot/2). */
 bool slx_rope_row(const float *x, const float *cs, uint32_t n, uint32_t n_rot, bool interleaved, float *y);
 /* Table row of a position: out[n_rot/2]{c,s}, correctly rounded from double-double arithmetic without libm.

@@ -1,4 +1,4 @@
-/* num_func.c - exp2, exp, sigmoid, silu, tanh (chip.md 4.4).
+/* num_func.c - exp2, exp, sigmoid, silu, gelu, tanh (chip.md 4.4).
  *
  * Invariant: the order of operations written here is the definition; polynomials by Horner, each
  * step one fma. false = FAULT, and then nothing is stored.
@@ -71,6 +71,19 @@ bool slx_silu(float x, float *out)
 {
     if (!slx_f32_finite(x)) return false;
     *out = x / (1 + exp_neg_held(x));
+    return true;
+}
+
+/* Beyond 16 the factor is 1 or, in fp32, 0: no square overflows. */
+bool slx_gelu(float x, float *out)
+{
+    if (!slx_f32_finite(x)) return false;
+    float y = x > 0 ? x : 0;
+    if (x >= -16 && x <= 16) {
+        float u = x * slx_fma(x * x, slx_f32_from(SLX_GELU_CUBE), slx_f32_from(SLX_GELU_LINE));
+        y = x / (1 + exp_neg_held(u));
+    }
+    *out = y;
     return true;
 }
 

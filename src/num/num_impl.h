@@ -30,6 +30,9 @@ static inline bool slx_has_fma(void)
 #define SLX_EXP2_C0 0x3f800000u
 #define SLX_EXP_L 0x3fb8aa3bu  /* log2(e), rounded */
 #define SLX_EXP_L2 0x32a57060u /* what is left of it */
+/* gelu: 2 sqrt(2/pi) and 0.044715 of it, each rounded once from its real value */
+#define SLX_GELU_LINE 0x3fcc422au
+#define SLX_GELU_CUBE 0x3d922279u
 
 enum {
     SLX_SCALE_MIN = 70,

@@ -72,6 +72,23 @@ bool slx_rmsnorm(const float *x, const float *w, float eps, uint32_t n, float *y
     return ok;
 }
 
+bool slx_layernorm(const float *x, const float *w, float eps, uint32_t n, float *y)
+{
+    float sum, sumsq, part = slx_const_recip(n);
+    if (!slx_row_sum(x, n, &sum)) return false;
+    float mean = sum * part;
+    for (uint32_t i = 0; i < n; i++) y[i] = x[i] - mean;
+    if (!slx_row_sumsq(y, n, &sumsq)) return false;
+    float r = 1 / slx_sqrt(slx_fma(sumsq, part, eps));
+    if (!slx_f32_finite(r)) return false;
+    bool ok = true;
+    for (uint32_t i = 0; i < n; i++) {
+        y[i] = (y[i] * r) * w[i];
+        ok = ok && slx_f32_finite(y[i]);
+    }
+    return ok;
+}
+
 bool slx_rope_row(const float *x, const float *cs, uint32_t n, uint32_t n_rot, bool interleaved,
                   float *y)
 {

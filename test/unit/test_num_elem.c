@@ -189,6 +189,34 @@ static void test_silu_sigmoid(void **state)
     assert_false(slx_sigmoid(NAN, &y));
 }
 
+static void test_gelu(void **state)
+{
+    (void)state;
+    slx_rng r = {7};
+    const long double pi = 3.141592653589793238462643383279502884L, line = 2 * sqrtl(2 / pi);
+    double worst = 0, worst_below = 0;
+    float y;
+    for (int i = 0; i < 600000; i++) {
+        float x = i & 1 ? (float)(slx_rng_f64(&r) * 22 - 6) : near_exponent(&r, 120, 12);
+        if (!(x > -6)) continue;
+        long double want = x / (1 + expl(-line * (x + 0.044715L * x * x * x)));
+        assert_true(slx_gelu(x, &y));
+        double e = ulp_error(y, want);
+        if (x >= -1) worst = e > worst ? e : worst;
+        else worst_below = e > worst_below ? e : worst_below; /* an ulp of u is many of exp(-u) */
+    }
+    print_message("gelu %.2f ulp from -1 on, %.1f from -6\n", worst, worst_below);
+    assert_true(worst <= 4 && worst_below <= 60);
+    assert_true(slx_gelu(0, &y) && y == 0);
+    assert_true(slx_gelu(16, &y) && y == 16 && slx_gelu(FLT_MAX, &y) && y == FLT_MAX);
+    for (float x = -6; x >= -20; x -= 0.125f) /* the tail: nothing but tiny negative numbers, then +0 */
+        assert_true(slx_gelu(x, &y) && y <= 0 && y > -2e-8f);
+    assert_true(slx_gelu(-FLT_MAX, &y) && slx_f32_bits(y) == 0);
+    assert_true(slx_gelu(-1, &y) && fabs(y + 0.158808) < 1e-6); /* the published table of the tanh form */
+    assert_false(slx_gelu(INFINITY, &y));
+    assert_false(slx_gelu(NAN, &y));
+}
+
 static void test_tanh(void **state)
 {
     (void)state;
@@ -220,7 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fma),          cmocka_unit_test(test_formats),
         cmocka_unit_test(test_rne_int),      cmocka_unit_test(test_exp),
-        cmocka_unit_test(test_silu_sigmoid), cmocka_unit_test(test_tanh),
+        cmocka_unit_test(test_silu_sigmoid), cmocka_unit_test(test_gelu), cmocka_unit_test(test_tanh),
         cmocka_unit_test(test_constants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

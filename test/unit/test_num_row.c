@@ -61,6 +61,36 @@ static void test_extremes(void **state)
     assert_int_equal(slx_row_argmax(z, 2), 0); /* -0 = +0 */
 }
 
+static void test_layernorm(void **state)
+{
+    (void)state;
+    slx_rng r = {31};
+    for (uint32_t n = 1; n < 300; n += 7) {
+        float x[300], w[300], y[300], in_place[300];
+        long double mean = 0, var = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            x[i] = (float)(slx_rng_f64(&r) * 4 - 1), w[i] = (float)(slx_rng_f64(&r) + 0.5);
+            mean += x[i];
+        }
+        mean /= n;
+        for (uint32_t i = 0; i < n; i++) var += (x[i] - mean) * (x[i] - mean);
+        assert_true(slx_layernorm(x, w, 1e-5f, n, y));
+        for (uint32_t i = 0; i < n; i++) {
+            long double want = (x[i] - mean) / sqrtl(var / n + 1e-5L) * w[i];
+            assert_true(fabsl(y[i] - want) < 4e-6L);
+        }
+        memcpy(in_place, x, sizeof x);
+        assert_true(slx_layernorm(in_place, w, 1e-5f, n, in_place));
+        assert_memory_equal(in_place, y, n * sizeof *y);
+    }
+    /* by hand: 1 and 3 have mean 2 and variance 1 */
+    const float two[2] = {1, 3}, w[2] = {1, 10}, same[3] = {5, 5, 5}, one[3] = {1, 1, 1};
+    float y[3];
+    assert_true(slx_layernorm(two, w, 0, 2, y) && y[0] == -1 && y[1] == 10);
+    assert_false(slx_layernorm(same, one, 0, 3, y)); /* 1/0 */
+    assert_true(slx_layernorm(same, one, 1e-5f, 3, y) && y[0] == 0);
+}
+
 static void test_rmsnorm(void **state)
 {
     (void)state;
@@ -200,7 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums),     cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_rmsnorm),  cmocka_unit_test(test_rope_row),
+        cmocka_unit_test(test_layernorm), cmocka_unit_test(test_rmsnorm),  cmocka_unit_test(test_rope_row),
         cmocka_unit_test(test_softmax_chunk), cmocka_unit_test(test_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
