@@ -345,7 +345,7 @@ struct slx_test_model_spec {
     bool tied, tokenizer; /* no output.weight; a tokenizer and a ChatML template */
     bool rope_freqs;      /* a rope_freqs.weight with divisors 1..8 */
     float rope_linear;    /* rope.scaling.type linear with this factor [none] */
-    const char *arch;     /* qwen2: biases of q, k, v; qwen3: norms of q and k [llama] */
+    const char *arch;     /* qwen2: biases of q, k, v; qwen3: norms of q and k; gpt2 [llama] */
     uint32_t t_embd, t_output, t_qkv, t_o, t_gate_up, t_down, t_norm; /* slx_tensor_type */
     uint64_t seed;
 };
@@ -387,9 +387,14 @@ static inline void slx_test_model_parts(slx_gm *m, const struct slx_test_model_s
     slx_gm_u32(m, SLX_GM_KEY("attention.head_count_kv"), s.n_kv_heads);
     slx_gm_u32(m, SLX_GM_KEY("attention.key_length"), s.head_dim);
     slx_gm_u32(m, SLX_GM_KEY("attention.value_length"), s.head_dim);
-    slx_gm_u32(m, SLX_GM_KEY("rope.dimension_count"), s.n_rot);
-    slx_gm_f32(m, SLX_GM_KEY("rope.freq_base"), s.rope_base);
-    slx_gm_f32(m, SLX_GM_KEY("attention.layer_norm_rms_epsilon"), s.eps);
+    bool gpt = !strcmp(s.arch, "gpt2");
+    if (!gpt) {
+        slx_gm_u32(m, SLX_GM_KEY("rope.dimension_count"), s.n_rot);
+        slx_gm_f32(m, SLX_GM_KEY("rope.freq_base"), s.rope_base);
+        slx_gm_f32(m, SLX_GM_KEY("attention.layer_norm_rms_epsilon"), s.eps);
+    } else {
+        slx_gm_f32(m, SLX_GM_KEY("attention.layer_norm_epsilon"), s.eps);
+    }
     slx_gm_u32(m, SLX_GM_KEY("vocab_size"), s.vocab);
     if (s.rope_linear != 0) {
         slx_gm_str(m, SLX_GM_KEY("rope.scaling.type"), "linear");
@@ -402,6 +407,10 @@ static inline void slx_test_model_parts(slx_gm *m, const struct slx_test_model_s
     slx_gm_matrix(m, "token_embd.weight", s.d_model, s.vocab, s.t_embd,
                   s.tied ? 4.0f : sqrtf((float)s.d_model), &r);
     slx_gm_norm(m, "output_norm.weight", s.d_model, s.t_norm, &r);
+    if (gpt) {
+        slx_gm_bias(m, "output_norm.bias", s.d_model, 0.25f, &r);
+        slx_gm_matrix(m, "position_embd.weight", s.d_model, s.context, SLX_T_F32, sqrtf((float)s.d_model) / 4, &r);
+    }
     if (!s.tied) slx_gm_matrix(m, "output.weight", s.d_model, s.vocab, s.t_output, 4.0f, &r);
     if (s.rope_freqs) {
         slx_buf b = {0};
@@ -413,12 +422,16 @@ static inline void slx_test_model_parts(slx_gm *m, const struct slx_test_model_s
     for (uint32_t i = 0; i < s.n_layers; i++) {
 #define SLX_GM_NAME(part) (snprintf(name, sizeof name, "blk.%u." part ".weight", i), name)
         slx_gm_norm(m, SLX_GM_NAME("attn_norm"), s.d_model, s.t_norm, &r);
-        slx_gm_matrix(m, SLX_GM_NAME("attn_q"), s.d_model, q, s.t_qkv, 1, &r);
-        slx_gm_matrix(m, SLX_GM_NAME("attn_k"), s.d_model, kv, s.t_qkv, 1, &r);
-        slx_gm_matrix(m, SLX_GM_NAME("attn_v"), s.d_model, kv, s.t_qkv, 1, &r);
+        if (gpt) {
+            slx_gm_matrix(m, SLX_GM_NAME("attn_qkv"), s.d_model, q + 2 * kv, s.t_qkv, 1, &r);
+        } else {
+            slx_gm_matrix(m, SLX_GM_NAME("attn_q"), s.d_model, q, s.t_qkv, 1, &r);
+            slx_gm_matrix(m, SLX_GM_NAME("attn_k"), s.d_model, kv, s.t_qkv, 1, &r);
+            slx_gm_matrix(m, SLX_GM_NAME("attn_v"), s.d_model, kv, s.t_qkv, 1, &r);
+        }
         slx_gm_matrix(m, SLX_GM_NAME("attn_output"), q, s.d_model, s.t_o, 1, &r);
         slx_gm_norm(m, SLX_GM_NAME("ffn_norm"), s.d_model, s.t_norm, &r);
-        slx_gm_matrix(m, SLX_GM_NAME("ffn_gate"), s.d_model, s.d_ff, s.t_gate_up, 1, &r);
+        if (!gpt) slx_gm_matrix(m, SLX_GM_NAME("ffn_gate"), s.d_model, s.d_ff, s.t_gate_up, 1, &r);
         slx_gm_matrix(m, SLX_GM_NAME("ffn_up"), s.d_model, s.d_ff, s.t_gate_up, 1, &r);
         slx_gm_matrix(m, SLX_GM_NAME("ffn_down"), s.d_ff, s.d_model, s.t_down, 1, &r);
         if (!strcmp(s.arch, "qwen3")) {
@@ -431,6 +444,14 @@ static inline void slx_test_model_parts(slx_gm *m, const struct slx_test_model_s
             slx_gm_bias(m, SLX_GM_NAME("attn_q"), q, 1, &r);
             slx_gm_bias(m, SLX_GM_NAME("attn_k"), kv, 1, &r);
             slx_gm_bias(m, SLX_GM_NAME("attn_v"), kv, 0.5f, &r);
+        }
+        if (gpt) {
+            slx_gm_bias(m, SLX_GM_NAME("attn_norm"), s.d_model, 0.25f, &r);
+            slx_gm_bias(m, SLX_GM_NAME("attn_qkv"), q + 2 * kv, 0.5f, &r);
+            slx_gm_bias(m, SLX_GM_NAME("attn_output"), s.d_model, 0.5f, &r);
+            slx_gm_bias(m, SLX_GM_NAME("ffn_norm"), s.d_model, 0.25f, &r);
+            slx_gm_bias(m, SLX_GM_NAME("ffn_up"), s.d_ff, 0.5f, &r);
+            slx_gm_bias(m, SLX_GM_NAME("ffn_down"), s.d_model, 0.5f, &r);
         }
 #undef SLX_GM_NAME
     }

@@ -82,7 +82,7 @@ static void linear(emitter *e, const slx_plan *p, slx_mat_id id, int n, const ch
     push(e, SLX_TMPL_LINEAR, name, v);
 }
 
-static void rows(emitter *e, const slx_plan *p, const char *name, uint64_t off_norm)
+static void rows(emitter *e, const slx_plan *p, const char *name, uint64_t off_norm, uint64_t off_bias)
 {
     const slx_map_rows *m = &p->rows;
     PUSH(e, ROWS, name, P(ROWS, x, p->x), P(ROWS, y, p->y), P(ROWS, y_stride, p->y_stride),
@@ -90,7 +90,8 @@ static void rows(emitter *e, const slx_plan *p, const char *name, uint64_t off_n
          P(ROWS, eps, f32_bits(p->model->hp.rms_eps)), P(ROWS, a_codes, p->a1c),
          P(ROWS, a_scales, p->a1s), P(ROWS, mr, m->mr), P(ROWS, spm_x, m->x), P(ROWS, spm_y, m->y),
          P(ROWS, spm_w, m->w), P(ROWS, spm_q, m->q), P(ROWS, spm_qs, m->qs),
-         P(ROWS, rows_cap, p->rows_cap));
+         P(ROWS, rows_cap, p->rows_cap), P(ROWS, layer, p->model->hp.gpt), P(ROWS, off_bias, off_bias),
+         P(ROWS, spm_bias, m->b));
 }
 
 static void prologue(emitter *e, const slx_plan *p)
@@ -117,7 +118,9 @@ static void embed(emitter *e, const slx_plan *p)
          P(EMBED, eps, f32_bits(p->model->hp.rms_eps)), P(EMBED, mr, m->mr),
          P(EMBED, spm_idx, m->idx), P(EMBED, spm_codes, m->codes), P(EMBED, spm_scales, m->scales),
          P(EMBED, spm_x, m->x), P(EMBED, spm_n, m->n), P(EMBED, spm_w, m->w), P(EMBED, spm_q, m->q),
-         P(EMBED, spm_qs, m->qs), P(EMBED, rows_cap, p->rows_cap));
+         P(EMBED, spm_qs, m->qs), P(EMBED, rows_cap, p->rows_cap),
+         P(EMBED, layer, p->model->hp.gpt), P(EMBED, pos, p->model->hp.gpt ? p->pos_addr : 0),
+         P(EMBED, off_position, p->desc.off_position), P(EMBED, spm_pidx, m->pidx), P(EMBED, spm_pos, m->pos));
 }
 
 static void rope(emitter *e, const slx_plan *p)
@@ -186,13 +189,14 @@ static void gateup(emitter *e, const slx_plan *p)
     const slx_mat_plan *g = &p->mat[SLX_MAT_GATE], *u = &p->mat[SLX_MAT_UP];
     PUSH(e, GATEUP, "gate_up", P(GATEUP, off_gate, g->off_w), P(GATEUP, off_up, u->off_w),
          P(GATEUP, fmt_gate, g->fmt), P(GATEUP, fmt_up, u->fmt), P(GATEUP, kblk, g->kblk),
-         P(GATEUP, log2g, g->log2g), P(GATEUP, pieces, g->pieces), P(GATEUP, slices, g->slices),
+         P(GATEUP, log2g, g->log2g), P(GATEUP, pieces, g->pieces), P(GATEUP, slices, u->slices),
          P(GATEUP, tiles, p->tiles), P(GATEUP, a_codes, p->a1c), P(GATEUP, a_scales, p->a1s),
          P(GATEUP, out_codes, p->a4c), P(GATEUP, out_scales, p->a4s), P(GATEUP, out_kblk, p->ld_ff),
          P(GATEUP, mr, m->mr), P(GATEUP, spm_a, m->a), P(GATEUP, spm_as, m->as),
          P(GATEUP, spm_g, m->g), P(GATEUP, spm_u, m->u), P(GATEUP, spm_q, m->q),
          P(GATEUP, spm_qs, m->qs), RING(GATEUP, p), P(GATEUP, chips, p->sum_down ? 1 : p->chips),
-         P(GATEUP, spm_gq, m->gq), P(GATEUP, spm_gqs, m->gqs));
+         P(GATEUP, spm_gq, m->gq), P(GATEUP, spm_gqs, m->gqs),
+         P(GATEUP, gelu, p->model->hp.gpt), P(GATEUP, off_bias, p->off_up_bias), P(GATEUP, spm_bias, m->b));
 }
 
 static void head(emitter *e, const slx_plan *p)
@@ -228,14 +232,14 @@ static void layer(emitter *e, const slx_plan *p)
     }
     linear(e, p, SLX_MAT_O, 1, "o", &p->lin_o, p->a2c, p->a2s, p->kblk_a, &p->y, p->y_stride);
     barrier(e);
-    rows(e, p, "rows_attn", p->off_ffn_norm);
+    rows(e, p, "rows_attn", p->off_ffn_norm, p->off_o_bias);
     barrier(e);
     gateup(e, p);
     barrier(e);
     linear(e, p, SLX_MAT_DOWN, 1, "down", &p->lin_down, p->a4c, p->a4s, p->ld_ff, &p->y,
            p->y_stride);
     barrier(e);
-    rows(e, p, "rows_ffn", p->layer_stride + p->off_attn_norm);
+    rows(e, p, "rows_ffn", p->layer_stride + p->off_attn_norm, p->off_down_bias);
     barrier(e);
 }
 
@@ -282,7 +286,14 @@ static slx_weight *add_weight(slx_program *out, const slx_tensor *t, uint32_t la
 
 static void add_vector(slx_program *out, const slx_tensor *t, uint64_t addr)
 {
-    add_weight(out, t, SLX_LAYOUT_VECTOR, SLX_FMT_f32, addr, 4 * t->ne[0]);
+    add_weight(out, t, SLX_LAYOUT_VECTOR, SLX_FMT_f32, addr, 4 * t->ne[0] * (t->n_dims > 1 ? t->ne[1] : 1));
+}
+
+/* A norm's weight, and its bias behind it where it has one. */
+static void add_norm(slx_program *out, const slx_tensor *w, const slx_tensor *b, uint64_t addr)
+{
+    add_vector(out, w, addr);
+    if (b) add_vector(out, b, addr + row_bytes(w->ne[0]));
 }
 
 /* A bias of the rows of a matrix: a chip has that of its rows. */
@@ -322,12 +333,17 @@ static void recipe(slx_program *out, const slx_plan *p)
 {
     const slx_model *m = p->model;
     uint64_t base = p->region[SLX_REGION_WEIGHTS].base;
-    out->weights = slx_new(&out->arena, slx_weight, m->hp.n_layers * (7u + SLX_MAT_HEAD) + 3);
+    out->weights = slx_new(&out->arena, slx_weight, m->hp.n_layers * (12u + SLX_MAT_HEAD) + 5);
     for (uint32_t l = 0; l < m->hp.n_layers; l++, base += p->layer_stride) {
         const slx_layer_weights *w = &m->layers[l];
         const slx_tensor *t[] = {w->wq, w->wk, w->wv, w->wo, w->w_gate, w->w_up, w->w_down};
-        add_vector(out, w->attn_norm, base + p->off_attn_norm);
-        add_vector(out, w->ffn_norm, base + p->off_ffn_norm);
+        add_norm(out, w->attn_norm, w->attn_norm_b, base + p->off_attn_norm);
+        add_norm(out, w->ffn_norm, w->ffn_norm_b, base + p->off_ffn_norm);
+        if (m->hp.gpt) {
+            add_vector(out, w->bo, base + p->off_o_bias);
+            add_bias(out, w->b_up, &p->mat[SLX_MAT_UP], base + p->off_up_bias);
+            add_vector(out, w->b_down, base + p->off_down_bias);
+        }
         const uint64_t hd = 4ull * m->hp.head_dim, bias = base + p->off_qkv_bias;
         if (m->hp.qkv_bias) {
             add_bias(out, w->bq, &p->mat[SLX_MAT_Q], bias);
@@ -338,9 +354,11 @@ static void recipe(slx_program *out, const slx_plan *p)
             add_vector(out, w->q_norm, base + p->off_qk_norm);
             add_vector(out, w->k_norm, base + p->off_qk_norm + hd);
         }
-        for (int i = 0; i < SLX_MAT_HEAD; i++) add_slices(out, t[i], &p->mat[i], base);
+        for (int i = 0; i < SLX_MAT_HEAD; i++)
+            if (t[i]) add_slices(out, t[i], &p->mat[i], base);
     }
-    add_vector(out, m->output_norm, base + p->off_attn_norm);
+    add_norm(out, m->output_norm, m->output_norm_b, base + p->off_attn_norm);
+    if (m->pos_embd) add_vector(out, m->pos_embd, p->pos_addr);
     add_planes(out, m->tok_embd, p->embd_fmt, p->vocab_pad, p->embd_addr, p->embd_bytes,
                p->embd_off_scale, p->embd_off_m);
     if (p->in_rom) {

@@ -107,14 +107,43 @@ static slx_status op_embed(golden *g, const slx_graph_op *o)
     return st;
 }
 
+static slx_status op_position(golden *g, const slx_graph_op *o)
+{
+    uint32_t context = g->m->hp.context;
+    float *table = slx_xmalloc((size_t)context * o->n * sizeof *table);
+    slx_status st = slx_import_vector(g->m, weight_of(g, o->w), SLX_ALONE, table, g->err);
+    for (size_t i = 0; i < (size_t)g->rows * o->n && st == SLX_OK; i++) {
+        g->v[o->out].f[i] = g->v[o->in].f[i] + table[i]; /* row t is position t */
+        if (!slx_f32_finite(g->v[o->out].f[i])) st = fault(g, o, (uint32_t)(i / o->n));
+    }
+    free(table);
+    return st;
+}
+
+/* A row of tmp := layernorm(x) * w + b. */
+static bool layer_norm(golden *g, const float *x, const float *w, const float *b, uint32_t n)
+{
+    if (!slx_layernorm(x, w, g->m->hp.rms_eps, n, g->tmp)) return false;
+    bool ok = true;
+    for (uint32_t i = 0; i < n; i++) {
+        g->tmp[i] = g->tmp[i] + b[i];
+        ok = ok && slx_f32_finite(g->tmp[i]);
+    }
+    return ok;
+}
+
+/* NORM and LAYER_NORM. */
 static slx_status op_norm(golden *g, const slx_graph_op *o)
 {
     uint32_t nb = (o->n + 31) / 32;
-    float *w = slx_xmalloc(o->n * sizeof *w);
+    bool layer = o->op == SLX_GO_LAYER_NORM;
+    float *w = slx_xmalloc(2 * (size_t)o->n * sizeof *w), *b = w + o->n;
     slx_status st = slx_import_vector(g->m, weight_of(g, o->w), SLX_ALONE, w, g->err);
+    if (layer && st == SLX_OK) st = slx_import_vector(g->m, weight_of(g, o->b), SLX_ALONE, b, g->err);
     value *out = &g->v[o->out];
     for (uint32_t t = 0; t < g->rows && st == SLX_OK; t++)
-        if (!slx_rmsnorm(g->v[o->in].f + (size_t)t * o->n, w, g->m->hp.rms_eps, o->n, g->tmp) ||
+        if (!(layer ? layer_norm(g, g->v[o->in].f + (size_t)t * o->n, w, b, o->n)
+                    : slx_rmsnorm(g->v[o->in].f + (size_t)t * o->n, w, g->m->hp.rms_eps, o->n, g->tmp)) ||
             !slx_quantise_row(g->tmp, o->n, out->q + (size_t)t * nb * 32, out->s + (size_t)t * nb))
             st = fault(g, o, t);
     free(w);
@@ -290,11 +319,28 @@ static slx_status op_silu_mul(golden *g, const slx_graph_op *o)
     return SLX_OK;
 }
 
+static slx_status op_gelu(golden *g, const slx_graph_op *o)
+{
+    uint32_t nb = (o->n + 31) / 32;
+    value *out = &g->v[o->out];
+    for (uint32_t t = 0; t < g->rows; t++) {
+        bool ok = true;
+        for (uint32_t i = 0; i < o->n && ok; i++)
+            ok = slx_gelu(g->v[o->in].f[(size_t)t * o->n + i], &g->tmp[i]);
+        if (!ok ||
+            !slx_quantise_row(g->tmp, o->n, out->q + (size_t)t * nb * 32, out->s + (size_t)t * nb))
+            return fault(g, o, t);
+    }
+    return SLX_OK;
+}
+
 static slx_status run_op(golden *g, const slx_graph_op *o)
 {
     switch (o->op) {
     case SLX_GO_EMBED: return op_embed(g, o);
-    case SLX_GO_NORM: return op_norm(g, o);
+    case SLX_GO_POSITION: return op_position(g, o);
+    case SLX_GO_NORM:
+    case SLX_GO_LAYER_NORM: return op_norm(g, o);
     case SLX_GO_LINEAR: return op_linear(g, o);
     case SLX_GO_BIAS: return op_bias(g, o);
     case SLX_GO_HEAD_NORM: return op_head_norm(g, o);
@@ -303,6 +349,7 @@ static slx_status run_op(golden *g, const slx_graph_op *o)
     case SLX_GO_ATTENTION: return op_attention(g, o);
     case SLX_GO_ADD: return op_add(g, o);
     case SLX_GO_SILU_MUL: return op_silu_mul(g, o);
+    case SLX_GO_GELU: return op_gelu(g, o);
     case SLX_N_GRAPH_OPS: break;
     }
     SLX_BUG("graph operation %d", (int)o->op);
@@ -343,8 +390,8 @@ slx_status slx_golden(const slx_model *m, const slx_program *p, const uint32_t *
         if (!slx_dequant(m->rope_freqs->type, m->rope_freqs->data, div, hp->n_rot / 2))
             SLX_BUG("rope_freqs type");
     }
-    g.rope = slx_xmalloc((size_t)n * hp->n_rot * sizeof *g.rope);
-    slx_rope_table(0, n, (double)hp->rope_base, hp->n_rot, div, g.rope);
+    g.rope = slx_xmalloc(((size_t)n * hp->n_rot + 1) * sizeof *g.rope);
+    if (hp->n_rot) slx_rope_table(0, n, (double)hp->rope_base, hp->n_rot, div, g.rope);
     slx_arena a;
     slx_arena_init(&a);
     slx_graph graph;

@@ -1,4 +1,4 @@
-/* graph.c - a dense decoder of the Llama and Qwen families as a list of operations. */
+/* graph.c - a dense decoder of the Llama, Qwen and GPT-2 families as a list of operations. */
 #include "compile/graph.h"
 
 static void add(slx_graph *g, slx_graph_opcode op, slx_graph_value out, slx_graph_value in,
@@ -12,16 +12,26 @@ void slx_graph_build(slx_graph *g, slx_arena *a, const slx_model *m)
 {
     const slx_hparams *hp = &m->hp;
     uint32_t d = hp->d_model, q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
-    enum { A_LAYER = 21, OUTSIDE = 3 };
+    enum { A_LAYER = 22, OUTSIDE = 4 };
     g->n_ops = 0;
     g->ops = slx_new(a, slx_graph_op, (size_t)hp->n_layers * A_LAYER + OUTSIDE);
+    /* one or the other */
+#define NORM(weight, bias)                                                                         \
+    do {                                                                                           \
+        if (hp->gpt)                                                                               \
+            OP(LAYER_NORM, A, X, NONE, d, d, weight);                                              \
+        else                                                                                       \
+            OP(NORM, A, X, NONE, d, d, weight);                                                    \
+        g->ops[g->n_ops - 1].b = bias;                                                             \
+    } while (0)
 #define OP(op, out, in, in2, n, k, w)                                                              \
     add(g, SLX_GO_##op, SLX_GV_##out, SLX_GV_##in, SLX_GV_##in2, l, n, k, w)
     uint32_t l = UINT32_MAX;
     OP(EMBED, X, NONE, NONE, d, d, m->tok_embd);
+    if (hp->gpt) OP(POSITION, X, X, NONE, d, d, m->pos_embd);
     for (l = 0; l < hp->n_layers; l++) {
         const slx_layer_weights *w = &m->layers[l];
-        OP(NORM, A, X, NONE, d, d, w->attn_norm);
+        NORM(w->attn_norm, w->attn_norm_b);
         OP(LINEAR, Q, A, NONE, q, d, w->wq);
         OP(LINEAR, K, A, NONE, kv, d, w->wk);
         OP(LINEAR, V, A, NONE, kv, d, w->wv);
@@ -40,18 +50,26 @@ void slx_graph_build(slx_graph *g, slx_arena *a, const slx_model *m)
         OP(ATTENTION, O, Q, K, q, q, NULL);
         g->ops[g->n_ops - 1].in3 = SLX_GV_V;
         OP(LINEAR, Y, O, NONE, d, q, w->wo);
+        if (hp->gpt) OP(BIAS, Y, Y, NONE, d, d, w->bo);
         OP(ADD, X, X, Y, d, d, NULL);
-        OP(NORM, A, X, NONE, d, d, w->ffn_norm);
-        OP(LINEAR, GATE, A, NONE, hp->d_ff, d, w->w_gate);
+        NORM(w->ffn_norm, w->ffn_norm_b);
+        if (!hp->gpt) OP(LINEAR, GATE, A, NONE, hp->d_ff, d, w->w_gate);
         OP(LINEAR, UP, A, NONE, hp->d_ff, d, w->w_up);
-        OP(SILU_MUL, H, GATE, UP, hp->d_ff, hp->d_ff, NULL);
+        if (hp->gpt) {
+            OP(BIAS, UP, UP, NONE, hp->d_ff, hp->d_ff, w->b_up);
+            OP(GELU, H, UP, NONE, hp->d_ff, hp->d_ff, NULL);
+        } else {
+            OP(SILU_MUL, H, GATE, UP, hp->d_ff, hp->d_ff, NULL);
+        }
         OP(LINEAR, Y, H, NONE, d, hp->d_ff, w->w_down);
+        if (hp->gpt) OP(BIAS, Y, Y, NONE, d, d, w->b_down);
         OP(ADD, X, X, Y, d, d, NULL);
     }
     l = UINT32_MAX;
-    OP(NORM, A, X, NONE, d, d, m->output_norm);
+    NORM(m->output_norm, m->output_norm_b);
     OP(LINEAR, LOGITS, A, NONE, hp->vocab, d, m->output);
 #undef OP
+#undef NORM
 }
 
 void slx_graph_print(const slx_graph *g, const slx_model *m, FILE *out)

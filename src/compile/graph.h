@@ -10,7 +10,9 @@
 /* op, text, what it computes (t rows at once). */
 #define SLX_GRAPH_OPS(X)                                                                           \
     X(EMBED, "embed", "x = rows of the table, dequantised")                                        \
+    X(POSITION, "position", "x = x + row of the table at the token's position")                    \
     X(NORM, "norm", "y = rmsnorm(x) * w, quantised to MXINT8")                                     \
+    X(LAYER_NORM, "layer_norm", "y = layernorm(x) * w + b, quantised to MXINT8")                   \
     X(LINEAR, "linear", "y = A W^T by the segment tree")                                           \
     X(BIAS, "bias", "y = y + b, b the same in every row")                                          \
     X(HEAD_NORM, "head_norm", "y = rmsnorm(y) * w, head by head")                                  \
@@ -18,7 +20,8 @@
     X(STORE_V, "store_v", "MXINT8, one scale a position and head, into the cache")                 \
     X(ATTENTION, "attention", "softmax(q k) v in chunks of 128, groups of 16; MXINT8")             \
     X(ADD, "add", "x = x + y")                                                                     \
-    X(SILU_MUL, "silu_mul", "y = silu(gate) * up, quantised to MXINT8")
+    X(SILU_MUL, "silu_mul", "y = silu(gate) * up, quantised to MXINT8")                            \
+    X(GELU, "gelu", "y = gelu(up), quantised to MXINT8")
 typedef enum {
 #define X(n, t, d) SLX_GO_##n,
     SLX_GRAPH_OPS(X)
@@ -42,7 +45,7 @@ typedef struct {
     slx_graph_value out, in, in2, in3;
     uint32_t layer;          /* UINT32_MAX outside the layers */
     uint32_t n, k;           /* columns of out, of in */
-    const slx_tensor *w;     /* or NULL */
+    const slx_tensor *w, *b; /* or NULL; b: the bias of a layer norm */
 } slx_graph_op;
 
 typedef struct {

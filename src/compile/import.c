@@ -30,7 +30,7 @@ static slx_status find(const slx_model *m, const slx_weight *w, slx_rank at, con
                        slx_err *err)
 {
     SLX_TRY(slx_model_need_values(m, err));
-    *t = slx_gguf_find(m->gguf, w->tensor);
+    *t = slx_model_tensor(m, w->tensor);
     if (!*t)
         return slx_fail(err, SLX_EINPUT, m->path, 0, 0,
                         "no tensor %s, which the program's recipe names", w->tensor);
@@ -246,6 +246,6 @@ void slx_import_rope(const slx_program *p, const slx_model *m, float *out)
         if (!slx_dequant(m->rope_freqs->type, m->rope_freqs->data, div, p->info.n_rot / 2))
             SLX_BUG("rope_freqs type");
     }
-    slx_rope_table(0, p->info.max_context, (double)p->info.rope_base, p->info.n_rot, div, out);
+    if (p->info.n_rot) slx_rope_table(0, p->info.max_context, (double)p->info.rope_base, p->info.n_rot, div, out);
     free(div);
 }

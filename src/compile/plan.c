@@ -30,7 +30,7 @@ static const slx_tensor *layer_mat(const slx_model *m, slx_mat_id id, uint32_t l
     case SLX_MAT_K: return w->wk;
     case SLX_MAT_V: return w->wv;
     case SLX_MAT_O: return w->wo;
-    case SLX_MAT_GATE: return w->w_gate;
+    case SLX_MAT_GATE: return w->w_gate ? w->w_gate : w->w_up; /* none: planned like up, with no slices */
     case SLX_MAT_UP: return w->w_up;
     case SLX_MAT_DOWN: return w->w_down;
     default: return m->output;
@@ -80,6 +80,7 @@ static void plan_mats(slx_plan *p)
         m->n_pad = (uint32_t)up(m->n, m->ns);
         m->slices = m->n_pad / m->ns;
         m->kblk = (m->k + 31) / 32;
+        if (hp->gpt && i == SLX_MAT_GATE) m->slices = 0;
     }
     p->embd_fmt = choose_fmt(p->chip, p->model->tok_embd->type, false, &p->embd_why);
 }
@@ -143,9 +144,15 @@ static uint64_t weights_bytes(slx_plan *p, uint64_t base)
     const slx_hparams *hp = &p->model->hp;
     uint64_t at = 0;
     p->off_attn_norm = at;
-    at = up(at + 4ull * hp->d_model, 64);
+    at = up(at + norm_bytes(hp->gpt, hp->d_model), 64);
     p->off_ffn_norm = at;
-    at = up(at + 4ull * hp->d_model, 64);
+    at = up(at + norm_bytes(hp->gpt, hp->d_model), 64);
+    p->off_o_bias = at;
+    if (hp->gpt) at = up(at + 4ull * hp->d_model, 64);
+    p->off_up_bias = at;
+    if (hp->gpt) at = up(at + 4ull * hp->d_ff, 64);
+    p->off_down_bias = at;
+    if (hp->gpt) at = up(at + 4ull * hp->d_model, 64);
     p->off_qkv_bias = at;
     if (hp->qkv_bias) at += 4ull * hp->head_dim * (p->heads + 2ull * p->kv_heads);
     p->off_qk_norm = at;
@@ -157,7 +164,10 @@ static uint64_t weights_bytes(slx_plan *p, uint64_t base)
         at = up(at + m->slice_bytes * m->slices, 64);
     }
     p->layer_stride = at;
-    at = up(p->layer_stride * hp->n_layers + p->off_attn_norm + 4ull * hp->d_model, 4096);
+    at = p->layer_stride * hp->n_layers + p->off_attn_norm + norm_bytes(hp->gpt, hp->d_model);
+    p->pos_addr = base + up(at, 64);
+    if (hp->gpt) at = up(at, 64) + 4ull * hp->d_model * hp->context;
+    at = up(at, 4096);
     p->embd_addr = base + at;
     p->embd_bytes =
         planes(p->embd_fmt, p->vocab_pad, p->kblk_d, &p->embd_off_scale, &p->embd_off_m);
@@ -303,7 +313,7 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err)
         uint64_t rom = SLX_ROM_BASE, *end = p->in_rom && k == SLX_REGION_WEIGHTS ? &rom : &at;
         switch (k) {
         case SLX_REGION_WEIGHTS: bytes[k] = weights_bytes(p, *end); break;
-        case SLX_REGION_ROPE: bytes[k] = 4ull * p->opt.max_context * hp->n_rot; break;
+        case SLX_REGION_ROPE: bytes[k] = 4ull * p->opt.max_context * (hp->n_rot ? hp->n_rot : 1); break;
         case SLX_REGION_DESC: bytes[k] = p->desc.bytes + slack; break;
         case SLX_REGION_KV: bytes[k] = p->kv_layer_stride * hp->n_layers; break;
         case SLX_REGION_EXCHANGE: bytes[k] = exchange_bytes(p, at); break;
@@ -334,6 +344,10 @@ static slx_status check_model(const slx_plan *p, slx_err *err)
     if (hp->n_rot % 16 || hp->n_rot > hp->head_dim)
         NO("%u rotated dimensions of a head, expected a multiple of 16 and at most %u", hp->n_rot,
            hp->head_dim);
+    if (hp->gpt && hp->d_ff % 32) /* a bias would reach the padding of the last block */
+        NO("feed-forward length is %u, expected a multiple of 32 in architecture %s", hp->d_ff, hp->arch);
+    if (hp->gpt && hp->d_model % 16)
+        NO("embedding length is %u, expected a multiple of 16 in architecture %s", hp->d_model, hp->arch);
     if (p->heads > 4095 || p->group > 255)
         NO("%u query heads a KV head, expected at most 255", p->group);
     if ((uint64_t)p->kv_heads * hp->head_dim > 16368)

@@ -40,10 +40,10 @@ typedef struct {
 /* Scratchpad maps: every address by name. */
 /* With other chips: y_step between two buffers of y, gathered rows behind each (template.h); gq, gqs, goc, gocs: gathered. */
 typedef struct { uint64_t a, as, y, y_step, end; uint32_t mr; } slx_map_linear;
-typedef struct { uint64_t a, as, g, u, q, qs, gq, gqs, end; uint32_t mr; } slx_map_gateup;
+typedef struct { uint64_t a, as, g, u, q, qs, gq, gqs, b, end; uint32_t mr; } slx_map_gateup;
 typedef struct { uint64_t idx, a, as, y, y_step, end; uint32_t mr; } slx_map_head;
-typedef struct { uint64_t idx, codes, scales, x, n, w, q, qs, end; uint32_t mr; } slx_map_embed;
-typedef struct { uint64_t x, y, w, q, qs, end; uint32_t mr; } slx_map_rows;
+typedef struct { uint64_t idx, codes, scales, x, n, w, q, qs, pidx, pos, end; uint32_t mr; } slx_map_embed;
+typedef struct { uint64_t x, y, w, q, qs, b, end; uint32_t mr; } slx_map_rows;
 typedef struct { uint64_t idx, idx_stride, tab, q, k, v, r, qc, qs, kc, ks, vc, vs, b, nw, end; uint32_t mr; } slx_map_rope;
 typedef struct {
     uint64_t item, q, qs, lim, pages, page, page_step, t, p, pc, ps, st2, o2, stt, ot, sts, os, oc, ocs, goc, gocs, end;
@@ -80,6 +80,7 @@ typedef struct {
 
     slx_region region[SLX_N_REGION_KINDS];
     uint64_t off_attn_norm, off_ffn_norm, layer_stride;
+    uint64_t off_o_bias, off_up_bias, off_down_bias, pos_addr; /* gpt; pos_addr absolute */
     uint64_t off_qkv_bias, off_qk_norm; /* biases of q, k, v in a row; norms of q and k; where the model has them */
     uint64_t embd_addr, embd_bytes, embd_off_scale, embd_off_m;
     uint64_t head_bytes, head_off_scale, head_off_m; /* == embd's when tied; slices in ROM: no planes */

@@ -90,16 +90,18 @@ static uint64_t map_gateup(const slx_plan *p, slx_map_gateup *o, uint64_t at, ui
                            uint32_t mr)
 {
     bump b = {at};
+    bool gelu = p->model->hp.gpt;
     o->mr = mr;
     o->a = area(&b, (uint64_t)mr * kp * 32);
     o->as = area(&b, (uint64_t)mr * kp);
-    o->g = area(&b, (uint64_t)mr * 128);
+    o->g = area(&b, gelu ? 0 : (uint64_t)mr * 128);
     o->u = area(&b, (uint64_t)mr * 128);
     o->q = area(&b, (uint64_t)mr * 32);
     o->qs = area(&b, mr);
     uint64_t chips = gathered(p, p->sum_down);
     o->gq = area(&b, chips * mr * 32);
     o->gqs = area(&b, chips * mr);
+    o->b = area(&b, gelu ? 128 : 0);
     return o->end = b.at;
 }
 
@@ -125,22 +127,25 @@ static uint64_t map_embed(const slx_plan *p, slx_map_embed *o, uint64_t at, uint
     o->scales = area(&b, 2 * up(kb * slx_fmt_scale_bytes(p->embd_fmt), 64)); /* d, and m of Q4SM */
     o->x = area(&b, mr * row_bytes(d));
     o->n = area(&b, mr * row_bytes(d));
-    o->w = area(&b, 4 * d);
+    o->w = area(&b, norm_bytes(p->model->hp.gpt, d));
     o->q = area(&b, kb * 32);
     o->qs = area(&b, kb);
+    o->pidx = area(&b, p->model->hp.gpt ? 4ull * mr : 0);
+    o->pos = area(&b, p->model->hp.gpt ? 4ull * mr * d : 0);
     return o->end = b.at;
 }
 
-static uint64_t map_rows(slx_map_rows *o, uint64_t at, uint64_t d, bool norm, uint32_t mr)
+static uint64_t map_rows(slx_map_rows *o, uint64_t at, uint64_t d, bool norm, bool layer, uint32_t mr)
 {
     bump b = {at};
     uint64_t kb = (uint64_t)mr * ((d + 31) / 32);
     o->mr = mr;
     o->x = area(&b, mr * row_bytes(d));
     o->y = area(&b, norm ? mr * row_bytes(d) : 0);
-    o->w = area(&b, norm ? 4 * d : 0);
+    o->w = area(&b, norm ? norm_bytes(layer, d) : 0);
     o->q = area(&b, kb * 32);
     o->qs = area(&b, kb);
+    o->b = area(&b, norm && layer ? 4 * d : 0);
     return o->end = b.at;
 }
 
@@ -306,9 +311,9 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
 
     cap = min_u64(p->rows_cap, 4095);
     FIT(mr, "embed", cap, map_embed(p, &p->embed, at, MR));
-    FIT(mr, "rows", cap, map_rows(&p->rows, at, hp->d_model, true, MR));
+    FIT(mr, "rows", cap, map_rows(&p->rows, at, hp->d_model, true, hp->gpt, MR));
     score += (double)mr / cap;
-    FIT(mr, "rowq", cap, map_rows(&p->rowq, at, p->attn_cols, false, MR));
+    FIT(mr, "rowq", cap, map_rows(&p->rowq, at, p->attn_cols, false, false, MR));
     cap = min_u64(p->rows_cap, 4095 / p->heads);
     FIT(mr, "rope", cap, map_rope(p, &p->rope, at, MR));
     score += (double)mr / p->rows_cap;

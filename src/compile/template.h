@@ -29,9 +29,11 @@
 #define SLX_TP_PROLOGUE(X) X(tiles) X(max_rows) X(max_samples) X(rows_cap) X(spm_header) X(slots) \
     X(tok_credit_mask) X(weights) X(kv)
 #define SLX_TP_BARRIER(X) X(group)
-/* tile's rows: token ids -> x; norm with the first layer's weight; quantise. */
+/* tile's rows: token ids -> x; norm with the first layer's weight; quantise. layer 1: layer norms, each weight [d] followed
+ * at the next 64 bytes by its bias [d]; and rows of the table at `pos`, fp32 [position][d], are added to x. */
 #define SLX_TP_EMBED(X) X(off_token) X(emb_codes) X(emb_scales) X(emb_m) X(emb_fmt) X(kblk) X(d) X(x) X(a_codes) X(a_scales) \
-    X(norm_w) X(eps) X(mr) X(spm_idx) X(spm_codes) X(spm_scales) X(spm_x) X(spm_n) X(spm_w) X(spm_q) X(spm_qs) X(rows_cap)
+    X(norm_w) X(eps) X(mr) X(spm_idx) X(spm_codes) X(spm_scales) X(spm_x) X(spm_n) X(spm_w) X(spm_q) X(spm_qs) X(rows_cap) \
+    X(layer) X(pos) X(off_position) X(spm_pidx) X(spm_pos)
 #define SLX_TP_LOOP_BEGIN(X) X(n_layers) X(body) X(weights) X(layer_stride) X(kv) X(kv_layer_stride)
 enum { SLX_LINEAR_PARTS = 3 };
 /* out[row][col0 + slice*ns ..] := A * W^T; fp32. piece sizes follow from kblk and pieces. Up to three matrices read the
@@ -57,13 +59,16 @@ enum { SLX_LINEAR_PARTS = 3 };
     X(chips) X(out_cols) X(spm_goc) X(spm_gocs)
 /* quantise fp32 rows (head_dim not a multiple of 32). */
 #define SLX_TP_ROWQ(X) X(src) X(src_stride) X(cols) X(a_codes) X(a_scales) X(mr) X(spm_x) X(spm_q) X(spm_qs) X(rows_cap)
-/* x += y; norm with the weight at r9 + off_norm; quantise. */
+/* x += y; norm with the weight at r9 + off_norm; quantise. layer 1: a layer norm as in EMBED, and y has a bias [d] at
+ * r9 + off_bias. */
 #define SLX_TP_ROWS(X) X(x) X(y) X(y_stride) X(d) X(off_norm) X(eps) X(a_codes) X(a_scales) X(mr) X(spm_x) X(spm_y) X(spm_w) \
-    X(spm_q) X(spm_qs) X(rows_cap)
-/* chips > 1: block s of chip r is block s*chips + r of the output, gathered. */
+    X(spm_q) X(spm_qs) X(rows_cap) X(layer) X(off_bias) X(spm_bias)
+/* chips > 1: block s of chip r is block s*chips + r of the output, gathered. gelu 1: there is no
+ * gate; gelu(up + bias) with the bias [slices * 32] at r9 + off_bias. */
 #define SLX_TP_GATEUP(X) X(off_gate) X(off_up) X(fmt_gate) X(fmt_up) X(kblk) X(log2g) X(pieces) X(slices) X(tiles) X(a_codes) \
     X(a_scales) X(out_codes) X(out_scales) X(out_kblk) X(mr) X(spm_a) X(spm_as) X(spm_g) X(spm_u) X(spm_q) X(spm_qs) \
-    X(ring) X(slot) X(slots) X(chips) X(spm_gq) X(spm_gqs)
+    X(ring) X(slot) X(slots) X(chips) X(spm_gq) X(spm_gqs) \
+    X(gelu) X(off_bias) X(spm_bias)
 /* turns 1: the planes are those of all chips, slice s of chip r is their slice s*chips + r. */
 #define SLX_TP_LMHEAD(X) X(w) X(off_scale) X(off_m) X(fmt) X(kblk) X(log2g) X(pieces) X(ns) X(slices) X(tiles) X(a_codes) \
     X(a_scales) X(off_sample) X(logits) X(logits_stride) X(mr) X(spm_idx) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots) \

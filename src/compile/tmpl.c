@@ -72,7 +72,8 @@ const char *slx_tmpl_token_name(unsigned id)
     static const char *const names[] = {NULL,    "bar",    "wfree",  "wready", "afree", "aready",
                                         "pfree", "pready", "yfree",  "yready", "in",    "out",
                                         "round", "ofree",  "tv",     "vt",     "gfree", "item",
-                                        "seen",  "zfree",  "zready", "vnet",   "met"};
+                                        "seen",  "zfree",  "zready", "vnet",   "met",
+                                        "bfree"};
     _Static_assert(sizeof names / sizeof names[0] == TK_END, "one name a token");
     return id < TK_END ? names[id] : NULL;
 }
@@ -238,6 +239,17 @@ void e_gat(em *e, uint32_t dst, uint32_t src, uint64_t bytes, uint32_t rows, uin
 void e_nrm(em *e, uint64_t d, uint64_t a, uint64_t w, uint32_t eps, uint32_t rc, uint32_t toks)
 {
     put(e, SLX_OP_VNRM, SLX_NRMFN_rms, 0, 0, toks, IMM(d), IMM(a), IMM(w), IMM(eps), rc, 0);
+}
+
+void e_norm(em *e, bool layer, uint64_t d, uint64_t a, uint64_t w, uint64_t cols, uint32_t eps, uint32_t rc,
+            uint32_t toks)
+{
+    if (!layer) {
+        e_nrm(e, d, a, w, eps, rc, toks);
+        return;
+    }
+    put(e, SLX_OP_VNRM, SLX_NRMFN_layer, 0, 0, toks, IMM(d), IMM(a), IMM(w), IMM(eps), rc, 0);
+    put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_row, 0, NOTOK, IMM(d), IMM(d), IMM(w + row_bytes(cols)), rc, 0, 0);
 }
 
 /* ------------------------------------------------------------------ common stretches of CTL code */

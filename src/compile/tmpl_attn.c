@@ -27,7 +27,8 @@ void tmpl_rope(em *e, const uint64_t *p)
              qr = 4 * hd * heads;
     const uint64_t tables[4] = {p[SLX_ROPE_off_position], p[SLX_ROPE_off_kcode],
                                 p[SLX_ROPE_off_kscale], p[SLX_ROPE_off_vscale]};
-    if (hd % 16 || n_rot % 16 || n_rot > hd || hdp % 32 || mr == 0 || mr * heads > 4095 ||
+    if (n_rot == 0 && !p[SLX_ROPE_bias]) e->ok = false; /* nothing would take the token of the loads */
+    if (!e->ok || hd % 16 || n_rot % 16 || n_rot > hd || hdp % 32 || mr == 0 || mr * heads > 4095 ||
         p[SLX_ROPE_rows_cap] == 0) {
         e->ok = false;
         return;
@@ -52,8 +53,9 @@ void tmpl_rope(em *e, const uint64_t *p)
     for (uint64_t k = 0; k < 4; k++)
         e_ld(e, IMM(idx + k * is), regi(e, T0, (int64_t)tables[k]), REG(B), IMM(1), 0, 0,
              k ? NOTOK : WAIT(TK_ROUND));
-    e_ldx(e, IMM(p[SLX_ROPE_spm_tab]), addr_c(e, p[SLX_ROPE_rope]), IMM(idx), REG(M), n_rot * 4,
-          n_rot * 4, NOTOK);
+    if (n_rot)
+        e_ldx(e, IMM(p[SLX_ROPE_spm_tab]), addr_c(e, p[SLX_ROPE_rope]), IMM(idx), REG(M), n_rot * 4,
+              n_rot * 4, NOTOK);
     row_addr(e, T0, AT, p[SLX_ROPE_qkv], stride);
     e_ld(e, IMM(p[SLX_ROPE_spm_q]), REG(T0), IMM(qr), REG(M), stride, qr, NOTOK);
     e_ld(e, IMM(p[SLX_ROPE_spm_k]), regi(e, T0, (int64_t)p[SLX_ROPE_off_k]), IMM(kr), REG(M),
@@ -78,14 +80,17 @@ void tmpl_rope(em *e, const uint64_t *p)
               (uint32_t)p[SLX_ROPE_eps], pair_r(e, MK, hd), NOTOK);
         in = NOTOK;
     }
-    /* keys and values first, so that the last store of the tile is a plain one */
-    put(e, SLX_OP_VROT, fn, 0, 0, in, IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_k]),
-        IMM(p[SLX_ROPE_spm_tab]), pair_r(e, MK, hd), pair_c(e, kvh, n_rot), 0);
+    /* keys and values first, so that the last store of the tile is a plain one; without a rotation both are ready (and
+       then there are biases, which took the token) */
+    uint64_t k_at = n_rot ? p[SLX_ROPE_spm_r] : p[SLX_ROPE_spm_k];
+    if (n_rot)
+        put(e, SLX_OP_VROT, fn, 0, 0, in, IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_k]),
+            IMM(p[SLX_ROPE_spm_tab]), pair_r(e, MK, hd), pair_c(e, kvh, n_rot), 0);
     size_t hl = e_loop(e, IMM(kvh), H);
     e_mulc(e, T0, H, 4 * hd);
     e_mulc(e, B, H, p[SLX_ROPE_kv_head_stride]);
     e_alu(e, SLX_ALUFN_add, B, REG(B), REG(R_KV));
-    e_quant(e, 0, p[SLX_ROPE_spm_kc], p[SLX_ROPE_spm_ks], regi(e, T0, (int64_t)p[SLX_ROPE_spm_r]),
+    e_quant(e, 0, p[SLX_ROPE_spm_kc], p[SLX_ROPE_spm_ks], regi(e, T0, (int64_t)k_at),
             0, pair_r(e, M, hd), kr, WAIT(TK_OFREE));
     e_quant(e, SLX_F_ROW, p[SLX_ROPE_spm_vc], p[SLX_ROPE_spm_vs],
             regi(e, T0, (int64_t)p[SLX_ROPE_spm_v]), 0, pair_r(e, M, hd), kr, POST(TK_OUT));
@@ -97,9 +102,10 @@ void tmpl_rope(em *e, const uint64_t *p)
     e_stx(e, regi(e, B, (int64_t)(260 * hdp)), IMM(p[SLX_ROPE_spm_vs]), IMM(idx + 3 * is), REG(M),
           1, 1, POST(TK_OFREE));
     e_loop_end(e, hl);
-    put(e, SLX_OP_VROT, fn, 0, 0, NOTOK, IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_q]),
-        IMM(p[SLX_ROPE_spm_tab]), pair_r(e, MQ, hd), pair_c(e, heads, n_rot), 0);
-    e_quant(e, 0, p[SLX_ROPE_spm_qc], p[SLX_ROPE_spm_qs], IMM(p[SLX_ROPE_spm_r]), 0,
+    if (n_rot)
+        put(e, SLX_OP_VROT, fn, 0, 0, NOTOK, IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_q]),
+            IMM(p[SLX_ROPE_spm_tab]), pair_r(e, MQ, hd), pair_c(e, heads, n_rot), 0);
+    e_quant(e, 0, p[SLX_ROPE_spm_qc], p[SLX_ROPE_spm_qs], IMM(n_rot ? p[SLX_ROPE_spm_r] : p[SLX_ROPE_spm_q]), 0,
             pair_r(e, MQ, hd), 0, POST(TK_OUT));
     row_addr(e, T0, AT, p[SLX_ROPE_q_codes], heads * hdp);
     e_st(e, REG(T0), IMM(p[SLX_ROPE_spm_qc]), IMM(heads * hdp), REG(M), heads * hdp, heads * hdp,

@@ -18,6 +18,7 @@
  *   TK_TV       TEN -> VEC         0        an AOUT is there
  *   TK_VT       VEC -> TEN         0        probabilities are there
  *   TK_GFREE    VEC -> TEN         1        gate and up buffers are free
+ *   TK_BFREE    VEC -> LDQ         1        the biases of a slice have been added
  *   TK_ITEM     LDQ -> CTL         0        a table for LDS is there
  *   TK_SEEN     CTL -> LDQ         1        LDS has read it
  *   TK_ZFREE    STQ -> TEN         2        an output buffer of a product that meets other chips is free (several chips)
@@ -33,13 +34,13 @@
 enum {
     TK_BAR = 1, TK_WFREE, TK_WREADY, TK_AFREE, TK_AREADY, TK_PFREE, TK_PREADY, TK_YFREE, TK_YREADY, TK_IN, TK_OUT,
     TK_ROUND, TK_OFREE, TK_TV, TK_VT, TK_GFREE, TK_ITEM, TK_SEEN,
-    TK_ZFREE, TK_ZREADY, TK_VNET, TK_MET, TK_END
+    TK_ZFREE, TK_ZREADY, TK_VNET, TK_MET, TK_BFREE, TK_END
 };
 /* Ids with a credit of one; TK_PFREE has two, TK_WFREE the slots of the ring. Programs of several chips give TK_ZFREE two. */
 #define TK_CREDITS                                                                                 \
     (UINT64_C(1) << TK_WFREE | UINT64_C(1) << TK_PFREE | UINT64_C(1) << TK_AFREE | UINT64_C(1) << TK_YFREE |                 \
      UINT64_C(1) << TK_ROUND | UINT64_C(1) << TK_OFREE | UINT64_C(1) << TK_GFREE |                 \
-     UINT64_C(1) << TK_SEEN)
+     UINT64_C(1) << TK_SEEN | UINT64_C(1) << TK_BFREE)
 const char *slx_tmpl_token_name(unsigned id); /* "wfree"; NULL */
 
 enum {
@@ -101,6 +102,9 @@ void e_quant(em *e, unsigned flags, uint64_t q, uint64_t qs, uint32_t src, uint6
 void e_red(em *e, uint32_t dst, uint32_t src, uint32_t n, uint32_t toks);
 void e_gat(em *e, uint32_t dst, uint32_t src, uint64_t bytes, uint32_t rows, uint32_t toks);
 void e_nrm(em *e, uint64_t d, uint64_t a, uint64_t w, uint32_t eps, uint32_t rc, uint32_t toks);
+/* As e_nrm; layer: a layer norm of `cols` columns, whose bias lies behind w. */
+void e_norm(em *e, bool layer, uint64_t d, uint64_t a, uint64_t w, uint64_t cols, uint32_t eps, uint32_t rc,
+            uint32_t toks);
 
 /* Row tile i (register ri) of `count` (register) rows in tiles of mr: r_at := i*mr, r_m := min(count - r_at, mr). */
 void e_row_tile(em *e, unsigned ri, unsigned r_count, uint64_t mr, unsigned r_at, unsigned r_m);
@@ -112,6 +116,8 @@ void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_
 static inline uint64_t up(uint64_t v, uint64_t a) { return (v + a - 1) / a * a; }
 /* Bytes of a row of fp32 in the scratchpad, and of x and y in HBM. */
 static inline uint64_t row_bytes(uint64_t cols) { return up(4 * cols, 64); }
+/* Bytes of a norm's weight, and of its bias behind it. */
+static inline uint64_t norm_bytes(bool layer, uint64_t cols) { return layer ? row_bytes(cols) + 4 * cols : 4 * cols; }
 
 void tmpl_prologue(em *e, const uint64_t *p);
 void tmpl_barrier(em *e, const uint64_t *p);

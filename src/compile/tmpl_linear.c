@@ -292,18 +292,33 @@ void tmpl_gateup(em *e, const uint64_t *p)
     const uint64_t spm[2] = {p[SLX_GATEUP_spm_g], p[SLX_GATEUP_spm_u]};
     const unsigned addr[2] = {WA, WS};
     const uint64_t no_rot = 0;
+    const bool gelu = p[SLX_GATEUP_gelu];
+    const int first = gelu; /* of gate, up */
     if (!mat_init(e, &m)) return;
     size_t rows = row_tiles(e, &m, p[SLX_GATEUP_a_codes], p[SLX_GATEUP_a_scales],
                             p[SLX_GATEUP_tiles], 1, p + SLX_GATEUP_slices, &no_rot);
     size_t slices = slices_of(e, p[SLX_GATEUP_slices], p[SLX_GATEUP_tiles], 0);
-    for (int h = 0; h < 2; h++) {
+    if (gelu) { /* the slice's biases */
+        e_mulc(e, TMP, SLICE, 128);
+        e_alu(e, SLX_ALUFN_add, TMP, REG(TMP), REG(R_W));
+        e_addc(e, TMP, TMP, p[SLX_GATEUP_off_bias]);
+        e_ld(e, IMM(p[SLX_GATEUP_spm_bias]), REG(TMP), IMM(128), IMM(1), 0, 0, WAITPOST(TK_BFREE, TK_IN));
+    }
+    for (int h = first; h < 2; h++) {
         slice_addr(e, addr[h], slice_bytes(e, &m, fmt[h], m.pieces), off[h]);
         mul_slice(e, &m, fmt[h], addr[h]);
-        e_aout(e, spm[h], pair_r(e, M, 32), 128, 0, h ? POST(TK_TV) : WAIT(TK_GFREE));
+        e_aout(e, spm[h], pair_r(e, M, 32), 128, 0,
+               tok(h == first ? TK_GFREE : 0, 0, h ? TK_TV : 0, 0));
     }
-    uint32_t g = IMM(spm[0]), u = IMM(spm[1]);
-    put(e, SLX_OP_VUN, SLX_UNFN_silu, 0, 0, WAIT(TK_TV), g, g, pair_r(e, M, 32), 0, 0, 0);
-    put(e, SLX_OP_VBIN, SLX_BINFN_mul, SLX_BCAST_full, 0, NOTOK, g, g, u, pair_r(e, M, 32), 0, 0);
+    uint32_t g = IMM(spm[first]), u = IMM(spm[1]);
+    if (gelu) {
+        put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_row, 0, tok(TK_TV, TK_IN, TK_BFREE, 0), g, g,
+            IMM(p[SLX_GATEUP_spm_bias]), pair_r(e, M, 32), 0, 0);
+        put(e, SLX_OP_VUN, SLX_UNFN_gelu, 0, 0, NOTOK, g, g, pair_r(e, M, 32), 0, 0, 0);
+    } else {
+        put(e, SLX_OP_VUN, SLX_UNFN_silu, 0, 0, WAIT(TK_TV), g, g, pair_r(e, M, 32), 0, 0, 0);
+        put(e, SLX_OP_VBIN, SLX_BINFN_mul, SLX_BCAST_full, 0, NOTOK, g, g, u, pair_r(e, M, 32), 0, 0);
+    }
     e_quant(e, 0, p[SLX_GATEUP_spm_q], p[SLX_GATEUP_spm_qs], g, 0, pair_r(e, M, 32), 0,
             tok(TK_OFREE, 0, gather ? TK_VNET : TK_OUT, TK_GFREE));
     uint64_t ok = p[SLX_GATEUP_out_kblk], part = gather ? m.chips : 1;

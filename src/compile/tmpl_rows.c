@@ -47,19 +47,25 @@ void tmpl_embed(em *e, const uint64_t *p)
     unsigned fmt = (unsigned)p[SLX_EMBED_emb_fmt];
     uint64_t kblk = p[SLX_EMBED_kblk], d = p[SLX_EMBED_d];
     uint64_t cb = kblk * slx_fmt_code_bytes(fmt), sb = kblk * slx_fmt_scale_bytes(fmt);
-    bool has_m = fmt == SLX_FMT_q4sm;
-    if (cb == 0 || p[SLX_EMBED_rows_cap] == 0) {
+    bool has_m = fmt == SLX_FMT_q4sm, layer = p[SLX_EMBED_layer];
+    if (cb == 0 || p[SLX_EMBED_rows_cap] == 0 || (layer && d % 16)) {
         e->ok = false;
         return;
     }
-    e_ld(e, IMM(p[SLX_EMBED_spm_w]), addr_c(e, p[SLX_EMBED_norm_w]), IMM(4 * d), IMM(1), 0, 0,
-         NOTOK);
+    e_ld(e, IMM(p[SLX_EMBED_spm_w]), addr_c(e, p[SLX_EMBED_norm_w]), IMM(norm_bytes(layer, d)),
+         IMM(1), 0, 0, NOTOK);
     size_t loop = row_loop(e, p[SLX_EMBED_mr]);
     e_alu(e, SLX_ALUFN_shl, T0, REG(AT), IMM(2));
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
     e_alu(e, SLX_ALUFN_shl, T1, REG(M), IMM(2));
     e_ld(e, IMM(p[SLX_EMBED_spm_idx]), regi(e, T0, (int64_t)p[SLX_EMBED_off_token]), REG(T1),
          IMM(1), 0, 0, WAIT(TK_ROUND));
+    if (layer) {
+        e_ld(e, IMM(p[SLX_EMBED_spm_pidx]), regi(e, T0, (int64_t)p[SLX_EMBED_off_position]), REG(T1), IMM(1), 0, 0,
+             NOTOK);
+        e_ldx(e, IMM(p[SLX_EMBED_spm_pos]), addr_c(e, p[SLX_EMBED_pos]), IMM(p[SLX_EMBED_spm_pidx]), REG(M), 4 * d,
+              4 * d, NOTOK);
+    }
     e_ldx(e, IMM(p[SLX_EMBED_spm_codes]), addr_c(e, p[SLX_EMBED_emb_codes]),
           IMM(p[SLX_EMBED_spm_idx]), REG(M), cb, cb, NOTOK);
     e_ldx(e, IMM(p[SLX_EMBED_spm_scales]), addr_c(e, p[SLX_EMBED_emb_scales]),
@@ -73,8 +79,11 @@ void tmpl_embed(em *e, const uint64_t *p)
     }
     put(e, SLX_OP_VCVT, SLX_FMT_f32, fmt, 0, WAIT(TK_IN), IMM(p[SLX_EMBED_spm_x]), 0,
         IMM(p[SLX_EMBED_spm_codes]), IMM(p[SLX_EMBED_spm_scales]), pair_r(e, M, d), 0);
-    e_nrm(e, p[SLX_EMBED_spm_n], p[SLX_EMBED_spm_x], p[SLX_EMBED_spm_w], (uint32_t)p[SLX_EMBED_eps],
-          pair_r(e, M, d), NOTOK);
+    if (layer)
+        put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_full, 0, NOTOK, IMM(p[SLX_EMBED_spm_x]), IMM(p[SLX_EMBED_spm_x]),
+            IMM(p[SLX_EMBED_spm_pos]), pair_r(e, M, d), 0, 0);
+    e_norm(e, layer, p[SLX_EMBED_spm_n], p[SLX_EMBED_spm_x], p[SLX_EMBED_spm_w], d, (uint32_t)p[SLX_EMBED_eps],
+           pair_r(e, M, d), NOTOK);
     e_quant(e, 0, p[SLX_EMBED_spm_q], p[SLX_EMBED_spm_qs], IMM(p[SLX_EMBED_spm_n]), 0,
             pair_r(e, M, d), 0, POST(TK_OUT));
     row_addr(e, T0, p[SLX_EMBED_x], row_bytes(d));
@@ -88,22 +97,30 @@ void tmpl_embed(em *e, const uint64_t *p)
 void tmpl_rows(em *e, const uint64_t *p)
 {
     uint64_t d = p[SLX_ROWS_d], kblk = (d + 31) / 32, xs = row_bytes(d);
+    bool layer = p[SLX_ROWS_layer];
     if (p[SLX_ROWS_rows_cap] == 0) {
         e->ok = false;
         return;
     }
     e_addc(e, X, R_W, p[SLX_ROWS_off_norm]);
-    e_ld(e, IMM(p[SLX_ROWS_spm_w]), REG(X), IMM(4 * d), IMM(1), 0, 0, NOTOK);
+    e_ld(e, IMM(p[SLX_ROWS_spm_w]), REG(X), IMM(norm_bytes(layer, d)), IMM(1), 0, 0, NOTOK);
+    if (layer) {
+        e_addc(e, X, R_W, p[SLX_ROWS_off_bias]);
+        e_ld(e, IMM(p[SLX_ROWS_spm_bias]), REG(X), IMM(4 * d), IMM(1), 0, 0, NOTOK);
+    }
     size_t loop = row_loop(e, p[SLX_ROWS_mr]);
     row_addr(e, X, p[SLX_ROWS_x], xs);
     e_ld(e, IMM(p[SLX_ROWS_spm_x]), REG(X), IMM(4 * d), REG(M), xs, xs, WAIT(TK_ROUND));
     row_addr(e, T0, p[SLX_ROWS_y], p[SLX_ROWS_y_stride]);
     e_ld(e, IMM(p[SLX_ROWS_spm_y]), REG(T0), IMM(4 * d), REG(M), p[SLX_ROWS_y_stride], xs,
          POST(TK_IN));
-    put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_full, 0, WAIT(TK_IN), IMM(p[SLX_ROWS_spm_x]),
-        IMM(p[SLX_ROWS_spm_x]), IMM(p[SLX_ROWS_spm_y]), pair_r(e, M, d), 0, 0);
-    e_nrm(e, p[SLX_ROWS_spm_y], p[SLX_ROWS_spm_x], p[SLX_ROWS_spm_w], (uint32_t)p[SLX_ROWS_eps],
-          pair_r(e, M, d), NOTOK);
+    if (layer)
+        put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_row, 0, WAIT(TK_IN), IMM(p[SLX_ROWS_spm_y]),
+            IMM(p[SLX_ROWS_spm_y]), IMM(p[SLX_ROWS_spm_bias]), pair_r(e, M, d), 0, 0);
+    put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_full, 0, layer ? NOTOK : WAIT(TK_IN),
+        IMM(p[SLX_ROWS_spm_x]), IMM(p[SLX_ROWS_spm_x]), IMM(p[SLX_ROWS_spm_y]), pair_r(e, M, d), 0, 0);
+    e_norm(e, layer, p[SLX_ROWS_spm_y], p[SLX_ROWS_spm_x], p[SLX_ROWS_spm_w], d, (uint32_t)p[SLX_ROWS_eps],
+           pair_r(e, M, d), NOTOK);
     e_quant(e, 0, p[SLX_ROWS_spm_q], p[SLX_ROWS_spm_qs], IMM(p[SLX_ROWS_spm_y]), 0, pair_r(e, M, d),
             0, POST(TK_OUT));
     e_st(e, REG(X), IMM(p[SLX_ROWS_spm_x]), IMM(4 * d), REG(M), xs, xs, WAIT(TK_OUT));

@@ -195,7 +195,7 @@ static void pack_thread(void *arg, int i, int n)
             k->status[i] =
                 pack_rows(k->f, j, r, j->w.n - r < step ? j->w.n - r : step, buf, &k->err[i]);
         free(buf);
-        const slx_tensor *t = slx_gguf_find(k->f->model->gguf, j->w.tensor);
+        const slx_tensor *t = slx_model_tensor(k->f->model, j->w.tensor);
         if (t) slx_model_release(k->f->model, t);
     }
 }

@@ -278,6 +278,8 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
          same(pf, a, "rows of an item", P(a, ATTENTION, item_rows), dl->item_rows) &&
          same(pf, a, "most rows", P(a, ATTENTION, max_rows), dl->max_rows) &&
          same(pf, a, "length of the page list", P(a, ATTENTION, max_list), dl->max_pages);
+    if (P(e, EMBED, layer) || P(s->rows1, ROWS, layer) || P(s->rows2, ROWS, layer) || P(s->gateup, GATEUP, gelu))
+        return no(pf, e, "layer norms, learned positions and gelu have no fused kernels");
     uint64_t oc = P(a, ATTENTION, out_codes), os = P(a, ATTENTION, out_scales), o_meet,
              out_cols = P(a, ATTENTION, out_cols), kblk_o = (out_cols + 31) / 32;
     ok = ok && heads_meet(pf, s, q_cols, &o_meet);

@@ -27,13 +27,14 @@ static bool type_for_vector(uint32_t type)
 typedef struct {
     const char *name; /* general.architecture and the prefix of its keys */
     slx_rope_style rope_style;
-    bool qkv_bias, qk_norm;
+    bool qkv_bias, qk_norm, gpt;
 } arch;
 
 static const arch archs[] = {
-    {"llama", SLX_ROPE_INTERLEAVED, false, false},
-    {"qwen2", SLX_ROPE_HALF, true, false},
-    {"qwen3", SLX_ROPE_HALF, false, true},
+    {"llama", SLX_ROPE_INTERLEAVED, false, false, false},
+    {"qwen2", SLX_ROPE_HALF, true, false, false},
+    {"qwen3", SLX_ROPE_HALF, false, true, false},
+    {"gpt2", SLX_ROPE_HALF, true, false, true},
 };
 enum { N_ARCHS = sizeof archs / sizeof *archs };
 
@@ -132,6 +133,7 @@ static slx_status load_hparams(loader *l)
     hp->rope_style = l->a->rope_style;
     hp->qkv_bias = l->a->qkv_bias;
     hp->qk_norm = l->a->qk_norm;
+    hp->gpt = l->a->gpt;
     SLX_TRY(check_plain(l));
     SLX_TRY(count(l, "block_count", 0, MAX_LAYERS, &hp->n_layers));
     SLX_TRY(count(l, "context_length", 0, MAX_COUNT, &hp->context));
@@ -157,13 +159,15 @@ static slx_status load_hparams(loader *l)
                     key(l, has(l, "attention.key_length") ? "attention.key_length"
                                                           : "attention.head_count"),
                     hp->head_dim);
+    SLX_TRY(number(l, hp->gpt ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 0, 1,
+                   &hp->rms_eps));
+    hp->rope_base = 10000.0f;
+    if (hp->gpt) return SLX_OK; /* nothing turns */
     SLX_TRY(count(l, "rope.dimension_count", hp->head_dim, MAX_COUNT, &hp->n_rot));
     if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
         return FAIL(l, SLX_EINPUT,
                     "key '%s': found %u, expected an even number up to the head's %u dimensions",
                     key(l, "rope.dimension_count"), hp->n_rot, hp->head_dim);
-    SLX_TRY(number(l, "attention.layer_norm_rms_epsilon", 0, 1, &hp->rms_eps));
-    hp->rope_base = 10000.0f;
     if (has(l, "rope.freq_base")) SLX_TRY(number(l, "rope.freq_base", 1e-6, 1e30, &hp->rope_base));
     if (has(l, "attention.sliding_window")) {
         SLX_TRY(slx_gguf_u32(l->g, key(l, "attention.sliding_window"), &window, l->err));
@@ -187,12 +191,49 @@ static void dims_text(char out[96], uint32_t n, const uint64_t *ne)
     snprintf(out + at, (size_t)(96 - at), "]");
 }
 
+/* Rows of q, k or v (0, 1, 2) of a tensor that holds all three, as a tensor of their own. */
+static const slx_tensor *part_of(loader *l, const slx_tensor *all, const char *name, int which)
+{
+    const slx_hparams *hp = &l->m->hp;
+    uint64_t q = (uint64_t)hp->n_heads * hp->head_dim, kv = (uint64_t)hp->n_kv_heads * hp->head_dim;
+    uint64_t first = which == 0 ? 0 : which == 1 ? q : q + kv, n = which == 0 ? q : kv;
+    bool matrix = all->n_dims == 2;
+    uint64_t unit = matrix ? all->row_bytes : all->ne[0] ? all->bytes / all->ne[0] : 0;
+    if (all->ne[matrix] != q + 2 * kv) return NULL;
+    slx_tensor *t = &l->m->parts[l->m->n_parts++];
+    *t = *all;
+    t->name = slx_strdup(&l->m->arena, name);
+    t->ne[matrix] = n;
+    t->data += first * unit;
+    t->bytes = n * unit;
+    if (!matrix) t->row_bytes = t->bytes;
+    l->has_role[all - slx_gguf_tensor(l->g, 0)] = 1;
+    return t;
+}
+
+/* A tensor by its name, or out of "blk.0.attn_qkv.weight" where the file has that in place of three. NULL: neither. */
+static const slx_tensor *find(loader *l, const char *name)
+{
+    static const char *const parts[3] = {".attn_q.", ".attn_k.", ".attn_v."};
+    const slx_tensor *t = slx_gguf_find(l->g, name);
+    for (int i = 0; !t && l->a->gpt && i < 3; i++) {
+        const char *at = strstr(name, parts[i]);
+        char all[80];
+        if (!at) continue;
+        snprintf(all, sizeof all, "%.*s.attn_qkv.%s", (int)(at - name), name, at + strlen(parts[i]));
+        const slx_tensor *whole = slx_gguf_find(l->g, all);
+        return whole ? part_of(l, whole, name, i) : NULL;
+    }
+    if (t) l->has_role[t - slx_gguf_tensor(l->g, 0)] = 1;
+    return t;
+}
+
 /* A tensor that must be there with this shape; n1 == 0 asks for a vector: a norm's weight or a bias. */
 static slx_status take(void *arg, const char *name, uint64_t n0, uint64_t n1,
                        const slx_tensor **out)
 {
     loader *l = arg;
-    const slx_tensor *t = slx_gguf_find(l->g, name);
+    const slx_tensor *t = find(l, name);
     uint64_t want[2] = {n0, n1};
     uint32_t n_dims = n1 ? 2 : 1;
     if (!t)
@@ -209,7 +250,6 @@ static slx_status take(void *arg, const char *name, uint64_t n0, uint64_t n1,
         return FAIL(l, SLX_EUNSUPPORTED, "tensor '%s': found type %s, expected one of %s", name,
                     slx_tensor_type_name(t->type),
                     n1 ? slx_matmul_types : "F32, F16, BF16");
-    l->has_role[t - slx_gguf_tensor(l->g, 0)] = 1;
     *out = t;
     return SLX_OK;
 }
@@ -221,12 +261,16 @@ slx_status slx_arch_weights(slx_model *m, slx_weight_fn *get, void *arg)
              kv = (uint64_t)hp->n_kv_heads * hp->head_dim;
     SLX_TRY(get(arg, "token_embd.weight", d, hp->vocab, &m->tok_embd));
     SLX_TRY(get(arg, "output_norm.weight", d, 0, &m->output_norm));
+    if (hp->gpt) {
+        SLX_TRY(get(arg, "output_norm.bias", d, 0, &m->output_norm_b));
+        SLX_TRY(get(arg, "position_embd.weight", d, hp->context, &m->pos_embd));
+    }
     m->output = m->tok_embd;
     if (!hp->tied) SLX_TRY(get(arg, "output.weight", d, hp->vocab, &m->output));
     m->layers = slx_new(&m->arena, slx_layer_weights, hp->n_layers);
     for (uint32_t i = 0; i < hp->n_layers; i++) {
         slx_layer_weights *w = &m->layers[i];
-        const bool always = true, bias = hp->qkv_bias, norm = hp->qk_norm;
+        const bool always = true, bias = hp->qkv_bias, norm = hp->qk_norm, gpt = hp->gpt;
         const struct {
             bool wanted;
             const char *part;
@@ -244,9 +288,14 @@ slx_status slx_arch_weights(slx_model *m, slx_weight_fn *get, void *arg)
             {norm, "attn_k_norm.weight", hp->head_dim, 0, &w->k_norm},
             {always, "attn_output.weight", q, d, &w->wo},
             {always, "ffn_norm.weight", d, 0, &w->ffn_norm},
-            {always, "ffn_gate.weight", d, ff, &w->w_gate},
+            {!gpt, "ffn_gate.weight", d, ff, &w->w_gate},
             {always, "ffn_up.weight", d, ff, &w->w_up},
             {always, "ffn_down.weight", ff, d, &w->w_down},
+            {gpt, "attn_norm.bias", d, 0, &w->attn_norm_b},
+            {gpt, "attn_output.bias", d, 0, &w->bo},
+            {gpt, "ffn_norm.bias", d, 0, &w->ffn_norm_b},
+            {gpt, "ffn_up.bias", ff, 0, &w->b_up},
+            {gpt, "ffn_down.bias", d, 0, &w->b_down},
         };
         for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
             char name[64];
@@ -280,6 +329,7 @@ static slx_status load_weights(loader *l)
     if ((uint64_t)slx_gguf_tensor_count(l->g) < 9 * (uint64_t)hp->n_layers)
         return FAIL(l, SLX_EINPUT, "found %d tensors, expected at least %u for %u layers",
                     slx_gguf_tensor_count(l->g), 9 * hp->n_layers, hp->n_layers);
+    if (hp->gpt) l->m->parts = slx_new(&l->m->arena, slx_tensor, 6 * (size_t)hp->n_layers);
     SLX_TRY(slx_arch_weights(l->m, take, l));
     if (!has(l, "vocab_size")) return SLX_OK;
     uint32_t said;

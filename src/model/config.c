@@ -20,14 +20,15 @@ typedef struct {
     slx_rope_style rope_style; /* of the GGUF file: llama's has the rows of q and k permuted */
     uint32_t default_window;  /* sliding window when the key is absent; 0 = none */
     bool window_switch;       /* sliding_window counts only where use_sliding_window is true */
-    bool qkv_bias, qk_norm;
+    bool qkv_bias, qk_norm, gpt;
 } family;
 
 static const family families[] = {
-    {"LlamaForCausalLM", "llama", "llama", SLX_ROPE_INTERLEAVED, 0, false, false, false},
-    {"MistralForCausalLM", "mistral", "llama", SLX_ROPE_INTERLEAVED, 4096, false, false, false},
-    {"Qwen2ForCausalLM", "qwen2", "qwen2", SLX_ROPE_HALF, 0, true, true, false},
-    {"Qwen3ForCausalLM", "qwen3", "qwen3", SLX_ROPE_HALF, 0, true, false, true},
+    {"LlamaForCausalLM", "llama", "llama", SLX_ROPE_INTERLEAVED, 0, false, false, false, false},
+    {"MistralForCausalLM", "mistral", "llama", SLX_ROPE_INTERLEAVED, 4096, false, false, false, false},
+    {"Qwen2ForCausalLM", "qwen2", "qwen2", SLX_ROPE_HALF, 0, true, true, false, false},
+    {"Qwen3ForCausalLM", "qwen3", "qwen3", SLX_ROPE_HALF, 0, true, false, true, false},
+    {"GPT2LMHeadModel", "gpt2", "gpt2", SLX_ROPE_HALF, 0, false, true, false, true},
 };
 enum { N_FAMILIES = sizeof families / sizeof *families };
 
@@ -40,7 +41,21 @@ static const char *const taken_keys[] = {
     "attention_bias",      "mlp_bias",          "hidden_act",
     "sliding_window",      "use_sliding_window", "layer_types",
     "partial_rotary_factor", "quantization_config", "weight_type", NULL};
-static const char *const free_keys[] = {"bos_token_id",
+static const char *const gpt_keys[] = {
+    "architectures",       "model_type",  "n_embd",
+    "n_inner",             "n_layer",     "n_head",
+    "n_positions",         "n_ctx",       "vocab_size",
+    "layer_norm_epsilon",  "weight_type", "tie_word_embeddings",
+    "activation_function", "scale_attn_weights", "quantization_config", NULL};
+static const char *const free_keys[] = {"resid_pdrop",
+                                        "embd_pdrop",
+                                        "attn_pdrop",
+                                        "summary_activation",
+                                        "summary_first_dropout",
+                                        "summary_proj_to_labels",
+                                        "summary_type",
+                                        "summary_use_proj",
+                                        "task_specific_params","bos_token_id",
                                         "eos_token_id",
                                         "pad_token_id",
                                         "unk_token_id",
@@ -376,6 +391,40 @@ static slx_status load_sizes(const reader *r, slx_hparams *hp)
     return flag(r, "tie_word_embeddings", &hp->tied);
 }
 
+/* The sizes and the arithmetic of a GPT-2, under the names its publisher gave them. */
+static slx_status load_gpt(const reader *r, slx_hparams *hp)
+{
+    double eps;
+    char text[64];
+    SLX_TRY(count(r, "n_layer", 0, SLX_MAX_LAYERS, &hp->n_layers));
+    SLX_TRY(count(r, "n_embd", 0, SLX_MAX_COUNT / 4, &hp->d_model));
+    SLX_TRY(count(r, "n_inner", 4 * hp->d_model, SLX_MAX_COUNT, &hp->d_ff));
+    SLX_TRY(count(r, "n_head", 0, SLX_MAX_COUNT, &hp->n_heads));
+    SLX_TRY(count(r, "vocab_size", 0, SLX_MAX_COUNT, &hp->vocab));
+    SLX_TRY(count(r, "n_positions", 0, SLX_MAX_COUNT, &hp->context));
+    SLX_TRY(number(r, "layer_norm_epsilon", 1e-5, 1e-30, 1, &eps));
+    hp->rms_eps = (float)eps;
+    hp->n_kv_heads = hp->n_heads;
+    if (hp->d_model % hp->n_heads || hp->d_model / hp->n_heads % 2)
+        return FAIL(r, SLX_EINPUT,
+                    "key 'n_head': found %u, expected heads of an even number of dimensions: n_embd is %u",
+                    hp->n_heads, hp->d_model);
+    hp->head_dim = hp->d_model / hp->n_heads;
+    hp->rope_base = 10000;
+    const json_t *act = get(r, "activation_function"), *scaled = get(r, "scale_attn_weights");
+    if (act && !is_text(act, "gelu_new"))
+        return FAIL(r, SLX_EUNSUPPORTED, "key 'activation_function': found %s, expected \"gelu_new\"",
+                    shown(text, act));
+    if (scaled && !json_is_true(scaled)) return expected(r, "scale_attn_weights", scaled, "true");
+    const json_t *ctx = get(r, "n_ctx"), *tied = get(r, "tie_word_embeddings");
+    if (ctx && json_integer_value(ctx) != hp->context)
+        return expected(r, "n_ctx", ctx, "what n_positions says");
+    bool on = true;
+    if (tied) SLX_TRY(flag(r, "tie_word_embeddings", &on));
+    hp->tied = on;
+    return SLX_OK;
+}
+
 static slx_status load_weight_type(const reader *r, slx_config *c, const char *said)
 {
     const json_t *v = get(r, "weight_type"), *quant = get(r, "quantization_config");
@@ -408,6 +457,12 @@ static slx_status load(const reader *r, slx_config *c, slx_arena *a, const char 
     c->hp.rope_style = f->rope_style;
     c->hp.qkv_bias = f->qkv_bias;
     c->hp.qk_norm = f->qk_norm;
+    c->hp.gpt = f->gpt;
+    if (f->gpt) {
+        SLX_TRY(load_gpt(r, &c->hp));
+        SLX_TRY(load_weight_type(r, c, weight_type));
+        return check_keys(r, gpt_keys, free_keys);
+    }
     SLX_TRY(load_sizes(r, &c->hp));
     SLX_TRY(check_plain(r));
     SLX_TRY(check_window(r, f, &c->hp));

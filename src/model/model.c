@@ -7,6 +7,13 @@
 
 #include <stdlib.h>
 
+const slx_tensor *slx_model_tensor(const slx_model *m, const char *name)
+{
+    for (uint32_t i = 0; i < m->n_parts; i++)
+        if (!strcmp(m->parts[i].name, name)) return &m->parts[i];
+    return m->gguf ? slx_gguf_find(m->gguf, name) : NULL;
+}
+
 static slx_status load_template(slx_model *m, slx_err *err)
 {
     slx_str text;

@@ -79,15 +79,18 @@ const slx_tensor *slx_gguf_find(const slx_gguf *g, const char *name);
 
 typedef enum { SLX_ROPE_INTERLEAVED, SLX_ROPE_HALF } slx_rope_style; /* GGML NORM; NEOX */
 
-/* A dense decoder of the Llama and Qwen families. Counts are per model; every count >= 1 after a successful open. */
+/* A dense decoder of the Llama, Qwen and GPT-2 families. Counts are per model; every count but n_rot is >= 1 after a
+ * successful open. */
 typedef struct {
-    const char *arch;        /* "llama", "qwen2", "qwen3" */
+    const char *arch;        /* "llama", "qwen2", "qwen3", "gpt2" */
     uint32_t n_layers, d_model, d_ff, n_heads, n_kv_heads, head_dim, n_rot, vocab, context;
-    float rms_eps, rope_base;
+    float rms_eps, rope_base; /* rms_eps: of layer norms too */
     slx_rope_style rope_style;
     bool tied;               /* output uses the embedding table */
     bool qkv_bias;           /* q, k and v have biases (Qwen2) */
     bool qk_norm;            /* RMSNorm of every head of q and k, before the rotation (Qwen3) */
+    bool gpt;                /* GPT-2 and GPT-3: layer norms with biases, biases of every product of a layer, gelu and
+                                no gate, learned positions and no rotation (n_rot 0) */
 } slx_hparams;
 
 /* Weights of one layer; borrowed. Shapes as [K] or [K, N] (K contiguous). */
@@ -96,9 +99,11 @@ typedef struct {
     const slx_tensor *wq, *wk, *wv;           /* [d_model, n_heads*head_dim], [d_model, n_kv_heads*head_dim] x2 */
     const slx_tensor *wo;                     /* [n_heads*head_dim, d_model] */
     const slx_tensor *ffn_norm;               /* [d_model] */
-    const slx_tensor *w_gate, *w_up, *w_down; /* [d_model, d_ff] x2, [d_ff, d_model] */
+    const slx_tensor *w_gate, *w_up, *w_down; /* [d_model, d_ff] x2, [d_ff, d_model]; gpt: no gate */
     const slx_tensor *bq, *bk, *bv;           /* [n_heads*head_dim], [n_kv_heads*head_dim] x2; NULL without qkv_bias */
     const slx_tensor *q_norm, *k_norm;        /* [head_dim]; NULL without qk_norm */
+    const slx_tensor *attn_norm_b, *ffn_norm_b, *bo, *b_down; /* [d_model]; NULL without gpt */
+    const slx_tensor *b_up;                   /* [d_ff]; NULL without gpt */
 } slx_layer_weights;
 
 typedef struct slx_tokenizer slx_tokenizer;
@@ -110,11 +115,15 @@ typedef struct {
     slx_hparams hp;
     const slx_tensor *tok_embd;      /* [d_model, vocab] */
     const slx_tensor *output_norm;   /* [d_model] */
+    const slx_tensor *output_norm_b; /* [d_model]; NULL without gpt */
+    const slx_tensor *pos_embd;      /* [d_model, context]; NULL without gpt */
     const slx_tensor *output;        /* [d_model, vocab]; == tok_embd when tied */
     const slx_tensor *rope_freqs;    /* [n_rot/2] F32 divisors of the angles, or NULL; holds linear scaling too */
     slx_layer_weights *layers;       /* [n_layers] */
     const slx_tokenizer *tok;        /* NULL when the file has none */
     const slx_template *chat;        /* NULL when the file has none */
+    slx_tensor *parts;               /* q, k and v where the file has them in one tensor; looked up before the file's own */
+    uint32_t n_parts;
     bool shapes_only;                /* of a config.json: every tensor but rope_freqs has data == NULL */
     slx_gguf *gguf;                  /* owns the map; NULL when shapes_only */
     uint64_t file_bytes;             /* shapes_only: what the tensors would take */
@@ -136,6 +145,8 @@ slx_status slx_model_parse_config(slx_model **out, const char *text, size_t n, c
 /* SLX_OK when weights have values; else the refusal that every user of values gives. */
 slx_status slx_model_need_values(const slx_model *m, slx_err *err);
 void slx_model_close(slx_model *m);
+/* A weight by its name: of the file, or the part of one; NULL. */
+const slx_tensor *slx_model_tensor(const slx_model *m, const char *name);
 /* The file's pages of a weight are no longer needed (after packing). */
 void slx_model_release(const slx_model *m, const slx_tensor *t);
 

@@ -212,10 +212,10 @@ static void vec_of(const slx_tm_cost *k, const slx_insn *in, const uint64_t *v, 
         x->extra = 5;
         x->read = x->rows * x->cols * 4, x->write = x->rows * 4;
         break;
-    case SLX_OP_VNRM: /* squares, one root and one division a row, two products */
+    case SLX_OP_VNRM: /* squares, one root and one division a row, two products; layer: a sum and a difference more */
         shape(x, v[4]), n = x->rows * x->cols;
-        x->each = (work){3, 3};
-        x->extra = 5 + 2 * div * ceil((double)x->rows / lanes);
+        x->each = f0 == SLX_NRMFN_layer ? (work){5, 5} : (work){3, 3};
+        x->extra = (f0 == SLX_NRMFN_layer ? 10 : 5) + 2 * div * ceil((double)x->rows / lanes);
         x->read = n * 8 + x->cols * 4, x->write = n * 4;
         break;
     case SLX_OP_VROT: /* two products and two fma a pair of columns */

@@ -206,6 +206,23 @@ static void test_random(void **state)
     }
 }
 
+/* Layer norms, biases, gelu, learned positions; three in one tensor. No fused kernels: strict, on every chip. */
+static void test_gpt2(void **state)
+{
+    (void)state;
+    const spec gpt = {
+        .arch = "gpt2", .n_layers = 2, .d_model = 64, .n_heads = 4, .vocab = 70, .seed = 9, .tied = true};
+    spec odd_sizes = {.arch = "gpt2", .d_model = 80, .d_ff = 96, .n_heads = 5, .vocab = 45, .seed = 10};
+    spec blocks = {.arch = "gpt2", .d_model = 1056, .n_heads = 2, .head_dim = 64, .vocab = 33, .seed = 11};
+    blocks.t_qkv = SLX_T_Q4_1;
+    blocks.t_gate_up = SLX_T_Q8_0;
+    run(gpt, "silex-1", 9, 4);
+    run(gpt, "silex-mini", 140, 33);
+    run(odd_sizes, "silex-one", 12, 5);
+    run(odd_sizes, "silex-etched", 6, 6);
+    run(blocks, "silex-mini", 4, 3);
+}
+
 /* More than one group of 16 chunks. */
 static void test_long(void **state)
 {
@@ -248,7 +265,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mini),   cmocka_unit_test(test_one),  cmocka_unit_test(test_big),
-        cmocka_unit_test(test_random), cmocka_unit_test(test_long), cmocka_unit_test(test_two),
+        cmocka_unit_test(test_random), cmocka_unit_test(test_gpt2), cmocka_unit_test(test_long),
+        cmocka_unit_test(test_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -232,6 +232,10 @@ static void like_gguf_qwen(void **state)
                "\"intermediate_size\":128,\"num_hidden_layers\":1,\"num_attention_heads\":4,"
                "\"head_dim\":32,\"vocab_size\":288,\"max_position_embeddings\":256,"
                "\"rms_norm_eps\":1e-5,\"attention_bias\":false,\"weight_type\":\"F32\"}");
+    same_model((spec){.arch = "gpt2", .n_layers = 2, .d_model = 64, .n_heads = 4, .tied = true},
+               "{\"model_type\":\"gpt2\",\"n_embd\":64,\"n_inner\":128,\"n_layer\":2,\"n_head\":4,"
+               "\"vocab_size\":288,\"n_positions\":256,\"n_ctx\":256,\"layer_norm_epsilon\":1e-5,"
+               "\"activation_function\":\"gelu_new\",\"resid_pdrop\":0.1,\"weight_type\":\"F32\"}");
     slx_err err;
     assert_null(parse("{\"model_type\":\"qwen2\",\"hidden_size\":64,\"intermediate_size\":128,"
                       "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"vocab_size\":288,"
@@ -272,6 +276,10 @@ static void published_counts(void **state)
         {"tinyllama-1.1b", 1100048384},
         {"mistral-7b-v0.3", 7248023552},
         {"mistral-large-2407", 122610069504},
+        {"gpt2", 124439808},
+        {"gpt2-medium", 354823168},
+        {"gpt2-large", 774030080},
+        {"gpt2-xl", 1557611200},
         {"qwen2-0.5b", 494032768},
         {"qwen2-1.5b", 1543714304},
         {"qwen2-7b", 7615616512},
@@ -294,6 +302,7 @@ static void published_counts(void **state)
         slx_model *m = opened(row[i].name);
         uint64_t sum = m->tok_embd->ne[0] * m->tok_embd->ne[1] + m->output_norm->ne[0];
         if (!m->hp.tied) sum += m->output->ne[0] * m->output->ne[1];
+        if (m->hp.gpt) sum += m->output_norm_b->ne[0] + m->pos_embd->ne[0] * m->pos_embd->ne[1];
         for (uint32_t l = 0; l < m->hp.n_layers; l++) {
             const slx_tensor *const *t = (const slx_tensor *const *)&m->layers[l];
             for (size_t k = 0; k < sizeof m->layers[l] / sizeof *t; k++)
@@ -653,7 +662,7 @@ static void refused(void **state)
         {"rope_theta", "true", SLX_EINPUT, "'rope_theta': found true"},
         {"tie_word_embeddings", "1", SLX_EINPUT, "found 1, expected true or false"},
         {"architectures", "[]", SLX_EINPUT, "found [], expected a list of one name"},
-        {"architectures", "[\"GPT2LMHeadModel\"]", SLX_EUNSUPPORTED, "found \"GPT2LMHeadModel\""},
+        {"architectures", "[\"OPTForCausalLM\"]", SLX_EUNSUPPORTED, "found \"OPTForCausalLM\""},
         {"architectures", "[\"MistralForCausalLM\"]", SLX_EINPUT, "'model_type': found \"llama\""},
         {"architectures", "[\"MixtralForCausalLM\"]", SLX_EUNSUPPORTED, "MixtralForCausalLM"},
         {"hidden_act", "\"gelu\"", SLX_EUNSUPPORTED, "'hidden_act': found \"gelu\""},
@@ -715,6 +724,18 @@ static void refused_whole(void **state)
         {"{", NULL, "not JSON"},
         {"{}", NULL, "key 'architectures': not found"},
         {"{\"model_type\": \"\xff\"}", NULL, "not JSON"},
+        {"{\"model_type\":\"gpt2\",\"n_embd\":64,\"n_layer\":2,\"n_head\":3,\"vocab_size\":9,"
+         "\"n_positions\":9}",
+         NULL, "'n_head': found 3, expected heads of an even number"},
+        {"{\"model_type\":\"gpt2\",\"n_embd\":64,\"n_layer\":2,\"n_head\":4,\"vocab_size\":9,"
+         "\"n_positions\":9,\"activation_function\":\"relu\"}",
+         NULL, "'activation_function': found \"relu\", expected \"gelu_new\""},
+        {"{\"model_type\":\"gpt2\",\"n_embd\":64,\"n_layer\":2,\"n_head\":4,\"vocab_size\":9,"
+         "\"n_positions\":9,\"n_ctx\":8}",
+         NULL, "'n_ctx': found 8, expected what n_positions says"},
+        {"{\"model_type\":\"gpt2\",\"n_embd\":64,\"n_layer\":2,\"n_head\":4,\"vocab_size\":9,"
+         "\"n_positions\":9,\"scale_attn_by_inverse_layer_idx\":true}",
+         NULL, "'scale_attn_by_inverse_layer_idx': found true"},
         {"{\"model_type\":\"gemma\"}", NULL, "found \"gemma\", expected llama, mistral, qwen2"},
         {"{\"architectures\":[\"GemmaForCausalLM\"]}", NULL, "expected LlamaForCausalLM, Mistral"},
         {tiny, "Q5_0", "found 'Q5_0', expected one of F32, F16"},

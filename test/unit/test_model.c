@@ -347,6 +347,46 @@ static void unsupported(void **state)
     with_tensor("blk.9.attn_q.weight", "blk.9.attn_q.weight|no role");
 }
 
+/* q, k and v in one tensor are three that lie one after another. */
+static void parts_of_one(void **state)
+{
+    (void)state;
+    slx_err err;
+    slx_gm gm = {0};
+    slx_buf b = {0};
+    const spec s = {
+        .arch = "gpt2", .n_layers = 2, .d_model = 32, .n_heads = 4, .vocab = 40, .t_qkv = SLX_T_F16, .seed = 3};
+    slx_test_make_model(&b, &s);
+    slx_model *m = from_bytes(&b, &err);
+    assert_non_null(m);
+    assert_true(m->hp.gpt && m->hp.qkv_bias && m->hp.n_rot == 0 && m->pos_embd->ne[1] == 256);
+    for (uint32_t l = 0; l < 2; l++) {
+        const slx_layer_weights *w = &m->layers[l];
+        char name[64];
+        snprintf(name, sizeof name, "blk.%u.attn_qkv.weight", l);
+        const slx_tensor *all = slx_gguf_find(m->gguf, name);
+        assert_true(w->wq->data == all->data && w->wk->data == all->data + 32 * 64);
+        assert_true(w->wv->data == all->data + 2 * 32 * 64 && w->wv->ne[0] == 32 && w->wv->ne[1] == 32);
+        assert_true(w->wv->bytes == 32 * 64 && w->bk->bytes == 32 * 4 && w->bv->data == w->bq->data + 2 * 32 * 4);
+        assert_true(slx_model_tensor(m, w->wk->name) == w->wk && slx_model_tensor(m, name) == all);
+        assert_null(w->w_gate);
+    }
+    slx_model_close(m);
+    slx_buf_free(&b);
+    spec narrow = s;
+    narrow.n_kv_heads = 2; /* a key that gpt2 files do not have: the parts have other sizes then */
+    slx_test_model_parts(&gm, &narrow);
+    slx_gm_finish(&gm, &b);
+    m = from_bytes(&b, &err);
+    assert_non_null(m);
+    assert_true(m->layers[0].wk->ne[1] == 16 && m->layers[0].wk->data == m->layers[0].wq->data + 32 * 64);
+    slx_model_close(m);
+    slx_buf_free(&b);
+    slx_test_model_parts(&gm, &s);
+    slx_gm_matrix(&gm, "blk.0.ffn_gate.weight", 32, 64, SLX_T_F32, 1, &(slx_rng){1});
+    refuse(&gm, SLX_EUNSUPPORTED, "blk.0.ffn_gate.weight|no role");
+}
+
 static void bad_tensors(void **state)
 {
     (void)state;
@@ -482,7 +522,7 @@ int main(void)
         cmocka_unit_test(rope),
         cmocka_unit_test(bad_numbers),
         cmocka_unit_test(unsupported),
-        cmocka_unit_test(bad_tensors),
+        cmocka_unit_test(parts_of_one), cmocka_unit_test(bad_tensors),
         cmocka_unit_test(flip_any_bit),
         cmocka_unit_test(hash),
         cmocka_unit_test(default_model),
