@@ -183,7 +183,7 @@ static inline void bits_together(const char *path, const bits_how *how, const bi
 static inline uint64_t bits_golden(const char *path, const char *chip, bits_text t)
 {
     slx_err err = {0};
-    bits_how how = {.chip = chip, .threads = 1};
+    bits_how how = {.chip = chip, .threads = 1, .unfused = true}; /* nothing is run */
     slx_engine *e = bits_open(path, &how, t.n, (t.n + 127) / 128);
     uint32_t vocab = slx_engine_program(e)->info.vocab, rows = bits_sampled(0, t.n, t.n);
     float *l = slx_xcalloc((size_t)t.n * vocab, sizeof *l);

@@ -139,6 +139,30 @@ CASE(3)
 CASE(4)
 CASE(5)
 
+/* Has no fused kernels: strict alone, whose chips hold their share of the biases of up. d_ff of 13 blocks is gathered,
+ * of 64 summed. */
+static void gpt2(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct slx_test_model_spec s = {
+            .arch = "gpt2", .d_model = 128, .n_heads = 8, .vocab = 70, .tied = true};
+        s.d_ff = i ? 2048 : 416;
+        assert_true(slx_test_write_model(bits_path(), &s));
+        enum { N = 20 };
+        uint32_t *tokens = bits_tokens(N, s.vocab, s.seed);
+        bits_text t = {tokens, N};
+        bits_how how = {.chip = chip_path, .kind = SLX_MACHINE_STRICT};
+        bits_digest want = bits_alone(bits_path(), &how, t, 10);
+        assert_int_equal(want.logits, bits_golden(bits_path(), chip_path, t));
+        for (how.tp = 2; how.tp <= 8; how.tp *= 2)
+            BITS_EQUAL(bits_alone(bits_path(), &how, t, 10), want, "gpt2, d_ff %u, tp %u", s.d_ff,
+                       how.tp);
+        free(tokens);
+        unlink(bits_path());
+    }
+}
+
 /* The large chip, whose tiles outnumber the slices. */
 static void large_chip(void **state)
 {
@@ -159,7 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(model_0),    cmocka_unit_test(model_1), cmocka_unit_test(model_2),
         cmocka_unit_test(model_3),    cmocka_unit_test(model_4), cmocka_unit_test(model_5),
-        cmocka_unit_test(large_chip), cmocka_unit_test(etched),
+        cmocka_unit_test(gpt2),       cmocka_unit_test(large_chip), cmocka_unit_test(etched),
     };
     return cmocka_run_group_tests(tests, make_chip, remove_chip);
 }
