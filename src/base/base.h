@@ -150,6 +150,9 @@ slx_status slx_write_file(const char *path, const void *p, size_t n, slx_err *er
 slx_status slx_find_file(char out[1024], const char *dir, const char *name,
                          const char *const *suffixes, slx_err *err);
 
+/* Names that slx_find_file would find in DIR, without their suffix, sorted; at most cap. Strings lie in the arena. */
+int slx_find_names(slx_arena *a, const char *dir, const char *const *suffixes, const char **names, int cap);
+
 /* ------------------------------------------------------------------ hash, random, time, host */
 
 /* 64-bit streaming hash (XXH64's published algorithm, seed 0), used for every digest users see. */

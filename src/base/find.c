@@ -65,16 +65,33 @@ static void list_root(slx_arena *a, const char **names, int *n, int cap, const c
     closedir(d);
 }
 
-static slx_status not_found(const char *const *roots, const char *dir, const char *name,
-                            const char *const *suffixes, slx_err *err)
+static void get_roots(const char *roots[ROOTS])
+{
+    const char *home = getenv("SILEX_HOME");
+    roots[0] = home && *home ? home : NULL;
+    roots[1] = SLX_SOURCE_DIR;
+    roots[2] = SLX_PREFIX "/share/silex";
+}
+
+int slx_find_names(slx_arena *a, const char *dir, const char *const *suffixes, const char **names,
+                   int cap)
+{
+    const char *roots[ROOTS];
+    int n = 0;
+    get_roots(roots);
+    for (int i = 0; i < ROOTS; i++)
+        if (roots[i]) list_root(a, names, &n, cap, roots[i], dir, suffixes);
+    qsort(names, (size_t)n, sizeof *names, by_name);
+    return n;
+}
+
+static slx_status not_found(const char *dir, const char *name, const char *const *suffixes,
+                            slx_err *err)
 {
     slx_arena a;
     slx_arena_init(&a);
     const char *names[256];
-    int n = 0;
-    for (int i = 0; i < ROOTS; i++)
-        if (roots[i]) list_root(&a, names, &n, 256, roots[i], dir, suffixes);
-    qsort(names, (size_t)n, sizeof *names, by_name);
+    int n = slx_find_names(&a, dir, suffixes, names, 256);
     slx_buf hint = {0};
     const char *near = slx_nearest(name, names, n);
     if (near) slx_buf_addf(&hint, "; did you mean %s?", near);
@@ -104,10 +121,9 @@ slx_status slx_find_file(char out[PATH_BYTES], const char *dir, const char *name
         bool folder = !stat(name, &st) && S_ISDIR(st.st_mode);
         return slx_fail(err, SLX_EINPUT, name, 0, 0, "%s", folder ? "is a folder, expected a file" : "no such file");
     }
-    const char *home = getenv("SILEX_HOME");
-    const char *const roots[ROOTS] = {home && *home ? home : NULL, SLX_SOURCE_DIR,
-                                      SLX_PREFIX "/share/silex"};
+    const char *roots[ROOTS];
+    get_roots(roots);
     for (int i = 0; i < ROOTS; i++)
         if (roots[i] && try_root(out, roots[i], dir, name, suffixes)) return SLX_OK;
-    return not_found(roots, dir, name, suffixes, err);
+    return not_found(dir, name, suffixes, err);
 }

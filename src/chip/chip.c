@@ -72,6 +72,21 @@ const struct slx_chip_source *slx_chip_get_source(const slx_chip *c, const char 
     }
 }
 
+bool slx_chip_next_figure(const slx_chip *c, int *i, slx_chip_fig *out)
+{
+    for (; *i < slx_chip_n_keys; ++*i) {
+        const slx_chip_key *k = &slx_chip_keys[*i];
+        if (!c->key_line[*i] || !*k->section) continue;
+        *out = (slx_chip_fig){.key = k->path, .unit = k->unit, .what = k->doc, .from = slx_chip_get_source(c, k->path)};
+        if (k->type == SLX_CK_TEXT)
+            out->text = *(const char *const *)((const char *)c + k->offset);
+        else
+            out->value = slx_chip_key_value(c, k);
+        if (!isnan(out->value)) return true;
+    }
+    return false;
+}
+
 slx_status slx_chip_fail_key(const slx_chip *c, const char *key, slx_err *err, const char *fmt, ...)
 {
     char msg[600];

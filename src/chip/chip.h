@@ -96,6 +96,15 @@ slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_
 void slx_chip_complete_library(slx_chip *c);
 /* Where a figure comes from: the entry of its key ("hbm.gib"), else of its section ("hbm"), else NULL. Borrowed. */
 const struct slx_chip_source *slx_chip_get_source(const slx_chip *c, const char *key);
+/* Figure i of the chip, in the order of the reference; false past the last. Figures that the file leaves out, and that are
+ * not published, are passed over: *i moves on to the one found. */
+typedef struct {
+    const char *key, *unit, *what; /* static */
+    const char *text;              /* of a key that is a text; else NULL */
+    double value;
+    const struct slx_chip_source *from; /* NULL = none given */
+} slx_chip_fig;
+bool slx_chip_next_figure(const slx_chip *c, int *i, slx_chip_fig *out);
 /* Fails with the chip's file, the line of the key where it has one, "key: " and the rest: for layers that find out later
  * that a figure is no good to them. */
 slx_status slx_chip_fail_key(const slx_chip *c, const char *key, slx_err *err, const char *fmt, ...)

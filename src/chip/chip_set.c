@@ -31,6 +31,15 @@ static slx_status check_kind(const slx_chip *c, const slx_yaml *t, const slx_chi
                          c->library ? "a vendor's library" : "programs");
 }
 
+/* Another peak, clock or number of cores: what a core does a clock, which ties the three, is not that of the file any
+ * more. */
+static void untie_peak(slx_chip *c, const char *key)
+{
+    static const char *const tied[] = {"part.bf16_tflops", "part.clock_ghz", "part.units"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(key, tied[i])) c->part.unit_flop_clk = NAN;
+}
+
 slx_status slx_chip_set(slx_chip *c, const char *key, const char *value, slx_err *err)
 {
     char place[256];
@@ -58,6 +67,7 @@ slx_status slx_chip_set(slx_chip *c, const char *key, const char *value, slx_err
         double v = k->dflt;
         if (!slx_yaml_is_null(&nodes[1])) SLX_ASSERT(slx_parse_f64(value, k->least, k->most, &v));
         slx_chip_set_value(&changed, k, v);
+        untie_peak(&changed, key);
     }
     changed.hash = slx_chip_hash_figures(&changed);
     SLX_TRY(slx_chip_check_rules(&changed, &t));

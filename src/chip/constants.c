@@ -29,14 +29,16 @@ static const char *const families[] = {
 enum { N_NAMES = SLX_S_COUNT, N_FAMILIES = sizeof families / sizeof *families };
 
 typedef struct {
-    char name[NAME_BYTES];
+    char name[NAME_BYTES], unit[NAME_BYTES];
     slx_band v;
+    char *source;
 } row;
 
 struct slx_constants {
     slx_band at[SLX_S_COUNT];
     row rows[ROWS_MAX];
     int n;
+    slx_arena arena; /* of the sources */
 };
 
 /* ------------------------------------------------------------------ reading */
@@ -84,7 +86,7 @@ static const row *row_of(const slx_constants *k, const char *name)
     return NULL;
 }
 
-static slx_status add_row(const place *p, const char *name, const double v[3])
+static slx_status add_row(const place *p, const char *name, const double v[3], const char *unit, const char *source)
 {
     slx_constants *k = p->k;
     if (!known_name(name)) {
@@ -99,7 +101,9 @@ static slx_status add_row(const place *p, const char *name, const double v[3])
                         v[2]);
     row *r = &k->rows[k->n++];
     snprintf(r->name, sizeof r->name, "%s", name);
+    snprintf(r->unit, sizeof r->unit, "%s", unit);
     r->v = band(v[0], v[1], v[2]);
+    r->source = slx_strdup(&k->arena, source);
     return SLX_OK;
 }
 
@@ -124,7 +128,10 @@ static slx_status read_row(const place *p)
             return fail_row(p, "%s: found \"%s\" as %s, expected a number %s 0", field[0],
                             field[1 + i], what[i], i ? "above" : "of at least");
     if (s == end) return fail_row(p, "%s: found no source, expected where it comes from", field[0]);
-    return add_row(p, field[0], v);
+    char source[1024];
+    bool quoted = *s == '"' && end - s > 1 && end[-1] == '"';
+    snprintf(source, sizeof source, "%.*s", (int)(end - s) - 2 * quoted, s + quoted);
+    return add_row(p, field[0], v, field[4], source);
 }
 
 static slx_status read_file(slx_constants *k, const char *text, const char *path, slx_err *err)
@@ -144,6 +151,7 @@ slx_status slx_constants_parse(slx_constants **out, const char *const text[2],
 {
     slx_constants *k = slx_xcalloc(1, sizeof *k);
     slx_status s = SLX_OK;
+    slx_arena_init(&k->arena);
     for (int i = 0; i < FILES && s == SLX_OK; i++) s = read_file(k, text[i], path[i], err);
     for (int i = 0; i < N_NAMES && s == SLX_OK; i++) {
         const row *r = row_of(k, names[i]);
@@ -154,7 +162,7 @@ slx_status slx_constants_parse(slx_constants **out, const char *const text[2],
                          path[1]);
     }
     if (s) {
-        free(k);
+        slx_constants_free(k);
         k = NULL;
     }
     *out = k;
@@ -182,6 +190,8 @@ slx_status slx_constants_load(slx_constants **out, slx_err *err)
 
 void slx_constants_free(slx_constants *k)
 {
+    if (!k) return;
+    slx_arena_deinit(&k->arena);
     free(k);
 }
 
@@ -200,6 +210,43 @@ bool slx_constants_of(const slx_constants *k, const char *family, const char *su
     const row *r = row_of(k, name);
     if (r) *out = r->v;
     return r;
+}
+
+int slx_constants_count(const slx_constants *k)
+{
+    return k->n;
+}
+
+const char *slx_constants_name(const slx_constants *k, int i)
+{
+    SLX_ASSERT(i >= 0 && i < k->n);
+    return k->rows[i].name;
+}
+
+const char *slx_constants_unit(const slx_constants *k, int i)
+{
+    SLX_ASSERT(i >= 0 && i < k->n);
+    return k->rows[i].unit;
+}
+
+const char *slx_constants_source(const slx_constants *k, int i)
+{
+    SLX_ASSERT(i >= 0 && i < k->n);
+    return k->rows[i].source;
+}
+
+slx_band slx_constants_row(const slx_constants *k, int i)
+{
+    SLX_ASSERT(i >= 0 && i < k->n);
+    return k->rows[i].v;
+}
+
+void slx_constants_set(slx_constants *k, int i, slx_band v)
+{
+    SLX_ASSERT(i >= 0 && i < k->n);
+    k->rows[i].v = v;
+    for (int n = 0; n < N_NAMES; n++)
+        if (!strcmp(names[n], k->rows[i].name)) k->at[n] = v;
 }
 
 slx_status slx_constants_need(slx_band *out, const slx_constants *k, const char *family,

@@ -131,6 +131,11 @@ static void add_hour(slx_cost *out, const slx_chip *c, const slx_power *p, const
     close_bill(s);
 }
 
+slx_band slx_usd_per_mtok(slx_band hour_usd, double chips, slx_band tok_s)
+{
+    return band_div(band_by(hour_usd, chips * 1e6 / 3600), tok_s);
+}
+
 slx_status slx_chip_get_cost(slx_cost *out, const slx_chip *c, const slx_area *a,
                              const slx_power *p, const slx_constants *k, slx_err *err)
 {

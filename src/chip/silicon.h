@@ -44,6 +44,15 @@ slx_band slx_constants_at(const slx_constants *k, slx_constant c);
 bool slx_constants_of(const slx_constants *k, const char *family, const char *suffix,
                       slx_band *out);
 
+/* For what-ifs: rows in the order of the files, 0 to count - 1. */
+int slx_constants_count(const slx_constants *k);
+const char *slx_constants_name(const slx_constants *k, int i);
+const char *slx_constants_unit(const slx_constants *k, int i);
+const char *slx_constants_source(const slx_constants *k, int i);
+slx_band slx_constants_row(const slx_constants *k, int i);
+/* Everything that is computed afterwards takes v for this row. */
+void slx_constants_set(slx_constants *k, int i, slx_band v);
+
 /* ------------------------------------------------------------------ sheets */
 
 enum { SLX_SHEET_ROWS = 24 };
@@ -120,6 +129,10 @@ typedef struct {
 
 slx_status slx_chip_get_cost(slx_cost *out, const slx_chip *c, const slx_area *a,
                              const slx_power *p, const slx_constants *k, slx_err *err);
+
+/* Dollars per million tokens of chips that stand at hour_usd each and make tok_s tokens a second together, hour after
+ * hour: low is the cheapest hour at the highest rate. */
+slx_band slx_usd_per_mtok(slx_band hour_usd, double chips, slx_band tok_s);
 
 /* ------------------------------------------------------------------ one reading of a model's weights */
 

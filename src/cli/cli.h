@@ -69,7 +69,7 @@ void cli_help_markdown(const cli_verb *const *verbs, FILE *out);
 extern const cli_verb cli_verb_run, cli_verb_tokenize, cli_verb_template, cli_verb_compile,
     cli_verb_disasm, cli_verb_asm, cli_verb_verify, cli_verb_exec, cli_verb_bench,
     cli_verb_perplexity, cli_verb_chip, cli_verb_time,
-    cli_verb_fleet;
+    cli_verb_fleet, cli_verb_compare;
 extern const cli_verb cli_verb_serve, cli_verb_keys, cli_verb_usage;
 
 /* ------------------------------------------------------------------ text in, reports out */
@@ -82,6 +82,12 @@ slx_status cli_text_get(const char *text, const char *file, slx_buf *out, slx_er
 const char *cli_commas(char out[32], uint64_t v);
 /* 135000000 -> "135 M", 0.00026 -> "260 u": three digits and a decimal prefix; unit follows the space. */
 const char *cli_short(char out[32], double v, const char *unit);
+/* 0.0421, 9.31, 57.2, 1204: three digits, whole numbers in full. */
+const char *cli_digits(char out[32], double v);
+/* Of a chip's key that a figure depends on and is unknown (NULL = which is not said): whether its maker would have to tell
+ * it, rather than the file; and the reason in words. */
+bool cli_published_key(const char *missing);
+const char *cli_missing(char out[128], const char *missing);
 /* 16 hex digits; grouped by four for people. */
 const char *cli_hex(char out[20], uint64_t v);
 const char *cli_hex_groups(char out[24], uint64_t v);

@@ -6,7 +6,6 @@
 #include "cli/cli_silicon.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -22,24 +21,16 @@ slx_status cli_silicon_get(cli_silicon *out, const slx_chip *c, const slx_consta
 
 /* ------------------------------------------------------------------ text */
 
-/* Three digits, whole numbers in full. */
-static const char *digits(char out[32], double v)
-{
-    int decimals = v < 0.0995 ? 4 : v < 0.995 ? 3 : v < 9.95 ? 2 : v < 99.5 ? 1 : 0;
-    snprintf(out, 32, "%.*f", v == floor(v) ? 0 : decimals, v);
-    return out;
-}
-
 static void put(cli_table *t, int row, int column, slx_band v)
 {
     char low[32], mid[32], high[32];
     if (isnan(v.mid))
         cli_table_set(t, row, column, "not published");
     else if (v.low == v.high)
-        cli_table_set(t, row, column, "%s", digits(mid, v.mid));
+        cli_table_set(t, row, column, "%s", cli_digits(mid, v.mid));
     else
-        cli_table_set(t, row, column, "%s (%s-%s)", digits(mid, v.mid), digits(low, v.low),
-                      digits(high, v.high));
+        cli_table_set(t, row, column, "%s (%s-%s)", cli_digits(mid, v.mid), cli_digits(low, v.low),
+                      cli_digits(high, v.high));
 }
 
 static void put_at(cli_table *t, const char *label, int column, slx_band v)
@@ -57,12 +48,6 @@ static void put_share(cli_table *t, const char *label, int column, slx_band v)
     put_at(t, label, column, (slx_band){100 * v.low, 100 * v.mid, 100 * v.high});
 }
 
-/* What a maker did not tell, as against what our file could have said. */
-static bool published_key(const char *missing)
-{
-    return !strncmp(missing, "part.", 5) || !strcmp(missing, "process.node");
-}
-
 /* Rows of a sheet in the order of the first chip that has them, the total on the heading. */
 static void put_sheet(cli_table *t, int heading, int column, const slx_sheet *s)
 {
@@ -71,7 +56,7 @@ static void put_sheet(cli_table *t, int heading, int column, const slx_sheet *s)
         snprintf(label, sizeof label, "  %s", s->row[i].name);
         if (!s->missing) put_at(t, label, column, s->row[i].v);
     }
-    if (s->missing && !published_key(s->missing))
+    if (s->missing && !cli_published_key(s->missing))
         cli_table_set(t, heading, column, "%s is not given", s->missing);
     else if (s->missing)
         cli_table_set(t, heading, column, "not published");
@@ -87,9 +72,9 @@ static void put_published(cli_table *t, const char *label, int column, double pu
     if (isnan(published) || !(published > 0)) return;
     int row = cli_table_row_at(t, label);
     if (isnan(computed))
-        cli_table_set(t, row, column, "%s", digits(text, published));
+        cli_table_set(t, row, column, "%s", cli_digits(text, published));
     else
-        cli_table_set(t, row, column, "%s (computed %+.0f %%)", digits(text, published),
+        cli_table_set(t, row, column, "%s (computed %+.0f %%)", cli_digits(text, published),
                       100 * (computed / published - 1));
 }
 
@@ -179,20 +164,12 @@ void cli_silicon_rows(cli_table *t, slx_chip *const *chips, const cli_silicon *s
 
 /* ------------------------------------------------------------------ JSON */
 
-/* Six digits: the last ones of a double depend on the host's mathematics. */
-static json_t *number(double v)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%.6g", v);
-    return json_real(strtod(text, NULL));
-}
-
 static json_t *band_json(slx_band v)
 {
     json_t *j = json_object();
-    json_object_set_new(j, "low", number(v.low));
-    json_object_set_new(j, "mid", number(v.mid));
-    json_object_set_new(j, "high", number(v.high));
+    json_object_set_new(j, "low", cli_json_number(v.low));
+    json_object_set_new(j, "mid", cli_json_number(v.mid));
+    json_object_set_new(j, "high", cli_json_number(v.high));
     return j;
 }
 
@@ -203,11 +180,7 @@ static void add_band(json_t *j, const char *name, slx_band v, const char *missin
         json_object_set_new(j, name, band_json(v));
         return;
     }
-    if (missing && !published_key(missing))
-        snprintf(why, sizeof why, "%s is not given", missing);
-    else
-        snprintf(why, sizeof why, "not published: %s", missing ? missing : "what it depends on");
-    cli_json_absent(j, name, why);
+    cli_json_absent(j, name, cli_missing(why, missing));
 }
 
 static void add_sheet(json_t *j, const char *name, const char *parts, const slx_sheet *s)
@@ -227,7 +200,7 @@ static void add_published(json_t *j, const char *name, double v)
     if (isnan(v) || !(v > 0))
         cli_json_absent(j, name, "not published");
     else
-        json_object_set_new(j, name, number(v));
+        json_object_set_new(j, name, cli_json_number(v));
 }
 
 void cli_silicon_json(json_t *j, const slx_chip *c, const cli_silicon *s)
@@ -256,7 +229,7 @@ void cli_silicon_json(json_t *j, const slx_chip *c, const cli_silicon *s)
     if (isinf(s->pass.rows))
         cli_json_absent(pass, "rows", "any number of rows");
     else
-        json_object_set_new(pass, "rows", number(s->pass.rows));
+        json_object_set_new(pass, "rows", cli_json_number(s->pass.rows));
     json_object_set_new(j, "weights_8b", pass);
     add_published(published, "tdp_w", c->package.tdp_w);
     if (c->library) {

@@ -38,6 +38,13 @@ json_t *cli_json_hash(uint64_t hash)
     return json_string(cli_hex(text, hash));
 }
 
+json_t *cli_json_number(double v)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.6g", v);
+    return json_real(strtod(text, NULL));
+}
+
 void cli_json_absent(json_t *o, const char *name, const char *why)
 {
     char key[64];

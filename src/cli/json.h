@@ -12,6 +12,8 @@ void cli_json_print(json_t *j);
 /* Text of a file may hold anything: what is not UTF-8 becomes U+FFFD. */
 json_t *cli_json_str(const char *p, size_t n);
 json_t *cli_json_hash(uint64_t hash); /* 16 hex digits */
+/* Six digits: the last ones of a double depend on the host's mathematics. */
+json_t *cli_json_number(double v);
 /* "name": null, "name_why": why */
 void cli_json_absent(json_t *o, const char *name, const char *why);
 /* usd_per_mtok with its band, or null and why. */

@@ -5,14 +5,14 @@ static const cli_verb *const verbs[] = {
     &cli_verb_run,    &cli_verb_tokenize,   &cli_verb_template, &cli_verb_compile,
     &cli_verb_disasm, &cli_verb_asm,        &cli_verb_verify,   &cli_verb_exec,
     &cli_verb_bench,  &cli_verb_perplexity, &cli_verb_chip,     &cli_verb_time,
-    &cli_verb_fleet,
+    &cli_verb_fleet,  &cli_verb_compare,
     &cli_verb_serve,  &cli_verb_keys,       &cli_verb_usage,
     NULL,
 };
 
 /* Planned, and refused by name until they are there. */
 static const char *const later[] = {
-    "chat", "compare", "validate", "doctor", "rtl", "cluster", "search", NULL,
+    "chat", "validate", "doctor", "rtl", "cluster", "search", NULL,
 };
 
 int main(int argc, char **argv)

@@ -18,6 +18,11 @@ static int add(cli_table *t, const char *label, bool heading)
     return t->n++;
 }
 
+int cli_table_add(cli_table *t, const char *label)
+{
+    return add(t, label, false);
+}
+
 int cli_table_row_at(cli_table *t, const char *label)
 {
     for (int i = t->n; i-- && !t->rows[i].heading;)
@@ -60,7 +65,8 @@ void cli_table_print(const cli_table *t, FILE *out)
         if (t->rows[r].heading && r) fputc('\n', out);
         fprintf(out, "%-*s", last ? label : 0, t->rows[r].label);
         for (int i = 0; i < last; i++)
-            fprintf(out, "  %*s", column[i], t->rows[r].cell[i] ? t->rows[r].cell[i] : "");
+            fprintf(out, "  %*s", t->left[i] ? i == last - 1 ? 0 : -column[i] : column[i],
+                    t->rows[r].cell[i] ? t->rows[r].cell[i] : "");
         fputc('\n', out);
     }
 }

@@ -17,8 +17,11 @@ typedef struct {
     slx_arena *arena;
     int columns, n, cap;
     cli_table_row *rows;
+    bool left[CLI_TABLE_COLUMNS]; /* cells of text stand at the left of their column */
 } cli_table;
 
+/* A new row, whatever others are called. */
+int cli_table_add(cli_table *t, const char *label);
 /* The row of this label after the last heading, made when there is none; a borrowed index. */
 int cli_table_row_at(cli_table *t, const char *label);
 /* A line of its own, an empty one above; its cells may be set like others. */

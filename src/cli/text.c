@@ -1,6 +1,7 @@
 /* text.c - the text a verb is given, and numbers as people read them. */
 #include "cli/cli.h"
 
+#include <math.h>
 #include <string.h>
 
 slx_status cli_text_get(const char *text, const char *file, slx_buf *out, slx_err *err)
@@ -74,6 +75,27 @@ const char *cli_short(char out[32], double v, const char *unit)
              : v < 99.95 && i ? "%.1f %s%s"
                               : "%.0f %s%s",
              v, prefix[i], unit);
+    return out;
+}
+
+const char *cli_digits(char out[32], double v)
+{
+    int decimals = v < 0.0995 ? 4 : v < 0.995 ? 3 : v < 9.95 ? 2 : v < 99.5 ? 1 : 0;
+    snprintf(out, 32, "%.*f", v == floor(v) ? 0 : decimals, v);
+    return out;
+}
+
+bool cli_published_key(const char *missing)
+{
+    return !strncmp(missing, "part.", 5) || !strcmp(missing, "process.node");
+}
+
+const char *cli_missing(char out[128], const char *missing)
+{
+    if (missing && !cli_published_key(missing))
+        snprintf(out, 128, "%s is not given", missing);
+    else
+        snprintf(out, 128, "not published: %s", missing ? missing : "what it depends on");
     return out;
 }
 

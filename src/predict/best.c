@@ -1,6 +1,6 @@
 /* best.c - the batch and the TP degree that make the most tokens a second and chip while no token takes longer than the
  * target. The time of a step grows with the batch, and so do tokens a second: the largest batch that fits memory and
- * target is the best of its degree, found by bisection. */
+ * target is the best of its degree. */
 #include "predict/predict_int.h"
 
 #include <string.h>
@@ -28,7 +28,8 @@ static bool too_large(const seeker *s, uint32_t tp, uint32_t batch)
     slx_forward f = forward(s, tp, batch);
     slx_predict_memory m;
     if (slx_predict_fits(s->c, &f, &m, NULL) != SLX_OK) return false; /* the pass will say why */
-    return s->c->library && m.weights + m.kv > m.usable;
+    if (!s->c->library && s->c->rom.mib > 0) return false; /* the compiler knows what lies where */
+    return m.weights + m.kv > m.usable;
 }
 
 /* good: fits, and is fast enough. fail: cannot be told at all. */
@@ -45,28 +46,56 @@ static slx_status attempt(const seeker *s, uint32_t tp, uint32_t batch, slx_best
     return SLX_OK;
 }
 
-/* The largest good batch of one degree; false in *found where batch 1 is not good. */
+/* The largest batch up to top that fits the memory, 0 if none does. */
+static uint32_t memory_holds(const seeker *s, uint32_t tp, uint32_t top)
+{
+    uint32_t lo = 0, hi = top + 1;
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (too_large(s, tp, mid))
+            hi = mid;
+        else
+            lo = mid;
+    }
+    return lo;
+}
+
+/* attempt, where a batch below this one was good: what the chip refuses now (a program's pages, say) is too much. */
+static slx_status attempt_more(const seeker *s, uint32_t tp, uint32_t batch, slx_best *out,
+                               bool *good)
+{
+    *out = (slx_best){.pass.seconds.mid = INFINITY};
+    slx_status st = attempt(s, tp, batch, out, good);
+    return st == SLX_EINTERRUPTED ? st : SLX_OK;
+}
+
+/* The largest good batch of one degree; false in *found where batch 1 is not good. The time of a step is nearly
+ * straight in the batch, so each trial lies where the line between the slowest good and the fastest bad one meets the
+ * target. */
 static slx_status largest(const seeker *s, uint32_t tp, slx_best *out, bool *found)
 {
     uint32_t lo = s->ask->batch ? s->ask->batch : 1,
              top = s->ask->max_batch ? s->ask->max_batch : 512;
-    slx_best trial;
+    slx_best bad, next;
     bool good;
     SLX_TRY(attempt(s, tp, lo, out, found));
     if (!*found || s->ask->batch) return SLX_OK;
-    uint32_t hi = lo; /* the smallest known to be bad, in the end */
-    do {
-        hi = 2 * hi < top ? 2 * hi : top;
-        SLX_TRY(attempt(s, tp, hi, &trial, &good));
-        if (good) *out = trial, lo = hi;
-    } while (good && hi < top);
-    while (!good && hi - lo > 1 + lo / 16) { /* to 6 %: the curve is flat there */
-        uint32_t mid = lo + (hi - lo) / 2;
-        SLX_TRY(attempt(s, tp, mid, &trial, &good));
+    uint32_t hi = memory_holds(s, tp, top);
+    if (hi <= lo) return SLX_OK;
+    SLX_TRY(attempt_more(s, tp, hi, &bad, &good));
+    if (good) return *out = bad, SLX_OK;
+    /* To 6 %, or within 2 % of the target: the curve is flat there. */
+    double target = s->ask->tpot_s > 0 ? s->ask->tpot_s : INFINITY;
+    while (hi - lo > 1 + lo / 16 && out->pass.seconds.mid < 0.98 * target) {
+        double t = out->pass.seconds.mid, step = (hi - lo) / 2.0;
+        if (isfinite(bad.pass.seconds.mid))
+            step = (target * 0.995 - t) / (bad.pass.seconds.mid - t) * (hi - lo);
+        uint32_t mid = step < 1 ? lo + 1 : lo + step > hi - 1 ? hi - 1 : lo + (uint32_t)step;
+        SLX_TRY(attempt_more(s, tp, mid, &next, &good));
         if (good)
-            *out = trial, lo = mid, good = false;
+            *out = next, lo = mid;
         else
-            hi = mid;
+            bad = next, hi = mid;
     }
     return SLX_OK;
 }
@@ -90,11 +119,9 @@ static void set_cost(const slx_chip *c, slx_best *b)
     if (!ok) return;
     b->usd_missing = cost.hour_usd.missing;
     if (isnan(cost.hour_usd.total.mid)) return;
-    double mtok_hour = b->tok_s_chip * 3600 / 1e6; /* of one chip */
     slx_band t = b->pass.seconds;
-    b->usd_per_mtok = (slx_band){cost.hour_usd.total.low / mtok_hour * t.low / t.mid,
-                                 cost.hour_usd.total.mid / mtok_hour,
-                                 cost.hour_usd.total.high / mtok_hour * t.high / t.mid};
+    slx_band tok_s = {b->batch / t.high, b->batch / t.mid, b->batch / t.low};
+    b->usd_per_mtok = slx_usd_per_mtok(cost.hour_usd.total, b->tp, tok_s);
 }
 
 /* Why there is no answer. slow: some degree fits, and misses the target. */
@@ -118,25 +145,27 @@ slx_status slx_predict_best(slx_predictor *p, const slx_chip *c, const slx_best_
                             slx_best *out, slx_err *err)
 {
     static const uint32_t degrees[] = {1, 2, 4, 8};
-    slx_err why = {0};
+    slx_err why = {0}, first = {0};
     seeker s = {p, c, ask, &why};
     bool any = false, slow = false;
     for (int i = 0; i < 4; i++) {
         slx_best b = {0};
         bool found;
         if (ask->tp ? i > 0 : degrees[i] > ask->model->n_heads) break;
+        if (!ask->tp && ask->max_tp && degrees[i] > ask->max_tp) break;
         slx_status st = largest(&s, ask->tp ? ask->tp : degrees[i], &b, &found);
         if (st == SLX_EINPUT || st == SLX_EINTERRUPTED) {
             if (err) *err = why;
             return st;
         }
+        if (st != SLX_OK && !*first.msg) first = why;
         slow |= st == SLX_OK && !found && b.tp > 0;
         if (st != SLX_OK || !found) continue;
         if (!any || b.tok_s_chip > out->tok_s_chip) *out = b;
         any = true;
     }
     s.err = err;
-    if (!any) return none(&s, &why, slow);
+    if (!any) return none(&s, &first, slow);
     set_cost(c, out);
     return SLX_OK;
 }

@@ -139,7 +139,8 @@ slx_status slx_predict_fits(const slx_chip *c, const slx_forward *f, slx_predict
     out->weights = (matrices * slx_dtype_bytes(g.dtype, true) + 2 * tables) / g.tp;
     out->kv = slx_shape_kv_values(s) * heads * g.batch * slx_dtype_bytes(g.kv_dtype, true) *
               (share * seen + (1 - share) * g.context);
-    double gib = c->library ? 0.9 * c->part.mem_gib : c->hbm.stacks * c->hbm.gib;
+    double left = isnan(c->part.mem_usable_gib) ? c->part.mem_gib : c->part.mem_usable_gib;
+    double gib = c->library ? 0.9 * left : c->hbm.stacks * c->hbm.gib;
     out->usable = gib * 1073741824.0;
     return SLX_OK;
 }

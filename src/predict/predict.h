@@ -144,7 +144,7 @@ slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_se
 /* ------------------------------------------------------------------ memory */
 
 /* Bytes that one of f->tp chips must hold: weights and the KV cache of the batch; and what it has (NAN = not published).
- * Usable memory of a library chip is 0.9 of what is published, as serving frameworks reserve the rest by default. */
+ * Usable memory of a library chip is 0.9 of what its driver leaves, as serving frameworks reserve the rest by default. */
 typedef struct {
     double weights, kv, usable;
 } slx_predict_memory;
@@ -169,6 +169,7 @@ typedef struct {
     double tpot_s;            /* no token may take longer; 0 = no target */
     uint32_t batch;           /* 0 = the best up to max_batch */
     uint32_t tp;              /* 0 = the best of 1, 2, 4, 8 */
+    uint32_t max_tp;          /* of those; 0 = 8 */
     uint32_t max_batch;       /* 0 = 512 */
     const char *dtype, *kv_dtype;
 } slx_best_ask;

@@ -3,17 +3,16 @@
 
 #include <stdlib.h>
 
-enum { HEIGHT = 340, LEFT = 66, RIGHT = WIDTH - 14, TOP = 10, BOTTOM = HEIGHT - 46 };
+enum { HEIGHT = 340, LEFT = 66, RIGHT = WIDTH - 20, TOP = 10, BOTTOM = HEIGHT - 46 };
 
 static void classes(slx_buf *page, const char *first, int i)
 {
     slx_buf_addf(page, "class=\"%s c%d d%d\"", first, i % COLOURS, i / COLOURS % DASHES);
 }
 
-/* Of series i: its own, or that of the one it is like. */
 static int look(const slx_chart *c, int i)
 {
-    return c->series[i].like ? c->series[i].like - 1 : i;
+    return c->series[i].look ? c->series[i].look - 1 : i;
 }
 
 static bool shown(const slx_axis *x, const slx_axis *y, const slx_chart_point *p)
@@ -67,13 +66,13 @@ static void add_legend(slx_buf *page, const slx_chart *c, const slx_axis *x, con
 {
     slx_buf_adds(page, "<ul class=\"legend\">\n");
     for (int i = 0; i < c->n; i++) {
-        if (c->series[i].like || !any_shown(x, y, &c->series[i])) continue;
+        if (c->series[i].unnamed || !any_shown(x, y, &c->series[i])) continue;
         slx_buf_addf(page, "<li><svg viewBox=\"0 0 26 10\" aria-hidden=\"true\">");
         if (c->series[i].marks_only) {
             slx_buf_addf(page, "<circle class=\"m c%d\" cx=\"13\" cy=\"5\" r=\"4\"/>", i % COLOURS);
         } else {
             slx_buf_adds(page, "<path ");
-            classes(page, "l", i);
+            classes(page, "l", look(c, i));
             slx_buf_adds(page, " d=\"M0 5H26\"/>");
         }
         slx_buf_adds(page, "</svg>");
@@ -83,7 +82,7 @@ static void add_legend(slx_buf *page, const slx_chart *c, const slx_axis *x, con
     slx_buf_adds(page, "</ul>\n");
     int missing = 0;
     for (int i = 0; i < c->n; i++) {
-        if (c->series[i].like || any_shown(x, y, &c->series[i])) continue;
+        if (c->series[i].unnamed || any_shown(x, y, &c->series[i])) continue;
         slx_buf_adds(page, missing++ ? ", " : "<p class=\"none\">No figures: ");
         slx_html_text(page, c->series[i].name);
     }

@@ -23,18 +23,20 @@ static const char style[] =
     ".wide{overflow:visible!important}table{font-size:9px!important}}\n"
     "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--fg);"
     "font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\n"
-    "main{max-width:1160px;margin:0 auto;padding:16px}h1{font-size:1.6em;margin:.4em 0 "
+    "main{max-width:1360px;margin:0 auto;padding:16px}h1{font-size:1.6em;margin:.4em 0 "
     "0;line-height:1.2}"
     "h2{font-size:1.15em;margin:1.8em 0 .4em}.sub{color:var(--dim);margin:.2em 0 1em}p{margin:.5em "
     "0;"
     "max-width:80ch;overflow-wrap:anywhere}a{color:var(--k0)}\n"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;font-variant-numeric:"
     "tabular-nums}"
-    "th,td{padding:3px 10px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}"
+    "th,td{padding:3px 8px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}"
     "th{color:var(--dim);font-weight:600;white-space:nowrap}td.n,th.n{text-align:right;white-space:"
     "nowrap}"
-    "td:not(.n){overflow-wrap:anywhere;min-width:8ch}tr:hover td{background:var(--panel)}\n"
-    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:"
+    "td:not(.n){overflow-wrap:anywhere}td:last-child{min-width:20ch}td.n:last-child{min-width:0}td:"
+    "first-child,th:first-child{white-space:"
+    "nowrap;min-width:0!important}tr:hover td{background:var(--panel)}\n"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:"
     "16px}"
     "figure{margin:0;padding:10px;background:var(--panel);border:1px solid "
     "var(--line);border-radius:6px;"
@@ -49,6 +51,7 @@ static const char style[] =
     ".d1{stroke-dasharray:7 4}.d2{stroke-dasharray:2 3}.d3{stroke-dasharray:9 3 2 3}"
     ".whole{stroke:var(--fg);stroke-width:1.2}svg.chart:hover .s{opacity:.3}"
     "svg.chart .s:hover{opacity:1}svg.chart .s:hover .l{stroke-width:3}\n"
+    "details{margin:6px 0}summary{cursor:pointer;font-weight:600}"
     "ul.legend{list-style:none;margin:4px 0 0;padding:0;display:flex;flex-wrap:wrap;gap:2px 14px;"
     "font-size:13px}ul.legend svg{width:26px;height:10px;margin-right:5px}\n";
 
@@ -103,6 +106,16 @@ void slx_html_paragraph(slx_buf *page, const char *fmt, ...)
     va_end(ap);
     SLX_ASSERT(n >= 0 && n < (int)sizeof text);
     tagged(page, "<p>", text, "</p>\n");
+}
+
+void slx_html_details_begin(slx_buf *page, const char *summary)
+{
+    tagged(page, "<details>\n<summary>", summary, "</summary>\n");
+}
+
+void slx_html_details_end(slx_buf *page)
+{
+    slx_buf_adds(page, "</details>\n");
 }
 
 void slx_html_charts_begin(slx_buf *page)

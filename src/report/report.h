@@ -23,6 +23,9 @@ void slx_html_begin(slx_buf *page, const char *title, const char *subtitle);
 void slx_html_end(slx_buf *page);
 void slx_html_text(slx_buf *page, const char *s); /* escaped, where it stands */
 void slx_html_heading(slx_buf *page, const char *text);
+/* What is read only on demand: closed under its summary. */
+void slx_html_details_begin(slx_buf *page, const char *summary);
+void slx_html_details_end(slx_buf *page);
 void slx_html_paragraph(slx_buf *page, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Charts between these two stand side by side where there is room. */
 void slx_html_charts_begin(slx_buf *page);
@@ -51,7 +54,8 @@ typedef struct {
     int n;
     const slx_chart_point *p; /* (n) in the order of x */
     bool marks_only;          /* points without a line between them */
-    int like;                 /* colour and dash of series like - 1 of the chart; 0 = its own */
+    int look;                 /* number of its colour and dash, from 1; 0 = its place in the chart */
+    bool unnamed;             /* not in the legend: it goes with another of the same look */
 } slx_chart_series;
 
 typedef struct {

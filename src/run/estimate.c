@@ -152,13 +152,9 @@ bool slx_estimate_usd_per_mtok(slx_band *out, const slx_estimate *e, const slx_c
               cost.hour_usd.total.mid > 0;
     slx_constants_free(k);
     if (!ok) return false;
-    double hours_per_mtok_s =
-        1e6 / 3600 / e->batch *
-        e->chips; /* of a chip; times seconds a step = hours a million tokens */
     double low_s = e->tpot_low_s > 0 ? e->tpot_low_s : e->tpot_s;
     double high_s = e->tpot_high_s > 0 ? e->tpot_high_s : e->tpot_s;
-    *out = (slx_band){cost.hour_usd.total.low * hours_per_mtok_s * low_s,
-                      cost.hour_usd.total.mid * hours_per_mtok_s * e->tpot_s,
-                      cost.hour_usd.total.high * hours_per_mtok_s * high_s};
+    slx_band tok_s = {e->batch / high_s, e->batch / e->tpot_s, e->batch / low_s};
+    *out = slx_usd_per_mtok(cost.hour_usd.total, e->chips, tok_s);
     return true;
 }

@@ -12,7 +12,7 @@ from silex import ROOT, SILEX, Case, run  # noqa: E402
 
 VERBS = ("run tokenize template compile disasm asm verify exec bench perplexity chip time fleet "
          "serve keys usage").split()
-LATER = "chat compare validate doctor rtl cluster search".split()
+LATER = "chat validate doctor rtl cluster search".split()
 NEEDS_MODEL = ["run", "tokenize", "bench", "perplexity", "compile", "time", "serve"]
 
 

@@ -509,6 +509,76 @@ static void test_null(void **state)
     assert_int_equal(slx_chip_parse(&c, bad, strlen(bad), "p", &e), SLX_EINPUT);
 }
 
+/* Ten chips at 2 dollars an hour that make 1000 tokens a second: 20 dollars for 3.6 million. */
+static void test_usd_per_mtok(void **state)
+{
+    (void)state;
+    slx_band v = slx_usd_per_mtok((slx_band){1, 2, 4}, 10, (slx_band){500, 1000, 2000});
+    near(v.mid, 20 / 3.6, 1e-12);
+    near(v.low, 10 / 7.2, 1e-12);
+    near(v.high, 40 / 1.8, 1e-12);
+}
+
+/* A constant that is set is what every later sum takes, and goes back. */
+static void test_constants_set(void **state)
+{
+    (void)state;
+    slx_constants *k = constants();
+    int pue = -1, n = slx_constants_count(k);
+    for (int i = 0; i < n; i++)
+        if (!strcmp(slx_constants_name(k, i), "pue")) pue = i;
+    assert_true(pue >= 0);
+    assert_non_null(strstr(slx_constants_source(k, pue), "https://build.inc/"));
+    assert_string_equal(slx_constants_unit(k, pue), "");
+    slx_band was = slx_constants_row(k, pue);
+    near(was.mid, 1.12, 0);
+    slx_chip *c = chip("silex-1");
+    slx_area a;
+    slx_power p;
+    slx_cost one, two;
+    slx_err e;
+    assert_int_equal(slx_chip_get_area(&a, c, k, &e), SLX_OK);
+    assert_int_equal(slx_chip_get_power(&p, c, &a, k, &e), SLX_OK);
+    assert_int_equal(slx_chip_get_cost(&one, c, &a, &p, k, &e), SLX_OK);
+    slx_constants_set(k, pue, (slx_band){2.24, 2.24, 2.24});
+    assert_int_equal(slx_chip_get_cost(&two, c, &a, &p, k, &e), SLX_OK);
+    near(row(&two.hour_usd, "power"), 2 * row(&one.hour_usd, "power"), 1e-12);
+    near(row(&two.hour_usd, "chip"), row(&one.hour_usd, "chip"), 0);
+    slx_chip_free(c);
+    slx_constants_free(k);
+}
+
+/* Figures of a file one by one: none without a value, each with its source. */
+static void test_next_figure(void **state)
+{
+    (void)state;
+    slx_chip *c = chip("maia-200");
+    slx_chip_fig f;
+    bool node = false, clock = false, tdp = false;
+    int n = 0;
+    for (int i = 0; slx_chip_next_figure(c, &i, &f); i++, n++) {
+        assert_non_null(f.from);
+        node |= !strcmp(f.key, "process.node") && !strcmp(f.text, "N3P");
+        clock |= !strcmp(f.key, "part.clock_ghz");
+        tdp |= !strcmp(f.key, "package.tdp_w") && f.value == 750 && !f.text && !strcmp(f.unit, "W");
+    }
+    assert_true(node && tdp && !clock);
+    assert_true(n > 10);
+    slx_chip_free(c);
+}
+
+/* A what-if of the peak is not held against cores and clock; in a file it is (test_bad_parts). */
+static void test_what_if_peak(void **state)
+{
+    (void)state;
+    slx_chip *c = chip("h100");
+    slx_err e;
+    assert_int_equal(slx_chip_set(c, "part.clock_ghz", "1.5", &e), SLX_OK);
+    assert_int_equal(slx_chip_set(c, "part.bf16_tflops", "811", &e), SLX_OK);
+    assert_true(isnan(c->part.unit_flop_clk));
+    slx_chip_free(c);
+}
+
 static slx_chip *parsed(const char *text)
 {
     slx_chip *c;
@@ -668,6 +738,8 @@ int main(void)
         cmocka_unit_test(test_cost_by_hand), cmocka_unit_test(test_not_published),
         cmocka_unit_test(test_set),          cmocka_unit_test(test_bad_parts),
         cmocka_unit_test(test_null),         cmocka_unit_test(test_weights_on_the_die),
+        cmocka_unit_test(test_usd_per_mtok), cmocka_unit_test(test_constants_set),
+        cmocka_unit_test(test_next_figure),  cmocka_unit_test(test_what_if_peak),
         cmocka_unit_test(test_unpublished),  cmocka_unit_test(test_bad_reports),
         cmocka_unit_test(test_what_follows), cmocka_unit_test(test_bad_tables),
         cmocka_unit_test(test_unknown_node),
