@@ -27,17 +27,20 @@ static const char *kv_format_of(const slx_chip *c, int bits)
     return c->part.fp8_tflops > 0 && c->library ? "fp8" : "int8";
 }
 
-/* Programs read what the compiler stores: the file's own weights, or those of a config in the type asked for, and a KV
- * cache of blocks of 32 with one scale. */
+/* What the compiler stores for a program: the file's own types, or those of a config in the type asked for, where the
+ * chip has that format; MXINT8 otherwise. The KV cache is MXINT8 on every chip of ours. */
 static void name_formats(compare_row *row, const compare_ask *ask)
 {
+    const slx_chip *c = row->chip;
     row->weights = row->dtype;
     row->kv_cache = row->kv_dtype;
-    if (row->chip->library) return;
-    row->weights = !ask->model->config      ? "as in the file"
-                   : ask->weight_bits == 16 ? "BF16"
-                   : ask->weight_bits == 8  ? "Q8_0"
-                                            : "Q4_0";
+    if (c->library) return;
+    bool four = ask->weight_bits == 4 && c->isa.formats[SLX_CF_Q4S];
+    bool eight = ask->weight_bits == 8 && c->isa.formats[SLX_CF_Q8S];
+    row->weights = !ask->model->config ? "as in the file"
+                   : four              ? "Q4_0"
+                   : eight             ? "Q8_0"
+                                       : "MXINT8";
     row->kv_cache = "MXINT8";
 }
 
