@@ -98,4 +98,21 @@ static int traffic_complain(const traffic *t, uint64_t n)
     return bad + (t->served != n || t->twice || t->out_of_order);
 }
 
+/* Share of the pins that `streams` reach in the queue, evenly over the banks, in turn `request` bursts each. */
+static double traffic_share(const slx_hbmq_params *p, uint32_t streams, uint32_t request, double writes, uint32_t bursts)
+{
+    uint64_t sets = p->banks / p->spread, row = (uint64_t)p->columns * p->spread, at[32], n = 0;
+    slx_rng r = {11};
+    slx_hbmq *q = slx_hbmq_new(p);
+    for (uint64_t j = 0; j < streams; j++) at[j] = j * row * sets * 1000 + j * row * sets / streams / request * request;
+    while (n < bursts)
+        for (uint32_t j = 0; j < streams; j++) {
+            bool write = slx_rng_below(&r, 1000) < writes * 1000;
+            for (uint32_t b = 0; b < request; b++, n++) slx_hbmq_push(q, at[j]++, write, 0, 0);
+        }
+    double share = (double)(n * p->burst) / (double)slx_hbmq_drain(q);
+    slx_hbmq_free(q);
+    return share;
+}
+
 #endif

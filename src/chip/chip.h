@@ -21,6 +21,7 @@ typedef struct slx_chip_s {
     bool library; /* runs a vendor's library and none of our programs: process, package, part and lib are filled */
     struct { const char *node; double reticle_mm2, vdd_v; } process;
     struct { uint32_t x, y, enabled; double clock_ghz; } grid;   /* tiles = enabled */
+    struct { uint32_t points; double min_vdd_v, vth_v, alpha, leak_share; } dvfs; /* min_vdd_v 0 = one voltage */
     struct {
         uint32_t spm_kib, spm_banks, bank_bytes_clk, acc_kib, queue_depth, tokens, token_max, registers,
             dma_in_flight;
@@ -40,7 +41,7 @@ typedef struct slx_chip_s {
         double tcl_ns, tcwl_ns, tccd_s_ns, tccd_l_ns, trrd_s_ns, trrd_l_ns, tfaw_ns, trtp_ns, twr_ns, twtr_s_ns,
             twtr_l_ns, turn_ns;
     } hbm;
-    struct { double link_bytes_clk, hop_clk, mm_per_hop; } noc;
+    struct { uint32_t entries; double link_bytes_clk, hop_clk, mm_per_hop; } noc;
     struct { uint32_t ports; double gbps, alpha_ns, switch_ns; } net;   /* ports 0 = no scale-up network */
     struct { double mib, bytes_clk; uint32_t writable; } rom;   /* writable: SRAM in place of a mask ROM */
     struct { bool formats[SLX_CF_COUNT]; uint32_t max_m; } isa;

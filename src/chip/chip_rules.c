@@ -48,6 +48,16 @@ static slx_status check_tiles(const slx_chip *c, const slx_yaml *t)
     return SLX_OK;
 }
 
+static slx_status check_voltages(const slx_chip *c, const slx_yaml *t)
+{
+    if (!(c->dvfs.min_vdd_v > 0)) return SLX_OK;
+    if (c->dvfs.min_vdd_v >= c->process.vdd_v)
+        FAIL("dvfs.min_vdd", "found %g V, expected less than process.vdd = %g", c->dvfs.min_vdd_v, c->process.vdd_v);
+    if (c->dvfs.vth_v >= c->dvfs.min_vdd_v)
+        FAIL("dvfs.vth", "found %g V, expected less than min_vdd = %g", c->dvfs.vth_v, c->dvfs.min_vdd_v);
+    return SLX_OK;
+}
+
 static slx_status check_formats(const slx_chip *c, const slx_yaml *t)
 {
     static const slx_chip_format needed[] = {SLX_CF_MXINT8, SLX_CF_F32};
@@ -105,6 +115,8 @@ static slx_status check_memories(const slx_chip *c, const slx_yaml *t)
                             : "0 without a ROM (rom.mib is 0)");
     if (c->rom.writable && !(c->rom.mib > 0))
         FAIL("rom.writable", "found 1, expected 0 without a memory of weights (rom.mib is 0)");
+    if (c->rom.mib > 0 && !(c->energy.rom_pj_b > 0))
+        FAIL("energy.rom_pj_b", "found %g, expected more than 0 for the ROM of rom.mib", c->energy.rom_pj_b);
     if (c->net.ports > 0 && !(c->net.gbps > 0))
         FAIL("net.gbps", "found %g, expected more than 0 for %u ports", c->net.gbps, c->net.ports);
     return SLX_OK;
@@ -114,6 +126,7 @@ slx_status slx_chip_check_rules(const slx_chip *c, const slx_yaml *t)
 {
     if (c->library) return slx_chip_check_part(c, t);
     SLX_TRY(check_tiles(c, t));
+    SLX_TRY(check_voltages(c, t));
     SLX_TRY(check_formats(c, t));
     return check_memories(c, t);
 }

@@ -4,6 +4,7 @@
 #include "cli/json.h"
 #include "compile/compile.h"
 #include "run/estimate.h"
+#include "time/memo.h"
 #include "verify/verify.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 typedef struct {
     const char *chip, *program, *trace, *weights;
-    int64_t batch, context, prompt, chunk, tp;
+    int64_t batch, context, prompt, chunk, tp, memo;
     bool full, no_bands, json;
     cli_list set;
 } values;
@@ -39,6 +40,9 @@ static const cli_option options[] = {
     {"full", 0, CLI_FLAG, NULL, AT(full), 0, 0, NULL, "simulate every tile, not one of each class"},
     {"no-bands", 0, CLI_FLAG, NULL, AT(no_bands), 0, 0, NULL,
      "without the band of the time, which takes some twenty runs more"},
+    {"memo", 0, CLI_COUNT, "N", AT(memo), 1, 100000, NULL,
+     "how far a table of steps (docs/timing.md) is from N random decode steps of up to --batch "
+     "sequences of up to --context tokens"},
     {"trace", 0, CLI_TEXT, "FILE", AT(trace), 0, 0, NULL,
      "the decode step (else the last prefill step) for Perfetto or chrome://tracing; - is standard "
      "output"},
@@ -58,13 +62,19 @@ static void print_step(const char *what, const slx_chip *c, const slx_time_resul
 {
     char a[32], b[32], d[32];
     printf("\n %s: %s cycles of %.4g GHz, %.3g x the roofline (%s); %s MAC, %sB read, %.3g W\n",
-           what, cli_commas(a, r->cycles), c->grid.clock_ghz,
+           what, cli_commas(a, r->cycles), r->clock_ghz,
            r->roofline_cycles ? (double)r->cycles / (double)r->roofline_cycles : 0,
            r->roofline_cycles == r->roofline_hbm   ? "memory"
            : r->roofline_cycles == r->roofline_ten ? "tensor"
                                                    : "links",
            cli_short(b, (double)r->macs, ""), cli_short(d, (double)r->hbm_read_bytes, ""),
-           (double)r->energy_fj * 1e-15 / r->seconds);
+           r->power_w);
+    if (r->power_limited)
+        printf("   power     limited to %.4g W: %.3g GHz at %.3g V, not %.3g at %.3g; %.3g x the time\n",
+               c->package.tdp_w, r->clock_ghz, r->vdd_v, c->grid.clock_ghz, c->process.vdd_v,
+               r->seconds / r->unlimited_s);
+    if (c->package.tdp_w > 0 && r->power_w > c->package.tdp_w)
+        printf("   power     above the rated %.4g W, at the lowest voltage the chip has\n", c->package.tdp_w);
     printf("   time    ");
     for (int i = 0; i < SLX_N_TIME_BOUNDS; i++)
         if (share(r->bound[i], r->cycles) >= 0.05)
@@ -95,6 +105,35 @@ static void print_step(const char *what, const slx_chip *c, const slx_time_resul
             printf("  %s %.1f %%", r->spans[i].name[0] ? r->spans[i].name : "(no span)",
                    share(r->spans[i].cycles, r->cycles));
     putchar('\n');
+}
+
+typedef struct {
+    slx_memo_error error;
+    uint32_t points;
+} memo_report;
+
+static slx_status try_memo(const values *v, const slx_program *p, const slx_chip *c, memo_report *out,
+                           slx_err *err)
+{
+    slx_memo *m;
+    *out = (memo_report){0};
+    if (!v->memo) return SLX_OK;
+    SLX_TRY(slx_memo_open(&m, p, c, NULL, err));
+    slx_status st = slx_memo_measure(m, (uint32_t)v->memo, (uint32_t)v->batch,
+                                     (uint32_t)v->context, 1, &out->error, err);
+    out->points = slx_memo_points(m);
+    slx_memo_close(m);
+    return st;
+}
+
+static void print_memo(const memo_report *m)
+{
+    const slx_memo_error *e = &m->error;
+    if (!e->tries) return;
+    printf(" table        of %u points, %u random steps beside it: time off by %.2g %% (worst %.2g), "
+           "energy by %.2g %% (worst %.2g)\n",
+           m->points, e->tries, 100 * e->mean, 100 * e->worst, 100 * e->energy_mean,
+           100 * e->energy_worst);
 }
 
 static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e)
@@ -146,6 +185,10 @@ static json_t *step_json(const slx_time_result *r)
            *engines = json_object(), *spans = json_array(), *layers = json_array();
     json_object_set_new(j, "cycles", count(r->cycles));
     json_object_set_new(j, "seconds", json_real(r->seconds));
+    json_object_set_new(j, "clock_ghz", json_real(r->clock_ghz));
+    json_object_set_new(j, "vdd_v", json_real(r->vdd_v));
+    json_object_set_new(j, "power_w", json_real(r->power_w));
+    json_object_set_new(j, "power_limited", json_boolean(r->power_limited));
     json_object_set_new(j, "bound_by", json_string(slx_time_bound_name(r->bound_by)));
     for (int i = 0; i < SLX_N_TIME_BOUNDS; i++)
         json_object_set_new(bound, slx_time_bound_name((slx_time_bound)i), count(r->bound[i]));
@@ -193,7 +236,8 @@ static json_t *step_json(const slx_time_result *r)
     return j;
 }
 
-static void print_json(const slx_program *p, const slx_chip *c, const slx_estimate *e)
+static void print_json(const slx_program *p, const slx_chip *c, const slx_estimate *e,
+                       const memo_report *memo)
 {
     json_t *j = json_object();
     json_object_set_new(j, "model", cli_json_str(p->info.model_name, strlen(p->info.model_name)));
@@ -221,6 +265,14 @@ static void print_json(const slx_program *p, const slx_chip *c, const slx_estima
         cli_json_usd(j, e, c);
         json_object_set_new(j, "decode", step_json(&e->decode));
     }
+    const slx_memo_error *m = &memo->error;
+    if (m->tries)
+        json_object_set_new(j, "memo",
+                            json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "points",
+                                      (json_int_t)memo->points, "steps", (json_int_t)m->tries,
+                                      "time_error_mean", m->mean, "time_error_worst", m->worst,
+                                      "energy_error_mean", m->energy_mean, "energy_error_worst",
+                                      m->energy_worst));
     cli_json_print(j);
 }
 
@@ -268,7 +320,7 @@ static slx_status estimate(const values *v, const slx_program *p, const slx_chip
     bool out = !strcmp(v->trace, "-");
     FILE *f = out ? stdout : fopen(v->trace, "w");
     if (!f) return slx_fail(err, SLX_EIO, v->trace, 0, 0, "cannot write: %s", strerror(errno));
-    slx_time_trace_begin(&t, f, p, c);
+    slx_time_trace_begin(&t, f, p);
     opt.event = slx_time_trace_event;
     opt.event_arg = &t;
     slx_status st = slx_estimate_run(p, c, &opt, e, err);
@@ -298,12 +350,14 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     for (int i = 0; i < v->set.n && st == SLX_OK; i++) st = slx_chip_set_text(c, v->set.v[i], err);
     if (st == SLX_OK) st = get_program(v, args.v[0], c, &p, err);
     if (st == SLX_OK) {
+        memo_report memo;
         st = estimate(v, &p, c, &e, err);
         if (st == SLX_OK) {
-            if (v->json)
-                print_json(&p, c, &e);
-            else if (!v->trace || strcmp(v->trace, "-") != 0)
-                print(&p, c, &e);
+            st = try_memo(v, &p, c, &memo, err);
+            if (st == SLX_OK && v->json)
+                print_json(&p, c, &e, &memo);
+            else if (st == SLX_OK && (!v->trace || strcmp(v->trace, "-") != 0))
+                print(&p, c, &e), print_memo(&memo);
             slx_estimate_free(&e);
         }
         slx_program_free(&p);

@@ -6,7 +6,7 @@
  *   so granule g = a / interleave lies in pseudo-channel g mod (stacks * channels * pch) of all
  *
  * Modelled: every pseudo-channel is a server busy for whole 64-byte units at its share of the
- * pins, less refresh, less what row changes cost where the banks are too few to hide them;
+ * pins, less what a queue full of streams loses to rows and refresh (hbm_rate.c);
  * requests are served in the order they start, so tiles that read the same bytes at once wait
  * for each other. A transfer ends after start + access latency + max(bytes / tile's link,
  * service) + hops. A tile's link takes one transfer's bytes after another, each direction. A
@@ -15,10 +15,12 @@
  * Not modelled: order within a pseudo-channel by row or bank, turns between reading and writing,
  * links inside the mesh (a stack is taken to reach every tile at its own rate), conflicts of
  * scratchpad banks between engines. */
+#include "time/hbm_queue.h"
 #include "time/time_int.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static uint32_t distance(uint32_t a, uint32_t b)
 {
@@ -41,25 +43,33 @@ uint32_t slx_tm_diameter(const slx_chip *c, uint32_t first, uint32_t count)
 
 static uint32_t stack_hops(const slx_chip *c, uint32_t tile, uint32_t stack)
 {
+    if (c->noc.entries) return slx_tm_entry_hops(c, tile, stack);
     uint32_t left = (c->hbm.stacks + 1) / 2, side = stack % 2,
              n = side ? c->hbm.stacks - left : left;
     uint32_t row = (2 * (stack / 2) + 1) * c->grid.y / (2 * n), x = side ? c->grid.x - 1 : 0;
     return distance(tile % c->grid.x, x) + distance(tile / c->grid.x, row) + 1;
 }
 
-void slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles)
+/* What is left of the pins' rate when the queue of a pseudo-channel is full of streams. */
+static double stream_share(const slx_chip *c, const slx_hbmq_params *p)
 {
+    uint32_t request = c->hbm.interleave_bytes > p->bytes ? c->hbm.interleave_bytes / p->bytes : 1;
+    return slx_hbmq_stream_share(p, fmax(1, (double)p->queue / request), request, 0);
+}
+
+slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, slx_err *err)
+{
+    slx_hbmq_params p;
+    SLX_TRY(slx_hbmq_params_get(&p, c, err));
     double clk_ns = c->grid.clock_ghz;
-    *m = (slx_tm_mem){.chip = c, .stacks = c->hbm.stacks, .npch = c->hbm.channels * c->hbm.pch};
+    *m = (slx_tm_mem){.chip = c,
+                      .n_tiles = n_tiles,
+                      .stacks = c->hbm.stacks,
+                      .npch = c->hbm.channels * c->hbm.pch};
     m->all = (uint64_t)m->stacks * m->npch;
     while ((UINT32_C(1) << m->shift) < c->hbm.interleave_bytes) m->shift++;
     double bytes_ns = c->hbm.bits * c->hbm.gbps_pin / 8 / m->npch; /* of one pseudo-channel */
-    double refresh = c->hbm.trefi_us > 0 ? c->hbm.trfcpb_ns / (c->hbm.trefi_us * 1e3) : 0;
-    double row_ns = c->hbm.row_bytes / bytes_ns,
-           cycle_ns = (c->hbm.tras_ns + c->hbm.trp_ns) / c->hbm.banks;
-    double slow = row_ns < cycle_ns ? cycle_ns / row_ns
-                                    : 1; /* one bank alone would have to be this much faster */
-    m->unit_ticks = (uint64_t)ceil(64 / bytes_ns * slow / (1 - refresh) * clk_ns * SLX_TM_TICKS);
+    m->unit_ticks = (uint64_t)ceil(64 / bytes_ns / stream_share(c, &p) * clk_ns * SLX_TM_TICKS);
     m->latency_ticks = (uint64_t)ceil((c->hbm.trcd_ns + c->hbm.latency_ns) * clk_ns * SLX_TM_TICKS);
     m->start_ticks = (uint64_t)ceil(c->tile.dma_cycles * SLX_TM_TICKS);
     m->link_ticks = SLX_TM_TICKS / c->noc.link_bytes_clk;
@@ -79,6 +89,18 @@ void slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles)
             m->mean[t] += (double)h / m->stacks;
         }
     }
+    slx_tm_mesh_init(m, c);
+    return SLX_OK;
+}
+
+void slx_tm_mem_reset(slx_tm_mem *m)
+{
+    for (int i = 0; i < 4; i++) m->cut[i].free = m->cut[i].all = 0;
+    memset(m->pch_free, 0, m->all * sizeof *m->pch_free);
+    memset(m->pch_all, 0, m->all * sizeof *m->pch_all);
+    m->parts.len = 0;
+    memset(m->link_in, 0, m->n_tiles * sizeof *m->link_in);
+    memset(m->link_out, 0, m->n_tiles * sizeof *m->link_out);
 }
 
 void slx_tm_mem_deinit(slx_tm_mem *m)
@@ -86,6 +108,8 @@ void slx_tm_mem_deinit(slx_tm_mem *m)
     free(m->hops);
     free(m->far);
     free(m->mean);
+    slx_buf_free(&m->parts);
+    for (int i = 0; i < 4; i++) free(m->cut[i].share);
     free(m->pch_free);
     free(m->pch_all);
     free(m->link_in);
@@ -171,29 +195,114 @@ static void book_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
         book_row(b, r->addr + (r->indexed ? idx[i] : i) * r->stride, r->bytes);
 }
 
-/* The other tiles of a class. */
-static void book_others(booking *b, const slx_tm_rec *r, const uint32_t *idx, uint32_t others)
+/* What `others` more tiles of a class ask for. */
+typedef struct {
+    slx_tm_rec r;
+    const uint32_t *idx;
+    uint64_t lo, hi, units; /* r.delta: between these addresses, of one tile */
+    uint32_t others;
+} crowd;
+
+static crowd crowd_of(const slx_tm_rec *r, const uint32_t *idx, uint64_t units, uint32_t others)
 {
-    uint64_t units = b->units * others;
-    if (!r->delta) {
-        b->weight = others;
-        book_rows(b, r, idx);
-        return;
-    }
+    crowd c = {.r = *r, .idx = idx, .units = units, .others = others};
     uint64_t first = r->addr + (r->indexed && r->rows ? idx[0] * r->stride : 0);
     uint64_t last = first + (uint64_t)r->delta;
     uint64_t reach = r->indexed || !r->rows ? r->bytes : (r->rows - 1) * r->stride + r->bytes;
-    book_span(b, first < last ? first : last, (first > last ? first : last) + reach, units);
+    c.lo = first < last ? first : last;
+    c.hi = (first > last ? first : last) + reach;
+    return c;
+}
+
+static void book_crowd(booking *b, const crowd *c)
+{
+    if (c->r.delta) {
+        book_span(b, c->lo, c->hi, c->units * c->others);
+    } else {
+        b->weight = c->others;
+        book_rows(b, &c->r, c->idx);
+    }
+    uint64_t passed = slx_tm_mesh_book(b->m, b->write, (double)c->r.link_bytes * c->others,
+                                       UINT32_MAX, b->pch == b->m->pch_all, b->at);
+    if (passed > b->end) b->end = passed;
+}
+
+/* ------------------------------------------------------------------ tiles of a class that come later */
+
+/* The tiles of a class are spread over the time from its first to its last. What the others ask for goes into
+ * pch_free in PARTS, when so many of them have come: the first tile's next transfers stand behind those, and not
+ * behind all. */
+enum { PARTS = 4 };
+
+typedef struct {
+    uint64_t at;
+    crowd c;
+} part;
+
+static void part_push(slx_tm_mem *m, const part *p)
+{
+    slx_buf_add(&m->parts, p, sizeof *p);
+    part *h = (part *)(void *)m->parts.ptr;
+    size_t i = m->parts.len / sizeof *h - 1;
+    for (; i && p->at < h[(i - 1) / 2].at; i = (i - 1) / 2) h[i] = h[(i - 1) / 2];
+    h[i] = *p;
+}
+
+static part part_pop(slx_tm_mem *m)
+{
+    part *h = (part *)(void *)m->parts.ptr, top = h[0];
+    m->parts.len -= sizeof *h;
+    size_t n = m->parts.len / sizeof *h, i = 0;
+    part p = h[n];
+    for (size_t c; (c = 2 * i + 1) < n; i = c) {
+        if (c + 1 < n && h[c + 1].at < h[c].at) c++;
+        if (p.at <= h[c].at) break;
+        h[i] = h[c];
+    }
+    if (n) h[i] = p;
+    return top;
+}
+
+/* Those that came before tick `at`. */
+static void parts_book(slx_tm_mem *m, uint64_t at)
+{
+    while (m->parts.len && ((part *)(void *)m->parts.ptr)->at <= at) {
+        part p = part_pop(m);
+        booking b = {
+            .m = m, .pch = m->pch_free, .at = p.at, .end = p.at, .weight = 1, .write = p.c.r.write};
+        book_crowd(&b, &p.c);
+    }
+}
+
+static void parts_later(slx_tm_mem *m, const crowd *c, uint64_t at, uint64_t late)
+{
+    uint32_t left = c->others;
+    bool once =
+        late < PARTS * SLX_TM_TICKS || (c->r.indexed && !c->r.delta); /* indices do not last */
+    if (once) {
+        booking b = {
+            .m = m, .pch = m->pch_free, .at = at, .end = at, .weight = 1, .write = c->r.write};
+        book_crowd(&b, c);
+        return;
+    }
+    for (uint32_t k = 1; k <= PARTS; k++) {
+        part p = {.at = at + late * k / PARTS, .c = *c};
+        p.c.others = left / (PARTS + 1 - k);
+        left -= p.c.others;
+        p.c.idx = NULL;
+        if (p.c.others) part_push(m, &p);
+    }
 }
 
 uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx, uint32_t first,
                          uint32_t count, uint32_t far_hops, uint32_t copies, uint64_t start,
-                         uint64_t *startup, uint64_t *tail)
+                         uint64_t late, uint64_t *startup, uint64_t *least, uint64_t *tail)
 {
     uint64_t t0 = start * SLX_TM_TICKS, hops = far_hops * m->hop_ticks;
     uint64_t at = t0 + m->start_ticks + (r->write ? 0 : m->latency_ticks);
     uint64_t after = hops + (r->write ? m->latency_ticks : 0);
     booking b = {.m = m, .pch = m->pch_free, .at = at, .end = at, .weight = 1, .write = r->write};
+    if (m->folded) parts_book(m, at);
     book_rows(&b, r, idx);
     uint64_t *link = r->write ? m->link_out : m->link_in, end = b.end;
     uint64_t ticks = (uint64_t)ceil((double)r->link_bytes * m->link_ticks);
@@ -202,12 +311,25 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
         if (link[t] > end) end = link[t];
     }
     *startup = (m->start_ticks + m->latency_ticks + hops + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
+    uint64_t passed = slx_tm_mesh_book(m, r->write, (double)r->link_bytes,
+                                       count == 1 ? first : UINT32_MAX, false, at);
+    if (passed > end) end = passed;
+    uint64_t bytes_ticks = b.units * m->unit_ticks / m->all;
+    *least = (m->start_ticks + m->latency_ticks + hops +
+              (ticks > bytes_ticks ? ticks : bytes_ticks) + SLX_TM_TICKS - 1) /
+             SLX_TM_TICKS;
     *tail = 0;
     if (m->folded) {
         booking all = {
             .m = m, .pch = m->pch_all, .at = at, .end = at, .weight = 1, .write = r->write};
         book_rows(&all, r, idx);
-        if (copies > 1) book_others(&all, r, idx, copies - 1);
+        slx_tm_mesh_book(m, r->write, (double)r->link_bytes, count == 1 ? first : UINT32_MAX, true,
+                         at);
+        if (copies > 1) {
+            crowd c = crowd_of(r, idx, all.units, copies - 1);
+            book_crowd(&all, &c);
+            parts_later(m, &c, at, late * SLX_TM_TICKS);
+        }
         *tail = (all.end + after + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
     }
     return (end + after + SLX_TM_TICKS - 1) / SLX_TM_TICKS;

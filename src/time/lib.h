@@ -4,8 +4,8 @@
  *   slx_lib_gemm_query q = {.m = 64, .n = 6144, .k = 4096, .dtype = SLX_LIB_BF16};
  *   SLX_TRY(slx_lib_gemm(chip, &q, &t, err));        t.seconds, t.low_s .. t.high_s, t.bound_by
  *
- * A kernel's time is the least over the candidates the library might launch (tile, split): the library's choice is taken
- * to be the best of what it has. Numbers and facts come from the chip's and its family's files (chip/library.h);
+ * A kernel's time is the least over the candidates the library might launch (tile, split): the library's choice is
+ * taken to be the best of what it has. Numbers and facts come from the chip's and its family's files (chip/library.h);
  * nothing here knows a chip's name. Times are those of a kernel replayed back to back in a graph. The band
  * holds 90 % of the measurements of the set that its numbers were fitted on, wider for a chip nobody measured.
  *

@@ -41,16 +41,15 @@ static uint64_t later(uint64_t a, uint64_t b)
 }
 
 uint64_t slx_tm_net_book(slx_tm_net *n, const slx_tm_rec *r, uint32_t copies, bool folded,
-                         uint64_t start, uint64_t *tail)
+                         uint64_t start, uint64_t *least, uint64_t *tail)
 {
     uint64_t at = start * SLX_TM_TICKS,
              ticks = (uint64_t)ceil((double)r->link_bytes * n->byte_ticks),
              after = r->rows * n->alpha_ticks + (uint64_t)r->busy * SLX_TM_TICKS;
     n->free = later(at, n->free) + ticks;
-    *tail = 0;
-    if (folded) {
-        n->all = later(at, n->all) + ticks * copies;
-        *tail = (n->all + after + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
-    }
-    return (n->free + after + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
+    uint64_t end = (n->free + after + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
+    *least = (ticks + after + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
+    n->free += ticks * (copies - 1);
+    *tail = folded ? (n->free + after + SLX_TM_TICKS - 1) / SLX_TM_TICKS : 0;
+    return end;
 }

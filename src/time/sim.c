@@ -18,18 +18,17 @@
  * is booked when its start is the earliest of all tiles (a heap). What a booking causes starts
  * no earlier than it, so bookings happen in order of time.
  *
- * Every time is a stamp: cycles, and what they consisted of along the path of what was waited
- * for, by bound and by span. The parts of a stamp sum to its cycles, so those of the last one
- * sum to the step. */
+ * Every time is a stamp (path.h): cycles, and what they consisted of along the path of what was waited for, by bound
+ * and by span. */
+#include "time/path.h"
 #include "time/time_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPANS_MAX = 48, N_QUEUES = SLX_N_ENGINES };
+enum { N_QUEUES = SLX_N_ENGINES };
 
-/* [0] cycles, [1] the same of the last tile of the class, [2..] cycles by bound, then by span. */
-typedef uint64_t stamp;
+typedef slx_tm_stamp stamp;
 
 typedef struct {
     slx_tm_rec r;
@@ -78,8 +77,8 @@ typedef struct {
 typedef struct {
     const slx_tm_sim_args *a;
     tile *tiles;
-    uint32_t n, depth, spans, flight;
-    size_t S; /* words of a stamp */
+    uint32_t n, depth, flight;
+    slx_tm_paths paths;
     uint32_t token_max;
     uint64_t dispatch, lds, hop;
     request *heap;
@@ -97,27 +96,30 @@ typedef struct {
 
 /* ------------------------------------------------------------------ stamps */
 
-static inline void set(const sim *s, stamp *d, const stamp *v)
+static inline void set(sim *s, stamp *d, const stamp *v)
 {
-    memcpy(d, v, s->S * sizeof *d);
+    slx_tm_stamp_set(&s->paths, d, v);
 }
-static inline void later(const sim *s, stamp *d, const stamp *v)
+static inline void later(sim *s, stamp *d, const stamp *v)
 {
-    uint64_t last = d[1] > v[1] ? d[1] : v[1];
-    if (v[0] > d[0]) set(s, d, v);
-    d[1] = last;
+    slx_tm_stamp_later(&s->paths, d, v);
 }
-static inline void add(const sim *s, stamp *d, unsigned bound, uint32_t span, uint64_t cycles)
+static inline void add(sim *s, stamp *d, unsigned bound, uint32_t span, uint64_t cycles)
 {
-    d[0] += cycles;
-    d[1] += cycles;
-    d[2 + bound] += cycles;
-    d[2 + SLX_N_TIME_BOUNDS + (span < s->spans ? span : s->spans)] += cycles;
+    slx_tm_stamp_add(&s->paths, d, bound, span, cycles);
+}
+static void clear(sim *s, stamp *d)
+{
+    set(s, d, &(stamp){0});
 }
 
-static stamp *new_stamps(sim *s, uint64_t n)
+uint32_t slx_tm_stretch_new(slx_tm_paths *p)
 {
-    return slx_new(&s->arena, stamp, n * s->S);
+    if (p->used + 1 >= p->cap) {
+        p->cap = p->cap ? 2 * p->cap : 4096;
+        p->s = slx_xrealloc(p->s, p->cap * sizeof *p->s);
+    }
+    return ++p->used;
 }
 
 /* ------------------------------------------------------------------ heap of transfers */
@@ -166,23 +168,23 @@ static bool tokens_there(const tile *t, const slx_tm_rec *r)
 }
 
 /* at := no earlier than the posts; they are taken at that time. */
-static void take_tokens(const sim *s, tile *t, const slx_tm_rec *r, stamp *at)
+static void take_tokens(sim *s, tile *t, const slx_tm_rec *r, stamp *at)
 {
     for (int i = 0; i < 2; i++) {
         token *k = &t->tok[r->tok[i]];
-        if (r->tok[i]) later(s, at, k->posts + (k->taken % k->cap) * s->S);
+        if (r->tok[i]) later(s, at, k->posts + k->taken % k->cap);
     }
     for (int i = 0; i < 2; i++) {
         token *k = &t->tok[r->tok[i]];
         if (!r->tok[i]) continue;
-        k->takes[k->taken % s->token_max] = at[0];
+        k->takes[k->taken % s->token_max] = at->t;
         k->taken++;
     }
 }
 
 /* A post needs a counter below its maximum; at := no earlier than the wait that makes room.
  * false: not known yet. */
-static bool room(const sim *s, tile *t, const slx_tm_rec *r, stamp *at)
+static bool room(sim *s, tile *t, const slx_tm_rec *r, stamp *at)
 {
     for (int i = 2; i < 4; i++) {
         token *k = &t->tok[r->tok[i]];
@@ -192,7 +194,7 @@ static bool room(const sim *s, tile *t, const slx_tm_rec *r, stamp *at)
         token *k = &t->tok[r->tok[i]];
         if (!r->tok[i] || k->posted < s->token_max) continue;
         uint64_t open = k->takes[k->posted % s->token_max];
-        if (open > at[0]) add(s, at, SLX_TIME_CONTROL, r->span, open - at[0]);
+        if (open > at->t) add(s, at, SLX_TIME_CONTROL, r->span, open - at->t);
     }
     return true;
 }
@@ -201,14 +203,13 @@ static void post(sim *s, token *k, const stamp *at)
 {
     if (k->posted - k->taken == k->cap) { /* the ring is full: twice the room */
         uint32_t cap = k->cap ? 2 * k->cap : 2;
-        stamp *p = new_stamps(s, cap);
-        for (uint64_t i = k->taken; i < k->posted; i++)
-            memcpy(p + (i % cap) * s->S, k->posts + (i % k->cap) * s->S, s->S * sizeof *p);
+        stamp *p = slx_new(&s->arena, stamp, cap);
+        for (uint64_t i = k->taken; i < k->posted; i++) p[i % cap] = k->posts[i % k->cap];
         k->posts = p;
         k->cap = cap;
     }
     if (!k->takes) k->takes = slx_new(&s->arena, uint64_t, s->token_max);
-    set(s, k->posts + (k->posted % k->cap) * s->S, at);
+    set(s, k->posts + k->posted % k->cap, at);
     k->posted++;
 }
 
@@ -273,9 +274,9 @@ static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
     if (r->engine == SLX_ENG_CTL) {
         if (!t->waited) {
             if (!tokens_there(t, r)) return false;
-            uint64_t was = t->now[0];
+            uint64_t was = t->now->t;
             take_tokens(s, t, r, t->now);
-            ctl->token += t->now[0] - was;
+            ctl->token += t->now->t - was;
             add(s, t->now, SLX_TIME_CONTROL, r->span, 1 + (r->op == SLX_OP_LDS ? s->lds : 0));
             t->waited = true;
         }
@@ -289,11 +290,11 @@ static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
     }
     engine *e = &t->e[r->engine];
     if (e->tail - e->head >= s->depth) return false;
-    uint64_t at = e->tail % s->depth, was = t->now[0];
-    if (e->tail >= s->depth) later(s, t->now, e->began + at * s->S);
-    ctl->empty += t->now[0] - was;
+    uint64_t at = e->tail % s->depth, was = t->now->t;
+    if (e->tail >= s->depth) later(s, t->now, e->began + at);
+    ctl->empty += t->now->t - was;
     add(s, t->now, SLX_TIME_CONTROL, r->span, 1);
-    stamp *d = e->disp + at * s->S;
+    stamp *d = e->disp + at;
     set(s, d, t->now);
     add(s, d, SLX_TIME_CONTROL, r->span, s->dispatch);
     e->ring[at] = (entry){.r = *r};
@@ -327,13 +328,13 @@ static bool finish(sim *s, uint32_t i, engine *e)
         return false;
     }
     give_tokens(s, t, r, e->end);
-    uint64_t from = e->start[0] > e->last[0] ? e->start[0] : e->last[0]; /* transfers overlap */
+    uint64_t from = e->start->t > e->last->t ? e->start->t : e->last->t; /* transfers overlap */
     if (r->op == SLX_OP_BAR)
-        e->token += e->end[0] - from;
+        e->token += e->end->t - from;
     else
-        e->busy += e->end[0] - from;
+        e->busy += e->end->t - from;
     if (moves(r)) {
-        set(s, e->flight + (e->transfers++ % s->flight) * s->S, e->end);
+        set(s, e->flight + (e->transfers++ % s->flight), e->end);
         set(s, e->free, e->start);
         add(s, e->free, SLX_TIME_CONTROL, r->span, 1);
     } else {
@@ -349,8 +350,9 @@ static bool finish(sim *s, uint32_t i, engine *e)
                              .engine = r->engine,
                              .span = r->span < p->n_spans ? p->spans[r->span].name : "",
                              .layer = (int32_t)r->layer - 1,
-                             .start = e->start[0],
-                             .finish = e->end[0]};
+                             .start = e->start->t,
+                             .finish = e->end->t,
+                             .clock_ghz = s->a->chip->grid.clock_ghz};
         s->a->opt->event(s->a->opt->event_arg, &ev);
     }
     free(e->cur.idx);
@@ -362,11 +364,12 @@ static bool finish(sim *s, uint32_t i, engine *e)
 static void transfer(sim *s, uint32_t i, engine *e)
 {
     const slx_tm_rec *r = &e->cur.r;
-    uint64_t startup = 0, tail = 0, end, start = e->start[0];
+    uint64_t startup = 0, least = 0, tail = 0, end, start = e->start->t;
     if (!r->rows) {
         end = start + 1;
     } else if (r->engine == SLX_ENG_NET) {
-        end = slx_tm_net_book(&s->net, r, s->a->copies[i], s->a->mem->folded, start, &tail);
+        end = slx_tm_net_book(&s->net, r, s->a->copies[i], s->a->mem->folded, start,
+                              &least, &tail);
     } else {
         uint32_t first = s->a->tiles[i], count = 1, far = s->a->far[i];
         if (r->group)
@@ -380,28 +383,27 @@ static void transfer(sim *s, uint32_t i, engine *e)
             end = slx_tm_move(s->a->mem, r, s->a->tiles[i], first, count, start, &startup);
         else
             end = slx_tm_transfer(s->a->mem, r, e->cur.idx, first, count, far, s->a->copies[i],
-                                  start, &startup, &tail);
+                                  start, e->start->last - start, &startup, &least, &tail);
     }
     /* What is new since the transfer before: bytes first, then start-up that they did not hide. */
     uint64_t bytes = end - start > startup ? end - start - startup : 0;
     set(s, e->end, e->start);
     later(s, e->end, e->last);
-    uint64_t rest = end > e->end[0] ? end - e->end[0] : 0;
+    uint64_t rest = end > e->end->t ? end - e->end->t : 0;
     uint64_t moving = rest < bytes ? rest : bytes;
     add(s, e->end, r->bound, r->span, moving);
     unsigned waiting = !r->rows                   ? SLX_TIME_CONTROL
                        : r->engine == SLX_ENG_NET ? r->bound
                                                   : SLX_TIME_STARTUP;
     add(s, e->end, waiting, r->span, rest - moving);
-    if (tail >
-        end) { /* the class waits for itself: once, for those that come late find the others gone */
-        uint64_t alone = e->start[1] + startup + bytes;
-        uint64_t last = alone > tail ? alone : tail;
-        last = e->last[1] > last ? e->last[1] : last;
+    if (tail) { /* the last of the class: no earlier than all are served, nor than its own bytes take */
         tile *t = &s->tiles[i];
-        if (tail - end > t->late)
-            t->late = tail - end, t->late_bound = r->bound, t->late_span = r->span;
-        e->end[1] = last > e->end[0] ? last : e->end[0];
+        uint64_t last = e->start->last + least;
+        last = tail > last ? tail : last;
+        last = e->last->last > last ? e->last->last : last;
+        e->end->last = last > e->end->t ? last : e->end->t;
+        if (e->end->last - e->end->t > t->late)
+            t->late = e->end->last - e->end->t, t->late_bound = r->bound, t->late_span = r->span;
     }
     finish(s, i, e);
 }
@@ -410,7 +412,7 @@ static void release(sim *s, uint32_t g, uint32_t span)
 {
     const struct slx_group *gr = &s->a->prog->groups[g];
     stamp *at = s->scratch;
-    memset(at, 0, s->S * sizeof *at);
+    clear(s, at);
     for (uint32_t k = gr->first; k < gr->first + gr->count; k++)
         if (s->sim_of[k] != UINT32_MAX) later(s, at, s->tiles[s->sim_of[k]].e[SLX_ENG_STQ].start);
     add(s, at, SLX_TIME_BARRIERS, span, s->hop * slx_tm_diameter(s->a->chip, gr->first, gr->count));
@@ -426,10 +428,10 @@ static void release(sim *s, uint32_t g, uint32_t span)
 }
 
 /* A class is through when its last tile is. */
-static void last_of_class(const sim *s, const tile *t, stamp *at)
+static void last_of_class(sim *s, const tile *t, stamp *at)
 {
-    if (at[1] > at[0]) add(s, at, t->late_bound, t->late_span, at[1] - at[0]);
-    at[1] = at[0];
+    if (at->last > at->t) add(s, at, t->late_bound, t->late_span, at->last - at->t);
+    at->last = at->t;
 }
 
 static bool engine_step(sim *s, uint32_t i, unsigned id)
@@ -441,23 +443,23 @@ static bool engine_step(sim *s, uint32_t i, unsigned id)
     uint64_t at = e->head % s->depth;
     const slx_tm_rec *r = &e->ring[at].r;
     if (!tokens_there(t, r)) return false;
-    stamp *d = e->disp + at * s->S, *start = e->start;
+    stamp *d = e->disp + at, *start = e->start;
     set(s, start, e->free);
     if (moves(r) && e->transfers >= s->flight)
-        later(s, start, e->flight + (e->transfers % s->flight) * s->S);
+        later(s, start, e->flight + (e->transfers % s->flight));
     if (!moves(r) || r->op == SLX_OP_LDX) later(s, start, e->last);
-    if (d[0] > start[0]) e->empty += d[0] - start[0];
+    if (d->t > start->t) e->empty += d->t - start->t;
     later(s, start, d);
-    uint64_t ready = start[0];
+    uint64_t ready = start->t;
     take_tokens(s, t, r, start);
-    e->token += start[0] - ready;
-    set(s, e->began + at * s->S, start);
+    e->token += start->t - ready;
+    set(s, e->began + at, start);
     e->cur = e->ring[at];
     e->head++;
     r = &e->cur.r;
     if (moves(r)) {
         e->state = REQUEST;
-        heap_push(s, (request){start[0], i, id});
+        heap_push(s, (request){start->t, i, id});
     } else if (r->op == SLX_OP_BAR) {
         e->state = AT_BAR;
         last_of_class(s, t, start);
@@ -500,8 +502,6 @@ static void sim_init(sim *s, const slx_tm_sim_args *a)
                .dispatch = (uint64_t)(c->tile.dispatch_cycles + 0.5),
                .lds = (uint64_t)(c->tile.lds_cycles + 0.5),
                .hop = (uint64_t)(c->noc.hop_clk + 0.5)};
-    s->spans = a->prog->n_spans < SPANS_MAX ? a->prog->n_spans : SPANS_MAX;
-    s->S = 2 + SLX_N_TIME_BOUNDS + s->spans + 1;
     slx_arena_init(&s->arena);
     s->tiles = slx_new(&s->arena, tile, s->n);
     s->heap = slx_new(&s->arena, request, 3 * s->n + 1);
@@ -510,24 +510,24 @@ static void sim_init(sim *s, const slx_tm_sim_args *a)
     s->arrived = slx_new(&s->arena, uint32_t, a->prog->n_groups + 1);
     s->members = slx_new(&s->arena, uint32_t, a->prog->n_groups + 1);
     s->sim_of = slx_new(&s->arena, uint32_t, a->walk->n);
-    s->scratch = new_stamps(s, 2);
+    s->scratch = slx_new(&s->arena, stamp, 2);
     for (uint32_t k = 0; k < a->walk->n; k++) s->sim_of[k] = UINT32_MAX;
-    const size_t ring = s->depth * sizeof(entry), stamps = s->depth * s->S * sizeof(stamp);
+    const size_t ring = s->depth * sizeof(entry), stamps = s->depth * sizeof(stamp);
     s->queue_bytes = (size_t)s->n * N_QUEUES * (ring + 2 * stamps);
     char *at = s->queues = slx_lazy_alloc(s->queue_bytes);
     for (uint32_t i = 0; i < s->n; i++) {
         tile *t = &s->tiles[i];
         s->sim_of[a->tiles[i]] = i;
-        t->now = new_stamps(s, 1);
+        t->now = slx_new(&s->arena, stamp, 1);
         for (unsigned k = 1; k < N_QUEUES; k++) {
             engine *e = &t->e[k];
             if (k == SLX_ENG_NET && s->net.chips < 2) continue;
             e->ring = (entry *)(void *)at, at += ring;
             e->disp = (stamp *)(void *)at, at += stamps;
             e->began = (stamp *)(void *)at, at += stamps;
-            e->start = new_stamps(s, 4);
-            e->end = e->start + s->S, e->free = e->end + s->S, e->last = e->free + s->S;
-            e->flight = new_stamps(s, s->flight);
+            e->start = slx_new(&s->arena, stamp, 4);
+            e->end = e->start + 1, e->free = e->start + 2, e->last = e->start + 3;
+            e->flight = slx_new(&s->arena, stamp, s->flight);
         }
     }
     for (uint32_t g = 0; g < a->prog->n_groups; g++)
@@ -556,31 +556,33 @@ static slx_status stuck(const sim *s, slx_err *err)
     return SLX_OK;
 }
 
-static void results(const sim *s, slx_time_result *out)
+static void results(sim *s, slx_time_result *out)
 {
-    stamp *end = s->scratch, *own = s->scratch + s->S;
-    memset(end, 0, s->S * sizeof *end);
+    stamp *end = s->scratch, *tile_end = s->scratch + 1;
+    clear(s, end);
     for (uint32_t i = 0; i < s->n; i++) {
         tile *t = &s->tiles[i];
-        set(s, own, t->now);
+        set(s, tile_end, t->now);
         for (unsigned k = 0; k < N_QUEUES; k++) {
             const engine *e = &t->e[k];
-            if (e->last) later(s, own, e->last);
+            if (e->last) later(s, tile_end, e->last);
             out->engine[k].busy += e->busy * s->a->copies[i];
             out->engine[k].token += e->token * s->a->copies[i];
             out->engine[k].empty += e->empty * s->a->copies[i];
         }
-        last_of_class(s, t, own);
-        later(s, end, own);
+        last_of_class(s, t, tile_end);
+        later(s, end, tile_end);
     }
-    out->cycles = end[0];
+    out->cycles = end->t;
     out->simulated = s->simulated;
-    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++) {
-        out->bound[b] = end[2 + b];
-        if (out->bound[b] > out->bound[out->bound_by]) out->bound_by = (slx_time_bound)b;
+    slx_tm_stretch own = {.cycles = end->own, .up = end->at, .key = end->key};
+    for (const slx_tm_stretch *p = &own;; p = &s->paths.s[p->up]) {
+        out->bound[p->key & 255] += p->cycles;
+        out->spans[p->key >> 8].cycles += p->cycles;
+        if (!p->up) break;
     }
-    for (uint32_t k = 0; k < s->spans; k++) out->spans[k].cycles = end[2 + SLX_N_TIME_BOUNDS + k];
-    out->spans[out->n_spans - 1].cycles = end[2 + SLX_N_TIME_BOUNDS + s->spans];
+    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++)
+        if (out->bound[b] > out->bound[out->bound_by]) out->bound_by = (slx_time_bound)b;
 }
 
 slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_err *err)
@@ -608,6 +610,7 @@ slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_er
             for (uint64_t q = e->head; q < e->tail; q++) free(e->ring[q % s.depth].idx);
             free(e->cur.idx);
         }
+    slx_tm_paths_deinit(&s.paths);
     slx_lazy_free(s.queues, s.queue_bytes);
     slx_arena_deinit(&s.arena);
     return st;

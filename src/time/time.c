@@ -6,8 +6,11 @@
  *             all of them: on the same bytes where first and last tile of the class read the same
  *             address, else spread evenly between what these two read
  *
- * A folded class has two times, of its first tile as if it were alone and of its last behind all
- * the others; at a BAR they become one, the later.
+ * Layers that only repeat the one before (repeat.c) fold too: steps with five and with seven of them are simulated, the
+ * rest takes what the last two took.
+ *
+ * A folded class has two times, of its first tile and of its last, with the others spread evenly between them; at a BAR
+ * they become one, the later.
  *
  * Counts and energy never depend on folding; only cycles do. */
 #include "time/time_int.h"
@@ -123,28 +126,130 @@ static slx_status walk_all(slx_tm_walk *w, slx_err *err)
     return SLX_OK;
 }
 
+static void counts_add(slx_tm_counts *d, const slx_tm_counts *s, uint64_t times, uint32_t n_spans)
+{
+    for (int i = 0; i < SLX_N_ENGINES; i++) {
+        d->insns[i] += s->insns[i] * times;
+        d->engine_fj[i] += s->engine_fj[i] * times;
+    }
+    for (int i = 0; i < SLX_N_TIME_WIRES; i++) d->wire_fj[i] += s->wire_fj[i] * times;
+    for (int i = 0; i < SLX_N_REGION_KINDS; i++) d->region_read[i] += s->region_read[i] * times;
+    for (uint32_t i = 0; i < n_spans; i++) d->span_fj[i] += s->span_fj[i] * times;
+    d->macs += s->macs * times;
+    d->net += s->net * times, d->net_wire += s->net_wire * times;
+    d->hbm_read += s->hbm_read * times, d->hbm_write += s->hbm_write * times;
+    d->spm_read += s->spm_read * times, d->spm_write += s->spm_write * times;
+    d->ten_clk += s->ten_clk * (double)times;
+}
+
+/* All tiles walked for counts and hashes. True when layers may be left out: then counts[1] has what layer 2 did, which
+ * layers 2..n-3 did too. */
+static slx_status count_all(slx_tm_walk *w, slx_tm_counts counts[2], bool repeat,
+                            slx_time_result *out, slx_err *err)
+{
+    uint32_t layers = w->prog->info.n_layers;
+    w->hashing = true;
+    w->counts = counts;
+    if (repeat && layers >= SLX_TM_REPEAT_FROM) {
+        w->repeat = (slx_tm_repeat){.n = layers, .from = 3, .low = UINT64_MAX, .probing = true};
+        w->counted_apart = 3;
+    }
+    SLX_TRY(walk_all(w, err));
+    w->repeat.probing = false;
+    if (w->repeat.n && slx_tm_repeat_holds(w)) {
+        counts_add(&counts[0], &counts[1], layers - 4, out->n_spans);
+        for (uint32_t l = 4; l <= layers - 2; l++) out->layer_fj[l] = out->layer_fj[3];
+    } else if (w->repeat.n) {
+        for (int i = 0; i < 2; i++) {
+            uint64_t *spans = counts[i].span_fj, *each = counts[i].layer_fj;
+            memset(spans, 0, out->n_spans * sizeof *spans);
+            memset(each, 0, out->n_layers * sizeof *each);
+            counts[i] = (slx_tm_counts){.span_fj = spans, .layer_fj = each};
+        }
+        w->repeat = (slx_tm_repeat){0};
+        w->counted_apart = 0;
+        w->crossing = false;
+        slx_tm_walk_reset(w);
+        SLX_TRY(walk_all(w, err));
+    }
+    w->counts = NULL;
+    w->hashing = false;
+    return SLX_OK;
+}
+
+/* Steps of so many layers, up to all of them: cycles of each bound and span grow by what the last two layers took. */
+static uint64_t extend(uint64_t few, uint64_t more, uint32_t layers)
+{
+    int64_t rest = (int64_t)layers - 7, d = (int64_t)more - (int64_t)few;
+    int64_t v = (int64_t)more + (d * rest + (d < 0 ? -1 : 1)) / 2;
+    return v > 0 ? (uint64_t)v : 0;
+}
+
+static void extend_all(slx_time_result *out, const slx_time_result *few, uint32_t layers)
+{
+    uint64_t sum = 0;
+    uint32_t most = 0;
+    out->cycles = 0;
+    out->bound_by = (slx_time_bound)0;
+    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++) {
+        out->bound[b] = extend(few->bound[b], out->bound[b], layers);
+        out->cycles += out->bound[b];
+        if (out->bound[b] > out->bound[out->bound_by]) out->bound_by = (slx_time_bound)b;
+    }
+    for (int e = 0; e < SLX_N_ENGINES; e++) {
+        slx_time_engine *x = &out->engine[e];
+        const slx_time_engine *y = &few->engine[e];
+        x->busy = extend(y->busy, x->busy, layers);
+        x->token = extend(y->token, x->token, layers);
+        x->empty = extend(y->empty, x->empty, layers);
+    }
+    for (uint32_t i = 0; i < out->n_spans; i++) {
+        sum += out->spans[i].cycles = extend(few->spans[i].cycles, out->spans[i].cycles, layers);
+        if (out->spans[i].cycles > out->spans[most].cycles) most = i;
+    }
+    out->spans[most].cycles += out->cycles - sum; /* what rounding made of it */
+    out->simulated += few->simulated;
+}
+
+static slx_status run_once(slx_tm_sim_args *a, uint32_t from, slx_time_result *out, slx_err *err)
+{
+    a->walk->repeat.from = from;
+    slx_tm_walk_reset(a->walk);
+    slx_tm_mem_reset(a->mem);
+    return slx_tm_sim_run(a, out, err);
+}
+
+/* Five layers and seven, the others from their difference. */
+static slx_status run_repeated(slx_tm_sim_args *a, slx_time_result *out, slx_err *err)
+{
+    slx_time_result few = *out;
+    few.spans = slx_xcalloc(out->n_spans, sizeof *few.spans);
+    slx_status st = run_once(a, 3, &few, err);
+    if (st == SLX_OK) st = run_once(a, 5, out, err);
+    if (st == SLX_OK) extend_all(out, &few, a->prog->info.n_layers);
+    free(few.spans);
+    out->layers_simulated = 7;
+    return st;
+}
+
 static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_time_options *opt,
                            slx_time_result *out, slx_tm_counts *counts, slx_err *err)
 {
-    bool fold = opt->folded && w->n >= FOLD_FROM;
-    w->counts = counts;
-    if (fold) {
-        w->hashing = true;
-        SLX_TRY(walk_all(w, err));
-        by_hash(c, w, m);
-        out->n_classes = c->n;
-        w->counts = NULL;
-        w->hashing = false;
-        slx_tm_walk_reset(w);
+    bool fold = opt->folded && w->n >= FOLD_FROM, apart = fold || (opt->folded && !opt->event);
+    if (apart) {
+        SLX_TRY(count_all(w, counts, !opt->event, out, err));
+        if (fold) by_hash(c, w, m);
+    } else {
+        w->counts = counts;
     }
     if (fold) { /* bytes from another tile may steer this one: then all are walked */
+        out->n_classes = c->n;
         for (uint32_t i = 0; i < w->n; i++) w->w[i].absent = !w->crossing, w->w[i].silent = true;
         for (uint32_t k = 0; k < c->n; k++) {
             slx_tm_walker *a = &w->w[c->tiles[k]], *b = &w->w[c->last[k]];
             a->absent = a->silent = b->absent = b->silent = false;
         }
     } else {
-        memset(c->tiles, 0, 4 * (size_t)w->n * sizeof *c->tiles);
         every_tile(c, m, w->n);
     }
     out->folded = m->folded = fold;
@@ -159,7 +264,7 @@ static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_
                          .far = c->far,
                          .n = c->n,
                          .opt = opt};
-    return slx_tm_sim_run(&a, out, err);
+    return w->repeat.n ? run_repeated(&a, out, err) : run_once(&a, 0, out, err);
 }
 
 /* Nothing can be shorter: all bytes at the pins' rate, all products at the full rate of their
@@ -202,37 +307,34 @@ static void collect(const slx_tm_walk *w, const slx_tm_counts *n, const slx_time
     roofline(c, &w->net, n, out);
 }
 
-slx_status slx_time_step(const slx_program *p, const slx_chip *c, const uint8_t *desc,
-                         const slx_time_options *opt, slx_time_result *out, slx_err *err)
+slx_status slx_tm_step(const slx_program *p, const slx_chip *c, const uint8_t *desc,
+                       const slx_time_options *opt, slx_time_result *out, slx_err *err)
 {
     memset(out, 0, sizeof *out);
-    slx_time_watts watts;
     SLX_TRY(check(p, c, desc, err));
-    if (opt->watts)
-        watts = *opt->watts;
-    else
-        SLX_TRY(slx_time_get_watts(&watts, c, err));
-    uint8_t *copy = whole_descriptor(p, desc);
     slx_tm_mem mem;
+    SLX_TRY(slx_tm_mem_init(&mem, c, p->info.n_tiles, err));
+    uint8_t *copy = whole_descriptor(p, desc);
     slx_tm_walk walk;
     classes cl;
-    slx_tm_counts counts = {0};
-    slx_tm_mem_init(&mem, c, p->info.n_tiles);
+    slx_tm_counts counts[2] = {0};
     slx_tm_walk_init(&walk, p, c, copy, opt->rank, &mem);
     classes_init(&cl, p->info.n_tiles);
     out->n_chips = slx_program_chips(&p->info);
     out->n_tiles = out->n_classes = p->info.n_tiles;
+    out->layers_simulated = p->info.n_layers;
     out->n_spans = p->n_spans + 1;
     out->spans = slx_xcalloc(out->n_spans, sizeof *out->spans);
     for (uint32_t s = 0; s < p->n_spans; s++)
         memcpy(out->spans[s].name, p->spans[s].name, sizeof out->spans[s].name);
     out->n_layers = p->info.n_layers + 1;
     out->layer_fj = slx_xcalloc(out->n_layers, sizeof *out->layer_fj);
-    counts.span_fj = slx_xcalloc(out->n_spans, sizeof *counts.span_fj);
-    counts.layer_fj = out->layer_fj;
-    slx_status st = simulate(&walk, &mem, &cl, opt, out, &counts, err);
-    if (st == SLX_OK) collect(&walk, &counts, &watts, out);
-    free(counts.span_fj);
+    uint64_t *span_fj = slx_xcalloc(2 * (size_t)out->n_spans, sizeof *span_fj);
+    for (int i = 0; i < 2; i++)
+        counts[i].span_fj = span_fj + i * (size_t)out->n_spans, counts[i].layer_fj = out->layer_fj;
+    slx_status st = simulate(&walk, &mem, &cl, opt, out, counts, err);
+    if (st == SLX_OK) collect(&walk, counts, opt->watts, out);
+    free(span_fj);
     free(cl.tiles);
     slx_tm_walk_deinit(&walk);
     slx_tm_mem_deinit(&mem);

@@ -71,8 +71,13 @@ typedef struct {
 typedef struct {
     uint64_t cycles;
     double seconds;
+    double clock_ghz, vdd_v;  /* the step ran at; below those of the chip file when power_limited */
+    double power_w;           /* mean of the step, everything included */
+    bool power_limited;       /* at the file's clock it would have drawn more than package.tdp_w */
+    double unlimited_s;       /* its time at that clock */
     uint32_t n_chips, n_tiles, n_classes; /* classes of tiles with the same work */
     bool folded;                 /* one tile of each class was simulated */
+    uint32_t layers_simulated;   /* all, or 7 where the others only repeat them */
     uint64_t simulated;          /* instructions that went through the queues */
 
     /* counts: equal to slx_func_count of the same step */
@@ -106,6 +111,7 @@ typedef struct {
     const char *span; /* borrowed from the program; "" outside spans */
     int32_t layer;    /* -1 outside the layers */
     uint64_t start, finish;
+    double clock_ghz;
 } slx_time_event;
 
 /* What goes by time and not by events: leakage and clock of all dies, links to other chips at their
@@ -113,33 +119,41 @@ typedef struct {
 typedef struct {
     double leak, io;
 } slx_time_watts;
+/* The chip at one of its voltages, 0 the lowest, dvfs.points - 1 (or more) that of the file; *watts is changed to go
+ * with it. *out borrows from c. */
+void slx_time_at_point(const slx_chip *c, uint32_t point, slx_chip *out, slx_time_watts *watts);
 slx_status slx_time_get_watts(slx_time_watts *out, const slx_chip *c, slx_err *err);
 
 typedef struct {
     uint32_t rank; /* of the chip that is simulated */
-    bool folded; /* one tile of each class, memory loaded for all of them; ignored under 16 tiles */
-    void (*event)(void *arg, const slx_time_event *e); /* NULL: none */
+    /* One tile of each class, memory loaded for all of them (16 tiles and more); where layers repeat one another, seven
+     * of them, the others from those (10 layers and more). */
+    bool folded;
+    /* NULL: none. Events are of every layer, from a run of their own. */
+    void (*event)(void *arg, const slx_time_event *e);
     void *event_arg;
     const slx_time_watts *watts; /* NULL: slx_time_get_watts */
 } slx_time_options;
 
 /* desc: p->info.desc.bytes of them (may be NULL without a DESC region). The program must have
- * passed slx_verify for this chip's shape. Refuses what the chip has no engine for; SLX_EFAULT
+ * passed slx_verify for this chip's shape. Where the chip file has several voltages, the clock is lowered as far as
+ * package.tdp_w asks. Refuses what the chip has no engine for; SLX_EFAULT
  * where the control flow itself faults (LDS above its limit, division by zero, an address in no
  * region). On SLX_OK the caller frees the result. */
 slx_status slx_time_step(const slx_program *p, const slx_chip *c, const uint8_t *desc, const slx_time_options *opt,
                          slx_time_result *out, slx_err *err);
 void slx_time_result_free(slx_time_result *r);
 
-/* Events as a trace that Perfetto and chrome://tracing open: a process a tile, a thread an
- * engine. Microseconds. */
+/* Events as a trace that Perfetto and chrome://tracing open: a process a tile, a thread an engine, more of them where
+ * transfers overlap. Microseconds. */
+enum { SLX_TRACE_LANES = 256 }; /* as many as tile.dma_in_flight may be */
 typedef struct {
     FILE *out;
-    double clock_ghz;
     uint64_t n;
-    uint8_t *named;     /* [n_tiles] */
+    uint8_t *named; /* [n_tiles] */
+    uint64_t *ends; /* [n_tiles][engines][SLX_TRACE_LANES] cycle + 1 at which a thread is free; 0 = unused */
 } slx_time_trace;
-void slx_time_trace_begin(slx_time_trace *t, FILE *out, const slx_program *p, const slx_chip *c);
+void slx_time_trace_begin(slx_time_trace *t, FILE *out, const slx_program *p);
 void slx_time_trace_event(void *trace, const slx_time_event *e); /* as slx_time_options.event */
 slx_status slx_time_trace_end(slx_time_trace *t, const char *path, slx_err *err);
 

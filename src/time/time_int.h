@@ -3,11 +3,13 @@
  *   descriptor --walk--> records of one epoch (BAR to BAR) --sim--> finish times
  *
  *   walk.c  control flow of every tile in program order -> records, counters, energy
+ *   repeat.c which layers do the same as the one before, so that they need not be walked
  *   cost.c  one instruction's figures
  *   sim.c   records through queues, engines and tokens -> times
  *   hbm.c   memory and network
  *   net.c   chips that meet
  *   time.c  classes of tiles, the step, the result
+ *   dvfs.c  the clock that the rated power allows
  *   trace.c events for Perfetto
  *
  * The walk never asks for a time and the simulation never changes what is walked. */
@@ -51,9 +53,16 @@ typedef struct {
 
 /* ------------------------------------------------------------------ places: hbm.c */
 
+/* Links between two columns or rows of the mesh, one direction: mesh.c. */
+typedef struct {
+    double ticks, mean;  /* of a byte through all of them; share, mean of all tiles */
+    double *share;       /* [tile] of what it reads that passes; NULL = not modelled */
+    uint64_t free, all;  /* as pch_free, pch_all */
+} slx_tm_cut;
+
 typedef struct {
     const slx_chip *chip;
-    uint32_t stacks, npch;      /* pseudo-channels of a stack */
+    uint32_t n_tiles, stacks, npch; /* npch: pseudo-channels of a stack */
     uint32_t shift;             /* log2 of the interleave */
     uint64_t all;               /* pseudo-channels of the chip */
     uint64_t unit_ticks;        /* of 64 bytes in one pseudo-channel */
@@ -68,10 +77,22 @@ typedef struct {
     uint64_t *pch_free;         /* [all] ticks: what the simulated tiles have booked */
     uint64_t *pch_all;          /* the same with all tiles of their classes (folded) */
     uint64_t *link_in, *link_out; /* [tile] ticks */
+    slx_tm_cut cut[4];          /* columns: right, left; rows: down, up */
+    slx_buf parts;              /* folded: transfers of tiles that come later: hbm.c */
 } slx_tm_mem;
 
-void slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles);
+/* Refuses a chip whose memory has contradictory figures. */
+slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, slx_err *err);
+/* As if nothing had been booked. */
+void slx_tm_mem_reset(slx_tm_mem *m);
 void slx_tm_mem_deinit(slx_tm_mem *m);
+/* Cuts of the mesh; after unit_ticks and link_ticks are known. */
+void slx_tm_mesh_init(slx_tm_mem *m, const slx_chip *c);
+/* Mean hops from the entries of a stack to a tile, one for the entry. */
+uint32_t slx_tm_entry_hops(const slx_chip *c, uint32_t tile, uint32_t stack);
+/* Bytes between memory and a tile (UINT32_MAX: any, in the mean) that come to the cuts at tick `at`: when the last has
+ * passed. all: of the class. */
+uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile, bool all, uint64_t at);
 /* Hops between two tiles. */
 uint32_t slx_tm_hops(const slx_chip *c, uint32_t a, uint32_t b);
 /* Hops across the bounding box of a group of tiles. */
@@ -85,11 +106,12 @@ static inline uint32_t slx_tm_stack(const slx_tm_mem *m, uint64_t addr) {
 }
 /* A transfer between memory and tile `first` (multicast: `count` tiles from there) that starts
  * at cycle `start`: books memory and link, returns the cycle of its end. copies: tiles of the
- * class, each with its own transfer (1 when not folded); this one is served first, as if it were
- * alone of its class. *startup: cycles of the end that no byte needed. *tail (folded, else 0):
+ * class, each with its own transfer (1 when not folded), spread over `late` cycles from this one, which is the first
+ * and is served first. *startup: cycles of the end that no byte needed. *tail (folded, else 0):
  * the end when all of the class are served, had all started together. */
 uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx, uint32_t first,
-                         uint32_t count, uint32_t far_hops, uint32_t copies, uint64_t start, uint64_t *startup, uint64_t *tail);
+                         uint32_t count, uint32_t far_hops, uint32_t copies, uint64_t start, uint64_t late,
+                         uint64_t *startup, uint64_t *least, uint64_t *tail);
 /* A MOV. */
 uint64_t slx_tm_move(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, uint32_t first, uint32_t count, uint64_t start,
                      uint64_t *startup);
@@ -100,7 +122,7 @@ typedef struct {
     uint32_t chips, tiles;
     double byte_ticks;        /* of a byte through all ports */
     uint64_t alpha_ticks;     /* of a message */
-    uint64_t free, all;       /* ticks: what the simulated tiles have booked; with their classes (folded) */
+    uint64_t free;            /* ticks: what is booked */
 } slx_tm_net;
 
 /* Messages one after another, and bytes out of the chip, of a meeting to which a tile brings `bytes`. */
@@ -109,9 +131,9 @@ typedef struct { uint32_t messages; uint64_t wire_bytes; } slx_tm_meeting;
 void slx_tm_net_init(slx_tm_net *n, const slx_chip *c, const slx_program *p);
 slx_tm_meeting slx_tm_net_meeting(const slx_tm_net *n, bool sum, uint64_t bytes);
 /* A RED or GAT (rows: its messages) that starts at cycle `start`: books the ports, returns the cycle of its end;
- * *tail as slx_tm_transfer. */
+ * *least and *tail as slx_tm_transfer. */
 uint64_t slx_tm_net_book(slx_tm_net *n, const slx_tm_rec *r, uint32_t copies, bool folded, uint64_t start,
-                         uint64_t *tail);
+                         uint64_t *least, uint64_t *tail);
 
 /* ------------------------------------------------------------------ figures: cost.c */
 
@@ -153,7 +175,36 @@ typedef struct {
     uint64_t hash[2];   /* of the records so far, without addresses */
     slx_buf recs, idx;  /* slx_tm_rec, u32; the epochs not yet taken */
     size_t taken;       /* records */
+    struct {            /* repeat.c */
+        uint64_t work, works[3];   /* what a layer does, addresses apart: so far; layers 1, 2, n-2 */
+        uint64_t r[2][SLX_N_REGS]; /* registers where layers 1 and 2 begin */
+        uint32_t order, other;     /* registers that differ between layers: with the layer's number; otherwise */
+        bool entered;
+    } rep;
 } slx_tm_walker;
+
+/* Layers from..n-3 are left out of a walk: what layer `from - 1` did stands for them. */
+typedef struct {
+    uint32_t n;         /* layers of the program; 0 = none is left out */
+    uint32_t from;      /* at least 3 */
+    uint32_t first;     /* pc of the layer loop's body; 0 = not met yet */
+    uint64_t low, high; /* scratchpad bytes that control flow may see */
+    bool probing, odd;  /* being checked; not to be left out */
+} slx_tm_repeat;
+
+enum { SLX_TM_REPEAT_FROM = 10 }; /* fewer layers are always walked one by one */
+
+/* An instruction as far as it is the same whenever it comes, and what it last took. */
+typedef struct {
+    slx_tm_rec rec;
+    uint64_t v[SLX_N_OPERANDS]; /* operands; of those with a register what is added to it */
+    uint8_t n_regs;
+    struct { uint8_t operand, reg; } regs[SLX_N_OPERANDS];
+    uint8_t sizes, floats;      /* operands that are no address; that are fp32: a bit each */
+    bool known;
+    uint64_t last[SLX_N_OPERANDS];
+    slx_tm_work work;
+} slx_tm_op;
 
 typedef struct {
     const slx_program *prog;
@@ -166,11 +217,15 @@ typedef struct {
     uint32_t rank;
     slx_tm_walker *w;
     uint32_t n;
+    slx_tm_op *op;          /* [n_insns] */
     uint16_t *span_of;      /* [n_insns] */
     bool *attention;        /* [n_spans + 1] */
-    slx_tm_counts *counts;  /* NULL: not counted */
+    uint64_t fetch_fj;      /* of one instruction */
+    slx_tm_counts *counts;  /* [2]; NULL: not counted */
     bool keep, hashing;     /* store records; hash them */
     bool crossing;          /* bytes came to a tile by another's instruction */
+    slx_tm_repeat repeat;
+    uint32_t counted_apart; /* slx_tm_rec.layer whose counts go to counts[1]; 0 = none */
 } slx_tm_walk;
 
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc, uint32_t rank,
@@ -179,6 +234,18 @@ void slx_tm_walk_deinit(slx_tm_walk *k);
 void slx_tm_walk_reset(slx_tm_walk *k);
 /* One epoch of every tile that is not absent; *moved = false when all have halted. */
 slx_status slx_tm_walk_round(slx_tm_walk *k, bool *moved, slx_err *err);
+
+/* ------------------------------------------------------------------ equal layers: repeat.c */
+
+/* w->loop[0] is the layer loop and has begun; is about to run layer w->loop[0].i, which may move on. */
+void slx_tm_repeat_enter(slx_tm_walk *k, slx_tm_walker *w);
+void slx_tm_repeat_next(slx_tm_walk *k, slx_tm_walker *w);
+/* What w does in its layer besides its records: seen by control flow. */
+void slx_tm_repeat_see(slx_tm_walker *w, uint64_t a, uint64_t b, uint64_t c);
+/* One instruction of the layer that is to stand for others, before it is executed. */
+void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in, const uint64_t v[SLX_N_OPERANDS]);
+/* After the probe: may layers be left out? */
+bool slx_tm_repeat_holds(const slx_tm_walk *k);
 
 /* ------------------------------------------------------------------ queues and engines: sim.c */
 
@@ -194,6 +261,10 @@ typedef struct {
     uint32_t n;
     const slx_time_options *opt;
 } slx_tm_sim_args;
+
+/* slx_time_step at the clock of c, opt->watts given: time.c. */
+slx_status slx_tm_step(const slx_program *p, const slx_chip *c, const uint8_t *desc, const slx_time_options *opt,
+                       slx_time_result *out, slx_err *err);
 
 slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_err *err);
 

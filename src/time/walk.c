@@ -15,6 +15,41 @@
 
 /* ------------------------------------------------------------------ setting up */
 
+static void decode(slx_tm_walk *k, uint32_t pc)
+{
+    const slx_insn *in = &k->prog->insns[pc];
+    const slx_op_info *info = &slx_ops[slx_insn_op(in)];
+    slx_tm_op *o = &k->op[pc];
+    o->rec = (slx_tm_rec){.pc = pc,
+                          .span = k->span_of[pc],
+                          .op = (uint8_t)slx_insn_op(in),
+                          .engine = (uint8_t)info->engine,
+                          .bound = SLX_TIME_CONTROL,
+                          .busy = 1};
+    for (int i = 0; i < 4; i++) o->rec.tok[i] = (uint8_t)slx_insn_tok(in, i);
+    for (int i = 0; i < SLX_N_OPERANDS; i++) {
+        uint32_t word = in->w[2 + i];
+        o->v[i] = word;
+        switch (info->kind[i]) {
+        case SLX_K_VAL:
+        case SLX_K_PAIR:
+        case SLX_K_STR:
+        case SLX_K_F32:
+            o->sizes |= (uint8_t)(1u << i);
+            if (info->kind[i] == SLX_K_F32) o->floats |= (uint8_t)(1u << i);
+            break;
+        case SLX_K_SPM:
+        case SLX_K_HBM:
+        case SLX_K_ACC: break;
+        default: continue;
+        }
+        if (!(word >> 31)) continue;
+        o->v[i] = (uint64_t)slx_opnd_add(word);
+        o->regs[o->n_regs].operand = (uint8_t)i;
+        o->regs[o->n_regs++].reg = (uint8_t)(word >> 26 & 31);
+    }
+}
+
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc,
                       uint32_t rank, const slx_tm_mem *mem)
 {
@@ -27,6 +62,7 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
                        .n = p->info.n_tiles};
     slx_tm_cost_init(&k->cost, c);
     slx_tm_net_init(&k->net, c, p);
+    k->fetch_fj = (uint64_t)(8 * SLX_INSN_BYTES * k->cost.fj_rd + 0.5);
     k->w = slx_xcalloc(k->n, sizeof *k->w);
     for (uint32_t i = 0; i < k->n; i++) k->w[i].spm = slx_lazy_alloc(p->info.spm_bytes);
     k->span_of = slx_xcalloc(p->n_insns + 1u, sizeof *k->span_of);
@@ -38,6 +74,8 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
             k->span_of[i] = (uint16_t)s;
             if (slx_insn_op(&p->insns[i]) == SLX_OP_VSMX) k->attention[s] = true;
         }
+    k->op = slx_xcalloc(p->n_insns + 1u, sizeof *k->op);
+    for (uint32_t i = 0; i < p->n_insns; i++) decode(k, i);
     slx_tm_walk_reset(k);
 }
 
@@ -49,6 +87,7 @@ void slx_tm_walk_deinit(slx_tm_walk *k)
         slx_buf_free(&k->w[i].idx);
     }
     free(k->w);
+    free(k->op);
     free(k->span_of);
     free(k->attention);
 }
@@ -57,8 +96,13 @@ void slx_tm_walk_reset(slx_tm_walk *k)
 {
     for (uint32_t i = 0; i < k->n; i++) {
         slx_tm_walker *w = &k->w[i], old = *w;
-        *w = (slx_tm_walker){
-            .id = i, .pc = k->prog->entry_step, .spm = old.spm, .recs = old.recs, .idx = old.idx};
+        *w = (slx_tm_walker){.id = i,
+                             .pc = k->prog->entry_step,
+                             .spm = old.spm,
+                             .recs = old.recs,
+                             .idx = old.idx,
+                             .absent = old.absent,
+                             .silent = old.silent};
         w->recs.len = w->idx.len = 0;
         w->r[SLX_R_TILE] = i;
         w->r[SLX_R_RANK] = k->rank;
@@ -68,10 +112,15 @@ void slx_tm_walk_reset(slx_tm_walk *k)
 
 /* ------------------------------------------------------------------ counting */
 
+static slx_tm_counts *counts_of(slx_tm_walk *k, const slx_tm_rec *r)
+{
+    return &k->counts[k->counted_apart && r->layer == k->counted_apart];
+}
+
 static void joules(slx_tm_walk *k, const slx_tm_rec *r, slx_time_wire wire, double fj)
 {
-    slx_tm_counts *n = k->counts;
-    uint64_t e = (uint64_t)llround(fj);
+    slx_tm_counts *n = counts_of(k, r);
+    uint64_t e = (uint64_t)(fj + 0.5);
     n->wire_fj[wire] += e;
     n->engine_fj[r->engine] += e;
     n->span_fj[r->span] += e;
@@ -81,7 +130,7 @@ static void joules(slx_tm_walk *k, const slx_tm_rec *r, slx_time_wire wire, doub
 static void count_work(slx_tm_walk *k, const slx_tm_rec *r, const slx_tm_work *w)
 {
     const slx_tm_cost *c = &k->cost;
-    slx_tm_counts *n = k->counts;
+    slx_tm_counts *n = counts_of(k, r);
     n->macs += w->macs;
     n->ten_clk += w->ten_clk;
     n->spm_read += w->spm_read;
@@ -94,37 +143,22 @@ static void count_work(slx_tm_walk *k, const slx_tm_rec *r, const slx_tm_work *w
     if (sram > 0) joules(k, r, SLX_TIME_WIRE_SRAM, sram);
 }
 
-/* Hops of the bytes of a row, weighed by bytes. */
-static double row_hops(const slx_tm_mem *m, uint32_t tile, uint64_t addr, uint64_t bytes)
-{
-    uint64_t step = UINT64_C(1) << m->shift, end = addr + bytes;
-    if (m->stacks == 1 || bytes >= m->stacks * step) return m->mean[tile];
-    double sum = 0;
-    while (addr < end) {
-        uint64_t stop = (addr / step + 1) * step < end ? (addr / step + 1) * step : end;
-        sum += (double)(stop - addr) * m->hops[tile * m->stacks + slx_tm_stack(m, addr)];
-        addr = stop;
-    }
-    return sum / (double)bytes;
-}
-
 /* Energy of what a transfer moves between memory, network and scratchpads. */
 static void count_transfer(slx_tm_walk *k, const slx_tm_rec *r, const uint32_t *idx, uint32_t tile,
                            uint32_t receivers, uint32_t region)
 {
     const slx_tm_cost *c = &k->cost;
-    slx_tm_counts *n = k->counts;
+    slx_tm_counts *n = counts_of(k, r);
     uint64_t bytes = (uint64_t)r->rows * r->bytes, units = 0;
-    double hop_bytes = 0;
     if (!bytes) return;
     bool whole = !r->indexed && (r->rows == 1 || r->stride == r->bytes);
     uint64_t rows = whole ? 1 : r->rows, each = whole ? bytes : r->bytes;
     for (uint64_t i = 0; i < rows; i++) {
         uint64_t a = r->addr + (r->indexed ? idx[i] : i) * r->stride;
         units += slx_tm_units(a, each, r->write);
-        hop_bytes += (double)each * row_hops(k->mem, tile, a, each);
     }
-    hop_bytes += (double)bytes * (receivers - 1); /* a multicast tree: one more hop a receiver */
+    /* Bytes come from all stacks alike; a multicast tree: one more hop a receiver. */
+    double hop_bytes = (double)bytes * (k->mem->mean[tile] + receivers - 1);
     joules(k, r, SLX_TIME_WIRE_HBM, (double)units * 512 * c->fj_hbm);
     joules(k, r, SLX_TIME_WIRE_NOC, hop_bytes * 8 * (c->fj_wire + c->fj_router));
     joules(k, r, SLX_TIME_WIRE_SRAM,
@@ -146,15 +180,15 @@ static void count_move(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, uint3
     uint32_t hops = receivers == 1 ? slx_tm_hops(k->chip, tile, first) : receivers;
     joules(k, r, SLX_TIME_WIRE_NOC, (double)bytes * 8 * hops * (c->fj_wire + c->fj_router));
     joules(k, r, SLX_TIME_WIRE_SRAM, (double)bytes * 8 * (c->fj_rd + receivers * c->fj_wr));
-    k->counts->spm_read += bytes;
-    k->counts->spm_write += bytes * receivers;
+    counts_of(k, r)->spm_read += bytes;
+    counts_of(k, r)->spm_write += bytes * receivers;
 }
 
 /* A meeting: to the ports and from them, about as far as memory. */
 static void count_meeting(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, uint64_t got)
 {
     const slx_tm_cost *c = &k->cost;
-    slx_tm_counts *n = k->counts;
+    slx_tm_counts *n = counts_of(k, r);
     double wire = (double)r->link_bytes * 8;
     joules(k, r, SLX_TIME_WIRE_NET, wire * c->fj_serdes);
     joules(k, r, SLX_TIME_WIRE_NOC, 2 * wire * k->mem->mean[tile] * (c->fj_wire + c->fj_router));
@@ -179,11 +213,13 @@ static void emit(slx_tm_walk *k, slx_tm_walker *w, slx_tm_rec *r)
 {
     r->ctl = w->ctl;
     w->ctl = 0;
-    if (k->hashing) {
+    if (k->hashing || k->repeat.probing) {
         uint64_t a = (uint64_t)r->pc << 32 | r->busy, b = (uint64_t)r->rows << 32 | r->bytes,
                  c = (uint64_t)r->ctl << 32 | r->group;
         w->hash[0] = mix(mix(mix(w->hash[0], a), b), c);
         w->hash[1] = mix(mix(mix(w->hash[1], b ^ UINT64_C(0x85ebca6b)), c), a) + r->link_bytes;
+        if (k->repeat.probing)
+            slx_tm_repeat_see(w, a, b, c ^ r->addr % 64 << 56 ^ (uint64_t)r->bound << 48);
     }
     if (k->keep && !w->silent) slx_buf_add(&w->recs, r, sizeof *r);
 }
@@ -225,15 +261,25 @@ static bool receivers(const slx_tm_walk *k, unsigned f1, uint32_t *first, uint32
     return true;
 }
 
+/* Bytes that control flow may see from now on. */
+static void show(slx_tm_walk *k, slx_tm_walker *w, uint64_t to, uint64_t bytes, uint64_t what)
+{
+    if (!k->repeat.probing) return;
+    if (to < k->repeat.low) k->repeat.low = to;
+    if (to + bytes > k->repeat.high) k->repeat.high = to + bytes;
+    slx_tm_repeat_see(w, to, bytes, what);
+}
+
 /* A row that a load brings: only bytes of the descriptor can ever be seen by control flow. */
-static bool visible(const slx_tm_walk *k, const slx_tm_walker *w, const slx_region *reg,
-                    uint64_t from, uint64_t to, uint64_t bytes, bool load)
+static bool visible(slx_tm_walk *k, slx_tm_walker *w, const slx_region *reg, uint64_t from,
+                    uint64_t to, uint64_t bytes, bool load)
 {
     if (bytes > reg->bytes || from - reg->base > reg->bytes - bytes) return false;
     if (!load || reg != k->desc_region) return true;
     uint8_t *p = spm_at(k, w, to, bytes);
     if (!p) return false;
     memcpy(p, k->desc + (from - reg->base), bytes);
+    show(k, w, to, bytes, from);
     return true;
 }
 
@@ -349,13 +395,28 @@ static slx_status step_meeting(slx_tm_walk *k, slx_tm_walker *w, const uint64_t 
 
 /* ------------------------------------------------------------------ CTL */
 
-static void close_loops(slx_tm_walker *w)
+/* The layer loop is the outermost one that runs once a layer and meets barriers. */
+static bool in_layers(const slx_tm_walk *k, const slx_tm_walker *w)
+{
+    if (!w->depth || !k->prog->info.n_layers || w->loop[0].n != k->prog->info.n_layers)
+        return false;
+    return k->span_of[w->loop[0].first] != k->span_of[w->loop[0].end - 1];
+}
+
+static uint16_t layer_of(const slx_tm_walk *k, const slx_tm_walker *w)
+{
+    return in_layers(k, w) ? (uint16_t)(1 + w->loop[0].i) : 0;
+}
+
+static void close_loops(slx_tm_walk *k, slx_tm_walker *w)
 {
     while (w->depth) {
         slx_tm_loop *f = &w->loop[w->depth - 1];
         if (w->pc != f->end) return;
         if (++f->i < f->n) {
             w->pc = f->first;
+            if (w->depth == 1 && k->repeat.n && f->first == k->repeat.first)
+                slx_tm_repeat_next(k, w);
             if (f->rd) w->r[f->rd] = f->i;
             return;
         }
@@ -391,6 +452,7 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
     case SLX_OP_STS:
         if (!(p = spm_at(k, w, v[0], n)) || v[0] % n) return "address outside its space or region";
         memcpy(p, &v[1], n);
+        show(k, w, v[0], n, v[1]);
         return NULL;
     case SLX_OP_LOOP:
         if (v[0] > SLX_MAX_LOOP_COUNT) return "LOOP count above 2^24";
@@ -401,6 +463,7 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
             w->loop[w->depth++] = (slx_tm_loop){
                 .first = *next, .end = *next + (uint32_t)v[1], .rd = (uint32_t)v[2], .n = v[0]};
             if (v[2]) w->r[v[2]] = 0;
+            if (w->depth == 1 && k->repeat.n && in_layers(k, w)) slx_tm_repeat_enter(k, w);
         }
         return NULL;
     case SLX_OP_BR:
@@ -422,30 +485,37 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
 
 /* ------------------------------------------------------------------ one instruction */
 
-static void resolve(const slx_tm_walker *w, const slx_insn *in, uint64_t v[SLX_N_OPERANDS])
+static void resolve(const slx_tm_walker *w, const slx_tm_op *o, uint64_t v[SLX_N_OPERANDS])
 {
-    const slx_op_info *info = &slx_ops[slx_insn_op(in)];
-    for (int i = 0; i < SLX_N_OPERANDS; i++) {
-        uint32_t word = in->w[2 + i];
-        switch (info->kind[i]) {
-        case SLX_K_VAL:
-        case SLX_K_SPM:
-        case SLX_K_HBM:
-        case SLX_K_ACC:
-        case SLX_K_PAIR:
-        case SLX_K_STR: v[i] = slx_opnd_value(word, w->r); break;
-        case SLX_K_F32: v[i] = (uint32_t)slx_opnd_value(word, w->r); break;
-        default: v[i] = word;
-        }
-    }
+    memcpy(v, o->v, sizeof o->v);
+    for (unsigned i = 0; i < o->n_regs; i++) v[o->regs[i].operand] += w->r[o->regs[i].reg];
+    for (unsigned i = 0; o->floats >> i; i++)
+        if (o->floats >> i & 1) v[i] = (uint32_t)v[i];
 }
 
-/* The layer loop is the outermost one that runs once a layer and meets barriers. */
-static uint16_t layer_of(const slx_tm_walk *k, const slx_tm_walker *w)
+/* What an instruction without transfer takes: mostly what it took when it came last. */
+static const char *work_of(slx_tm_walk *k, slx_tm_op *o, const slx_insn *in, const uint64_t *v)
 {
-    if (!w->depth || !k->prog->info.n_layers || w->loop[0].n != k->prog->info.n_layers) return 0;
-    if (k->span_of[w->loop[0].first] == k->span_of[w->loop[0].end - 1]) return 0;
-    return (uint16_t)(1 + w->loop[0].i);
+    bool same = o->known;
+    for (int i = 0; i < SLX_N_OPERANDS && same; i++)
+        if (o->sizes >> i & 1) same = v[i] == o->last[i];
+    if (same) return NULL;
+    o->known = false;
+    const char *why = slx_tm_cost_of(&k->cost, in, v, &o->work);
+    if (why) return why;
+    memcpy(o->last, v, sizeof o->last);
+    o->known = true;
+    return NULL;
+}
+
+static void count_fetch(slx_tm_walk *k, const slx_tm_rec *r)
+{
+    slx_tm_counts *n = counts_of(k, r);
+    n->insns[r->engine]++;
+    n->wire_fj[SLX_TIME_WIRE_SRAM] += k->fetch_fj;
+    n->engine_fj[SLX_ENG_CTL] += k->fetch_fj;
+    n->span_fj[r->span] += k->fetch_fj;
+    n->layer_fj[r->layer] += k->fetch_fj;
 }
 
 static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
@@ -456,24 +526,15 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
         return place(k, w, SLX_EFAULT, "the stream does not end in a halt", err);
     }
     const slx_insn *in = &p->insns[w->pc];
-    const slx_op_info *info = &slx_ops[slx_insn_op(in)];
+    slx_tm_op *o = &k->op[w->pc];
     uint64_t v[SLX_N_OPERANDS];
-    slx_tm_rec r = {.pc = w->pc,
-                    .span = k->span_of[w->pc],
-                    .layer = layer_of(k, w),
-                    .op = (uint8_t)slx_insn_op(in),
-                    .engine = (uint8_t)info->engine,
-                    .bound = SLX_TIME_CONTROL,
-                    .busy = 1};
-    for (int i = 0; i < 4; i++) r.tok[i] = (uint8_t)slx_insn_tok(in, i);
-    resolve(w, in, v);
+    slx_tm_rec r = o->rec;
+    r.layer = layer_of(k, w);
+    resolve(w, o, v);
     w->insns++;
-    if (k->counts) {
-        k->counts->insns[info->engine]++;
-        slx_tm_rec fetch = {.engine = SLX_ENG_CTL, .span = r.span, .layer = r.layer};
-        joules(k, &fetch, SLX_TIME_WIRE_SRAM, 8 * SLX_INSN_BYTES * k->cost.fj_rd);
-    }
-    if (info->engine == SLX_ENG_CTL) {
+    if (k->repeat.probing && r.layer == 3) slx_tm_repeat_check(k, w, in, v); /* layer 2 */
+    if (k->counts) count_fetch(k, &r);
+    if (r.engine == SLX_ENG_CTL) {
         uint32_t next = w->pc + 1;
         bool scalar = r.op == SLX_OP_LDS || r.op == SLX_OP_STS;
         const char *fault = step_ctl(k, w, in, v, &next);
@@ -485,11 +546,10 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
             w->ctl++;
         if (w->halted) return SLX_OK;
         w->pc = next;
-        close_loops(w);
+        close_loops(k, w);
         return SLX_OK;
     }
     slx_status st = SLX_OK;
-    slx_tm_work work;
     switch (r.op) {
     case SLX_OP_LD:
     case SLX_OP_LDX:
@@ -504,22 +564,22 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
         r.bound = SLX_TIME_BARRIERS;
         break;
     default: {
-        const char *why = slx_tm_cost_of(&k->cost, in, v, &work);
+        const char *why = work_of(k, o, in, v);
         if (why) return place(k, w, SLX_EUNSUPPORTED, why, err);
-        if (work.cycles > UINT32_MAX)
+        if (o->work.cycles > UINT32_MAX)
             return place(k, w, SLX_EUNSUPPORTED, "longer than 2^32 cycles", err);
-        r.busy = (uint32_t)work.cycles;
-        r.bound = k->attention[r.span]          ? SLX_TIME_ATTENTION
-                  : info->engine == SLX_ENG_TEN ? SLX_TIME_TENSOR
-                                                : SLX_TIME_VECTOR;
-        if (k->counts) count_work(k, &r, &work);
+        r.busy = (uint32_t)o->work.cycles;
+        r.bound = k->attention[r.span]      ? SLX_TIME_ATTENTION
+                  : r.engine == SLX_ENG_TEN ? SLX_TIME_TENSOR
+                                            : SLX_TIME_VECTOR;
+        if (k->counts) count_work(k, &r, &o->work);
     }
     }
     if (st != SLX_OK) return st;
     emit(k, w, &r);
     if (r.op == SLX_OP_BAR) w->at_bar = true, w->group = r.group - 1;
     w->pc++;
-    close_loops(w);
+    close_loops(k, w);
     return SLX_OK;
 }
 

@@ -163,6 +163,23 @@ class Models(Case):
 
 
 class Time(Case):
+    def check_trace(self, path, cycles):
+        """Trace event format: complete events on named threads, in none of which two overlap."""
+        with open(path, encoding="utf-8") as f:
+            events = json.load(f)["traceEvents"]
+        named = {(e["pid"], e["tid"]): e["args"]["name"] for e in events if e["name"] == "thread_name"}
+        self.assertEqual(4, sum(e["name"] == "process_name" for e in events))
+        last, busy = {}, [e for e in events if e["ph"] == "X"]
+        self.assertEqual(len(events), len(busy) + 4 + 2 * len(named))
+        for e in sorted(busy, key=lambda e: e["args"]["start"]):
+            track = e["pid"], e["tid"]
+            self.assertIn(named[track].split()[0], ("LDQ", "STQ", "TEN", "VEC"))
+            self.assertGreaterEqual(e["args"]["start"], last.get(track, 0))
+            last[track] = e["args"]["finish"]
+            self.assertAlmostEqual(e["dur"] * 1000, e["args"]["finish"] - e["args"]["start"], delta=0.1)
+        self.assertEqual(max(last.values()), cycles)
+        self.assertIn("MM gate_up 29", {e["name"] for e in busy})
+
     def test_a_model_known_by_its_shapes(self):
         trace = os.path.join(self.dir, "t.json")
         args = ["time", "smollm2-135m", "--chip", "silex-mini", "-p", 20, "-c", 40]
@@ -174,10 +191,9 @@ class Time(Case):
             self.assertEqual(sum(step["energy_fj_by_wire"].values()), step["energy_fj"])
             self.assertEqual(sum(step["hbm_read_bytes_by_region"].values()), step["hbm_read_bytes"])
             self.assertGreaterEqual(step["cycles"], step["roofline_cycles"])
-        with open(trace, encoding="utf-8") as f:
-            events = [e for e in json.load(f)["traceEvents"] if e["ph"] == "X"]
-        self.assertEqual(max(e["args"]["finish"] for e in events), t["decode"]["cycles"])
-        self.assertIn("MM gate_up 29", {e["name"] for e in events})
+        full = json.loads(self.ok(*args, "--json", "--full", "--no-bands"))
+        self.assertLess(abs(t["decode"]["cycles"] / full["decode"]["cycles"] - 1), 0.03)
+        self.check_trace(trace, full["decode"]["cycles"])
         report = self.ok(*args)
         for line in ("first token", "each token", "energy ", "decode: "):
             self.assertIn(f"\n {line}", report)

@@ -407,6 +407,115 @@ static void test_refused(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* ------------------------------------------------------------------ every key */
+
+enum { KEYS_MOST = SLX_CHIP_KEYS_MAX };
+
+/* A chip as text, every key of a chip with programs on a line of its own, one of them with another value, or none; *at:
+ * its line, or that of its section when it has none. */
+static char *every_key(const slx_chip *c, int changed, const char *value, int *at)
+{
+    slx_buf b = {0};
+    const char *sections[SLX_CHIP_SECTIONS_MAX];
+    int n = slx_chip_sections(sections), line = 1;
+    for (int s = -1; s < n; s++) {
+        const char *section = s < 0 ? "" : sections[s];
+        if (!slx_chip_section_fits(section, SLX_RUNS_PROGRAM) || !strncmp(section, "part", 4)) continue;
+        const char *dot = strchr(section, '.');
+        int head = line;
+        if (*section) {
+            slx_buf_addf(&b, "%s%s:\n", dot ? "  " : "", dot ? dot + 1 : section);
+            line++;
+        }
+        for (int k = 0; k < slx_chip_n_keys; k++) {
+            const slx_chip_key *key = &slx_chip_keys[k];
+            if (strcmp(key->section, section) != 0 || !strcmp(key->path, "runs")) continue;
+            if (k == changed) *at = value ? line : head;
+            if (k == changed && !value) continue;
+            const char *words = key->type == SLX_CK_TEXT ? *(const char *const *)((const char *)c + key->offset) : "x";
+            if (k != changed && (!words || !*words)) continue;
+            slx_buf_addf(&b, "%s%s: ", dot ? "    " : *section ? "  " : "", key->key);
+            if (k == changed)
+                slx_buf_adds(&b, value);
+            else if (key->type == SLX_CK_TEXT)
+                slx_buf_adds(&b, words);
+            else
+                slx_buf_addf(&b, "%.10g", slx_chip_key_value(c, key));
+            slx_buf_adds(&b, "\n");
+            line++;
+        }
+        if (strcmp(section, "isa") != 0) continue;
+        slx_buf_adds(&b, "  formats: [MXINT8, MXFP4, MXFP8, Q4S, Q8S, BF16, F32]\n");
+        line++;
+    }
+    return b.ptr;
+}
+
+/* Missing, empty, negative, zero, absurd and no number at all: refused at the key's line, by its name, with what is
+ * expected. */
+static void test_every_key(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *base, *c;
+    assert_int_equal(slx_chip_load(&base, "silex-1", &err), SLX_OK);
+    int at = 0, keys = 0;
+    char *text = every_key(base, -1, NULL, &at);
+    if (slx_chip_parse(&c, text, strlen(text), "all.yaml", &err)) fail_msg("%d: %s", err.line, err.msg);
+    assert_true(c->hash == base->hash);
+    slx_chip_free(c);
+    free(text);
+    for (int k = 0; k < slx_chip_n_keys; k++) {
+        const slx_chip_key *key = &slx_chip_keys[k];
+        if (!slx_chip_section_fits(key->section, SLX_RUNS_PROGRAM) || !strncmp(key->section, "part", 4)) continue;
+        if (!strcmp(key->path, "runs")) continue;
+        static const char *const values[] = {NULL, "", "-1", "0", "1e30", "-1e-30", ".nan", "1e999", "[1, 2]", "soon"};
+        keys++;
+        for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+            bool number = key->type != SLX_CK_TEXT, optional = !(key->dflt == SLX_CHIP_REQUIRED);
+            if (!values[v] && optional) continue;
+            if (!number && v != 0 && v != 1 && v != 8) continue; /* a text may look like a number */
+            if (values[v] && !strcmp(values[v], "0") && key->least <= 0) continue;
+            text = every_key(base, k, values[v], &at);
+            slx_status st = slx_chip_parse(&c, text, strlen(text), "all.yaml", &err);
+            if (st != SLX_EINPUT) fail_msg("%s: \"%s\" is taken", key->path, values[v] ? values[v] : "(missing)");
+            if (err.line != at || !strstr(err.msg, key->key) || !strstr(err.msg, "expected"))
+                fail_msg("%s: %s: line %d, not %d: %s", key->path, values[v] ? values[v] : "(missing)", err.line, at,
+                         err.msg);
+            assert_string_equal(err.file, "all.yaml");
+            free(text);
+        }
+    }
+    assert_in_range(keys, 100, KEYS_MOST);
+    slx_chip_free(base);
+}
+
+/* Pairs that contradict each other, each legal alone: by --set, on a chip that has all. */
+static void test_contradictions(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"grid.enabled=133", "x*y"},           {"tile.spm_banks=7", "divide"},
+        {"tile.acc_kib=1", "isa.max_m"},       {"dvfs.min_vdd=0.75", "process.vdd"},
+        {"dvfs.vth=0.6", "min_vdd"},           {"energy.hbm_pj_b=0", "expected"},
+        {"hbm.tras_ns=1", "trcd_ns"},          {"hbm.bank_groups=32", "banks"},
+        {"hbm.tcl_ns=50", "latency_ns"},       {"hbm.tcwl_ns=41", "latency_ns"},
+        {"hbm.trfcpb_ns=3900", "trefi_us"},    {"rom.mib=5", "rom.bytes_clk"},
+        {"rom.bytes_clk=5", "rom.mib"},        {"rom.writable=1", "rom.mib"},
+        {"net.gbps=0", "ports"},               {"ten.rate.q4s=0", "Q4S"},
+        {"ten.rate.w4a8=0", "MXFP4"},          {"isa.max_m=4095", "acc_kib"},
+    };
+    slx_chip *c;
+    slx_err err = {0};
+    assert_int_equal(slx_chip_load(&c, "silex-1", &err), SLX_OK);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        slx_status st = slx_chip_set_text(c, pairs[i][0], &err);
+        if (st != SLX_EINPUT) fail_msg("%s is taken", pairs[i][0]);
+        if (!strstr(err.msg, pairs[i][1])) fail_msg("%s: %s", pairs[i][0], err.msg);
+    }
+    slx_chip_free(c);
+}
+
 /* What a user sees, to the letter. */
 static void test_printed(void **state)
 {
@@ -625,6 +734,8 @@ int main(void)
         cmocka_unit_test(test_other_forms),
         cmocka_unit_test(test_hash_sees_every_figure),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_printed),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_cut_short),

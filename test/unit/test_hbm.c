@@ -1,5 +1,6 @@
 /* Memory command by command: the queue against times worked out by hand and against a checker
  * that knows only the rules; the checker against traces that break one rule by one clock. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,6 +132,45 @@ static void bandwidth(void **state)
         }
         slx_chip_free(c);
     }
+}
+
+/* ------------------------------------------------------------------ the closed form */
+
+static void closed_form(void **state)
+{
+    (void)state;
+    static const char *const chips[] = {"silex-1", "silex-1e", "silex-mini"};
+    static const uint32_t streams[] = {1, 8, 16};
+    for (int i = 0; i < 3; i++) {
+        slx_hbmq_params p;
+        slx_chip *c = load(&p, chips[i]);
+        for (int k = 0; k < 3; k++) {
+            double law = slx_hbmq_stream_share(&p, streams[k], 256 / p.bytes, 0);
+            assert_true(fabs(law / traffic_share(&p, streams[k], 256 / p.bytes, 0, 10000) - 1) < 0.02);
+        }
+        slx_chip_free(c);
+    }
+}
+
+/* By hand, silex-1 with figures changed. One bank for all: a row of 32 bursts takes 28 + 31 * 4 + 10 + 28 = 190 clocks
+ * and not 64. 32 streams with a queue of 32: one request of 8 an opening, 2 activates of 8 clocks, one slot in 487.5
+ * / 8 of them refresh's: 16 / (16 / (1 - 8 / 487.5)). */
+static void closed_form_limits(void **state)
+{
+    (void)state;
+    slx_hbmq_params p;
+    slx_chip *c = load(&p, "silex-1");
+    p.queue = 32;
+    assert_true(fabs(slx_hbmq_stream_share(&p, 32, 8, 0) - (1 - 8 / 487.5)) < 1e-12);
+    p.tfaw = 64; /* 16 clocks an activate: half the pins */
+    assert_true(fabs(slx_hbmq_stream_share(&p, 32, 8, 0) - 0.5 * (1 - 16 / 487.5)) < 1e-12);
+    p.trefi = 0, p.banks = p.groups = p.spread = 1;
+    assert_true(fabs(slx_hbmq_stream_share(&p, 1, 8, 0) - 64.0 / 190) < 1e-12);
+    /* half writes, batches of 32 / (1/4) bursts: to writes 18 - 2 idle clocks, back 14 + 2 + 16 - 2 */
+    slx_hbmq_params_get(&p, c, &(slx_err){0});
+    p.queue = 32;
+    assert_true(fabs(slx_hbmq_stream_share(&p, 1, 8, 0.5) - 256 / (256 + 16 + 30.0)) < 1e-12);
+    slx_chip_free(c);
 }
 
 /* ------------------------------------------------------------------ mixed traffic */
@@ -368,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters),    cmocka_unit_test(latency),   cmocka_unit_test(turns),
         cmocka_unit_test(bandwidth),     cmocka_unit_test(mixed),     cmocka_unit_test(one_clock),
+        cmocka_unit_test(closed_form),   cmocka_unit_test(closed_form_limits),
         cmocka_unit_test(refresh_rules), cmocka_unit_test(seeded),    cmocka_unit_test(wrong_belief),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

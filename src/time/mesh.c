@@ -1,0 +1,108 @@
+/* mesh.c - the mesh between memory and tiles: what its cuts let through.
+ *
+ *   stacks stand at the left and right edge; the grid is shared out among them:
+ *
+ *      s0 | s1        a stack's bytes enter the mesh at noc.entries tiles, spread evenly over its share,
+ *      s2 | s3        and go on from link to link, columns and rows alike
+ *      s4 | s5
+ *
+ * Of what a tile reads, the bytes of stacks on the other side of a cut must pass it: a cut between two columns has a
+ * link a row and direction, one between two rows a link a column. Bytes are spread over all stacks and entries, so
+ * the links of a cut are taken to carry equal shares. The cut that is loaded most when all tiles read alike is
+ * modelled, one between columns and one between rows, in both directions: servers busy for the bytes that pass.
+ * Injection: a stack gives no more than its entries' links carry.
+ *
+ * Without noc.entries a stack reaches every tile at its own rate. */
+#include "time/time_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Share of a stack's entries in columns (rows) below `at`. */
+static double below(const slx_chip *c, uint32_t stack, bool rows, uint32_t at)
+{
+    uint32_t left = (c->hbm.stacks + 1) / 2, side = stack % 2,
+             n = side ? c->hbm.stacks - left : left;
+    double low = 0, high = rows ? c->grid.y : c->grid.x;
+    if (rows) {
+        low = high * (stack / 2) / n;
+        high = high * (stack / 2 + 1) / n;
+    } else if (c->hbm.stacks > 1) {
+        double half = high / 2;
+        low = side ? half : 0;
+        high = side ? high : half;
+    }
+    return fmin(fmax((at - low) / (high - low), 0), 1);
+}
+
+uint32_t slx_tm_entry_hops(const slx_chip *c, uint32_t tile, uint32_t stack)
+{
+    uint32_t x = tile % c->grid.x, y = tile / c->grid.x;
+    double d = 1;
+    for (uint32_t i = 0; i < c->grid.x; i++)
+        d += (below(c, stack, false, i + 1) - below(c, stack, false, i)) * fabs((double)i - x);
+    for (uint32_t i = 0; i < c->grid.y; i++)
+        d += (below(c, stack, true, i + 1) - below(c, stack, true, i)) * fabs((double)i - y);
+    return (uint32_t)(d + 0.5);
+}
+
+/* Mean over the stacks. */
+static double all_below(const slx_chip *c, bool rows, uint32_t at)
+{
+    double sum = 0;
+    for (uint32_t s = 0; s < c->hbm.stacks; s++) sum += below(c, s, rows, at);
+    return sum / c->hbm.stacks;
+}
+
+static bool beyond(const slx_chip *c, uint32_t tile, bool rows, uint32_t at)
+{
+    return (rows ? tile / c->grid.x : tile % c->grid.x) >= at;
+}
+
+void slx_tm_mesh_init(slx_tm_mem *m, const slx_chip *c)
+{
+    if (!c->noc.entries) return;
+    uint64_t most = (uint64_t)ceil(64.0 * m->npch * m->link_ticks / c->noc.entries);
+    if (m->unit_ticks < most) m->unit_ticks = most;
+    for (int rows = 0; rows < 2; rows++) {
+        double worst = 0;
+        uint32_t cut = 0, end = rows ? c->grid.y : c->grid.x, lanes = rows ? c->grid.x : c->grid.y;
+        for (uint32_t at = 1; at < end; at++) {
+            double there = all_below(c, rows, at), up = 0, down = 0;
+            for (uint32_t t = 0; t < m->n_tiles; t++)
+                if (beyond(c, t, rows, at))
+                    up += there;
+                else
+                    down += 1 - there;
+            if (fmax(up, down) > worst) worst = fmax(up, down), cut = at;
+        }
+        if (!cut) continue;
+        double there = all_below(c, rows, cut);
+        for (int way = 0; way < 2; way++) {
+            slx_tm_cut *k = &m->cut[2 * rows + way];
+            k->ticks = m->link_ticks / lanes;
+            k->share = slx_xcalloc(m->n_tiles, sizeof *k->share);
+            for (uint32_t t = 0; t < m->n_tiles; t++) {
+                if (beyond(c, t, rows, cut) == !way) k->share[t] = way ? 1 - there : there;
+                k->mean += k->share[t] / m->n_tiles;
+            }
+        }
+    }
+}
+
+uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile, bool all,
+                          uint64_t at)
+{
+    uint64_t end = at;
+    for (int i = 0; i < 4; i++) {
+        slx_tm_cut *k = &m->cut[i];
+        if (!k->share) continue;
+        slx_tm_cut *by = write ? &m->cut[i ^ 1] : k; /* the other way */
+        double ticks = bytes * (tile == UINT32_MAX ? k->mean : k->share[tile]) * k->ticks;
+        uint64_t *busy = all ? &by->all : &by->free;
+        if (ticks <= 0) continue;
+        *busy = (*busy > at ? *busy : at) + (uint64_t)(ticks + 0.5);
+        if (*busy > end) end = *busy;
+    }
+    return end;
+}

@@ -1,0 +1,155 @@
+/* repeat.c - layers that do what the layer before did, at other addresses, need not be walked.
+ *
+ *   probe    layers 0, 1, 2, n-2, n-1 are walked
+ *   holds    layers 1, 2 and n-2 did the same work (records, what control flow saw, tokens; addresses apart), and in
+ *   layer
+ *            2 nothing that steers control flow or sizes depends on what differs from layer to layer
+ *   then     layer 2 stands for layers 2..n-3
+ *
+ * Why that is enough: layer 2 starts from the scratchpad that layer 1 left, and left it as it was, since both wrote the
+ * same. So by induction every later layer does the same again, as long as what differs at its start reaches addresses
+ * only. That is followed register by register through layer 2:
+ *
+ *   order   grows or falls with the layer's number. It may steer: what it decides switches once at most, and is the
+ *   same
+ *           in layers 2 and n-2. Of == only with the number itself, against one of the layers walked or none.
+ *   other   differs in another way (a buffer taken in turn, a running address). It may not steer.
+ *
+ * Any doubt, and every layer is walked. */
+#include "time/time_int.h"
+
+#include <string.h>
+
+static uint64_t mix(uint64_t h, uint64_t x)
+{
+    h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 29;
+}
+
+void slx_tm_repeat_see(slx_tm_walker *w, uint64_t a, uint64_t b, uint64_t c)
+{
+    w->rep.work = mix(mix(mix(w->rep.work, a), b), c);
+}
+
+void slx_tm_repeat_enter(slx_tm_walk *k, slx_tm_walker *w)
+{
+    if (!k->repeat.first) k->repeat.first = w->loop[0].first;
+    if (k->repeat.first != w->loop[0].first || w->rep.entered) k->repeat.odd = true;
+    w->rep.entered = true;
+}
+
+void slx_tm_repeat_next(slx_tm_walk *k, slx_tm_walker *w)
+{
+    slx_tm_loop *f = &w->loop[0];
+    if (k->repeat.probing) {
+        if (f->i == 1 || f->i == 2) memcpy(w->rep.r[f->i - 1], w->r, sizeof w->r);
+        if (f->i == 2 || f->i == 3) w->rep.works[f->i - 2] = w->rep.work;
+        if (f->i == f->n - 1) w->rep.works[2] = w->rep.work;
+        w->rep.work = 0;
+        for (uint32_t i = 1; i < SLX_N_REGS && f->i == 2; i++)
+            if (i != f->rd && w->rep.r[0][i] != w->rep.r[1][i]) w->rep.other |= 1u << i;
+        if (f->rd) w->rep.order = 1u << f->rd;
+    }
+    if (f->i == k->repeat.from) f->i = f->n - 2;
+}
+
+static bool in_region(const slx_region *r, uint64_t addr)
+{
+    return r && addr >= r->base && addr - r->base < r->bytes;
+}
+
+static bool meets(const slx_tm_repeat *k, uint64_t addr, uint64_t bytes)
+{
+    return addr < k->high && addr + bytes > k->low;
+}
+
+static void set_reg(slx_tm_walker *w, uint32_t rd, bool order, bool other)
+{
+    w->rep.order = (w->rep.order & ~(1u << rd)) | (uint32_t)order << rd;
+    w->rep.other = (w->rep.other & ~(1u << rd)) | (uint32_t)other << rd;
+}
+
+static void check_alu(slx_tm_walker *w, const slx_insn *in, uint64_t rd, unsigned order,
+                      unsigned other)
+{
+    unsigned f = slx_insn_f0(in);
+    bool mixes = f == SLX_ALUFN_and || f == SLX_ALUFN_or || f == SLX_ALUFN_xor ||
+                 f == SLX_ALUFN_remu || f == SLX_ALUFN_eq;
+    bool bad = other || (order && (mixes || (order & (order - 1))));
+    set_reg(w, (uint32_t)rd, order && !bad, bad);
+}
+
+/* == of the layer's number itself with a number that no layer left out has. */
+static bool harmless_equal(const slx_tm_walk *k, const slx_tm_walker *w, const slx_insn *in,
+                           const uint64_t *v, unsigned order)
+{
+    int i = order == 1 ? 0 : order == 2 ? 1 : -1;
+    if (i < 0 || v[i] != w->loop[0].i || (in->w[2 + i] >> 26 & 31) != w->loop[0].rd) return false;
+    uint64_t with = v[1 - i];
+    return with <= 2 || with + 2 >= k->repeat.n;
+}
+
+void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in,
+                         const uint64_t v[SLX_N_OPERANDS])
+{
+    const slx_op_info *info = &slx_ops[slx_insn_op(in)];
+    unsigned order = 0, other = 0, place = 0; /* by operand */
+    for (int i = 0; i < SLX_N_OPERANDS; i++) {
+        uint32_t word = in->w[2 + i];
+        bool reg = info->kind[i] != SLX_K_RD && info->kind[i] != SLX_K_RAW &&
+                   info->kind[i] != SLX_K_NONE && word >> 31;
+        if (!reg) continue;
+        order |= (w->rep.order >> (word >> 26 & 31) & 1) << i;
+        other |= (w->rep.other >> (word >> 26 & 31) & 1) << i;
+        place |=
+            (info->kind[i] == SLX_K_HBM || info->kind[i] == SLX_K_SPM || info->kind[i] == SLX_K_ACC)
+            << i;
+    }
+    unsigned any = order | other;
+    bool bad = false;
+    switch (slx_insn_op(in)) {
+    case SLX_OP_LI: set_reg(w, (uint32_t)v[0], false, false); break;
+    case SLX_OP_ALU: check_alu(w, in, v[0], order, other); break;
+    case SLX_OP_LDS: bad = any, set_reg(w, (uint32_t)v[0], false, false); break;
+    case SLX_OP_STS:
+    case SLX_OP_SYS: bad = any; break;
+    case SLX_OP_LOOP:
+        bad = other;
+        if (v[2]) set_reg(w, (uint32_t)v[2], false, false);
+        break;
+    case SLX_OP_BR:
+        bad = other || (order & (order - 1));
+        if (order && (slx_insn_f0(in) == SLX_COND_eq || slx_insn_f0(in) == SLX_COND_ne))
+            bad |= !harmless_equal(k, w, in, v, order);
+        break;
+    case SLX_OP_LD: bad = (other & ~place) || (any && in_region(k->desc_region, v[1])); break;
+    case SLX_OP_LDX:
+        bad = (other & ~place) || any >> 2 & 1 || (any && in_region(k->desc_region, v[1]));
+        break;
+    case SLX_OP_STX: bad = (other & ~place) || any >> 2 & 1; break;
+    case SLX_OP_MOV: {
+        uint64_t last = v[4] ? v[4] - 1 : 0;
+        bad = (any & ~place) ||
+              (any && (meets(&k->repeat, v[0], last * slx_pair_y(v[5]) * 64 + v[3]) ||
+                       meets(&k->repeat, v[2], last * slx_pair_x(v[5]) * 64 + v[3])));
+        break;
+    }
+    case SLX_OP_GAT:
+        bad = (other & ~place) || (any && k->repeat.high); /* moves bytes that control flow may see */
+        break;
+    default: bad = other & ~place;
+    }
+    if (bad) k->repeat.odd = true;
+}
+
+bool slx_tm_repeat_holds(const slx_tm_walk *k)
+{
+    if (k->repeat.odd || !k->repeat.first) return false;
+    for (uint32_t i = 0; i < k->n; i++) {
+        const slx_tm_walker *w = &k->w[i];
+        if (!w->rep.entered || w->rep.works[0] != w->rep.works[1] ||
+            w->rep.works[0] != w->rep.works[2])
+            return false;
+    }
+    return true;
+}
