@@ -10,7 +10,7 @@
 
 typedef struct {
     cli_list set;
-    const char *variant;
+    const char *variant, *html, *diff;
     double gap_percent, seconds;
     int64_t futures, seed, threads;
     bool own, json, keys;
@@ -34,10 +34,14 @@ static const cli_option options[] = {
      "of the futures: the same seed gives the same bytes (1)"},
     {"threads", 't', CLI_COUNT, "N", AT(threads), 1, 1024, NULL, "for the futures (all CPUs)"},
     {"keys", 0, CLI_FLAG, NULL, AT(keys), 0, 0, NULL, "the reference of every figure of a case"},
+    {"html", 0, CLI_TEXT, "FILE", AT(html), 0, 0, NULL,
+     "a page with charts as well; its risk takes 20000 futures unless told otherwise"},
+    {"diff", 0, CLI_TEXT, "CASE", AT(diff), 0, 0, NULL,
+     "another case beside this one, with the same options"},
     {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
     {0},
 };
-static const values defaults = {.gap_percent = 0.4, .seconds = 60, .seed = 1};
+static const values defaults = {.gap_percent = 0.4, .seconds = 60, .futures = -1, .seed = 1};
 
 /* ------------------------------------------------------------------ figures */
 
@@ -423,23 +427,75 @@ static void drop(cli_fleet *f)
     slx_fleet_free(f->c);
 }
 
+/* ------------------------------------------------------------------ two cases */
+
+static void print_diff(const cli_fleet *a, const cli_fleet *b)
+{
+    slx_arena arena;
+    char text[32];
+    slx_arena_init(&arena);
+    cli_table t = {.arena = &arena, .columns = 4};
+    int head = cli_table_heading(&t, "the fleet");
+    cli_table_set(&t, head, 0, "%s", a->c->name);
+    cli_table_set(&t, head, 1, "%s", b->c->name);
+    cli_table_set(&t, head, 2, "change");
+    for (int o = 0; o < SLX_FO_COUNT; o++) {
+        double x = a->run->out[o], y = b->run->out[o];
+        char label[64];
+        if (isnan(x) && isnan(y)) continue;
+        snprintf(label, sizeof label, "  %s", slx_fleet_output_name((slx_fleet_output)o));
+        int row = cli_table_row_at(&t, label);
+        cli_table_set(&t, row, 0, "%s", amount(text, x));
+        cli_table_set(&t, row, 1, "%s", amount(text, y));
+        if (x > 0 && !isnan(y)) cli_table_set(&t, row, 2, "%+.1f %%", 100 * (y / x - 1));
+        cli_table_set(&t, row, 3, "%s", slx_fleet_output_unit((slx_fleet_output)o));
+    }
+    cli_table_print(&t, stdout);
+    int shown = 0;
+    for (int i = 0; i < a->c->n_in; i++)
+        for (int k = 0; k < b->c->n_in; k++) {
+            const slx_fleet_input *x = &a->c->in[i], *y = &b->c->in[k];
+            char from[32], to[32];
+            if (strcmp(x->path, y->path) || x->mid == y->mid || (isnan(x->mid) && isnan(y->mid)))
+                continue;
+            if (!shown++) printf("\ninputs that differ\n");
+            printf("  %-34s %10s %10s  %s\n", x->path, amount(from, x->mid), amount(to, y->mid),
+                   slx_fleet_unit(x));
+        }
+}
+
+static json_t *diff_json(const cli_fleet *a, const cli_fleet *b)
+{
+    return json_pack("{s:o,s:o}", "a", cli_fleet_json(a), "b", cli_fleet_json(b));
+}
+
 static slx_status run(const void *p, cli_args args, slx_err *err)
 {
-    const values *v = p;
-    cli_fleet f = {0};
-    if (v->keys) {
+    values v = *(const values *)p;
+    cli_fleet f = {0}, other = {0};
+    if (v.keys) {
         slx_fleet_print_keys(stdout);
         return SLX_OK;
     }
     if (!args.n)
         return slx_fail(err, SLX_EINPUT, "silex fleet", 0, 0,
                         "found no case, expected CASE; see silex fleet --help");
-    slx_status s = load(&f, args.v[0], v, err);
-    if (!s && v->json)
-        cli_json_print(cli_fleet_json(&f));
-    else if (!s)
+    if (v.html && v.diff)
+        return slx_fail(err, SLX_EINPUT, "silex fleet: --html", 0, 0,
+                        "found --diff beside it, expected one case");
+    if (v.html && v.futures < 0) v.futures = 20000;
+    if (v.futures < 0) v.futures = 0;
+    slx_status s = load(&f, args.v[0], &v, err);
+    if (!s && v.diff) s = load(&other, v.diff, &v, err);
+    if (!s && v.html) s = cli_fleet_html(&f, v.html, err);
+    if (!s && v.json)
+        cli_json_print(v.diff ? diff_json(&f, &other) : cli_fleet_json(&f));
+    else if (!s && v.diff)
+        print_diff(&f, &other);
+    else if (!s && !(v.html && !strcmp(v.html, "-")))
         cli_fleet_text(&f);
     drop(&f);
+    drop(&other);
     return s;
 }
 

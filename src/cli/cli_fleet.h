@@ -21,5 +21,6 @@ typedef struct {
 
 void cli_fleet_text(const cli_fleet *f);
 json_t *cli_fleet_json(const cli_fleet *f);
+slx_status cli_fleet_html(const cli_fleet *f, const char *path, slx_err *err);
 
 #endif

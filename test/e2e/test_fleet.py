@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""silex fleet: published figures, the plan, the same bytes from the same seed, refusals, and the report in a browser."""
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from silex import ROOT, Case, run  # noqa: E402
+
+BROWSER = next((b for b in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if b), None)
+CASES = sorted(f[:-5] for f in os.listdir(os.path.join(ROOT, "cases")))
+# case: {figure: (published, relative error)}
+BARS = {
+    "bernstein-2023": {"chips-up-front": (48.1e9, 0.05), "chips-a-year": (16e9, 0.05)},
+    "ten-gigawatts": {"ten-gigawatts-low": (350e9, 0.05), "ten-gigawatts-high": (500e9, 0.05),
+                      "usd-a-gigawatt-low": (35e9, 0.05), "usd-a-gigawatt-high": (50e9, 0.05),
+                      "accelerators": (4.5e6, 0.111)},
+    "jalapeno-phase-1": {"phase-1": (18e9, 0.05), "usd-a-gigawatt": (13.85e9, 0.05)},
+    "first-order-10g": {"gigawatts": (0.722, 0.05)},
+    "training-10000-gpus": {"days": (14.8, 0.05), "energy": (1287, 0.05)},
+    "acquire-or-partner": {"own-usd-a-gigawatt": (13.85e9, 0.05)},
+}
+PROBE = """<!doctype html><meta charset="utf-8"><iframe id="page" width="1100" height="900" srcdoc="%s"></iframe><script>
+addEventListener("load", () => {
+  const page = document.getElementById("page").contentDocument;
+  const drawn = svg => [...svg.querySelectorAll("path,line,rect,circle,polyline,polygon")]
+    .filter(e => { const b = e.getBBox(); return b.width > 0 || b.height > 0; }).length;
+  const told = [...page.querySelectorAll("svg")].map(drawn);
+  const wide = page.documentElement.scrollWidth - page.documentElement.clientWidth;
+  document.body.innerHTML = "<pre>" + JSON.stringify({told, wide}) + "</pre>";
+});</script>"""
+
+
+class Fleet(Case):
+    def json(self, *args):
+        return json.loads(self.ok("fleet", *args, "--json"))
+
+    def test_published_figures(self):
+        self.assertEqual(sorted(BARS), CASES)
+        for name, bars in BARS.items():
+            told = {f["name"]: f for f in self.json(name)["figures"]}
+            for figure, (published, within) in bars.items():
+                f = told[figure]
+                self.assertEqual(f["public"], published)
+                self.assertLessEqual(abs(f["ours"] / published - 1), within, figure)
+                self.assertAlmostEqual(f["error"], f["ours"] / published - 1, places=6)
+                self.assertTrue(f["source"] and f["sensitivity"] and f["unit"], figure)
+
+    def test_free_inputs_lie_in_sourced_bands(self):
+        for name in CASES:
+            told = self.json(name)
+            free = [i for i in told["inputs"] if i["free"]]
+            for i in free:
+                self.assertLess(i["low"], i["high"], i["name"])
+                self.assertTrue(i["low"] <= i["mid"] <= i["high"])
+            for i in told["inputs"]:
+                self.assertTrue(i["source"] and i["unit"], i["name"])
+            for f in told["figures"]:
+                for i in f["free_inputs"]:
+                    self.assertIn(i, [s["input"] for s in f["sensitivity"]] + [x["name"] for x in told["inputs"]])
+
+    def test_quarters_balance(self):
+        """From outside: power, dollars and books of the JSON, with nothing but its own numbers."""
+        for name in CASES:
+            told = self.json(name)
+            spent = worn = 0
+            for q in told["quarters"]:
+                self.assertAlmostEqual(q["capex_usd"], q["racks_usd"] + q["spares_usd"] + q["halls_usd"] + q["nre_usd"],
+                                       delta=1e-6 * (1 + q["capex_usd"]))
+                sites = sum(q["sites_w"].values())
+                self.assertLessEqual(sites, q["facility_w"] * (1 + 1e-6) + 1)
+                spent += q["capex_usd"]
+                worn += q["depreciation_usd"]
+                self.assertAlmostEqual(q["book_usd"], spent - worn, delta=1e-6 * (1 + spent))
+            for option in told["options"]:
+                racks = 0
+                for q in told["quarters"]:
+                    o = q["options"][option]
+                    boxes = o["waiting_racks"]
+                    racks += o["delivered_racks"] - o["retired_racks"]
+                    self.assertAlmostEqual(racks, o["racks"] + boxes, delta=1e-6 * (1 + racks))
+
+    def test_same_seed_same_bytes(self):
+        args = ("fleet", "acquire-or-partner", "--futures", 3000, "--json")
+        one, two, other = (self.ok(*args, "--seed", s, "-t", t) for s, t in ((7, 1), (7, 2), (8, 2)))
+        strip = lambda s: re.sub(r'"host_s":[^,]*,', "", s)  # noqa: E731 - time of this host
+        self.assertEqual(strip(one), strip(two))
+        self.assertNotEqual(strip(one), strip(other))
+        risk = json.loads(one)["risk"]
+        self.assertEqual(risk["futures"], 3000)
+        self.assertLess(risk["outputs"]["cost_usd"]["p5"], risk["outputs"]["cost_usd"]["p95"])
+        self.assertEqual(len(risk["single_source"]), 5)
+        self.assertAlmostEqual(risk["second_source_usd"], min(s["against_mix_usd"] for s in risk["single_source"]),
+                               delta=1e3)
+
+    def test_plan_is_explained(self):
+        told = self.json("acquire-or-partner")["plan"]
+        self.assertTrue(told["optimal"])
+        self.assertLessEqual(told["gap"], 0.005)
+        self.assertLessEqual(told["bound_usd"], told["cost_usd"])
+        self.assertIn("power that must be in service", [b["limit"] for b in told["binding"]])
+        text = self.ok("fleet", "acquire-or-partner")
+        for words in ("within 0.", "of the cheapest there is", "set by power that must be in service", "would save up to"):
+            self.assertIn(words, text)
+
+    def test_clash_is_named(self):
+        self.refused("fleet", "acquire-or-partner", "--set", "sites.own.gw=0.5", place=os.path.join(ROOT, "cases"),
+                     says=["these limits cannot all hold: ", "power of site own", "power that must be in service",
+                           "of what must be served can be"])
+
+    def test_refusals(self):
+        with open(os.path.join(ROOT, "cases", "bernstein-2023.yaml"), encoding="utf-8") as f:
+            text = f.read()
+        for old, new, says in (("peak:", "peek:", "did you mean peak?"),
+                               ("unit: USD/kWh", "unit: USD/MWh", "expected USD/kWh"),
+                               ("chip_usd: {low: 25000", "chip_usd: {low: -25000", "expected a number in USD/chip"),
+                               ("mid: 20.5", "mid: 2.5", "expected low <= mid <= high"),
+                               ("quarters: 24", "quarters: 0", "expected a whole number from 1 to 80")):
+            path = self.file("bad.yaml", text.replace(old, new, 1))
+            line = text[:text.index(old)].count("\n") + 1
+            self.refused("fleet", path, place=f"{path}:{line}:", says=says)
+        self.refused("fleet", "bernstein", place="bernstein", says="did you mean bernstein-2023?")
+        self.refused("fleet", place="silex fleet: ", says="found no case")
+        self.refused("fleet", "bernstein-2023", "--set", "options.h100.tok=1", place="--set options.h100.tok=1: ",
+                     says="did you mean options.h100.tok_s?")
+        self.refused("fleet", "bernstein-2023", "--variant", "x", place="--variant: ", says="a100, four-cents")
+        self.refused("fleet", "bernstein-2023", "--html", os.path.join(self.dir, "no", "r.html"), place=self.dir)
+        self.refused("fleet", "ten-gigawatts", "--own", place=os.path.join(ROOT, "cases"), says="own: missing")
+
+    def test_diff(self):
+        text = self.ok("fleet", "first-order-10g", "--diff", "jalapeno-phase-1")
+        self.assertRegex(text, r"(?m)^the fleet +first-order-10g +jalapeno-phase-1 +change$")
+        self.assertRegex(text, r"(?m)^  gw +0\.7\d+ +1\.3 +\+\d")
+        told = json.loads(self.ok("fleet", "first-order-10g", "--diff", "jalapeno-phase-1", "--json"))
+        self.assertEqual([told["a"]["case"], told["b"]["case"]], ["first-order-10g", "jalapeno-phase-1"])
+
+    def test_own_throughput(self):
+        with open(os.path.join(ROOT, "cases", "bernstein-2023.yaml"), encoding="utf-8") as f:
+            text = f.read()
+        path = self.file("own.yaml", re.sub(r"chips: \[.*\]", "chips: [h100, b200]", text))
+        rows = self.json(path, "--own")["own_throughput"]
+        self.assertEqual([(r["model"], r["chip"]) for r in rows],
+                         [(m, c) for m in ("gpt-3-175b", "llama-3.1-8b") for c in ("h100", "b200")])
+        for r in rows:
+            self.assertGreaterEqual(r["tok_s_user"], 1000 / 50 * (1 - 1e-9))  # the target holds
+            # 9838 queries/s x 1000 tokens x 2 at the peak, 0.6 of a chip's use, whole racks of 8
+            chips = 8.5e9 * 0.1 / 86400 * 1000 * 2 / (r["tok_s_chip"] * 0.6)
+            self.assertTrue(chips <= r["chips"] < chips + 8.001, r)
+            self.assertAlmostEqual(r["chips_usd"] / r["chips"], r["chip_usd"], delta=1e-3 * r["chip_usd"])
+
+    def page(self, name):
+        path = os.path.join(self.dir, "r.html")
+        self.ok("fleet", name, "--html", path, "--futures", 2000)
+        with open(path, encoding="utf-8") as f:
+            return path, f.read()
+
+    def test_report(self):
+        _, page = self.page("acquire-or-partner")
+        for words in ("Published figures beside ours", "Deployment, power and money", "mix", "Risk", "What moves it",
+                      "Quarter by quarter", "Inputs and their sources", "The plan and what binds it"):
+            self.assertIn(words, page)
+        for outside in ("<script", "src=", "@import", "url("):
+            self.assertNotIn(outside, page)
+        self.assertGreaterEqual(page.count("<svg"), 9)
+
+    @unittest.skipUnless(BROWSER, "no browser here: tools/setup test installs chromium")
+    def test_browser_draws_and_prints_it(self):
+        path, page = self.page("acquire-or-partner")
+        args = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+                "--disable-background-networking", f"--user-data-dir={self.dir}/profile"]
+        probe = self.file("probe.html", PROBE % html.escape(page))
+        p = subprocess.run([*args, "--dump-dom", f"file://{probe}"], capture_output=True, timeout=300, check=False)
+        self.assertEqual(p.returncode, 0, p.stderr[-500:])
+        self.assertEqual([s for s in p.stderr.decode(errors="replace").splitlines() if "CONSOLE" in s], [])
+        seen = json.loads(html.unescape(re.search(r"<pre>(.*?)</pre>", p.stdout.decode(), re.S)[1]))
+        self.assertEqual(len(seen["told"]), page.count("<svg"))
+        self.assertGreater(min(seen["told"]), 2, seen)
+        self.assertLessEqual(seen["wide"], 0)
+        pdf = os.path.join(self.dir, "r.pdf")
+        p = subprocess.run([*args, f"--print-to-pdf={pdf}", "--no-pdf-header-footer", f"file://{path}"],
+                           capture_output=True, timeout=300, check=False)
+        self.assertEqual(p.returncode, 0, p.stderr[-500:])
+        with open(pdf, "rb") as f:
+            self.assertEqual(f.read(5), b"%PDF-")
+        self.assertGreater(os.path.getsize(pdf), 20000)
+
+    def test_standard_input_and_output(self):
+        with open(os.path.join(ROOT, "cases", "first-order-10g.yaml"), "rb") as f:
+            code, out, err = run("fleet", "-", "--html", "-", "--futures", 0, stdin=f.read())
+        self.assertEqual((code, err), (0, ""))
+        self.assertTrue(out.startswith("<!doctype html>") and out.rstrip().endswith("</html>"), out[:80])
+
+
+if __name__ == "__main__":
+    unittest.main()
