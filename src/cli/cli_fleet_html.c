@@ -275,13 +275,20 @@ static void over_time(sheet *s)
     slx_html_charts_end(s->page);
 }
 
+/* "h100.tok_s" of "options.h100.tok_s": a chart has little room. */
+static const char *short_name(const char *path)
+{
+    const char *dot = strchr(path, '.');
+    return dot && strchr(dot + 1, '.') ? dot + 1 : path;
+}
+
 static void tornado(sheet *s, const char *title, const char *unit, const slx_fleet_answer *a)
 {
     const slx_fleet_case *c = s->f->c;
     slx_chart_swing rows[SLX_FLEET_MOVERS];
     for (int i = 0; i < a->n_movers; i++) {
         const slx_fleet_input *in = &c->in[a->mover[i].in];
-        rows[i] = (slx_chart_swing){in->path, a->mover[i].at_low, a->mover[i].at_high,
+        rows[i] = (slx_chart_swing){short_name(in->path), a->mover[i].at_low, a->mover[i].at_high,
                                     amount(s, in->low), amount(s, in->high)};
     }
     if (a->n_movers)

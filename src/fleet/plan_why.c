@@ -82,6 +82,7 @@ void slx_fleet_explain(slx_fleet_program *g, const slx_milp_result *best, slx_fl
     bound b[SLX_FLEET_LIMITS + 1];
     slx_milp_result lp;
     int n = 0;
+    slx_fleet_widen(g); /* else a bound that follows from a limit takes its price */
     for (int i = 0; i < c->n_options; i++) {
         p->cheaper[i] = NAN;
         /* options that are not signed are opened, to see what their racks alone would have to cost */

@@ -19,6 +19,8 @@ make --no-print-directory BUILD="$build" DESTDIR="$work" PREFIX=/usr/local insta
 report $? "make install"
 cmp -s chips/silex-1.yaml "$top/share/silex/chips/silex-1.yaml"
 report $? "chip files are installed"
+cmp -s cases/bernstein-2023.yaml "$top/share/silex/cases/bernstein-2023.yaml"
+report $? "cases are installed"
 
 # A chip that only the installed folder has: the source tree cannot have answered.
 cp "$top/share/silex/chips/silex-1.yaml" "$top/share/silex/chips/only-here.yaml"

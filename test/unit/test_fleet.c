@@ -402,10 +402,12 @@ static void test_risk(void **state)
      * and 0.5 MW of b. */
     double half = 400 - sqrt(350 * 300 / 2.), mean = 550. / 3, sigma = 350 * sqrt(1. / 18);
     assert_true(fabs((one->gw[0].p[2] * 1e6 - 500) / 10 - half) < 3);
-    assert_true(fabs((one->gw[0].mean * 1e6 - 500) / 10 - mean) < 4 * sigma / sqrt(N) + 0.5); /* racks are whole */
+    assert_true(fabs((one->gw[0].mean * 1e6 - 500) / 10 - mean) <
+                4 * sigma / sqrt(N) + 0.5); /* racks are whole */
     assert_true(one->gw[0].p[0] < one->gw[0].p[2] && one->gw[0].p[2] < one->gw[0].p[4]);
     NEAR(one->out[SLX_FR_SERVED].mean, 1);
-    assert_true(isnan(one->out[SLX_FR_LATE].mean)); /* orders follow the demand: there is no plan to be behind */
+    assert_true(isnan(
+        one->out[SLX_FR_LATE].mean)); /* orders follow the demand: there is no plan to be behind */
     o.seed = 6;
     slx_fleet_risk *other = slx_fleet_risk_run(c, NULL, &o);
     assert_true(other->gw[0].mean != one->gw[0].mean);
@@ -420,36 +422,38 @@ static void test_risk(void **state)
 static void test_chances(void **state)
 {
     enum { N = 20000 };
-    static const char text[] = "name: chance\ntitle: chance\nstart: 2026-Q1\nquarters: 4\n"
-                               "limits:\n  late_usd_gw_year: {mid: 1.0e+10, unit: USD/GW/year, source: x}\n"
-                               "sites:\n  hall:\n    pue: {mid: 1, unit: \"1\", source: x}\n"
-                               "    power_usd_kwh: {mid: 0, unit: USD/kWh, source: x}\n"
-                               "options:\n  a:\n    supplier: A\n    deploy: plan\n"
-                               "    plan: {by_quarter: [0, 0, 100, 0], unit: racks/quarter, source: x}\n"
-                               "    chips_rack: {mid: 8, unit: chips/rack, source: x}\n"
-                               "    rack_kw: {mid: 10, unit: kW/rack, source: x}\n"
-                               "    rack_usd: {mid: 50000, unit: USD/rack, source: x}\n"
-                               "    architecture_quarters: {mid: 2, unit: quarters, source: x}\n"
-                               "    respin_probability: {mid: 0.25, unit: \"1\", source: x}\n"
-                               "    respin_quarters: {mid: 1, unit: quarters, source: x}\n"
-                               "    respin_usd: {mid: 1000000, unit: USD, source: x}\n"
-                               "    life_years: {mid: 5, unit: years, source: x}\n"
-                               "  b:\n    supplier: B\n    deploy: plan\n"
-                               "    plan: {by_quarter: [100, 0, 0, 0], unit: racks/quarter, source: x}\n"
-                               "    chips_rack: {mid: 8, unit: chips/rack, source: x}\n"
-                               "    rack_kw: {mid: 10, unit: kW/rack, source: x}\n"
-                               "    rack_usd: {mid: 50000, unit: USD/rack, source: x}\n"
-                               "    outage_year: {mid: 2, unit: 1/year, source: x}\n"
-                               "    outage_quarters: {mid: 1, unit: quarters, source: x}\n"
-                               "    life_years: {mid: 5, unit: years, source: x}\n";
+    static const char text[] =
+        "name: chance\ntitle: chance\nstart: 2026-Q1\nquarters: 4\n"
+        "limits:\n  late_usd_gw_year: {mid: 1.0e+10, unit: USD/GW/year, source: x}\n"
+        "sites:\n  hall:\n    pue: {mid: 1, unit: \"1\", source: x}\n"
+        "    power_usd_kwh: {mid: 0, unit: USD/kWh, source: x}\n"
+        "options:\n  a:\n    supplier: A\n    deploy: plan\n"
+        "    plan: {by_quarter: [0, 0, 100, 0], unit: racks/quarter, source: x}\n"
+        "    chips_rack: {mid: 8, unit: chips/rack, source: x}\n"
+        "    rack_kw: {mid: 10, unit: kW/rack, source: x}\n"
+        "    rack_usd: {mid: 50000, unit: USD/rack, source: x}\n"
+        "    architecture_quarters: {mid: 2, unit: quarters, source: x}\n"
+        "    respin_probability: {mid: 0.25, unit: \"1\", source: x}\n"
+        "    respin_quarters: {mid: 1, unit: quarters, source: x}\n"
+        "    respin_usd: {mid: 1000000, unit: USD, source: x}\n"
+        "    life_years: {mid: 5, unit: years, source: x}\n"
+        "  b:\n    supplier: B\n    deploy: plan\n"
+        "    plan: {by_quarter: [100, 0, 0, 0], unit: racks/quarter, source: x}\n"
+        "    chips_rack: {mid: 8, unit: chips/rack, source: x}\n"
+        "    rack_kw: {mid: 10, unit: kW/rack, source: x}\n"
+        "    rack_usd: {mid: 50000, unit: USD/rack, source: x}\n"
+        "    outage_year: {mid: 2, unit: 1/year, source: x}\n"
+        "    outage_quarters: {mid: 1, unit: quarters, source: x}\n"
+        "    life_years: {mid: 5, unit: years, source: x}\n";
     (void)state;
     slx_fleet_case *c = parse(text);
-    slx_fleet_risk *r = slx_fleet_risk_run(c, NULL, &(slx_fleet_risk_options){.futures = N, .seed = 1});
-    double rough = 5 * 0.5 / sqrt(N);                                  /* five standard errors of a chance */
-    assert_true(fabs(r->gw[0].mean * 1e3 - 0.5) < rough);              /* b is 1 MW, there half of the time */
-    assert_true(fabs(r->gw[1].mean * 1e3 - 0.75) < rough);             /* it comes when it delivers again */
+    slx_fleet_risk *r =
+        slx_fleet_risk_run(c, NULL, &(slx_fleet_risk_options){.futures = N, .seed = 1});
+    double rough = 5 * 0.5 / sqrt(N);                      /* five standard errors of a chance */
+    assert_true(fabs(r->gw[0].mean * 1e3 - 0.5) < rough);  /* b is 1 MW, there half of the time */
+    assert_true(fabs(r->gw[1].mean * 1e3 - 0.75) < rough); /* it comes when it delivers again */
     assert_true(fabs(r->gw[2].mean * 1e3 - 0.875 - 0.75) < 2 * rough); /* a without a respin */
-    assert_true(fabs(r->gw[3].mean * 1e3 - 0.9375 - 1) < rough);       /* a with one, a quarter later */
+    assert_true(fabs(r->gw[3].mean * 1e3 - 0.9375 - 1) < rough); /* a with one, a quarter later */
     /* b late by 1/2 + 1/4 + 1/8 + 1/16 quarters of 1 MW, a by 1/4 of one */
     assert_true(fabs(r->out[SLX_FR_LATE].mean * 1e3 * 4 - 0.9375 - 0.25) < 5 * 1.2 / sqrt(N));
     assert_true(fabs(r->out[SLX_FR_CAPEX].mean - (9.6875e6 + 0.25e6)) < 5 * 1.5e6 / sqrt(N));
@@ -506,7 +510,8 @@ int main(void)
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_published_figures),
         cmocka_unit_test(test_clash_is_named),
-        cmocka_unit_test(test_risk), cmocka_unit_test(test_chances),
+        cmocka_unit_test(test_risk),
+        cmocka_unit_test(test_chances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
