@@ -1,5 +1,5 @@
-/* cli_fleet_html.c - silex fleet --html: one page a planner can pass on: the fleet by quarter, money, power, suppliers, risk,
- * what moves it, and where every input is from.
+/* cli_fleet_html.c - silex fleet --html: one page a planner can pass on: the fleet by quarter, money, power, suppliers,
+ * risk, what moves it, and where every input is from.
  */
 #include "cli/cli_fleet.h"
 

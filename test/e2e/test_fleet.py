@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""silex fleet: published figures, the plan, the same bytes from the same seed, refusals, and the report in a browser."""
+"""silex fleet: published figures, the plan, the same bytes from the same seed, refusals, the report in a browser."""
 import html
 import json
 import os
@@ -25,7 +25,8 @@ BARS = {
     "training-10000-gpus": {"days": (14.8, 0.05), "energy": (1287, 0.05)},
     "acquire-or-partner": {"own-usd-a-gigawatt": (13.85e9, 0.05)},
 }
-PROBE = """<!doctype html><meta charset="utf-8"><iframe id="page" width="1100" height="900" srcdoc="%s"></iframe><script>
+PROBE = """<!doctype html><meta charset="utf-8">
+<iframe id="page" width="1100" height="900" srcdoc="%s"></iframe><script>
 addEventListener("load", () => {
   const page = document.getElementById("page").contentDocument;
   const drawn = svg => [...svg.querySelectorAll("path,line,rect,circle,polyline,polygon")]
@@ -107,7 +108,8 @@ class Fleet(Case):
         self.assertIn("power that must be in service", limits)
         self.assertIn("supply of gpu-second", limits)
         text = self.ok("fleet", "acquire-or-partner")
-        for words in ("within 0.", "of the cheapest there is", "set by power that must be in service", "limited by supply of gpu-second", "would save up to"):
+        for words in ("within 0.", "of the cheapest there is", "set by power that must be in service",
+                      "limited by supply of gpu-second", "would save up to"):
             self.assertIn(words, text)
 
     def test_clash_is_named(self):

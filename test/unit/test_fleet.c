@@ -397,9 +397,9 @@ static void test_risk(void **state)
     slx_fleet_risk *three = slx_fleet_risk_run(c, NULL, &o);
     three->seconds = one->seconds;
     assert_memory_equal(one, three, sizeof *one);
-    /* Only the tokens have a band: triangular from 50 over 100 to 400, and a's racks are one a token. Half of the draws lie
-     * below t where (400 - t)^2 / (350 * 300) = 1/2; the mean is (50 + 100 + 400) / 3. In service: a at 10 kW a rack
-     * and 0.5 MW of b. */
+    /* Only the tokens have a band: triangular from 50 over 100 to 400, and a's racks are one a token. Half of the draws
+     * lie below t where (400 - t)^2 / (350 * 300) = 1/2; the mean is (50 + 100 + 400) / 3. In service: a at 10 kW a
+     * rack and 0.5 MW of b. */
     double half = 400 - sqrt(350 * 300 / 2.), mean = 550. / 3, sigma = 350 * sqrt(1. / 18);
     assert_true(fabs((one->gw[0].p[2] * 1e6 - 500) / 10 - half) < 3);
     assert_true(fabs((one->gw[0].mean * 1e6 - 500) / 10 - mean) <
@@ -417,8 +417,8 @@ static void test_risk(void **state)
     slx_fleet_free(c);
 }
 
-/* An option that stops once in two quarters delivers nothing in half of the first quarters; a respin of chance 1/4 and two
- * quarters holds a chip back in a quarter of the futures. */
+/* An option that stops once in two quarters delivers nothing in half of the first quarters; a respin of chance 1/4
+ * holds a chip back for a quarter in a quarter of the futures. */
 static void test_chances(void **state)
 {
     enum { N = 20000 };
