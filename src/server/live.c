@@ -104,14 +104,16 @@ json_t *srv_live_json(srv_server *s)
 {
     slx_sched_stats st;
     srv_worker_stats(s->worker, &st);
-    return json_pack("{s:s, s:s, s:f, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, "
-                     "s:f, s:f}, s:o, s:o}",
-                     "model", s->model_name, "chip", s->chip_name, "now_s", slx_now_s(), "batch",
-                     "running", st.running, "waiting", st.waiting, "slots", st.slots, "pages",
-                     st.pages, "pages_used", st.pages_used, "pages_cached", st.pages_cached,
-                     "steps", (json_int_t)st.steps, "rows", (json_int_t)st.rows, "prompt_tokens",
-                     (json_int_t)st.prompt_tokens, "cached_tokens", (json_int_t)st.cached_tokens,
-                     "preemptions", (json_int_t)st.preemptions, "step_s", st.step_s, "own_s",
-                     st.own_s, "latency", srv_metrics_json(s->metrics), "chip_step",
-                     chip_json(s, &st));
+    json_t *j =
+        json_pack("{s:s, s:s, s:f, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, "
+                  "s:f, s:f}, s:o, s:o}",
+                  "model", s->model_name, "chip", s->chip_name, "now_s", slx_now_s(), "batch",
+                  "running", st.running, "waiting", st.waiting, "slots", st.slots, "pages",
+                  st.pages, "pages_used", st.pages_used, "pages_cached", st.pages_cached, "steps",
+                  (json_int_t)st.steps, "rows", (json_int_t)st.rows, "prompt_tokens",
+                  (json_int_t)st.prompt_tokens, "cached_tokens", (json_int_t)st.cached_tokens,
+                  "preemptions", (json_int_t)st.preemptions, "step_s", st.step_s, "own_s", st.own_s,
+                  "latency", srv_metrics_json(s->metrics), "chip_step", chip_json(s, &st));
+    json_object_set_new(j, "users", srv_metrics_users_json(s->metrics));
+    return j;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LAST = 512, MOST_BUCKETS = 20, STATUSES = 600 };
+enum { LAST = 512, MOST_BUCKETS = 20, STATUSES = 600, USERS = 65 };
 
 static const struct {
     const char *name, *help;
@@ -47,11 +47,19 @@ typedef struct {
     uint32_t n_last, at;
 } distribution;
 
+typedef struct {
+    char name[64];
+    uint64_t answers, tokens;
+    double joules;
+} user_row;
+
 struct srv_metrics {
     pthread_mutex_t lock;
     distribution d[SRV_N_DISTRIBUTIONS];
     uint64_t ended[4], responses[STATUSES], made;
     double joules, usd, chip_s;
+    user_row users[USERS]; /* the last is of all who found no row of their own */
+    uint32_t n_users;
 };
 
 srv_metrics *srv_metrics_open(void)
@@ -86,9 +94,25 @@ void srv_metrics_observe(srv_metrics *m, srv_distribution which, double x)
     pthread_mutex_unlock(&m->lock);
 }
 
-void srv_metrics_answer(srv_metrics *m, slx_end end, const slx_job_usage *u, double usd)
+static user_row *user_at(srv_metrics *m, const char *name)
+{
+    uint32_t i = 0;
+    while (i < m->n_users && strcmp(m->users[i].name, name)) i++;
+    if (i < m->n_users) return &m->users[i];
+    if (m->n_users < USERS) m->n_users++;
+    user_row *r = &m->users[m->n_users - 1];
+    snprintf(r->name, sizeof r->name, "%s", m->n_users < USERS ? name : "others");
+    return r;
+}
+
+void srv_metrics_answer(srv_metrics *m, const char *user, slx_end end, const slx_job_usage *u,
+                        double usd)
 {
     pthread_mutex_lock(&m->lock);
+    user_row *r = user_at(m, user);
+    r->answers++;
+    r->tokens += u->prompt_tokens + u->new_tokens;
+    r->joules += u->chip_known ? u->chip_j : 0;
     m->ended[end]++;
     m->made += u->new_tokens;
     if (u->chip_known) {
@@ -243,4 +267,18 @@ json_t *srv_metrics_json(srv_metrics *m)
                           "chip_s", m->chip_s, "chip_j", m->joules, "chip_usd", m->usd);
     pthread_mutex_unlock(&m->lock);
     return j;
+}
+
+json_t *srv_metrics_users_json(srv_metrics *m)
+{
+    json_t *list = json_array();
+    pthread_mutex_lock(&m->lock);
+    for (uint32_t i = 0; i < m->n_users; i++) {
+        const user_row *r = &m->users[i];
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:f}", "user", r->name, "answers",
+                                              (json_int_t)r->answers, "tokens",
+                                              (json_int_t)r->tokens, "energy_j", r->joules));
+    }
+    pthread_mutex_unlock(&m->lock);
+    return list;
 }

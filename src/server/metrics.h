@@ -25,11 +25,13 @@ typedef enum {
 srv_metrics *srv_metrics_open(void);
 void srv_metrics_close(srv_metrics *m);
 void srv_metrics_observe(srv_metrics *m, srv_distribution d, double x);
-void srv_metrics_answer(srv_metrics *m, slx_end end, const slx_job_usage *u, double usd); /* usd negative: not known */
+/* user: "" without keys; usd negative: not known. */
+void srv_metrics_answer(srv_metrics *m, const char *user, slx_end end, const slx_job_usage *u, double usd);
 void srv_metrics_response(srv_metrics *m, int status);
 /* Appends the page /metrics shows. */
 void srv_metrics_print(srv_metrics *m, const slx_sched_stats *s, const char *model, slx_buf *out);
 /* p50, p90, p99 of the last answers and sums so far, for the live view. */
 json_t *srv_metrics_json(srv_metrics *m);
+json_t *srv_metrics_users_json(srv_metrics *m); /* since the start: the first 64 who asked, and the others together */
 
 #endif

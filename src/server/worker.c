@@ -110,7 +110,7 @@ static void on_end(void *arg, slx_end end, const slx_job_usage *u, const slx_err
     pthread_mutex_unlock(&x->lock);
     slx_buf_free(&text);
     if (why) srv_log("error", "fault", "{s:s, s:s}", "id", x->id, "why", why->msg);
-    srv_metrics_answer(s->metrics, end, u,
+    srv_metrics_answer(s->metrics, x->who.user, end, u,
                        s->usd_per_s >= 0 && u->chip_known ? u->chip_share_s * s->usd_per_s : -1);
     atomic_fetch_sub(&s->answers, 1);
     if (!last) return;

@@ -1,5 +1,6 @@
 """A server of one's own for tests: `with Server() as s:` on a free port of 127.0.0.1, and requests with the standard
 library alone."""
+
 import http.client
 import json
 import os
@@ -27,7 +28,15 @@ class Server:
     """options: more of `silex serve`. db: a database, else --no-auth."""
 
     def __init__(self, *options, db=None, model=MODEL, env=None):
-        self.argv = [SILEX, "serve", model, "--port", "0", *(["--db", db] if db else ["--no-auth"]), *map(str, options)]
+        self.argv = [
+            SILEX,
+            "serve",
+            model,
+            "--port",
+            "0",
+            *(["--db", db] if db else ["--no-auth"]),
+            *map(str, options),
+        ]
         self.env = {**os.environ, **(env or {})}
         self.key = None
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The server over plain HTTP with the default model: shapes, exact answers under load, refusals, faults of clients."""
+
 import concurrent.futures
 import json
 import os
@@ -62,9 +63,9 @@ class Answers(Served):
             first = [whole.index(s) for s in ([stop] if isinstance(stop, str) else stop) if s in whole]
             body = {"messages": [{"role": "user", "content": QUESTION}], "temperature": 0, "stop": stop}
             a = self.server.ask("/v1/chat/completions", body).json["choices"][0]
-            self.assertEqual((a["message"]["content"], a["finish_reason"]), (whole[:min(first)], "stop"))
+            self.assertEqual((a["message"]["content"], a["finish_reason"]), (whole[: min(first)], "stop"))
             events, _ = self.server.stream("/v1/chat/completions", body)
-            self.assertEqual(text_of(events), whole[:min(first)])
+            self.assertEqual(text_of(events), whole[: min(first)])
 
     def test_completions_take_text_lists_and_tokens(self):
         texts = ["The sky is", "One, two,"]
@@ -84,6 +85,7 @@ class Answers(Served):
         def ask(**more):
             a = self.server.chat("Tell me a story.", max_tokens=12, temperature=1.2, **more).json
             return [c["message"]["content"] for c in a["choices"]]
+
         self.assertEqual(ask(seed=7), ask(seed=7))
         self.assertNotEqual(ask(seed=7), ask(seed=8))
         two = ask(seed=7, n=2)
@@ -154,8 +156,10 @@ class Exact(Served):
     def test_many_streams_at_once(self):
         prompts = [f"Write about the number {i}." + " More words." * (i * 7 % 50) for i in range(24)]
         lengths = [3 + i * 5 % 30 for i in range(24)]
-        bodies = [{"messages": [{"role": "user", "content": p}], "temperature": 0, "max_tokens": n}
-                  for p, n in zip(prompts, lengths)]
+        bodies = [
+            {"messages": [{"role": "user", "content": p}], "temperature": 0, "max_tokens": n}
+            for p, n in zip(prompts, lengths)
+        ]
         with Server("--slots", 1, "--no-prefix-cache", "--threads", 1) as alone:
             want = [alone.ask("/v1/chat/completions", b).json["choices"][0]["message"]["content"] for b in bodies]
 
@@ -171,8 +175,10 @@ class Exact(Served):
         self.assertEqual(all_of(self.server), want)
 
     def test_preempted_ones_go_on_where_they_were(self):
-        bodies = [{"prompt": f"A long story about {w}." + " And so on." * 25, "temperature": 0, "max_tokens": 150}
-                  for w in ("bees", "rain", "iron", "glass")]
+        bodies = [
+            {"prompt": f"A long story about {w}." + " And so on." * 25, "temperature": 0, "max_tokens": 150}
+            for w in ("bees", "rain", "iron", "glass")
+        ]
         want = [self.server.ask("/v1/completions", b).json["choices"][0]["text"] for b in bodies]
         # a sequence takes up to three pages, so five are too few for four of them
         with Server("--slots", 4, "--kv-pages", 5, "--ctx", 512) as tight:
@@ -180,8 +186,11 @@ class Exact(Served):
                 got = list(pool.map(lambda b: tight.ask("/v1/completions", b).json["choices"][0]["text"], bodies))
             text = tight.ask("/metrics").body.decode()
         self.assertEqual(got, want)
-        preempted = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
-                     if line.startswith("silex:num_preemptions_total{")]
+        preempted = [
+            float(line.rsplit(" ", 1)[1])
+            for line in text.splitlines()
+            if line.startswith("silex:num_preemptions_total{")
+        ]
         self.assertGreater(preempted[0], 0)
 
     def test_prefix_cache_gives_the_same(self):
@@ -206,31 +215,46 @@ class Refusals(Served):
 
     def test_by_name(self):
         for body, param, says in [
-                ({"temperature": "hot"}, "temperature", "expected a number"),
-                ({"temperature": -1}, "temperature", "from 0"),
-                ({"top_p": 0}, "top_p", "above 0"), ({"n": 0}, "n", "from 1"), ({"n": 65}, "n", "64"),
-                ({"max_tokens": 0}, "max_tokens", "from 1"), ({"stop": [""]}, "stop", "not empty"),
-                ({"stop": ["a"] * 17}, "stop", "at most 16"), ({"logit_bias": {"x": 1}}, "logit_bias", '"x"'),
-                ({"logit_bias": {"5": 101}}, "logit_bias", "-100 to 100"),
-                ({"top_logprobs": 2}, "top_logprobs", "logprobs"),
-                ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "20"),
-                ({"frequency_penalty": 3}, "frequency_penalty", "-2"),
-                ({"functions": []}, "functions", "tools"), ({"audio": {}}, "audio", "not supported"),
-                ({"store": True}, "store", "false"),
-                ({"prediction": {}}, "prediction", "not supported"),
-                ({"stream_options": {"include_usage": True}}, "stream_options", "stream"),
-                ({"frobnicate": 1}, None, "frobnicate"), ({"messages": []}, "messages", "not empty"),
-                ({"messages": [{"role": "king", "content": "x"}]}, "messages", "role"),
-                ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "messages",
-                 "image_url"),
-                ({"messages": [{"role": "user", "content": "x", "zap": 1}]}, "messages", "zap")]:
+            ({"temperature": "hot"}, "temperature", "expected a number"),
+            ({"temperature": -1}, "temperature", "from 0"),
+            ({"top_p": 0}, "top_p", "above 0"),
+            ({"n": 0}, "n", "from 1"),
+            ({"n": 65}, "n", "64"),
+            ({"max_tokens": 0}, "max_tokens", "from 1"),
+            ({"stop": [""]}, "stop", "not empty"),
+            ({"stop": ["a"] * 17}, "stop", "at most 16"),
+            ({"logit_bias": {"x": 1}}, "logit_bias", '"x"'),
+            ({"logit_bias": {"5": 101}}, "logit_bias", "-100 to 100"),
+            ({"top_logprobs": 2}, "top_logprobs", "logprobs"),
+            ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "20"),
+            ({"frequency_penalty": 3}, "frequency_penalty", "-2"),
+            ({"functions": []}, "functions", "tools"),
+            ({"audio": {}}, "audio", "not supported"),
+            ({"store": True}, "store", "false"),
+            ({"prediction": {}}, "prediction", "not supported"),
+            ({"stream_options": {"include_usage": True}}, "stream_options", "stream"),
+            ({"frobnicate": 1}, None, "frobnicate"),
+            ({"messages": []}, "messages", "not empty"),
+            ({"messages": [{"role": "king", "content": "x"}]}, "messages", "role"),
+            (
+                {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+                "messages",
+                "image_url",
+            ),
+            ({"messages": [{"role": "user", "content": "x", "zap": 1}]}, "messages", "zap"),
+        ]:
             with self.subTest(body=body):
                 self.refuse(body, 400, param, says)
-        for body, param, says in [({"prompt": "x", "echo": True}, "echo", "false"),
-        ({"prompt": "x", "best_of": 2}, "best_of", "n"),
-                                  ({"prompt": "x", "suffix": "y"}, "suffix", "fill"), ({}, "prompt", "missing"),
-                                  ({"prompt": []}, "prompt", "expected"), ({"prompt": [1, -2]}, "prompt", "whole"),
-                                  ({"prompt": [10 ** 9]}, "prompt", "below"), ({"prompt": ""}, "prompt", "empty")]:
+        for body, param, says in [
+            ({"prompt": "x", "echo": True}, "echo", "false"),
+            ({"prompt": "x", "best_of": 2}, "best_of", "n"),
+            ({"prompt": "x", "suffix": "y"}, "suffix", "fill"),
+            ({}, "prompt", "missing"),
+            ({"prompt": []}, "prompt", "expected"),
+            ({"prompt": [1, -2]}, "prompt", "whole"),
+            ({"prompt": [10**9]}, "prompt", "below"),
+            ({"prompt": ""}, "prompt", "empty"),
+        ]:
             with self.subTest(body=body):
                 self.refuse(body, 400, param, says, "/v1/completions")
         self.refuse({"model": "gpt-4"}, 404, "model", "gpt-4")
@@ -242,10 +266,15 @@ class Refusals(Served):
 
     def test_bodies(self):
         path = "/v1/chat/completions"
-        for raw, says in [(b"", "not JSON"), (b"{", "not JSON"), (b"[]", "not an object"),
-        (b'{"a":1,"a":2}', "duplicate"),
-                          (b'{"messages":[{"role":"user","content":"\xff\xfe"}]}', "decode byte 0xff"),
-                          (b'{"messages":' + b"[" * 100000 + b"]" * 100000 + b"}", "depth"), (b"\0" * 50, "not JSON")]:
+        for raw, says in [
+            (b"", "not JSON"),
+            (b"{", "not JSON"),
+            (b"[]", "not an object"),
+            (b'{"a":1,"a":2}', "duplicate"),
+            (b'{"messages":[{"role":"user","content":"\xff\xfe"}]}', "decode byte 0xff"),
+            (b'{"messages":' + b"[" * 100000 + b"]" * 100000 + b"}", "depth"),
+            (b"\0" * 50, "not JSON"),
+        ]:
             with self.subTest(raw=raw[:40]):
                 a = self.server.ask(path, raw=raw)
                 self.assertEqual(a.status, 400, a.body[:200])
@@ -283,9 +312,11 @@ class Refusals(Served):
         return got
 
     def test_smuggling_and_nonsense(self):
-        both = (b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-                b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        both = (
+            b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
         got = self.raw(both)
         self.assertNotIn(b"200 OK", got)
         self.assertTrue(got == b"" or got.startswith(b"HTTP/1.1 400"), got[:100])
@@ -299,12 +330,21 @@ class Clients(Served):
     """Clients that leave, stall or never finish; the others go on."""
 
     def test_gone_in_the_middle_gives_its_place_back(self):
-        body = json.dumps({"messages": [{"role": "user", "content": "Count to one thousand in words."}],
-                           "max_tokens": 4000, "stream": True}).encode()
+        body = json.dumps(
+            {
+                "messages": [{"role": "user", "content": "Count to one thousand in words."}],
+                "max_tokens": 4000,
+                "stream": True,
+            }
+        ).encode()
         for stream in (True, False):
             c = self.server.connect()
-            c.request("POST", "/v1/chat/completions", body if stream else body.replace(b"true", b"false"),
-                      self.server.headers())
+            c.request(
+                "POST",
+                "/v1/chat/completions",
+                body if stream else body.replace(b"true", b"false"),
+                self.server.headers(),
+            )
             if stream:
                 c.getresponse().read(200)
             else:
@@ -329,8 +369,10 @@ class Clients(Served):
             s = socket.create_connection(("127.0.0.1", self.server.port))
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             body = b'{"messages":[{"role":"user","content":"hi"}],"stream":true,"max_tokens":30}'
-            s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                      b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            s.sendall(
+                b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
             half.append(s)
         start = time.monotonic()
         self.assertEqual(self.server.chat(QUESTION, temperature=0).status, 200)
@@ -343,8 +385,10 @@ class Clients(Served):
 class Life(Case):
     def test_full_queue_is_refused(self):
         with Server("--slots", 1, "--queue", 1, "--ctx", 512) as s:
+
             def ask(_):
                 return s.ask("/v1/completions", {"prompt": "a", "max_tokens": 150, "temperature": 0})
+
             with concurrent.futures.ThreadPoolExecutor(6) as pool:
                 answers = list(pool.map(ask, range(6)))
             codes = [a.status for a in answers]
@@ -361,6 +405,7 @@ class Life(Case):
 
         def ask():
             got["text"] = s.stream("/v1/completions", {"prompt": "a", "max_tokens": 60, "temperature": 0})[1]
+
         t = threading.Thread(target=ask)
         t.start()
         time.sleep(0.4)
@@ -376,8 +421,14 @@ class Life(Case):
         self.refused("serve", MODEL, "--no-auth", "--host", "0.0.0.0", place="--no-auth:", says="loopback")
         self.refused("serve", MODEL, "--no-auth", "--host", "example.org", place="--no-auth:", says="loopback")
         self.refused("serve", MODEL, "--no-auth", "--cert", "x.pem", place="--cert:", says="both")
-        self.refused("serve", MODEL, "--db", os.path.join(self.dir, "none.db"), place=os.path.join(self.dir, "none.db"),
-                     says="silex keys add")
+        self.refused(
+            "serve",
+            MODEL,
+            "--db",
+            os.path.join(self.dir, "none.db"),
+            place=os.path.join(self.dir, "none.db"),
+            says="silex keys add",
+        )
 
 
 if __name__ == "__main__":
