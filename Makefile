@@ -140,6 +140,16 @@ bench: $(BUILD)/.setup-build
 	@tools/fetch-model
 	$(BIN) bench $(MODEL)
 
+# The server for long: five minutes of 64 streams, with and without the cache and with too few pages; a hundred kills.
+.PHONY: soak
+soak: $(BUILD)/.setup-test
+	@$(MAKE) --no-print-directory all
+	@tools/fetch-model
+	SLX_BUILD=$(BUILD) test/soak/serve_streams.py
+	SLX_BUILD=$(BUILD) test/soak/serve_streams.py --seconds 60 --no-prefix-cache
+	SLX_BUILD=$(BUILD) test/soak/serve_streams.py --seconds 60 --pages 70
+	SLX_BUILD=$(BUILD) test/soak/serve_kill.py
+
 # What check and test run once everything is there. A test program finds its build through SLX_BUILD.
 FAST = $(wildcard tools/test_*.sh) $(UNIT) $(REPLAY) $(wildcard test/e2e/check_*.py)
 SLOW = $(DIFF) $(wildcard test/*.py) $(wildcard test/e2e/test_*.sh test/e2e/test_*.py)
