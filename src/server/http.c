@@ -307,8 +307,7 @@ static bool add_prompt(srv_exchange *x, slx_buf *ids, const json_t *prompt, srv_
     if (st != SLX_OK) return srv_invalid(e, r->vars ? "messages" : "prompt", "%s", err.msg);
     size_t n = ids->len / 4;
     if (!n) return srv_invalid(e, "prompt", "the prompt is empty");
-    if (n > x->s->context || (r->max_new && r->api != SRV_COMPLETIONS &&
-                              n + r->max_new > x->s->context + 1u && n >= x->s->context))
+    if (n > x->s->context)
         return srv_refuse(
             e, 400, "invalid_request_error", "context_length_exceeded",
             r->vars ? "messages" : "prompt",
@@ -663,6 +662,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
         x->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         snprintf(x->method, sizeof x->method, "%s", method);
         snprintf(x->path, sizeof x->path, "%s", url);
+        for (char *p = x->path; *p; p++)
+            if ((unsigned char)*p < 33 || (unsigned char)*p > 126) *p = '?'; /* for the log */
         if (!check_headers(x, url, method, &e)) return send_error(x, &e);
         return MHD_YES;
     }

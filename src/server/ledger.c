@@ -126,7 +126,7 @@ srv_ledger *srv_ledger_open(srv_server *s)
     return l;
 }
 
-void srv_ledger_close(srv_ledger *l)
+void srv_ledger_stop(srv_ledger *l)
 {
     if (!l) return;
     pthread_mutex_lock(&l->lock);
@@ -134,6 +134,11 @@ void srv_ledger_close(srv_ledger *l)
     pthread_cond_signal(&l->wake);
     pthread_mutex_unlock(&l->lock);
     pthread_join(l->thread, NULL);
+}
+
+void srv_ledger_free(srv_ledger *l)
+{
+    if (!l) return;
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->wake);
     free(l);

@@ -9,6 +9,18 @@
 
 #include "server/request_int.h"
 
+/* Whatever a client sent may stand in a message, cut where it was too long: what is no whole character becomes '?'. */
+static void make_text(char *p)
+{
+    const char *end = p + strlen(p);
+    while (p < end) {
+        uint32_t cp;
+        int n = slx_utf8_get(p, end, &cp);
+        if (!n || cp < 32 || cp == 127) *p = '?';
+        p += n ? n : 1;
+    }
+}
+
 bool srv_refuse(srv_error *e, int status, const char *type, const char *code, const char *param,
                 const char *fmt, ...)
 {
@@ -18,6 +30,8 @@ bool srv_refuse(srv_error *e, int status, const char *type, const char *code, co
     if (param) snprintf(e->param, sizeof e->param, "%s", param);
     vsnprintf(e->message, sizeof e->message, fmt, ap);
     va_end(ap);
+    make_text(e->param);
+    make_text(e->message);
     return false;
 }
 

@@ -24,6 +24,9 @@ static void name_model(srv_server *s)
              s->opt->model_name ? s->opt->model_name
              : base             ? base + 1
                                 : path);
+    for (char *p = s->model_name; *p; p++)
+        if ((unsigned char)*p < 33 || (unsigned char)*p > 126)
+            *p = '-'; /* clients have to type it */
     dot = strrchr(s->model_name, '.');
     if (!s->opt->model_name && dot && !strcmp(dot, ".gguf")) s->model_name[dot - s->model_name] = 0;
 }
@@ -74,12 +77,15 @@ static void drain(srv_server *s, struct MHD_Daemon *d, const sigset_t *signals)
 static void close_parts(srv_server *s, struct MHD_Daemon *d)
 {
     double start = slx_now_s();
-    srv_worker_close(s->worker); /* cuts what is left */
-    srv_ledger_close(s->ledger); /* and counts it */
+    srv_worker_stop(s->worker); /* cuts what is left */
+    srv_ledger_stop(s->ledger); /* and counts it */
     /* last bytes leave; a client that does not read them is not waited for */
     while (atomic_load(&s->exchanges) && slx_now_s() - start < 1)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    srv_http_close(d);
+    srv_http_close(
+        d); /* until here its threads may ask for figures of the parts that have stopped */
+    srv_worker_free(s->worker);
+    srv_ledger_free(s->ledger);
     slx_chip_clock_close(s->clock);
     slx_token_bytes_close(s->tokens);
     srv_limits_close(s->limits);

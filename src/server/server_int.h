@@ -107,7 +107,8 @@ void srv_exchange_wake(srv_exchange *x);
 /* ------------------------------------------------------------------ worker.c */
 
 srv_worker *srv_worker_open(srv_server *s);
-void srv_worker_close(srv_worker *w); /* cancels what is left */
+void srv_worker_stop(srv_worker *w); /* cancels what is left; nothing new is taken */
+void srv_worker_free(srv_worker *w);
 /* Choices with their prompts are ready. Takes a hold of x. */
 void srv_worker_submit(srv_worker *w, srv_exchange *x);
 /* The client is gone. */
@@ -152,7 +153,8 @@ json_t *srv_live_json(srv_server *s); /* what the page shows of chip and server 
 /* ------------------------------------------------------------------ ledger.c */
 
 srv_ledger *srv_ledger_open(srv_server *s);
-void srv_ledger_close(srv_ledger *l); /* writes what is left */
+void srv_ledger_stop(srv_ledger *l); /* writes what is left */
+void srv_ledger_free(srv_ledger *l);
 /* The last answer of x has ended: its usage is written, then srv_reply_finish runs and the worker's hold is dropped. */
 void srv_ledger_finish(srv_ledger *l, srv_exchange *x);
 bool srv_ledger_healthy(srv_ledger *l, char *why, size_t n); /* false: usage cannot be written now */

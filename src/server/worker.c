@@ -20,8 +20,8 @@ struct srv_worker {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    basket inbox, gone; /* under lock; each holds its exchanges */
-    bool quit;
+    basket inbox, gone;    /* under lock; each holds its exchanges */
+    bool quit, stopped;    /* stopped: its thread is gone */
     slx_sched_stats stats; /* under lock: as of the last step */
     srv_exchange *active;  /* this thread's: submitted and not ended */
     double looked_s;
@@ -237,7 +237,17 @@ srv_worker *srv_worker_open(srv_server *s)
     return w;
 }
 
-void srv_worker_close(srv_worker *w)
+/* What came too late: its client is told so by the closed connection. */
+static void turn_away(srv_exchange *x)
+{
+    pthread_mutex_lock(&x->lock);
+    x->gone = x->done = true;
+    srv_exchange_wake(x);
+    pthread_mutex_unlock(&x->lock);
+    srv_exchange_drop(x);
+}
+
+void srv_worker_stop(srv_worker *w)
 {
     if (!w) return;
     pthread_mutex_lock(&w->lock);
@@ -245,28 +255,44 @@ void srv_worker_close(srv_worker *w)
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
+    pthread_mutex_lock(&w->lock);
+    w->stopped = true;
+    basket in = w->inbox, gone = w->gone;
+    w->inbox = w->gone = (basket){0};
+    pthread_mutex_unlock(&w->lock);
+    for (uint32_t i = 0; i < in.n; i++) turn_away(in.at[i]);
+    for (uint32_t i = 0; i < gone.n; i++) srv_exchange_drop(gone.at[i]);
+    free(in.at);
+    free(gone.at);
+}
+
+void srv_worker_free(srv_worker *w)
+{
+    if (!w) return;
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->wake);
     free(w);
 }
 
-static void hand(srv_worker *w, basket *b, srv_exchange *x)
+static bool hand(srv_worker *w, basket *b, srv_exchange *x)
 {
     atomic_fetch_add(&x->holders, 1);
     pthread_mutex_lock(&w->lock);
-    put(b, x);
+    bool taken = !w->stopped;
+    if (taken) put(b, x);
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
+    return taken;
 }
 
 void srv_worker_submit(srv_worker *w, srv_exchange *x)
 {
-    hand(w, &w->inbox, x);
+    if (!hand(w, &w->inbox, x)) turn_away(x);
 }
 
 void srv_worker_cancel(srv_worker *w, srv_exchange *x)
 {
-    hand(w, &w->gone, x);
+    if (!hand(w, &w->gone, x)) srv_exchange_drop(x);
 }
 
 void srv_worker_stats(srv_worker *w, slx_sched_stats *out)

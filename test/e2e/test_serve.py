@@ -259,6 +259,15 @@ class Refusals(Served):
                 self.refuse(body, 400, param, says, "/v1/completions")
         self.refuse({"model": "gpt-4"}, 404, "model", "gpt-4")
 
+    def test_what_is_cut_in_a_message_stays_text(self):
+        """A name that is cut in the middle of a character, and a path that is none, still make an error in JSON."""
+        for n in range(56, 62):
+            name = "x" * n + "\u20ac" * 4
+            a = self.server.ask("/v1/completions", {"prompt": "x", name: 1})
+            self.assertEqual((a.status, a.error()["code"]), (400, "unknown_parameter"))
+        self.assertEqual(self.server.ask("/%ff%fe").error()["code"], "unknown_url")
+        self.assertEqual(self.server.ask("/v1/models/" + "%e2%82%ac" * 40).error()["code"], "model_not_found")
+
     def test_too_long_a_prompt(self):
         a = self.server.ask("/v1/completions", {"prompt": "word " * 9000})
         self.assertEqual((a.status, a.error()["code"]), (400, "context_length_exceeded"))

@@ -11,7 +11,9 @@ enum { VOCAB = 300 };
 static void check_error(const srv_error *e)
 {
     SLX_ASSERT(e->status == 400 && e->type && e->code && e->message[0]);
-    SLX_ASSERT(strnlen(e->message, sizeof e->message) < sizeof e->message);
+    size_t n = strnlen(e->message, sizeof e->message);
+    SLX_ASSERT(n < sizeof e->message && slx_utf8_valid(e->message, n)); /* it becomes JSON */
+    SLX_ASSERT(slx_utf8_valid(e->param, strlen(e->param)));
 }
 
 static void check(const srv_request *r)
