@@ -22,7 +22,8 @@ struct slx_chip_clock {
     const slx_program *prog;
     const slx_chip *chip;
     grid decode, prefill; /* x: sequences or rows; y: positions behind one */
-    double floor_s, floor_j;
+    grid both;            /* x: sequences, y: rows, `behind` positions behind each of them */
+    double behind;
     double usd_per_s; /* negative = not known */
     atomic_bool ready, failed, quit;
     pthread_t thread;
@@ -65,32 +66,42 @@ static void add_point(double *at, uint32_t *n, double x, double most)
     if (*n < MOST && (!*n || at[*n - 1] < x)) at[(*n)++] = x;
 }
 
-static void fill(slx_chip_clock *k, grid *g, bool decode)
+/* A step of n sequences at c positions beside r rows at p, into one point. */
+static void time_point(slx_chip_clock *k, double n, double c, double r, double p, double *seconds,
+                       double *joules)
 {
-    for (uint32_t i = 0; i < g->n_x; i++)
-        for (uint32_t j = 0; j < g->n_y; j++) {
-            uint32_t x = (uint32_t)g->x[i], y = (uint32_t)g->y[j];
-            slx_time_result r;
-            if (atomic_load(&k->quit) || atomic_load(&k->failed)) return;
-            if (slx_chip_step_time(&r, k->prog, k->chip, decode ? x : 0, decode ? y : 0,
-                                   decode ? 0 : x, decode ? 0 : y, NULL) != SLX_OK) {
-                atomic_store(&k->failed, true);
-                return;
-            }
-            g->seconds[i][j] = r.seconds;
-            g->joules[i][j] = (double)r.energy_fj * 1e-15;
-            slx_time_result_free(&r);
-        }
+    slx_time_result t;
+    if (atomic_load(&k->quit) || atomic_load(&k->failed)) return;
+    if (slx_chip_step_time(&t, k->prog, k->chip, (uint32_t)n, (uint32_t)c, (uint32_t)r, (uint32_t)p,
+                           NULL) != SLX_OK) {
+        atomic_store(&k->failed, true);
+        return;
+    }
+    *seconds = t.seconds;
+    *joules = (double)t.energy_fj * 1e-15;
+    slx_time_result_free(&t);
+}
+
+static void fill(slx_chip_clock *k)
+{
+    grid *d = &k->decode, *p = &k->prefill, *b = &k->both;
+    for (uint32_t i = 0; i < d->n_x; i++)
+        for (uint32_t j = 0; j < d->n_y; j++)
+            time_point(k, d->x[i], d->y[j], 0, 0, &d->seconds[i][j], &d->joules[i][j]);
+    for (uint32_t i = 0; i < p->n_x; i++)
+        for (uint32_t j = 0; j < p->n_y; j++)
+            time_point(k, 0, 0, p->x[i], p->y[j], &p->seconds[i][j], &p->joules[i][j]);
+    for (uint32_t i = 0; i < b->n_x; i++)
+        for (uint32_t j = 0; j < b->n_y; j++)
+            time_point(k, b->x[i], k->behind, b->y[j], k->behind, &b->seconds[i][j],
+                       &b->joules[i][j]);
 }
 
 static void *run(void *arg)
 {
     slx_chip_clock *k = arg;
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19); /* of this thread alone */
-    fill(k, &k->decode, true);
-    fill(k, &k->prefill, false);
-    k->floor_s = k->decode.seconds[0][0];
-    k->floor_j = k->decode.joules[0][0];
+    fill(k);
     if (!atomic_load(&k->failed) && !atomic_load(&k->quit)) atomic_store(&k->ready, true);
     return NULL;
 }
@@ -125,6 +136,15 @@ slx_chip_clock *slx_chip_clock_open(const slx_program *p, const slx_chip *c)
     add_point(k->prefill.y, &k->prefill.n_y, 0, before);
     add_point(k->prefill.y, &k->prefill.n_y, 1024, before);
     add_point(k->prefill.y, &k->prefill.n_y, before, before);
+    /* one sequence fewer than the most, and rows beside them */
+    k->behind = longest < 256 ? longest : 256;
+    double most_rows = rows - slots < before - k->behind ? rows - slots : before - k->behind;
+    for (uint32_t n = 1; n < 2 * slots && slots > 1; n *= 4)
+        add_point(k->both.x, &k->both.n_x, n, slots - 1);
+    add_point(k->both.x, &k->both.n_x, slots - 1, slots - 1);
+    static const double few_rows[] = {1, 16, 64, 256, 1024};
+    for (size_t i = 0; i < sizeof few_rows / sizeof *few_rows && most_rows >= 1; i++)
+        add_point(k->both.y, &k->both.n_y, few_rows[i], most_rows);
     slx_estimate second = {
         .tpot_s = 1, .batch = 1}; /* a token a second: a million tokens are a million seconds */
     k->usd_per_s = slx_estimate_usd_per_mtok(&usd, &second, c) ? usd.mid * 1e-6 : -1;
@@ -174,22 +194,27 @@ static double between(double v[MOST][MOST], const grid *g, double x, double y)
     return low + (high - low) * fx;
 }
 
+/* decode only: D; prompts only: P; both: B, moved by what D and P say of other lengths than B's. */
+static double step(const slx_step_shape *s, const slx_chip_clock *k, double d[MOST][MOST],
+                   double p[MOST][MOST], double b[MOST][MOST])
+{
+    double c = s->n_decode ? (double)s->decode_positions / s->n_decode : 0,
+           before = s->n_prefill ? (double)s->prefill_positions / s->n_prefill : 0;
+    if (!s->n_prefill) return between(d, &k->decode, s->n_decode, c);
+    double prompt = between(p, &k->prefill, s->prefill_rows, before);
+    if (!s->n_decode) return prompt;
+    if (!k->both.n_x || !k->both.n_y) /* too small for a grid: one after the other */
+        return prompt + between(d, &k->decode, s->n_decode, c);
+    double both = between(b, &k->both, s->n_decode, s->prefill_rows);
+    both += between(d, &k->decode, s->n_decode, c) - between(d, &k->decode, s->n_decode, k->behind);
+    return both + prompt - between(p, &k->prefill, s->prefill_rows, k->behind);
+}
+
 bool slx_chip_clock_at(void *arg, const slx_step_shape *s, double *seconds, double *joules)
 {
     slx_chip_clock *k = arg;
     if (!atomic_load(&k->ready)) return false;
-    *seconds = *joules = 0;
-    if (s->n_decode) {
-        double c = (double)s->decode_positions / s->n_decode;
-        *seconds = between(k->decode.seconds, &k->decode, s->n_decode, c);
-        *joules = between(k->decode.joules, &k->decode, s->n_decode, c);
-    }
-    if (s->n_prefill) {
-        double p = (double)s->prefill_positions / s->n_prefill;
-        *seconds += between(k->prefill.seconds, &k->prefill, s->prefill_rows, p) -
-                    (s->n_decode ? k->floor_s : 0);
-        *joules += between(k->prefill.joules, &k->prefill, s->prefill_rows, p) -
-                   (s->n_decode ? k->floor_j : 0);
-    }
+    *seconds = step(s, k, k->decode.seconds, k->prefill.seconds, k->both.seconds);
+    *joules = step(s, k, k->decode.joules, k->prefill.joules, k->both.joules);
     return true;
 }

@@ -1,13 +1,13 @@
 /* chipclock.h - what the steps of a served engine would take on its chip, without holding them up.
  *
- *   D(n, c)   a step of n sequences that decode, c positions behind each             } timed on a grid, once, by a thread
- *   P(r, p)   a step of r prompt rows of one sequence, p positions behind them       } of low priority; between the points
- *   T0        the part every step has: D(1, 0)                                       } interpolated in both directions
+ *   D(n, c)   a step of n sequences that decode, c positions behind each            } timed on grids, once, by a thread
+ *   P(r, p)   a step of r prompt rows of one sequence, p positions behind them      } of low priority; between the points
+ *   B(n, r)   both in one step, 256 positions behind each                           } interpolated in both directions
  *
- *   decode only: D;   prompts only: P;   both in one step: D + P - T0
+ *   decode only: D;   prompts only: P;   both: B + (D(n, c) - D(n, 256)) + (P(r, p) - P(r, 256))
  *
- * The grid points are slx_time_step's own figures (docs/timing.md). What lies between is interpolated, and a step of both
- * kinds is a sum: test_chipclock.c holds both against the step timed directly, docs/serving.md says how far they are off.
+ * The grid points are slx_time_step's own figures (docs/timing.md). test_chipclock.c holds what lies between against the
+ * step timed directly.
  */
 #ifndef SLX_RUN_CHIPCLOCK_H
 #define SLX_RUN_CHIPCLOCK_H
