@@ -40,7 +40,8 @@ static const cli_option options[] = {
      "(package.tdp_w=500), or a cost (pue=1.3); "
      "may be repeated"},
     {"html", 0, CLI_TEXT, "FILE", AT(html), 0, 0, NULL,
-     "also a report with charts and sources, one file"},
+     "also a report with charts and sources, one file; - is standard output, and nothing else "
+     "then"},
     {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
     {0},
 };
@@ -184,7 +185,7 @@ static slx_status compare(const values *v, compare_ask *ask, compare_row *rows, 
     if (st == SLX_OK && v->html) st = compare_write_page(v->html, ask, w, rows, n, err);
     if (st == SLX_OK && v->json)
         compare_print_json(ask, rows, n);
-    else if (st == SLX_OK)
+    else if (st == SLX_OK && !(v->html && !strcmp(v->html, "-")))
         compare_print(ask, rows, n);
     compare_workers_close(w);
     return st;
@@ -210,6 +211,9 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     slx_catch_interrupt();
     slx_predictor_open(&ask.predictor);
     slx_status st = parse_targets(v, &ask, err);
+    if (st == SLX_OK && v->json && v->html && !strcmp(v->html, "-"))
+        st = slx_fail(err, SLX_EINPUT, "silex compare: --html", 0, 0,
+                      "found - together with --json, expected a file");
     if (st == SLX_OK) st = slx_constants_load(&ask.constants, err);
     if (st == SLX_OK) st = slx_shape_open(&model, args.v[0], err);
     ask.model = model;

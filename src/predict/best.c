@@ -71,18 +71,20 @@ static slx_status attempt_more(const seeker *s, uint32_t tp, uint32_t batch, slx
 
 /* The largest good batch of one degree; false in *found where batch 1 is not good. The time of a step is nearly
  * straight in the batch, so each trial lies where the line between the slowest good and the fastest bad one meets the
- * target. */
-static slx_status largest(const seeker *s, uint32_t tp, slx_best *out, bool *found)
+ * target. *most: tokens a second and chip at the largest batch of all, whatever the target; 0 where not tried. */
+static slx_status largest(const seeker *s, uint32_t tp, slx_best *out, bool *found, double *most)
 {
     uint32_t lo = s->ask->batch ? s->ask->batch : 1,
              top = s->ask->max_batch ? s->ask->max_batch : 512;
     slx_best bad, next;
     bool good;
+    *most = 0;
     SLX_TRY(attempt(s, tp, lo, out, found));
     if (!*found || s->ask->batch) return SLX_OK;
     uint32_t hi = memory_holds(s, tp, top);
     if (hi <= lo) return SLX_OK;
     SLX_TRY(attempt_more(s, tp, hi, &bad, &good));
+    if (hi == top && isfinite(bad.pass.seconds.mid)) *most = bad.tok_s_chip;
     if (good) return *out = bad, SLX_OK;
     /* To 6 %, or within 2 % of the target: the curve is flat there. */
     double target = s->ask->tpot_s > 0 ? s->ask->tpot_s : INFINITY;
@@ -151,9 +153,10 @@ slx_status slx_predict_best(slx_predictor *p, const slx_chip *c, const slx_best_
     for (int i = 0; i < 4; i++) {
         slx_best b = {0};
         bool found;
+        double most;
         if (ask->tp ? i > 0 : degrees[i] > ask->model->n_heads) break;
         if (!ask->tp && ask->max_tp && degrees[i] > ask->max_tp) break;
-        slx_status st = largest(&s, ask->tp ? ask->tp : degrees[i], &b, &found);
+        slx_status st = largest(&s, ask->tp ? ask->tp : degrees[i], &b, &found, &most);
         if (st == SLX_EINPUT || st == SLX_EINTERRUPTED) {
             if (err) *err = why;
             return st;
@@ -163,6 +166,8 @@ slx_status slx_predict_best(slx_predictor *p, const slx_chip *c, const slx_best_
         if (st != SLX_OK || !found) continue;
         if (!any || b.tok_s_chip > out->tok_s_chip) *out = b;
         any = true;
+        /* A chip of a group makes no more tokens than one alone at the same batch. Programs are slow to time. */
+        if (!c->library && most > 0 && most < 1.02 * out->tok_s_chip) break;
     }
     s.err = err;
     if (!any) return none(&s, &first, slow);

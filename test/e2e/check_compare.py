@@ -100,6 +100,11 @@ class Compare(Case):
         twice = self.compare("llama-3.1-8b", "h100", "--tpot-ms", 10, "--tpot-ms", 50)["chips"][0]["targets"]
         self.assertLess(twice[0]["batch"], twice[1]["batch"])
 
+    def test_page_on_standard_output(self):
+        page = self.ok("compare", "llama-3.1-8b", "h100", "groq-lpu", "--html", "-")
+        self.assertTrue(page.startswith("<!doctype html>"))
+        self.assertTrue(page.endswith("</html>\n"))
+
     def test_refusals(self):
         def no(*args, **more):
             self.refused("compare", *args, **more)
@@ -117,6 +122,7 @@ class Compare(Case):
         no("llama-3.1-8b", "h100", "--tpot-ms", "soon", place="silex compare: --tpot-ms: ", says="milliseconds")
         no("llama-3.1-8b", "h100", "--tpot-ms", 20, "--no-target", place="silex compare: --no-target: ")
         no("llama-3.1-8b", "h100", "--batch", 0, place="silex compare: --batch: ")
+        no("llama-3.1-8b", "h100", "--html", "-", "--json", place="silex compare: --html: ", says="expected a file")
         no("llama-3.1-8b", "h100", "--html", os.path.join(self.dir, "no", "such", "r.html"), place=self.dir)
         with open(os.path.join(ROOT, "chips", "h100.yaml"), encoding="utf-8") as f:
             bad = self.file("h.yaml", f.read().replace("bf16_tflops: 989", "bf16_tflops: 1979"))
