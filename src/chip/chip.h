@@ -81,6 +81,8 @@ slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const ch
 /* One figure of a loaded chip changed, "hbm.gbps_pin" to "9.2": a what-if. Every check of a file holds; errors name
  * --set as their place. On failure c is as it was. The source of the key stays, and with it its uncertainty. */
 slx_status slx_chip_set(slx_chip *c, const char *key, const char *value, slx_err *err);
+/* Whether there is such a key ("hbm.gbps_pin") and chips that run as c does have it. */
+bool slx_chip_has_key(const slx_chip *c, const char *key);
 /* The same from "hbm.gbps_pin=9.2". */
 slx_status slx_chip_set_text(slx_chip *c, const char *text, slx_err *err);
 void slx_chip_free(slx_chip *c); /* NULL is fine */

@@ -21,12 +21,23 @@ static slx_status unknown_key(const slx_yaml *t, const char *key)
                          key, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
+static bool of_its_kind(const slx_chip *c, const slx_chip_key *k)
+{
+    return *k->section &&
+           slx_chip_section_fits(k->section, c->library ? SLX_RUNS_LIBRARY : SLX_RUNS_PROGRAM);
+}
+
+bool slx_chip_has_key(const slx_chip *c, const char *key)
+{
+    const slx_chip_key *k = slx_chip_find_key(key);
+    return k && of_its_kind(c, k);
+}
+
 /* A key that its kind of chip does not have. */
 static slx_status check_kind(const slx_chip *c, const slx_yaml *t, const slx_chip_key *k)
 {
     if (!*k->section) return slx_yaml_fail(t, 0, 0, "%s cannot be changed", k->path);
-    if (slx_chip_section_fits(k->section, c->library ? SLX_RUNS_LIBRARY : SLX_RUNS_PROGRAM))
-        return SLX_OK;
+    if (of_its_kind(c, k)) return SLX_OK;
     return slx_yaml_fail(t, 0, 0, "%s is no key of %s, which runs %s", k->path, c->name,
                          c->library ? "a vendor's library" : "programs");
 }

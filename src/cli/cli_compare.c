@@ -72,24 +72,26 @@ static slx_status set_constant(slx_constants *k, const char *text, bool *done, s
     return SLX_OK;
 }
 
+/* "part.mem_tbs=4": every chip that has the key; one that refuses the value ends the verb. */
+static slx_status set_all(compare_row *rows, int n, const char *text, slx_err *err)
+{
+    char key[64];
+    int set = 0;
+    snprintf(key, sizeof key, "%.*s", (int)strcspn(text, "="), text);
+    for (int i = 0; i < n; i++) {
+        if (!slx_chip_has_key(rows[i].chip, key)) continue;
+        SLX_TRY(slx_chip_set_text(rows[i].chip, text, err));
+        set++;
+    }
+    return set || !n ? SLX_OK
+                     : slx_chip_set_text(rows[0].chip, text, err); /* which says what is wrong */
+}
+
 /* "h100:part.mem_tbs=4": a colon before the equals sign names the chip. */
 static slx_status set_one(compare_row *rows, int n, const char *text, slx_err *err)
 {
     size_t key = strcspn(text, "=:");
-    if (text[key] != ':') {
-        slx_err first = {0};
-        int set = 0;
-        for (int i = 0; i < n; i++) {
-            slx_err e = {0};
-            if (slx_chip_set_text(rows[i].chip, text, &e) == SLX_OK)
-                set++;
-            else if (!*first.msg)
-                first = e;
-        }
-        if (set) return SLX_OK;
-        if (err) *err = first;
-        return SLX_EINPUT;
-    }
+    if (text[key] != ':') return set_all(rows, n, text, err);
     const char *names[COMPARE_CHIPS];
     char name[128];
     int found = 0;
@@ -127,13 +129,17 @@ static slx_status open_chips(cli_args args, slx_arena *arena, compare_row *rows,
                              slx_err *err)
 {
     static const char *const suffix[] = {".yaml", NULL};
-    const char *all[COMPARE_CHIPS];
+    const char *all[COMPARE_CHIPS + 1];
     int names = args.n - 1;
     const char *const *name = args.v + 1;
+    *n = 0;
     if (!names) {
-        names = slx_find_names(arena, "chips", suffix, all, COMPARE_CHIPS);
+        names = slx_find_names(arena, "chips", suffix, all, COMPARE_CHIPS + 1);
         name = all;
     }
+    if (names > COMPARE_CHIPS)
+        return slx_fail(err, SLX_EINPUT, "silex compare", 0, 0,
+                        "found more than %d chips in chips/, expected CHIP...", COMPARE_CHIPS);
     for (*n = 0; *n < names; ++*n) SLX_TRY(slx_chip_load_any(&rows[*n].chip, name[*n], err));
     return SLX_OK;
 }
@@ -233,7 +239,7 @@ const cli_verb cli_verb_compare = {
     "compare",
     "MODEL [CHIP...]",
     1,
-    COMPARE_CHIPS,
+    COMPARE_CHIPS + 1,
     "one model on many chips: latency, tokens a second, joules and dollars, side by side",
     "MODEL is a config.json, its folder, a GGUF file or a name in data/models; without a CHIP "
     "every chip in chips/.\n"

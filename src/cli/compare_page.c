@@ -318,11 +318,12 @@ static void chip_sources(report *r, const compare_row *row)
 {
     static const char *const head[] = {"key", "value", "unit", "within", "source"};
     static const bool number[] = {false, true, false, true, false};
-    const char *cell[5 * 256];
     slx_chip_fig f;
-    int rows = 0;
+    int rows = 0, n = 0;
     char text[64];
-    for (int i = 0; slx_chip_next_figure(row->chip, &i, &f) && rows < 256; i++) {
+    for (int i = 0; slx_chip_next_figure(row->chip, &i, &f); i++) n++;
+    const char **cell = slx_new(&r->arena, const char *, 5 * n);
+    for (int i = 0; slx_chip_next_figure(row->chip, &i, &f); i++) {
         const char **c = cell + 5 * rows++;
         snprintf(text, sizeof text, "%.6g", f.value);
         c[0] = f.key;

@@ -1,6 +1,6 @@
 /* compare_rows.c - what each chip takes for the model: see compare.h.
  *
- * A chip that cannot be told has a reason in its row and stands beside the others; only wrong input ends the verb.
+ * A chip that cannot be told has a reason in its row and stands beside the others.
  */
 #include "cli/compare_int.h"
 
@@ -101,12 +101,11 @@ static slx_forward decode_of(const compare_row *row, const compare_ask *ask, uin
                          .kv_dtype = row->kv_dtype};
 }
 
-/* Wrong input ends the verb; whatever else a chip cannot do is a reason in its row. */
+/* What a chip cannot do, or cannot do with this model, is a reason in its row; what was asked is in order by now. */
 static slx_status refused(slx_status st, const slx_err *why, const char **out,
                           const compare_ask *ask, slx_err *err)
 {
-    if (st == SLX_EUNSUPPORTED || st == SLX_EFAULT || st == SLX_ENOMEM ||
-        (st == SLX_EINPUT && why->line)) {
+    if (st != SLX_EINTERRUPTED && st != SLX_EIO) {
         *out = slx_strdup(ask->arena, why->msg);
         return SLX_OK;
     }

@@ -122,6 +122,10 @@ class Compare(Case):
         no("llama-3.1-8b", "h100", "--tpot-ms", "soon", place="silex compare: --tpot-ms: ", says="milliseconds")
         no("llama-3.1-8b", "h100", "--tpot-ms", 20, "--no-target", place="silex compare: --no-target: ")
         no("llama-3.1-8b", "h100", "--batch", 0, place="silex compare: --batch: ")
+        no("llama-3.1-8b", "b200", "h100", "silex-1", "--set", "part.mem_tbs=7", place="--set part.mem_tbs=7: ",
+           says="of HBM3")  # b200 could have it
+        no("llama-3.1-8b", "silex-1", "--set", "part.mem_tbs=7", place="--set part.mem_tbs=7: ",
+           says="is no key of silex-1")
         no("llama-3.1-8b", "h100", "--html", "-", "--json", place="silex compare: --html: ", says="expected a file")
         no("llama-3.1-8b", "h100", "--html", os.path.join(self.dir, "no", "such", "r.html"), place=self.dir)
         with open(os.path.join(ROOT, "chips", "h100.yaml"), encoding="utf-8") as f:
