@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "compile/compile.h"
+#include "isa/step.h"
 #include "run/estimate.h"
 #include "time/memo.h"
 #include "verify/verify.h"
@@ -10,11 +11,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct {
     const char *chip, *program, *trace, *weights;
     int64_t batch, context, prompt, chunk, tp, memo;
-    bool full, no_bands, json;
+    bool speed, full, no_bands, json;
     cli_list set;
 } values;
 
@@ -40,6 +42,8 @@ static const cli_option options[] = {
     {"full", 0, CLI_FLAG, NULL, AT(full), 0, 0, NULL, "simulate every tile, not one of each class"},
     {"no-bands", 0, CLI_FLAG, NULL, AT(no_bands), 0, 0, NULL,
      "without the band of the time, which takes some twenty runs more"},
+    {"speed", 0, CLI_FLAG, NULL, AT(speed), 0, 0, NULL,
+     "how fast this host simulates the decode step: instructions a second, the step folded"},
     {"memo", 0, CLI_COUNT, "N", AT(memo), 1, 100000, NULL,
      "how far a table of steps (docs/timing.md) is from N random decode steps of up to --batch "
      "sequences of up to --context tokens"},
@@ -70,11 +74,13 @@ static void print_step(const char *what, const slx_chip *c, const slx_time_resul
            cli_short(b, (double)r->macs, ""), cli_short(d, (double)r->hbm_read_bytes, ""),
            r->power_w);
     if (r->power_limited)
-        printf("   power     limited to %.4g W: %.3g GHz at %.3g V, not %.3g at %.3g; %.3g x the time\n",
+        printf("   power     limited to %.4g W: %.3g GHz at %.3g V, not %.3g at %.3g; %.3g x the "
+               "time\n",
                c->package.tdp_w, r->clock_ghz, r->vdd_v, c->grid.clock_ghz, c->process.vdd_v,
                r->seconds / r->unlimited_s);
     if (c->package.tdp_w > 0 && r->power_w > c->package.tdp_w)
-        printf("   power     above the rated %.4g W, at the lowest voltage the chip has\n", c->package.tdp_w);
+        printf("   power     above the rated %.4g W, at the lowest voltage the chip has\n",
+               c->package.tdp_w);
     printf("   time    ");
     for (int i = 0; i < SLX_N_TIME_BOUNDS; i++)
         if (share(r->bound[i], r->cycles) >= 0.05)
@@ -112,28 +118,80 @@ typedef struct {
     uint32_t points;
 } memo_report;
 
-static slx_status try_memo(const values *v, const slx_program *p, const slx_chip *c, memo_report *out,
-                           slx_err *err)
+static slx_status try_memo(const values *v, const slx_program *p, const slx_chip *c,
+                           memo_report *out, slx_err *err)
 {
     slx_memo *m;
     *out = (memo_report){0};
     if (!v->memo) return SLX_OK;
     SLX_TRY(slx_memo_open(&m, p, c, NULL, err));
-    slx_status st = slx_memo_measure(m, (uint32_t)v->memo, (uint32_t)v->batch,
-                                     (uint32_t)v->context, 1, &out->error, err);
+    slx_status st = slx_memo_measure(m, (uint32_t)v->memo, (uint32_t)v->batch, (uint32_t)v->context,
+                                     1, &out->error, err);
     out->points = slx_memo_points(m);
     slx_memo_close(m);
     return st;
+}
+
+/* CPU seconds of the decode step with every tile and layer, instructions of it, and folded, best of three. */
+typedef struct {
+    double full_s, folded_s;
+    uint64_t instructions;
+} speed_report;
+
+static double cpu_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static slx_status try_speed(const values *v, const slx_program *p, const slx_chip *c,
+                            speed_report *out, slx_err *err)
+{
+    slx_chip once = *c; /* one clock: no search for the one that the rated power allows */
+    slx_time_watts watts;
+    *out = (speed_report){0};
+    if (!v->speed) return SLX_OK;
+    once.package.tdp_w = 0;
+    SLX_TRY(slx_time_get_watts(&watts, c, err));
+    uint8_t *desc = slx_xcalloc(1, p->info.desc.bytes + 1u);
+    slx_status st =
+        slx_step_build_alike(&p->info, desc, (uint32_t)v->batch, 1, (uint32_t)v->context, 1, err);
+    for (int i = 0; i < 4 && st == SLX_OK; i++) {
+        slx_time_result r;
+        double start = cpu_s();
+        st = slx_time_step(p, &once, desc, &(slx_time_options){.folded = i > 0, .watts = &watts},
+                           &r, err);
+        if (st != SLX_OK) break;
+        double took = cpu_s() - start;
+        if (!i)
+            out->full_s = took, out->instructions = r.simulated;
+        else if (i == 1 || took < out->folded_s)
+            out->folded_s = took;
+        slx_time_result_free(&r);
+    }
+    free(desc);
+    return st;
+}
+
+static void print_speed(const speed_report *s)
+{
+    if (s->full_s > 0)
+        printf(" host         %.3g M instructions/s through the queues of every tile (%.3g s of "
+               "CPU a step); folded "
+               "%.3g ms a step\n",
+               (double)s->instructions / s->full_s * 1e-6, s->full_s, s->folded_s * 1e3);
 }
 
 static void print_memo(const memo_report *m)
 {
     const slx_memo_error *e = &m->error;
     if (!e->tries) return;
-    printf(" table        of %u points, %u random steps beside it: time off by %.2g %% (worst %.2g), "
-           "energy by %.2g %% (worst %.2g)\n",
-           m->points, e->tries, 100 * e->mean, 100 * e->worst, 100 * e->energy_mean,
-           100 * e->energy_worst);
+    printf(
+        " table        of %u points, %u random steps beside it: time off by %.2g %% (worst %.2g), "
+        "energy by %.2g %% (worst %.2g)\n",
+        m->points, e->tries, 100 * e->mean, 100 * e->worst, 100 * e->energy_mean,
+        100 * e->energy_worst);
 }
 
 static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e)
@@ -163,8 +221,8 @@ static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e
         printf(" (low %s, high %s); limited by %s\n", cli_short(b, e->energy_low_j, "J"),
                cli_short(d, e->energy_high_j, "J"), slx_time_bound_name(e->decode.bound_by));
         if (slx_estimate_usd_per_mtok(&usd, e, c))
-            printf(" money        $%.3g per million tokens at this batch (low %.3g, high %.3g)\n", usd.mid, usd.low,
-                   usd.high);
+            printf(" money        $%.3g per million tokens at this batch (low %.3g, high %.3g)\n",
+                   usd.mid, usd.low, usd.high);
     }
     if (e->chips > 1) printf(" Figures of a step are of one chip; the others do the same.\n");
     if (e->prefill_steps)
@@ -237,7 +295,7 @@ static json_t *step_json(const slx_time_result *r)
 }
 
 static void print_json(const slx_program *p, const slx_chip *c, const slx_estimate *e,
-                       const memo_report *memo)
+                       const memo_report *memo, const speed_report *speed)
 {
     json_t *j = json_object();
     json_object_set_new(j, "model", cli_json_str(p->info.model_name, strlen(p->info.model_name)));
@@ -265,6 +323,12 @@ static void print_json(const slx_program *p, const slx_chip *c, const slx_estima
         cli_json_usd(j, e, c);
         json_object_set_new(j, "decode", step_json(&e->decode));
     }
+    if (speed->full_s > 0)
+        json_object_set_new(j, "host",
+                            json_pack("{s:I, s:f, s:f, s:f}", "instructions",
+                                      (json_int_t)speed->instructions, "instructions_per_s",
+                                      (double)speed->instructions / speed->full_s, "cpu_s",
+                                      speed->full_s, "folded_cpu_s", speed->folded_s));
     const slx_memo_error *m = &memo->error;
     if (m->tries)
         json_object_set_new(j, "memo",
@@ -351,13 +415,15 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     if (st == SLX_OK) st = get_program(v, args.v[0], c, &p, err);
     if (st == SLX_OK) {
         memo_report memo;
+        speed_report speed;
         st = estimate(v, &p, c, &e, err);
         if (st == SLX_OK) {
             st = try_memo(v, &p, c, &memo, err);
+            if (st == SLX_OK) st = try_speed(v, &p, c, &speed, err);
             if (st == SLX_OK && v->json)
-                print_json(&p, c, &e, &memo);
+                print_json(&p, c, &e, &memo, &speed);
             else if (st == SLX_OK && (!v->trace || strcmp(v->trace, "-") != 0))
-                print(&p, c, &e), print_memo(&memo);
+                print(&p, c, &e), print_memo(&memo), print_speed(&speed);
             slx_estimate_free(&e);
         }
         slx_program_free(&p);

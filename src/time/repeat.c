@@ -58,11 +58,6 @@ static bool in_region(const slx_region *r, uint64_t addr)
     return r && addr >= r->base && addr - r->base < r->bytes;
 }
 
-static bool meets(const slx_tm_repeat *k, uint64_t addr, uint64_t bytes)
-{
-    return addr < k->high && addr + bytes > k->low;
-}
-
 static void set_reg(slx_tm_walker *w, uint32_t rd, bool order, bool other)
 {
     w->rep.order = (w->rep.order & ~(1u << rd)) | (uint32_t)order << rd;
@@ -129,13 +124,13 @@ void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in,
     case SLX_OP_STX: bad = (other & ~place) || any >> 2 & 1; break;
     case SLX_OP_MOV: {
         uint64_t last = v[4] ? v[4] - 1 : 0;
-        bad = (any & ~place) ||
-              (any && (meets(&k->repeat, v[0], last * slx_pair_y(v[5]) * 64 + v[3]) ||
-                       meets(&k->repeat, v[2], last * slx_pair_x(v[5]) * 64 + v[3])));
+        bad =
+            (any & ~place) || (any && (slx_tm_seen(k, v[0], last * slx_pair_y(v[5]) * 64 + v[3]) ||
+                                       slx_tm_seen(k, v[2], last * slx_pair_x(v[5]) * 64 + v[3])));
         break;
     }
     case SLX_OP_GAT:
-        bad = (other & ~place) || (any && k->repeat.high); /* moves bytes that control flow may see */
+        bad = (other & ~place) || (any && k->high); /* moves bytes that control flow may see */
         break;
     default: bad = other & ~place;
     }

@@ -151,7 +151,7 @@ static slx_status count_all(slx_tm_walk *w, slx_tm_counts counts[2], bool repeat
     w->hashing = true;
     w->counts = counts;
     if (repeat && layers >= SLX_TM_REPEAT_FROM) {
-        w->repeat = (slx_tm_repeat){.n = layers, .from = 3, .low = UINT64_MAX, .probing = true};
+        w->repeat = (slx_tm_repeat){.n = layers, .from = 3, .probing = true};
         w->counted_apart = 3;
     }
     SLX_TRY(walk_all(w, err));

@@ -188,7 +188,6 @@ typedef struct {
     uint32_t n;         /* layers of the program; 0 = none is left out */
     uint32_t from;      /* at least 3 */
     uint32_t first;     /* pc of the layer loop's body; 0 = not met yet */
-    uint64_t low, high; /* scratchpad bytes that control flow may see */
     bool probing, odd;  /* being checked; not to be left out */
 } slx_tm_repeat;
 
@@ -204,6 +203,7 @@ typedef struct {
     bool known;
     uint64_t last[SLX_N_OPERANDS];
     slx_tm_work work;
+    uint64_t mac_fj, sum_fj, vec_fj, sram_fj; /* of work */
 } slx_tm_op;
 
 typedef struct {
@@ -223,11 +223,16 @@ typedef struct {
     uint64_t fetch_fj;      /* of one instruction */
     slx_tm_counts *counts;  /* [2]; NULL: not counted */
     bool keep, hashing;     /* store records; hash them */
+    uint64_t low, high;     /* no scratchpad bytes outside can be seen by control flow */
     bool crossing;          /* bytes came to a tile by another's instruction */
     slx_tm_repeat repeat;
     uint32_t counted_apart; /* slx_tm_rec.layer whose counts go to counts[1]; 0 = none */
 } slx_tm_walk;
 
+/* May control flow see any of these scratchpad bytes? */
+static inline bool slx_tm_seen(const slx_tm_walk *k, uint64_t addr, uint64_t bytes) {
+    return addr < k->high && addr + bytes > k->low;
+}
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc, uint32_t rank,
                       const slx_tm_mem *mem);
 void slx_tm_walk_deinit(slx_tm_walk *k);

@@ -59,7 +59,8 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
                        .rank = rank,
                        .desc_region = desc ? slx_program_region(p, SLX_REGION_DESC) : NULL,
                        .mem = mem,
-                       .n = p->info.n_tiles};
+                       .n = p->info.n_tiles,
+                       .low = UINT64_MAX};
     slx_tm_cost_init(&k->cost, c);
     slx_tm_net_init(&k->net, c, p);
     k->fetch_fj = (uint64_t)(8 * SLX_INSN_BYTES * k->cost.fj_rd + 0.5);
@@ -127,20 +128,22 @@ static void joules(slx_tm_walk *k, const slx_tm_rec *r, slx_time_wire wire, doub
     n->layer_fj[r->layer] += e;
 }
 
-static void count_work(slx_tm_walk *k, const slx_tm_rec *r, const slx_tm_work *w)
+static void count_work(slx_tm_walk *k, const slx_tm_rec *r, const slx_tm_op *o)
 {
-    const slx_tm_cost *c = &k->cost;
     slx_tm_counts *n = counts_of(k, r);
+    const slx_tm_work *w = &o->work;
     n->macs += w->macs;
     n->ten_clk += w->ten_clk;
     n->spm_read += w->spm_read;
     n->spm_write += w->spm_write;
-    if (w->macs) joules(k, r, SLX_TIME_WIRE_MAC, w->mac_fj);
-    if (w->sum_fj > 0) joules(k, r, SLX_TIME_WIRE_SUM, w->sum_fj);
-    if (w->vec_fj > 0) joules(k, r, SLX_TIME_WIRE_VEC, w->vec_fj);
-    double sram = (double)w->spm_read * 8 * c->fj_rd + (double)w->spm_write * 8 * c->fj_wr +
-                  (double)w->acc_bytes * 4 * (c->fj_rd + c->fj_wr) + w->rom_fj;
-    if (sram > 0) joules(k, r, SLX_TIME_WIRE_SRAM, sram);
+    n->wire_fj[SLX_TIME_WIRE_MAC] += o->mac_fj;
+    n->wire_fj[SLX_TIME_WIRE_SUM] += o->sum_fj;
+    n->wire_fj[SLX_TIME_WIRE_VEC] += o->vec_fj;
+    n->wire_fj[SLX_TIME_WIRE_SRAM] += o->sram_fj;
+    uint64_t all = o->mac_fj + o->sum_fj + o->vec_fj + o->sram_fj;
+    n->engine_fj[r->engine] += all;
+    n->span_fj[r->span] += all;
+    n->layer_fj[r->layer] += all;
 }
 
 /* Energy of what a transfer moves between memory, network and scratchpads. */
@@ -264,10 +267,9 @@ static bool receivers(const slx_tm_walk *k, unsigned f1, uint32_t *first, uint32
 /* Bytes that control flow may see from now on. */
 static void show(slx_tm_walk *k, slx_tm_walker *w, uint64_t to, uint64_t bytes, uint64_t what)
 {
-    if (!k->repeat.probing) return;
-    if (to < k->repeat.low) k->repeat.low = to;
-    if (to + bytes > k->repeat.high) k->repeat.high = to + bytes;
-    slx_tm_repeat_see(w, to, bytes, what);
+    if (to < k->low) k->low = to;
+    if (to + bytes > k->high) k->high = to + bytes;
+    if (k->repeat.probing) slx_tm_repeat_see(w, to, bytes, what);
 }
 
 /* A row that a load brings: only bytes of the descriptor can ever be seen by control flow. */
@@ -353,9 +355,11 @@ static slx_status step_move(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
     if (rows > size || bytes > size || !spm_at(k, w, v[0], (rows - 1) * ss + bytes) ||
         !spm_at(k, w, v[2], (rows - 1) * ds + bytes))
         return place(k, w, SLX_EFAULT, "address outside its space or region", err);
+    bool seen = slx_tm_seen(k, v[0], (rows - 1) * ss + bytes) ||
+                slx_tm_seen(k, v[2], (rows - 1) * ds + bytes);
     for (uint32_t t = first; t < first + count; t++) {
-        if (t != w->id) k->crossing = true;
-        if (!k->w[t].absent)
+        if (t != w->id && seen) k->crossing = true;
+        if (!k->w[t].absent && seen)
             for (uint64_t i = 0; i < rows; i++)
                 memmove(k->w[t].spm + v[2] + i * ds, w->spm + v[0] + i * ss, bytes);
     }
@@ -382,7 +386,8 @@ static slx_status step_meeting(slx_tm_walk *k, slx_tm_walker *w, const uint64_t 
     uint64_t got = sum ? row : rows * row * chips;
     if (v[2] > size || rows > size || !spm_at(k, w, v[1], rows * row) || !spm_at(k, w, v[0], got))
         return place(k, w, SLX_EFAULT, "address outside its space or region", err);
-    for (uint64_t i = 0; i < rows * chips && !sum; i++)
+    bool seen = slx_tm_seen(k, v[1], rows * row) || slx_tm_seen(k, v[0], got);
+    for (uint64_t i = 0; i < rows * chips && !sum && seen; i++)
         memmove(w->spm + v[0] + i * row, w->spm + v[1] + i / chips * row, row);
     slx_tm_meeting m = slx_tm_net_meeting(&k->net, sum, rows * row);
     r->rows = m.messages;
@@ -503,6 +508,12 @@ static const char *work_of(slx_tm_walk *k, slx_tm_op *o, const slx_insn *in, con
     o->known = false;
     const char *why = slx_tm_cost_of(&k->cost, in, v, &o->work);
     if (why) return why;
+    const slx_tm_cost *c = &k->cost;
+    double sram = (double)o->work.spm_read * 8 * c->fj_rd +
+                  (double)o->work.spm_write * 8 * c->fj_wr +
+                  (double)o->work.acc_bytes * 4 * (c->fj_rd + c->fj_wr) + o->work.rom_fj;
+    o->mac_fj = (uint64_t)(o->work.mac_fj + 0.5), o->sum_fj = (uint64_t)(o->work.sum_fj + 0.5);
+    o->vec_fj = (uint64_t)(o->work.vec_fj + 0.5), o->sram_fj = (uint64_t)(sram + 0.5);
     memcpy(o->last, v, sizeof o->last);
     o->known = true;
     return NULL;
@@ -572,7 +583,7 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
         r.bound = k->attention[r.span]      ? SLX_TIME_ATTENTION
                   : r.engine == SLX_ENG_TEN ? SLX_TIME_TENSOR
                                             : SLX_TIME_VECTOR;
-        if (k->counts) count_work(k, &r, &o->work);
+        if (k->counts) count_work(k, &r, o);
     }
     }
     if (st != SLX_OK) return st;
