@@ -3,7 +3,7 @@
 #   make run        on a bare Debian: set up, build, fetch the default model, answer one prompt
 #   make test       everything            make check   under a minute, no model file
 #   make fuzz       FUZZ_RUNS executions of every parser (clang)
-#   make bench gen install uninstall clean
+#   make bench gen fit install uninstall clean
 # SAN=1 builds with ASan and UBSan, SAN=thread with TSan, each in its own folder. CC=clang works too; V=1 shows commands.
 SAN     ?=
 BUILD   ?= build$(if $(SAN),-san$(if $(filter thread,$(SAN)),-thread))
@@ -51,6 +51,7 @@ DIFF   := $(patsubst %.c,$(BUILD)/%,$(wildcard test/diff/*.c))
 REPLAY := $(patsubst test/fuzz/fuzz_%.c,$(BUILD)/test/fuzz/replay_%,$(wildcard test/fuzz/fuzz_*.c))
 SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/*.c))
 TOOLS  := $(patsubst %.c,$(BUILD)/%,$(wildcard tools/*.c))
+FITS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tools/fit/*.c))
 
 .PHONY: all
 all: $(if $(wildcard src/cli/main.c),$(BIN),$(LIB))
@@ -105,7 +106,7 @@ $(REPLAY): $(BUILD)/test/fuzz/replay_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/tes
 	$(call say,LD $@)
 	$(Q)$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
 
-$(TOOLS): $(BUILD)/tools/%: $(BUILD)/tools/%.o $(LIB)
+$(TOOLS) $(FITS): $(BUILD)/tools/%: $(BUILD)/tools/%.o $(LIB)
 	$(call say,LD $@)
 	$(Q)$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
 
@@ -197,6 +198,11 @@ gen: $(TOOLS) all
 	@$(BIN) help --markdown > docs/cli.md
 
 DATA = $(wildcard chips families data examples cases)
+
+# Numbers of a chip from whole measured sets: make fit DATA_DIR=dir CHIP=h200 SECTION=gemm. docs/validate.md says where they are.
+.PHONY: fit
+fit: $(FITS)
+	$(BUILD)/tools/fit/fit $(DATA_DIR) $(CHIP) $(SECTION)
 
 .PHONY: install uninstall clean
 install: all

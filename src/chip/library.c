@@ -47,6 +47,7 @@ static bool gives_section(const slx_lib_numbers *n, const char *section)
     return false;
 }
 
+static const char *const draw_sections[SLX_LIB_DRAWS] = {"draw", "draw_decode", "draw_prefill"};
 static const char *const gemm_sections[SLX_LIB_FORMATS] = {"gemm", "gemm_8bit", "gemm_4bit",
                                                            "gemm_wo"};
 
@@ -128,34 +129,44 @@ static double taken(const row *r, double v)
     return v == 0 && isinf(r->off) ? r->off : v;
 }
 
+/* Where the number of the kind's first member lies, 16-bit of the formats, products of the draws: what another leaves
+ * out is as there. */
+static size_t first_of_kind(const row *r)
+{
+    for (int f = 1; f < SLX_LIB_FORMATS; f++)
+        if (!strcmp(r->section, gemm_sections[f]))
+            return r->at - (size_t)f * sizeof((slx_lib_numbers *)0)->gemm[0];
+    for (int i = 1; i < SLX_LIB_DRAWS; i++)
+        if (!strcmp(r->section, draw_sections[i]))
+            return r->at - (size_t)i * sizeof((slx_lib_numbers *)0)->draw[0];
+    return r->at;
+}
+
 static void complete_numbers(slx_lib *lib, const slx_chip *c, const slx_chip *fam,
                              const double s[N_SCALES])
 {
-    const size_t width = sizeof lib->n.gemm[0];
     for (int i = 0; i < N_ROWS; i++) {
         const row *r = &rows[i];
         bool fact = !strncmp(r->section, "tiles", 5) || !strcmp(r->section, "facts");
-        int format = 0;
-        for (int f = 1; f < SLX_LIB_FORMATS; f++)
-            if (!strcmp(r->section, gemm_sections[f])) format = f;
         double own = number_of(&c->given, r), of = number_of(&fam->given, r), v;
         bool whole = !fact && gives_section(&c->given, r->section);
         if (!isnan(own))
             v = taken(r, own);
         else if (!whole && !isnan(of))
             v = taken(r, of * (of > 0 ? s[r->scale] : 1));
-        else if (format && strstr(r->section, "gemm"))
-            v = *(const double *)((const char *)&lib->n + r->at -
-                                  (size_t)format * width); /* as 16-bit */
+        else if (first_of_kind(r) < r->at)
+            v = *(const double *)((const char *)&lib->n + first_of_kind(r));
         else
             v = r->off;
         *number(&lib->n, r) = v;
     }
     for (int f = 0; f < SLX_LIB_FORMATS; f++)
         lib->own[SLX_LIB_OWN_GEMM + f] = gives_section(&c->given, gemm_sections[f]);
-    static const char *const others[] = {"decode", "prefill", "nccl", "graph", "op", "draw"};
-    for (int i = 0; i < 6; i++)
+    static const char *const others[] = {"decode", "prefill", "nccl", "graph", "op"};
+    for (int i = 0; i < 5; i++)
         lib->own[SLX_LIB_OWN_DECODE + i] = gives_section(&c->given, others[i]);
+    for (int i = 0; i < SLX_LIB_DRAWS; i++)
+        lib->own[SLX_LIB_OWN_DRAW + i] = gives_section(&c->given, draw_sections[i]);
 }
 
 /* "16 32 64": what is no number ends the list. */

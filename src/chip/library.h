@@ -17,6 +17,9 @@
  * narrow integer weights. */
 typedef enum { SLX_LIB_16, SLX_LIB_8, SLX_LIB_4, SLX_LIB_WO, SLX_LIB_FORMATS } slx_lib_format;
 
+/* Kinds of kernels whose power differs: products and all others, decode attention, prefill attention. */
+typedef enum { SLX_LIB_DRAW_GEMM, SLX_LIB_DRAW_DECODE, SLX_LIB_DRAW_PREFILL, SLX_LIB_DRAWS } slx_lib_draw;
+
 /* Numbers, at most ten a kind beside the band; lib_keys.def says what each is and which value switches it off. */
 typedef struct {
     struct {
@@ -25,7 +28,7 @@ typedef struct {
         double band_low, band_high;
     } gemm[SLX_LIB_FORMATS];
     struct {
-        double t0_us, cta_us, e_hbm, unit_gbs, l2_tbs, comb_us, c_res, q_geps, split_us, blk_us,
+        double t0_us, cta_us, e_hbm, unit_gbs, l2_tbs, comb_us, c_res, q_geps, split_us, blk_us, row_ns,
             band_low, band_high;
     } decode;
     struct {
@@ -33,18 +36,19 @@ typedef struct {
             band_high;
     } prefill;
     struct {
-        double t0_us, ll_us, simple_us, start_us, e_ll, e_simple, e_pair, a2a_us, e_a2a, band_low,
-            band_high;
+        double t0_us, ll_us, mid_us, start_us, e_ll, e_mid, e_simple, e_pair, a2a_us, e_a2a,
+            band_low, band_high;
     } nccl;
     struct {
-        double t0_us, e_one, two_us, e_two, eager_us, e_copy, band_low, band_high;
+        double t0_us, e_one, two_us, e_two, eager_us, e_copy, most_mib, band_low, band_high;
     } graph;
     struct {
-        double t0_us, e_hbm, unit_gbs, row_us, band_low, band_high;
+        double t0_us, e_hbm, e_soft, row_us, wide_cols, e_wide, soft_us, norm_us, act_us, band_low,
+            band_high;
     } op;
     struct {
         double cap, idle, mac, mem, active, gap_us, band_low, band_high;
-    } draw; /* shares of the rated power */
+    } draw[SLX_LIB_DRAWS]; /* shares of the rated power */
     struct { double t0_us, lat_us, e_norm, e_act, e_rope, e_add, c_res, l2_tbs, band_low, band_high; } rows;
     struct { double gap_us, host_us, host_prefill, seq_us, slow, sum_mb, sum_gbs, band_low, band_high; } pass;
     /* Facts of the library, key by key from the chip or its family. */
@@ -53,8 +57,7 @@ typedef struct {
     } tiles[SLX_LIB_FORMATS];
     struct {
         double gemv, floor, copies, block_us, pack_prefill, prefill_rows, prefill_keys, small_rows,
-            decode_copy, unfused, weight_bytes,
-            alone_us;
+            decode_copy, unfused, weight_bytes, alone_us, graph_batch;
     } facts;
 } slx_lib_numbers;
 
@@ -73,7 +76,7 @@ typedef struct {
             tdp_w;
     } fig;
     bool inferred;                 /* a figure that times rest on was inferred */
-    bool own[SLX_LIB_FORMATS + 8]; /* by section: numbers fitted on this chip (SLX_LIB_OWN_..) */
+    bool own[SLX_LIB_FORMATS + 5 + SLX_LIB_DRAWS]; /* by section: numbers fitted on this chip (SLX_LIB_OWN_..) */
     const char *software;          /* version the numbers hold for; "" = not said */
 } slx_lib;
 
@@ -84,7 +87,7 @@ enum {
     SLX_LIB_OWN_NCCL,
     SLX_LIB_OWN_GRAPH,
     SLX_LIB_OWN_OP,
-    SLX_LIB_OWN_DRAW,
+    SLX_LIB_OWN_DRAW, /* + slx_lib_draw */
 };
 
 #endif

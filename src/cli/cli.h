@@ -68,7 +68,7 @@ void cli_help_markdown(const cli_verb *const *verbs, FILE *out);
 
 extern const cli_verb cli_verb_run, cli_verb_tokenize, cli_verb_template, cli_verb_compile,
     cli_verb_disasm, cli_verb_asm, cli_verb_verify, cli_verb_exec, cli_verb_bench,
-    cli_verb_perplexity, cli_verb_chip, cli_verb_time,
+    cli_verb_perplexity, cli_verb_chip, cli_verb_time, cli_verb_validate,
     cli_verb_fleet, cli_verb_compare;
 extern const cli_verb cli_verb_serve, cli_verb_keys, cli_verb_usage;
 

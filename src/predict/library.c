@@ -106,7 +106,7 @@ slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward
     out->seconds.mid = mid;
     out->seconds.low = known ? mid * c->lib.n.pass.band_low : s.low + wait;
     out->seconds.high = known ? mid * c->lib.n.pass.band_high : s.high + wait;
-    double idle = wait * c->lib.n.draw.idle * c->lib.fig.tdp_w;
+    double idle = wait * c->lib.n.draw[SLX_LIB_DRAW_GEMM].idle * c->lib.fig.tdp_w;
     out->joules = (slx_band){(s.joules_low + idle) * f->tp, (s.joules + idle) * f->tp,
                              (s.joules_high + idle) * f->tp};
     out->power_w = (s.joules + idle) / mid;

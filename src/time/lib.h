@@ -47,6 +47,7 @@ typedef struct {
         bound_by; /* compute, memory, cache, latency, launch, link, power: the longest term; static */
     uint32_t tile_m, tile_n, split; /* of the candidate; 0 where there is none */
     uint32_t ctas;                  /* units of work; 0 = not a tiled kernel */
+    slx_lib_draw draw;              /* whose power it draws */
     bool measured;                  /* the numbers were fitted on this chip */
 } slx_lib_time;
 
@@ -106,6 +107,7 @@ typedef struct {
     double reads,
         writes; /* elements moved for each of rows x cols; 0 = 1. A gated activation reads 2, writes 1 */
     slx_lib_dtype dtype;
+    bool eager; /* launched by a framework, outside a graph */
 } slx_lib_op_query;
 slx_status slx_lib_op(const slx_chip *c, const slx_lib_op_query *q, slx_lib_time *out,
                       slx_err *err);

@@ -7,6 +7,7 @@
  *   comp = ceil(ctas/U) (cta + per)       hit = 1/(1 + (KV/(c_res cache))^6)
  *   hbm  = (KV (1-hit) + q + out) / min(B e_hbm, min(ctas,U) unit_gbs) + KV hit / l2_tbs
  *   T    = t0 + (comp^2.5 + hbm^2.5)^0.4 + [s > 1] (comb + s split + partial results)
+ *             + [batch <= graph_batch] batch q_heads row
  *
  * Prefill works through tiles of prefill_rows queries; the causal mask leaves a tile the keys before it:
  *
@@ -84,7 +85,10 @@ static void decode(const slx_chip *c, const job *j, slx_lib_time *out)
     double us = l->n.decode.t0_us + best.us;
     if (l->n.facts.decode_copy > 0 && j->batch > 1 && j->kvh > 1 && j->qh > j->kvh)
         us += l->n.decode.comb_us;
-    *out = (slx_lib_time){.flops = 4 * j->batch * j->qh * j->hd * j->context,
+    if (j->batch <= l->n.facts.graph_batch)
+        us += l->n.decode.row_ns * 1e-3 * j->batch * j->qh * j->hd / 128;
+    *out = (slx_lib_time){.draw = SLX_LIB_DRAW_DECODE,
+                          .flops = 4 * j->batch * j->qh * j->hd * j->context,
                           .bytes = kv * (1 - hit) + io,
                           .split = (uint32_t)best.s,
                           .ctas = (uint32_t)fmin(best.ctas, UINT32_MAX),
@@ -122,7 +126,8 @@ static void prefill(const slx_chip *c, const job *j, slx_lib_time *out)
     double us = l->n.prefill.t0_us + slx_lib_norm(comp, io, 0, l->n.prefill.p) +
                 2 * j->batch * j->kvh * j->hd * j->n * (2 + j->kv_bytes) /
                     (l->n.prefill.kv_tbs * slx_per_tbs);
-    *out = (slx_lib_time){.flops = flops,
+    *out = (slx_lib_time){.draw = SLX_LIB_DRAW_PREFILL,
+                          .flops = flops,
                           .bytes = bytes,
                           .tile_m = (uint32_t)tq,
                           .tile_n = (uint32_t)tk,

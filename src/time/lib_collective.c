@@ -1,12 +1,12 @@
 /* lib_collective.c - collectives of n chips of one node: the library picks the fastest of its protocols.
  *
  *   wire = (n-1)/n of the buffer, twice for an all-reduce;  steps = n-1, twice for an all-reduce;  bw = link, one way
- *   low latency  steps ll + wire/(bw e_ll)           plain  steps simple + start + wire/(bw e_simple)
- *   between      0.35 steps (ll + simple) + 0.3 start + wire/(bw sqrt(e_ll e_simple))
- *   all-to-all   min(a2a + wire/(bw e_ll/2), 3 a2a + wire/(bw e_a2a))        send and receive: one step of the same
- *   T = t0 + the least;  between two chips the plain rate is e_pair times as high.
- * A framework's own all-reduce: one phase (every chip reads all) or two; outside a graph the host's launch is a floor
- * and the buffer is copied.
+ *   low latency  steps ll + wire/(bw e_ll)       middle  steps ll + mid + wire/(bw e_mid)
+ *   plain        steps ll + start + wire/(bw e_simple), between two chips e_simple e_pair
+ *   all-to-all   min(a2a + wire/(bw e_mid/2), 3 a2a + wire/(bw e_a2a))        send and receive: one step of the same
+ *   T = t0 + the least
+ * A framework's own all-reduce: one phase (every chip reads all) or two; large buffers go to NCCL; outside a graph the
+ * host's launch is a floor and the buffer is copied.
  */
 #include "time/lib_int.h"
 
@@ -26,16 +26,16 @@ static way nccl(const slx_lib *l, slx_lib_coll op, double n, double bytes)
     double share = pair ? 1 : (n - 1) / n * (twice ? 2 : 1),
            steps = pair ? 1 : (n - 1) * (twice ? 2 : 1);
     double wire = share * bytes / (l->fig.link_gbs * slx_per_gbs);
-    double e_s = l->n.nccl.e_simple * (n == 2 ? l->n.nccl.e_pair : 1), e_ll = l->n.nccl.e_ll;
-    double ll = l->n.nccl.ll_us, s = l->n.nccl.simple_us, start = l->n.nccl.start_us;
+    double e_s = l->n.nccl.e_simple * (n == 2 ? l->n.nccl.e_pair : 1),
+           ring = steps * l->n.nccl.ll_us;
     way w = {INFINITY, false};
     if (op == SLX_LIB_ALL_TO_ALL) {
-        w = shorter(w, l->n.nccl.a2a_us, wire / (e_ll / 2));
+        w = shorter(w, l->n.nccl.a2a_us, wire / (l->n.nccl.e_mid / 2));
         w = shorter(w, 3 * l->n.nccl.a2a_us, wire / l->n.nccl.e_a2a);
     } else {
-        w = shorter(w, steps * ll, wire / e_ll);
-        w = shorter(w, steps * s + start, wire / e_s);
-        w = shorter(w, 0.35 * steps * (ll + s) + 0.3 * start, wire / sqrt(e_ll * e_s));
+        w = shorter(w, ring, wire / l->n.nccl.e_ll);
+        w = shorter(w, ring + l->n.nccl.mid_us, wire / l->n.nccl.e_mid);
+        w = shorter(w, ring + l->n.nccl.start_us, wire / e_s);
     }
     w.us += l->n.nccl.t0_us;
     return w;
@@ -44,10 +44,12 @@ static way nccl(const slx_lib *l, slx_lib_coll op, double n, double bytes)
 static way own_all_reduce(const slx_lib *l, double n, double bytes, bool eager)
 {
     double bw = l->fig.link_gbs * slx_per_gbs;
-    way w = {INFINITY, false};
-    w = shorter(w, l->n.graph.t0_us, (n - 1) * bytes / (bw * l->n.graph.e_one));
-    w = shorter(w, l->n.graph.t0_us + l->n.graph.two_us,
-                2 * (n - 1) / n * bytes / (bw * l->n.graph.e_two));
+    bool large = bytes >= l->n.graph.most_mib * 1048576;
+    way w = large ? nccl(l, SLX_LIB_ALL_REDUCE, n, bytes) : (way){INFINITY, false};
+    if (!large) w = shorter(w, l->n.graph.t0_us, (n - 1) * bytes / (bw * l->n.graph.e_one));
+    if (!large)
+        w = shorter(w, l->n.graph.t0_us + l->n.graph.two_us,
+                    2 * (n - 1) / n * bytes / (bw * l->n.graph.e_two));
     if (eager) {
         double copy = 2 * bytes / (l->fig.mem_tbs * slx_per_tbs * l->n.graph.e_copy);
         if (w.us + copy < l->n.graph.eager_us) return (way){l->n.graph.eager_us, false};

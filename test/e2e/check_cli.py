@@ -11,8 +11,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from silex import ROOT, SILEX, Case, run  # noqa: E402
 
 VERBS = ("run tokenize template compile disasm asm verify exec bench perplexity chip time fleet "
-         "serve keys usage").split()
-LATER = "chat validate doctor rtl cluster search".split()
+         "serve keys usage validate").split()
+LATER = "chat doctor rtl cluster search".split()
 NEEDS_MODEL = ["run", "tokenize", "bench", "perplexity", "compile", "time", "serve"]
 
 
@@ -91,11 +91,27 @@ class Options(Case):
 
     def test_arguments(self):
         for verb in VERBS:
-            if verb != "usage":  # needs no argument
+            if verb not in ("usage", "validate"):  # need no argument
                 self.refused(verb, place=f"silex {verb}: ", says="expected")
         self.refused("run", "a.gguf", "b.gguf", "-p", "hi", place="silex run: ", says="b.gguf")
         self.refused("run", "", "-p", "hi", place="silex run: ", says="empty")
         self.refused("help", "run", "chip", place="silex help: ")
+
+    def test_validate(self):
+        self.refused("validate", "gemm-h1000", place="silex validate: ", says="did you mean gemm-h100")
+        self.refused("validate", "--queries", "no-such-file", place="no-such-file: ", says="cannot read")
+        self.refused("validate", "gemm-h100", "--queries", "-", place="silex validate: ", says="one of them")
+        line = '{"id":"a","kind":"allreduce","chip":"h100","n_chips":%d,"bytes":65536}\n'
+        code, out, err = run("validate", "--queries", "-", stdin=line % 4 + line % -1 + line % 8)
+        self.assertEqual(code, 2)
+        answers = [json.loads(x) for x in out.splitlines()]
+        self.assertEqual([a["value"] is None for a in answers], [False, True, False])
+        self.assertEqual(answers[1]["why"], "line 2: field n_chips: found -1, expected an integer >= 1")
+        self.assertGreater(answers[2]["value"], answers[0]["value"])
+        self.assertIn("malformed", err)
+        sets = json.loads(self.ok("validate", "nccl-h100", "gelu-a100", "--json", "--worst", "2"))["sets"]
+        self.assertEqual([s["set"] for s in sets], ["nccl-h100", "gelu-a100"])
+        self.assertTrue(all(s["answered"] == s["rows"] > 0 and len(s["worst"]) == 2 for s in sets))
 
     def test_texts(self):
         for verb in ("run", "tokenize", "perplexity"):

@@ -1,0 +1,38 @@
+/* query_int.h - one line of a file of questions while it is answered, shared by query.c and query_model.c. */
+#ifndef SLX_VALIDATE_QUERY_INT_H
+#define SLX_VALIDATE_QUERY_INT_H
+
+#include <jansson.h>
+
+#include "predict/predict.h"
+#include "validate/validate.h"
+
+typedef struct {
+    json_t *o;  /* the question */
+    int number; /* of its line */
+    bool malformed;
+    char why[700];    /* why there is no answer; "" = none yet */
+    const char *unit; /* static */
+    slx_guess guess;
+    const slx_chip *chip;
+} slx_question;
+
+/* Fields of a question: each false after it has set q->why. A field that may be absent has `needed` false and leaves *out. */
+bool slx_field_count(slx_question *q, const json_t *o, const char *name, int64_t least, bool needed,
+                     uint64_t *out);
+bool slx_field_real(slx_question *q, const json_t *o, const char *name, bool needed, double *out);
+bool slx_field_text(slx_question *q, const json_t *o, const char *name, bool needed,
+                    const char **out);
+/* The index of the text among choices (ended by NULL). */
+bool slx_field_choice(slx_question *q, const json_t *o, const char *name, bool needed,
+                      const char *const *choices, int *out);
+/* Well formed, and no answer to be had. Always false. */
+bool slx_cannot(slx_question *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Not what the interface says. Always false. */
+bool slx_malformed(slx_question *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool slx_field_dtype(slx_question *q, const char *name, bool needed, slx_lib_dtype *out);
+
+/* Kinds about a model. True with q->guess and q->unit set. (query_model.c) */
+bool slx_query_model(slx_question *q, slx_predictor *p, const char *kind);
+
+#endif

@@ -1,0 +1,100 @@
+/* score.c - the errors of a set: predicted/measured - 1, over all rows and by the size of the kernel. */
+#include "validate/validate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    double e, ms;
+    slx_guess g;
+    const slx_row *row;
+} scored;
+
+static const double edges_ms[SLX_SCORE_CLASSES] = {0.005, 0.02, 0.1, 1, 10, INFINITY};
+
+static int by_error(const void *a, const void *b)
+{
+    double x = fabs(((const scored *)a)->e), y = fabs(((const scored *)b)->e);
+    return x < y ? -1 : x > y;
+}
+
+static bool inside(const scored *s)
+{
+    return s->row->measured >= s->g.low && s->row->measured <= s->g.high;
+}
+
+/* Classes go by the measured time; by the predicted one where the row holds watts. */
+static double time_of(const slx_chip *c, const slx_row *r, slx_err *err)
+{
+    slx_guess t;
+    slx_ask a = r->ask;
+    if (!a.power) return r->measured;
+    a.power = false;
+    return slx_ask_answer(c, &a, &t, err) == SLX_OK ? t.value : 0;
+}
+
+static void add_classes(slx_score *out, const scored *s, int n)
+{
+    for (int k = 0; k < SLX_SCORE_CLASSES; k++) out->by[k].below = edges_ms[k];
+    for (int i = 0; i < n; i++) {
+        int k = 0;
+        while (s[i].ms >= edges_ms[k]) k++;
+        out->by[k].rows++;
+        out->by[k].mape += fabs(s[i].e);
+        out->by[k].bias += s[i].e;
+        out->by[k].inside += inside(&s[i]);
+    }
+    for (int k = 0; k < SLX_SCORE_CLASSES; k++) {
+        if (!out->by[k].rows) continue;
+        out->by[k].mape /= out->by[k].rows;
+        out->by[k].bias /= out->by[k].rows;
+        out->by[k].inside /= out->by[k].rows;
+    }
+}
+
+static void add_worst(slx_score *out, const scored *s, int n)
+{
+    for (; out->n_worst < SLX_SCORE_WORST && out->n_worst < n; out->n_worst++) {
+        const scored *w = &s[n - 1 - out->n_worst];
+        out->worst[out->n_worst].line = w->row->line;
+        out->worst[out->n_worst].measured = w->row->measured;
+        out->worst[out->n_worst].predicted = w->g.value;
+        slx_ask_print(out->worst[out->n_worst].what, &w->row->ask);
+    }
+}
+
+void slx_score_rows(slx_score *out, const slx_rows *rows, const slx_chip *c)
+{
+    scored *s = slx_xcalloc((size_t)rows->n + 1, sizeof *s);
+    slx_err err = {0};
+    int n = 0;
+    *out = (slx_score){.rows = rows->n};
+    for (int i = 0; i < rows->n; i++) {
+        const slx_row *r = &rows->row[i];
+        if (slx_ask_answer(c, &r->ask, &s[n].g, &err) != SLX_OK) {
+            if (!*out->why)
+                snprintf(out->why, sizeof out->why, "line %d: %.160s", r->line, err.msg);
+            continue;
+        }
+        s[n].row = r;
+        s[n].e = s[n].g.value / r->measured - 1;
+        s[n].ms = time_of(c, r, &err);
+        out->mape += fabs(s[n].e);
+        out->bias += s[n].e;
+        out->inside += inside(&s[n]);
+        n++;
+    }
+    out->answered = n;
+    if (n) {
+        out->mape /= n;
+        out->bias /= n;
+        out->inside /= n;
+        add_classes(out, s, n);
+        qsort(s, (size_t)n, sizeof *s, by_error);
+        out->median = fabs(s[n / 2].e);
+        out->p90 = fabs(s[(int)fmin(n - 1, floor(0.9 * n))].e);
+        add_worst(out, s, n);
+    }
+    free(s);
+}
