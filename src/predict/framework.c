@@ -36,10 +36,11 @@ static slx_status find_row(slx_framework *out, const char *text, const char *nam
         if (*p != '#' && *p != '\n' && comma && same(name, p, (size_t)(comma - p))) {
             const char *at = comma + 1;
             if (number(&at, &out->slow) && number(&at, &out->step_us) &&
-                number(&at, &out->seq_us) && number(&at, &out->front_us))
+                number(&at, &out->seq_us) && number(&at, &out->front_us) &&
+                number(&at, &out->band_low) && number(&at, &out->band_high))
                 return SLX_OK;
             return slx_fail(err, SLX_EINPUT, path, line, 0,
-                            "expected name,slow,step_us,seq_us,front_us,source");
+                            "expected name,slow,step_us,seq_us,front_us,band_low,band_high,source");
         }
         p = nl ? nl + 1 : NULL;
     }
@@ -58,4 +59,11 @@ slx_status slx_framework_find(slx_framework *out, const char *name, const char *
     if (st == SLX_EUNSUPPORTED) st = find_row(out, text.ptr, name, path, err);
     slx_buf_free(&text);
     return st;
+}
+
+void slx_framework_widen(const slx_framework *fw, slx_band *b)
+{
+    if (!(fw->band_high > 0)) return;
+    b->low = fmin(b->low, fw->band_low * b->mid);
+    b->high = fmax(b->high, fw->band_high * b->mid);
 }

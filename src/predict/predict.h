@@ -23,15 +23,15 @@ typedef enum { SLX_MLP_GATED, SLX_MLP_PLAIN } slx_mlp_kind; /* gate, up, down; o
 /* What the time of a pass depends on: wider than slx_hparams, as no program is made of it. Counts of a whole model, not
  * of a shard. 0 = has none; n_layers and vocab may be 0 when parsed from text that does not tell. */
 typedef struct {
-    const char *name, *type;   /* "llama-3.1-8b"; model_type of the config, "" where it gives none */
-    const char *path;          /* that slx_model_open takes; NULL when parsed from text */
-    const char *config;        /* the text it was parsed from; NULL for a GGUF file */
+    const char *name, *type; /* "llama-3.1-8b"; model_type of the config, "" where it gives none */
+    const char *path;        /* that slx_model_open takes; NULL when parsed from text */
+    const char *config;      /* the text it was parsed from; NULL for a GGUF file */
     uint32_t d_model, n_layers, vocab, context;
     uint32_t n_heads, n_kv_heads, head_dim;
-    uint32_t d_ff;             /* of a dense layer */
+    uint32_t d_ff; /* of a dense layer */
     slx_mlp_kind mlp;
-    bool tied, layer_norm;     /* layer_norm: mean and variance, else RMS */
-    bool rope, qk_norm, parallel;  /* parallel: attention and MLP share one norm and one sum */
+    bool tied, layer_norm;            /* layer_norm: mean and variance, else RMS */
+    bool rope, qk_norm, parallel;     /* parallel: attention and MLP share one norm and one sum */
     uint32_t window, n_window_layers; /* keys a windowed layer sees; how many layers are windowed */
     /* mixture of experts */
     uint32_t n_experts, top_k, d_expert, d_shared; /* d_shared: of all shared experts together */
@@ -44,7 +44,8 @@ typedef struct {
 /* name: a config.json, a folder with one, a GGUF file, or a name of data/models. */
 slx_status slx_shape_open(slx_shape **out, const char *name, slx_err *err);
 /* A config.json in memory with Hugging Face's names; only the sizes need be there. name is for messages. */
-slx_status slx_shape_parse(slx_shape **out, const char *text, size_t n, const char *name, slx_err *err);
+slx_status slx_shape_parse(slx_shape **out, const char *text, size_t n, const char *name,
+                           slx_err *err);
 void slx_shape_free(slx_shape *s); /* NULL is fine */
 /* Numbers of the model in all, and those that one token uses (experts it is routed to). Embedding counted once. */
 double slx_shape_weights(const slx_shape *s);
@@ -62,28 +63,29 @@ typedef enum { SLX_SOFTWARE_SERVING, SLX_SOFTWARE_PLAIN, SLX_SOFTWARE_ALONE } sl
 
 typedef struct {
     const slx_shape *model;
-    bool decode;              /* one new token a sequence: q_len is then 1, whatever is said */
-    uint32_t batch;           /* sequences; 0 = 1 */
-    uint32_t q_len;           /* new tokens of each sequence; 0 = context */
-    uint32_t context;         /* keys of each sequence, the new ones included */
-    uint32_t tp;              /* chips that share every layer; 0 = 1 */
-    bool all_logits;          /* of every row, else of the last row of each sequence */
-    const char *dtype;        /* of weights and products: bf16 fp16 fp8 fp8_block int8 nvfp4 int8_wo int4_wo; NULL = bf16 */
-    const char *kv_dtype;     /* NULL = bf16 */
-    double power_cap_w;       /* of each chip; 0 = none */
+    bool decode;      /* one new token a sequence: q_len is then 1, whatever is said */
+    uint32_t batch;   /* sequences; 0 = 1 */
+    uint32_t q_len;   /* new tokens of each sequence; 0 = context */
+    uint32_t context; /* keys of each sequence, the new ones included */
+    uint32_t tp;      /* chips that share every layer; 0 = 1 */
+    bool all_logits;  /* of every row, else of the last row of each sequence */
+    const char *
+        dtype; /* of weights and products: bf16 fp16 fp8 fp8_block int8 nvfp4 int8_wo int4_wo; NULL = bf16 */
+    const char *kv_dtype; /* NULL = bf16 */
+    double power_cap_w;   /* of each chip; 0 = none */
     slx_software software;
 } slx_forward;
 
 enum { SLX_FORWARD_PARTS = 24 };
 
 typedef struct {
-    slx_band seconds;         /* 90 % of measurements are believed to lie between low and high */
-    slx_band joules;          /* of all chips; NAN where the chip's power is not known */
-    double power_w;           /* mean, of one chip; NAN likewise */
-    double flops, bytes;      /* done and moved through memory, all chips */
-    char bound_by[48];        /* what most of the time goes to: "weights (HBM)", "gate_up_proj (memory)" */
-    const char *timed_by;     /* "program" or "library" */
-    int n_parts;              /* where the time goes, largest first; sums to seconds.mid */
+    slx_band seconds;    /* 90 % of measurements are believed to lie between low and high */
+    slx_band joules;     /* of all chips; NAN where the chip's power is not known */
+    double power_w;      /* mean, of one chip; NAN likewise */
+    double flops, bytes; /* done and moved through memory, all chips */
+    char bound_by[48]; /* what most of the time goes to: "weights (HBM)", "gate_up_proj (memory)" */
+    const char *timed_by; /* "program" or "library" */
+    int n_parts;          /* where the time goes, largest first; sums to seconds.mid */
     struct {
         char name[32];
         double seconds;
@@ -97,8 +99,8 @@ void slx_predictor_close(slx_predictor *p); /* NULL is fine */
 
 /* SLX_EUNSUPPORTED where it cannot be told, with the reason: figures not published, a model that the chip's compiler
  * refuses, parallel forms that are not modelled. Whether the model fits the memory is not asked: slx_predict_fits. */
-slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forward *f, slx_forward_cost *out,
-                            slx_err *err);
+slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forward *f,
+                            slx_forward_cost *out, slx_err *err);
 
 /* ------------------------------------------------------------------ one batch from start to end */
 
@@ -109,7 +111,8 @@ typedef struct {
     const char *dtype, *kv_dtype;
     double power_cap_w;
     slx_software software;
-    const char *framework;        /* a name of data/frameworks.csv: what it adds to a step; NULL = nothing */
+    const char
+        *framework; /* a name of data/frameworks.csv: what it adds to a step; NULL = nothing */
 } slx_static_ask;
 
 typedef struct {
@@ -118,28 +121,28 @@ typedef struct {
     double power_w;                   /* mean, of one chip */
     const char *timed_by;
 } slx_static_cost;
-slx_status slx_predict_static(slx_predictor *p, const slx_chip *c, const slx_static_ask *ask, slx_static_cost *out,
-                              slx_err *err);
+slx_status slx_predict_static(slx_predictor *p, const slx_chip *c, const slx_static_ask *ask,
+                              slx_static_cost *out, slx_err *err);
 
 /* ------------------------------------------------------------------ a server in a steady state */
 
 /* n requests always in flight on `replicas` groups of tp chips, each of isl tokens in and osl out (means). */
 typedef struct {
     const slx_shape *model;
-    double concurrency;           /* 0 = as many as the memory and max_seqs allow: offline */
+    double concurrency; /* 0 = as many as the memory and max_seqs allow: offline */
     uint32_t isl, osl, tp, replicas, max_seqs; /* max_seqs of a replica; 0 = 1024 */
     const char *dtype, *kv_dtype, *framework;
 } slx_serving_ask;
 
 typedef struct {
-    double running;               /* requests in a step of a replica */
+    double running;                 /* requests in a step of a replica */
     slx_band ttft_s, tpot_s, e2e_s; /* means */
-    slx_band output_tok_s;        /* of all chips */
-    double power_w;               /* mean, of one chip */
+    slx_band output_tok_s;          /* of all chips */
+    double power_w;                 /* mean, of one chip */
     const char *timed_by;
 } slx_serving_cost;
-slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_serving_ask *ask, slx_serving_cost *out,
-                               slx_err *err);
+slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_serving_ask *ask,
+                               slx_serving_cost *out, slx_err *err);
 
 /* ------------------------------------------------------------------ memory */
 
@@ -148,18 +151,20 @@ slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_se
 typedef struct {
     double weights, kv, usable;
 } slx_predict_memory;
-slx_status slx_predict_fits(const slx_chip *c, const slx_forward *f, slx_predict_memory *out, slx_err *err);
+slx_status slx_predict_fits(const slx_chip *c, const slx_forward *f, slx_predict_memory *out,
+                            slx_err *err);
 
 /* One operator of one layer on one of tp chips: norm qkv_proj q_proj k_proj v_proj o_proj gate_up_proj gate_proj up_proj
  * down_proj act rope add lm_head. Library chips only. */
 typedef struct {
     const slx_shape *model;
     const char *op;
-    uint32_t tokens, tp;      /* >= 1 */
-    const char *dtype;        /* NULL = bf16 */
+    uint32_t tokens, tp; /* >= 1 */
+    const char *dtype;   /* NULL = bf16 */
     slx_software software;
 } slx_layer_ask;
-slx_status slx_predict_layer(slx_predictor *p, const slx_chip *c, const slx_layer_ask *ask, slx_band *seconds, slx_err *err);
+slx_status slx_predict_layer(slx_predictor *p, const slx_chip *c, const slx_layer_ask *ask,
+                             slx_band *seconds, slx_err *err);
 
 /* ------------------------------------------------------------------ the best way to serve */
 
@@ -176,15 +181,17 @@ typedef struct {
 
 typedef struct {
     uint32_t tp, batch;
-    slx_forward_cost pass;    /* one decode step */
+    slx_forward_cost pass; /* one decode step */
     double tok_s_user, tok_s_chip;
-    slx_band j_per_token;     /* NAN where unknown */
-    slx_band usd_per_mtok;    /* chip, server, building, power (silicon.h); NAN where a price is not published */
-    const char *usd_missing;  /* the figure it depends on; NULL when known */
+    slx_band j_per_token; /* NAN where unknown */
+    slx_band
+        usd_per_mtok; /* chip, server, building, power (silicon.h); NAN where a price is not published */
+    const char *usd_missing; /* the figure it depends on; NULL when known */
 } slx_best;
 
 /* Most tokens a second and chip among the batches and TP degrees that fit the memory and the target. SLX_EUNSUPPORTED
  * with the reason when none does ("needs 140.2 GB of weights, 8 chips hold .."). */
-slx_status slx_predict_best(slx_predictor *p, const slx_chip *c, const slx_best_ask *ask, slx_best *out, slx_err *err);
+slx_status slx_predict_best(slx_predictor *p, const slx_chip *c, const slx_best_ask *ask,
+                            slx_best *out, slx_err *err);
 
 #endif

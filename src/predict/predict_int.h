@@ -10,34 +10,34 @@
 /* ------------------------------------------------------------------ a pass as kernels */
 
 typedef enum {
-    SLX_KERNEL_GEMM,       /* C[m,n] = A[m,k] B[k,n], `groups` of them in one launch */
+    SLX_KERNEL_GEMM, /* C[m,n] = A[m,k] B[k,n], `groups` of them in one launch */
     SLX_KERNEL_ATTENTION,
-    SLX_KERNEL_ROWS,       /* something done to each of rows x cols values */
+    SLX_KERNEL_ROWS, /* something done to each of rows x cols values */
     SLX_KERNEL_COLLECTIVE,
 } slx_kernel_kind;
 
 /* What one chip of a group launches. */
 typedef struct {
-    const char *name;      /* an operator of validation.md, or one beside them; static */
+    const char *name; /* an operator of validation.md, or one beside them; static */
     slx_kernel_kind kind;
-    double count;          /* how many times in the pass */
-    bool alone;            /* timed alone: see SLX_SOFTWARE_ALONE */
+    double count; /* how many times in the pass */
+    bool alone;   /* timed alone: see SLX_SOFTWARE_ALONE */
     /* gemm */
     uint32_t m, n, k;
-    double groups;         /* matrices of n x k, each with m rows of its own; 1 = a plain product */
+    double groups; /* matrices of n x k, each with m rows of its own; 1 = a plain product */
     const char *dtype;
-    bool weights;          /* B are weights, else keys or values */
+    bool weights; /* B are weights, else keys or values */
     /* attention */
     bool decode;
     uint32_t batch, q_heads, kv_heads, head_dim, q_len, context;
     const char *kv_dtype;
     /* rows */
     uint32_t rows, cols;
-    double reads, writes;  /* of each value */
+    double reads, writes; /* of each value */
     /* collective */
-    const char *op;        /* all_reduce .. */
+    const char *op; /* all_reduce .. */
     uint32_t chips;
-    double bytes;          /* of the whole buffer */
+    double bytes; /* of the whole buffer */
 } slx_kernel;
 
 enum { SLX_PLAN_KERNELS = 64 };
@@ -64,26 +64,31 @@ double slx_dtype_bytes(const char *dtype, bool weight);
 slx_status slx_kernel_time(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err);
 
 /* The chip under that software; c itself where its family has no such file. Lives as long as p. */
-slx_status slx_stack_get(slx_predictor *p, const slx_chip *c, slx_software software, const slx_chip **out,
-                         slx_err *err);
+slx_status slx_stack_get(slx_predictor *p, const slx_chip *c, slx_software software,
+                         const slx_chip **out, slx_err *err);
 /* Time of a pass on c (already of the right stack) and its parts, largest first. */
-slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward_cost *out, slx_err *err);
+slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward_cost *out,
+                            slx_err *err);
 
 /* A step takes slow times its pass, and on the host step_us and seq_us for each of its sequences; front_us passes
  * before a prompt is looked at. */
 typedef struct {
     double slow, step_us, seq_us, front_us;
+    double band_low, band_high; /* of what is measured over what is predicted; 0 = nothing known */
 } slx_framework;
+/* Runs scatter more than the passes they are made of. */
+void slx_framework_widen(const slx_framework *fw, slx_band *b);
 /* By its name in data/frameworks.csv, punctuation and case aside; the row of the chip's family (may be NULL) first. */
-slx_status slx_framework_find(slx_framework *out, const char *name, const char *family, slx_err *err);
+slx_status slx_framework_find(slx_framework *out, const char *name, const char *family,
+                              slx_err *err);
 
 /* ------------------------------------------------------------------ chips with programs */
 
 typedef struct slx_programs slx_programs; /* those compiled so far */
 slx_programs *slx_programs_new(void);
 void slx_programs_free(slx_programs *p);
-slx_status slx_programs_pass(slx_programs *p, const slx_chip *c, const slx_forward *f, slx_forward_cost *out,
-                             slx_err *err);
+slx_status slx_programs_pass(slx_programs *p, const slx_chip *c, const slx_forward *f,
+                             slx_forward_cost *out, slx_err *err);
 
 /* Sorts the parts, names the largest as what the pass is bound by unless it is named already. */
 void slx_forward_close(slx_forward_cost *out);

@@ -136,6 +136,10 @@ slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_se
                             high.ttft + more * high.tpot};
     out->output_tok_s = (slx_band){replicas * high.rate * a->osl, replicas * mid.rate * a->osl,
                                    replicas * low.rate * a->osl};
+    slx_framework_widen(&s.fw, &out->ttft_s);
+    slx_framework_widen(&s.fw, &out->tpot_s);
+    slx_framework_widen(&s.fw, &out->e2e_s);
+    slx_framework_widen(&s.fw, &out->output_tok_s);
     out->power_w = mid.rate * (t.share_j + a->osl * t.step_j / n) / (a->tp ? a->tp : 1);
     out->timed_by = t.timed_by;
     return SLX_OK;

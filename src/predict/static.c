@@ -70,6 +70,9 @@ slx_status slx_predict_static(slx_predictor *p, const slx_chip *c, const slx_sta
     if (steps > 0) out->tpot_s = (slx_band){all.low / steps, all.mid / steps, all.high / steps};
     out->batch_s = out->ttft_s;
     add(&out->batch_s, all, 1);
+    slx_framework_widen(&fw, &out->ttft_s);
+    slx_framework_widen(&fw, &out->tpot_s);
+    slx_framework_widen(&fw, &out->batch_s);
     out->power_w = out->joules.mid / out->batch_s.mid / (a->tp ? a->tp : 1);
     return SLX_OK;
 }

@@ -12,8 +12,28 @@ static slx_status kernel(const slx_chip *c, const slx_ask *a, slx_lib_time *t, s
     case SLX_ASK_OP: *d = a->op.dtype; return slx_lib_op(c, &a->op, t, err);
     case SLX_ASK_ATTENTION: return slx_lib_attention(c, &a->attention, t, err);
     case SLX_ASK_COLLECTIVE: return slx_lib_collective(c, &a->collective, t, err);
+    default: break;
     }
     SLX_BUG("kind %d", (int)a->kind);
+}
+
+/* Of a model, seconds; false when it is a question about a kernel. */
+static bool of_model(const slx_chip *c, const slx_ask *a, slx_band *s, slx_status *st, slx_err *err)
+{
+    slx_forward_cost pass = {0};
+    slx_static_cost batch = {0};
+    switch (a->kind) {
+    case SLX_ASK_LAYER: *st = slx_predict_layer(a->predictor, c, &a->layer, s, err); return true;
+    case SLX_ASK_PASS:
+        *st = slx_predict_pass(a->predictor, c, &a->pass, &pass, err);
+        *s = pass.seconds;
+        return true;
+    case SLX_ASK_STATIC:
+        *st = slx_predict_static(a->predictor, c, &a->batch, &batch, err);
+        *s = batch.batch_s;
+        return true;
+    default: return false;
+    }
 }
 
 slx_status slx_ask_answer(const slx_chip *c, const slx_ask *a, slx_guess *out, slx_err *err)
@@ -21,8 +41,13 @@ slx_status slx_ask_answer(const slx_chip *c, const slx_ask *a, slx_guess *out, s
     slx_lib_time t;
     slx_lib_watts w;
     slx_lib_dtype d;
-    SLX_TRY(kernel(c, a, &t, &d, err));
-    if (a->power) {
+    slx_band s;
+    slx_status st;
+    bool model = of_model(c, a, &s, &st, err);
+    SLX_TRY(model ? st : kernel(c, a, &t, &d, err));
+    if (model) {
+        *out = (slx_guess){s.mid * 1e3, s.low * 1e3, s.high * 1e3};
+    } else if (a->power) {
         SLX_TRY(slx_lib_power(c, &t, d, &w, err));
         *out = (slx_guess){w.watts, w.low_w, w.high_w};
     } else {
@@ -62,6 +87,19 @@ void slx_ask_print(char out[160], const slx_ask *a)
     case SLX_ASK_COLLECTIVE:
         snprintf(out, 160, "%s (%s), %u chips, %.0f bytes", coll_names[a->collective.op],
                  impl_names[a->collective.impl], a->collective.n_chips, a->collective.bytes);
+        break;
+    case SLX_ASK_LAYER:
+        snprintf(out, 160, "%s %s, %u tokens, tp %u", a->layer.model->name, a->layer.op,
+                 a->layer.tokens, a->layer.tp);
+        break;
+    case SLX_ASK_PASS:
+        snprintf(out, 160, "%s %s, batch %u, %u new of %u, tp %u%s", a->pass.model->name,
+                 a->pass.decode ? "decode" : "prefill", a->pass.batch, a->pass.q_len,
+                 a->pass.context, a->pass.tp, a->pass.power_cap_w > 0 ? ", capped" : "");
+        break;
+    case SLX_ASK_STATIC:
+        snprintf(out, 160, "%s, batch %u, %u in, %u out, tp %u, %s", a->batch.model->name,
+                 a->batch.batch, a->batch.isl, a->batch.osl, a->batch.tp, a->batch.framework);
         break;
     }
 }

@@ -22,6 +22,7 @@ struct slx_queries {
     kept_chip chips[CHIPS_MAX];
     int n_chips;
     slx_predictor *predictor;
+    slx_models *models;
 };
 
 /* ------------------------------------------------------------------ fields */
@@ -319,7 +320,7 @@ static bool answer(slx_queries *s, slx_question *q)
     if (wants_chip && !find_chip(s, q)) return false;
     bool ok = answer_kernel(q, kind, &known);
     if (known) return ok;
-    if (of_model) return slx_query_model(q, s->predictor, kind);
+    if (of_model) return slx_query_model(q, s->predictor, s->models, kind);
     return slx_cannot(q,
                       "kind: found \"%.40s\", expected gemm, op, attention, collective, allreduce, "
                       "layer, step, serving, "
@@ -375,6 +376,7 @@ slx_queries *slx_queries_open(void)
 {
     slx_queries *s = slx_xcalloc(1, sizeof *s);
     slx_predictor_open(&s->predictor);
+    s->models = slx_models_open();
     return s;
 }
 
@@ -386,6 +388,7 @@ void slx_queries_close(slx_queries *s)
         slx_chip_free(s->chips[i].chip);
     }
     slx_predictor_close(s->predictor);
+    slx_models_close(s->models);
     free(s);
 }
 

@@ -33,6 +33,6 @@ bool slx_malformed(slx_question *q, const char *fmt, ...) __attribute__((format(
 bool slx_field_dtype(slx_question *q, const char *name, bool needed, slx_lib_dtype *out);
 
 /* Kinds about a model. True with q->guess and q->unit set. (query_model.c) */
-bool slx_query_model(slx_question *q, slx_predictor *p, const char *kind);
+bool slx_query_model(slx_question *q, slx_predictor *p, slx_models *models, const char *kind);
 
 #endif

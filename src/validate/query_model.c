@@ -5,29 +5,46 @@
 
 #include "validate/query_int.h"
 
-/* model_config where it is given, else the name. */
-static slx_shape *open_shape(slx_question *q)
+/* model_config where it is given, else the name. *own is set when the caller frees the shape. */
+static const slx_shape *open_shape(slx_question *q, slx_models *models, slx_shape **own)
 {
     slx_err err;
-    slx_shape *m = NULL;
+    const slx_shape *m = NULL;
     const char *name = NULL;
     const json_t *config = json_object_get(q->o, "model_config");
+    *own = NULL;
     if (!slx_field_text(q, q->o, "model", !config, &name)) return NULL;
     slx_status st;
     if (config) {
         char *text = json_dumps(config, JSON_ENCODE_ANY);
-        st = text ? slx_shape_parse(&m, text, strlen(text), name ? name : "model_config", &err)
+        st = text ? slx_shape_parse(own, text, strlen(text), name ? name : "model_config", &err)
                   : slx_fail(&err, SLX_EINPUT, "model_config", 0, 0, "no JSON");
         free(text);
+        m = *own;
     } else {
-        st = strchr(name, '/') ? slx_fail(&err, SLX_EINPUT, name, 0, 0,
-                                          "found a path and no model_config, expected a name "
-                                          "in data/models")
-                               : slx_shape_open(&m, name, &err);
+        st = slx_models_find(models, name, &m, &err);
     }
     if (st == SLX_OK) return m;
     slx_cannot(q, "model: %s", err.msg);
     return NULL;
+}
+
+/* What ran the kernels that a question is about is not among its fields. It is taken to be what such measurements are
+ * made with: whole passes in 16 bits and layers in fp16 under plain frameworks, the operators of a model of one layer
+ * one by one, everything else under the serving engines of today. */
+static slx_software pass_software(const slx_forward *f)
+{
+    bool wide = !f->dtype || !strcmp(f->dtype, "bf16") || !strcmp(f->dtype, "fp16");
+    if (f->model->n_layers == 1) return SLX_SOFTWARE_ALONE;
+    return wide ? SLX_SOFTWARE_PLAIN : SLX_SOFTWARE_SERVING;
+}
+
+static bool told(slx_question *q, slx_band s, double scale, const char *unit)
+{
+    q->unit = unit;
+    q->guess = (slx_guess){s.mid * scale, s.low * scale, s.high * scale};
+    return q->guess.value > 0 && isfinite(q->guess.high) ? true
+                                                         : slx_cannot(q, "no value could be told");
 }
 
 static bool step_fields(slx_question *q, slx_forward *f)
@@ -63,26 +80,232 @@ static bool step_fields(slx_question *q, slx_forward *f)
     return true;
 }
 
-static bool answer_step(slx_question *q, slx_predictor *p)
+static bool answer_step(slx_question *q, slx_predictor *p, slx_models *models)
 {
     slx_forward f = {0};
     slx_forward_cost cost;
+    slx_shape *own;
     slx_err err;
     if (!step_fields(q, &f)) return false;
-    slx_shape *m = open_shape(q);
-    if (!m) return false;
-    f.model = m;
+    f.model = open_shape(q, models, &own);
+    if (!f.model) return false;
+    f.software = pass_software(&f);
     slx_status st = slx_predict_pass(p, q->chip, &f, &cost, &err);
-    slx_shape_free(m);
+    slx_shape_free(own);
     if (st) return slx_cannot(q, "%s", err.msg);
-    q->unit = "ms";
-    q->guess = (slx_guess){cost.seconds.mid * 1e3, cost.seconds.low * 1e3, cost.seconds.high * 1e3};
-    return q->guess.value > 0 && isfinite(q->guess.high) ? true
-                                                         : slx_cannot(q, "no time could be told");
+    return told(q, cost.seconds, 1e3, "ms");
 }
 
-bool slx_query_model(slx_question *q, slx_predictor *p, const char *kind)
+static bool answer_layer(slx_question *q, slx_predictor *p, slx_models *models)
 {
-    if (!strcmp(kind, "step")) return answer_step(q, p);
+    slx_layer_ask a = {0};
+    slx_band s;
+    slx_shape *own;
+    slx_err err;
+    uint64_t tokens = 0, tp = 1;
+    if (!slx_field_text(q, q->o, "op", true, &a.op) ||
+        !slx_field_count(q, q->o, "tokens", 1, true, &tokens) ||
+        !slx_field_count(q, q->o, "tp", 1, false, &tp) ||
+        !slx_field_text(q, q->o, "dtype", false, &a.dtype))
+        return false;
+    if (tokens > 1u << 28 || tp > 1024) return slx_cannot(q, "tokens over 2^28 or tp over 1024");
+    a.tokens = (uint32_t)tokens, a.tp = (uint32_t)tp;
+    a.software = a.dtype && !strcmp(a.dtype, "fp16") ? SLX_SOFTWARE_PLAIN : SLX_SOFTWARE_SERVING;
+    a.model = open_shape(q, models, &own);
+    if (!a.model) return false;
+    slx_status st = slx_predict_layer(p, q->chip, &a, &s, &err);
+    slx_shape_free(own);
+    if (st) return slx_cannot(q, "%s", err.msg);
+    return told(q, s, 1e3, "ms");
+}
+
+/* ------------------------------------------------------------------ serving */
+
+typedef struct {
+    const slx_shape *model;
+    const char *load, *framework, *precision;
+    uint64_t isl, osl, n, tp, replicas, max_seqs;
+} serving;
+
+static const char *dtype_of(const char *precision)
+{
+    static const char *const map[][2] = {
+        {"fp4", "nvfp4"},           {"mxfp4", "nvfp4"}, {"nvfp4", "nvfp4"},  {"fp8", "fp8"},
+        {"fp8_block", "fp8_block"}, {"int8", "int8"},   {"int4", "int4_wo"}, {"int4_wo", "int4_wo"},
+        {"int8_wo", "int8_wo"},     {"bf16", "bf16"},   {"fp16", "fp16"}};
+    for (size_t i = 0; precision && i < sizeof map / sizeof *map; i++)
+        if (!strcmp(precision, map[i][0])) return map[i][1];
+    return precision ? NULL : "bf16";
+}
+
+/* Forms of parallelism as chips that share a layer and replicas of them. */
+static bool parallel(slx_question *q, serving *s)
+{
+    const json_t *o = json_object_get(q->o, "parallel");
+    const char *mode = NULL;
+    uint64_t chips = 1, pp = 1, dp = 1;
+    if (!slx_field_count(q, q->o, "n_chips", 1, false, &chips)) return false;
+    s->tp = chips, s->replicas = 1;
+    if (!o) return true;
+    if (!json_is_object(o)) return slx_malformed(q, "field parallel: expected an object");
+    if (!slx_field_text(q, o, "mode", false, &mode)) return false;
+    if (mode && strcmp(mode, "agg") != 0)
+        return slx_cannot(q, "prefill and decode on chips of their own are not modelled");
+    uint64_t tp = 0;
+    if (!slx_field_count(q, o, "tp", 1, false, &tp) ||
+        !slx_field_count(q, o, "pp", 1, false, &pp) || !slx_field_count(q, o, "dp", 1, false, &dp))
+        return false;
+    if (pp > 1) return slx_cannot(q, "pipelines over chips are not modelled");
+    if (tp)
+        s->tp = tp;
+    else
+        s->tp = chips / dp > 0 ? chips / dp : 1;
+    s->replicas = dp > 1 ? dp : chips > s->tp && chips % s->tp == 0 ? chips / s->tp : 1;
+    return true;
+}
+
+static bool serving_fields(slx_question *q, serving *s)
+{
+    const json_t *load = json_object_get(q->o, "load"), *engine = json_object_get(q->o, "engine");
+    if (!json_is_object(load))
+        return slx_malformed(q, "field load: found %s, expected an object",
+                             load ? "another value" : "nothing");
+    if (!slx_field_text(q, load, "type", true, &s->load) ||
+        !slx_field_count(q, q->o, "isl", 1, true, &s->isl) ||
+        !slx_field_count(q, q->o, "osl", 1, true, &s->osl) ||
+        !slx_field_text(q, q->o, "framework", false, &s->framework) ||
+        !slx_field_text(q, q->o, "precision", false, &s->precision) || !parallel(q, s))
+        return false;
+    bool fixed = !strcmp(s->load, "static"), closed = !strcmp(s->load, "concurrency");
+    if (fixed && !slx_field_count(q, load, "batch", 1, true, &s->n)) return false;
+    if (closed && !slx_field_count(q, load, "n", 1, true, &s->n)) return false;
+    if (!fixed && !closed && strcmp(s->load, "max") != 0)
+        return slx_cannot(
+            q, "load %s: arrivals over time are not modelled, only static, concurrency and max",
+            s->load);
+    if (json_is_object(engine)) {
+        if (json_object_get(engine, "speculative"))
+            return slx_cannot(q, "speculative decoding is not modelled");
+        if (!slx_field_count(q, engine, "max_num_seqs", 1, false, &s->max_seqs)) return false;
+    }
+    uint64_t most = 1u << 28;
+    if (s->isl > most || s->osl > most || s->n > most || s->tp > 1024 || s->replicas > most ||
+        s->max_seqs > most)
+        return slx_cannot(q, "sizes over 2^28, or tp over 1024");
+    return true;
+}
+
+/* The answer to `ask` from first token, time per token, request, and output of the whole system. */
+static bool pick(slx_question *q, const serving *s, const char *ask, slx_band ttft, slx_band tpot,
+                 slx_band e2e, slx_band out, double power)
+{
+    double chips = (double)(s->tp * s->replicas), more = 1 + (double)s->isl / (double)s->osl;
+    slx_band watts = {0.7 * power, power, 1.3 * power};
+    const struct {
+        const char *name;
+        slx_band v;
+        double scale;
+        const char *unit;
+    } known[] = {{"ttft_mean", ttft, 1e3, "ms"},
+                 {"ttft_p50", ttft, 1e3, "ms"},
+                 {"tpot_mean", tpot, 1e3, "ms"},
+                 {"tpot_p50", tpot, 1e3, "ms"},
+                 {"itl_mean", tpot, 1e3, "ms"},
+                 {"itl_p50", tpot, 1e3, "ms"},
+                 {"e2e_mean", e2e, 1e3, "ms"},
+                 {"e2e_p50", e2e, 1e3, "ms"},
+                 {"batch_latency", e2e, 1, "s"},
+                 {"output_tok_s", out, 1, "tok/s"},
+                 {"total_tok_s", out, more, "tok/s"},
+                 {"output_tok_s_per_chip", out, 1 / chips, "tok/s/chip"},
+                 {"tok_s_per_chip", out, more / chips, "tok/s/chip"},
+                 {"chip_power_mean", watts, 1, "W"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(ask, known[i].name)) return told(q, known[i].v, known[i].scale, known[i].unit);
+    return slx_cannot(q, "ask %.40s: only means are modelled, no tails and no costs", ask);
+}
+
+/* Measured runs scatter more than the passes they are made of. */
+static slx_band wider(slx_band b, double low, double high)
+{
+    return (slx_band){fmin(b.low, low * b.mid), b.mid, fmax(b.high, high * b.mid)};
+}
+
+static slx_status static_load(slx_question *q, slx_predictor *p, const serving *s, const char *ask,
+                              bool *answered, slx_err *err)
+{
+    char old[64];
+    slx_static_cost c;
+    slx_static_ask a = {.model = s->model,
+                        .batch = (uint32_t)s->n,
+                        .isl = (uint32_t)s->isl,
+                        .osl = (uint32_t)s->osl,
+                        .tp = (uint32_t)s->tp,
+                        .dtype = dtype_of(s->precision),
+                        .framework = s->framework};
+    snprintf(old, sizeof old, "%.40s-2024", s->framework ? s->framework : "");
+    if (s->framework) a.framework = old; /* whole batches were measured with those versions */
+    slx_status st = slx_predict_static(p, q->chip, &a, &c, err);
+    if (st == SLX_EUNSUPPORTED && s->framework) {
+        a.framework = NULL;
+        st = slx_predict_static(p, q->chip, &a, &c, err);
+    }
+    if (st) return st;
+    double made = (double)s->n * (double)s->osl;
+    slx_band out = {made / c.batch_s.high, made / c.batch_s.mid, made / c.batch_s.low};
+    *answered = pick(q, s, ask, wider(c.ttft_s, 0.6, 1.7), wider(c.tpot_s, 0.84, 1.25),
+                     wider(c.batch_s, 0.82, 1.22), wider(out, 0.82, 1.22), c.power_w);
+    return SLX_OK;
+}
+
+static slx_status steady_load(slx_question *q, slx_predictor *p, const serving *s, const char *ask,
+                              bool *answered, slx_err *err)
+{
+    slx_serving_cost c;
+    slx_serving_ask a = {.model = s->model,
+                         .concurrency = (double)s->n,
+                         .isl = (uint32_t)s->isl,
+                         .osl = (uint32_t)s->osl,
+                         .tp = (uint32_t)s->tp,
+                         .replicas = (uint32_t)s->replicas,
+                         .max_seqs = (uint32_t)s->max_seqs,
+                         .dtype = dtype_of(s->precision),
+                         .kv_dtype = s->precision && strstr(s->precision, "16") ? NULL : "fp8",
+                         .framework = s->framework};
+    slx_status st = slx_predict_serving(p, q->chip, &a, &c, err);
+    if (st == SLX_EUNSUPPORTED && s->framework) {
+        a.framework = NULL;
+        st = slx_predict_serving(p, q->chip, &a, &c, err);
+    }
+    if (st) return st;
+    *answered = pick(q, s, ask, wider(c.ttft_s, 0.4, 2.5), wider(c.tpot_s, 0.6, 1.6),
+                     wider(c.e2e_s, 0.6, 1.6), wider(c.output_tok_s, 0.6, 1.6), c.power_w);
+    return SLX_OK;
+}
+
+static bool answer_serving(slx_question *q, slx_predictor *p, slx_models *models)
+{
+    serving s = {0};
+    slx_shape *own;
+    slx_err err;
+    const char *ask = NULL;
+    bool answered = false;
+    if (!slx_field_text(q, q->o, "ask", true, &ask) || !serving_fields(q, &s)) return false;
+    if (!dtype_of(s.precision))
+        return slx_cannot(q, "precision %.40s is not modelled", s.precision);
+    s.model = open_shape(q, models, &own);
+    if (!s.model) return false;
+    slx_status st = !strcmp(s.load, "static") ? static_load(q, p, &s, ask, &answered, &err)
+                                              : steady_load(q, p, &s, ask, &answered, &err);
+    slx_shape_free(own);
+    if (st) return slx_cannot(q, "%s", err.msg);
+    return answered;
+}
+
+bool slx_query_model(slx_question *q, slx_predictor *p, slx_models *models, const char *kind)
+{
+    if (!strcmp(kind, "step")) return answer_step(q, p, models);
+    if (!strcmp(kind, "layer")) return answer_layer(q, p, models);
+    if (!strcmp(kind, "serving")) return answer_serving(q, p, models);
     return slx_cannot(q, "kind %s is not answered yet", kind);
 }

@@ -205,7 +205,118 @@ static slx_status elements_row(const reader *r, slx_row *row)
     return SLX_OK;
 }
 
-static slx_status read_row(const reader *r, const slx_set *s, slx_row *row)
+/* Text that outlives its line: one of a few words. */
+static const char *word_of(const char *s)
+{
+    static const char *const words[] = {"norm",
+                                        "qkv_proj",
+                                        "q_proj",
+                                        "k_proj",
+                                        "v_proj",
+                                        "o_proj",
+                                        "gate_proj",
+                                        "up_proj",
+                                        "gate_up_proj",
+                                        "down_proj",
+                                        "act",
+                                        "rope",
+                                        "add",
+                                        "lm_head",
+                                        "embedding",
+                                        "qk_norm",
+                                        "bf16",
+                                        "fp16",
+                                        "fp8",
+                                        "nvfp4",
+                                        "vLLM-2024",
+                                        "TensorRT-LLM-2024",
+                                        "Deepspeed-MII-2024"};
+    for (size_t i = 0; s && i < sizeof words / sizeof *words; i++)
+        if (!strcmp(s, words[i])) return words[i];
+    return NULL;
+}
+
+static slx_status word_at(const reader *r, const char *column, const char **out)
+{
+    *out = word_of(text_at(r, column));
+    return *out ? SLX_OK : bad(r, column, "a name that is known");
+}
+
+static slx_status small_at(const reader *r, const char *column, uint32_t *out)
+{
+    uint64_t v;
+    SLX_TRY(count_at(r, column, 1, &v));
+    if (v > 1u << 28) return bad(r, column, "a number of at most 2^28");
+    *out = (uint32_t)v;
+    return SLX_OK;
+}
+
+static slx_status model_at(const reader *r, const slx_rows *rows, const slx_shape **out)
+{
+    const char *s = text_at(r, "model");
+    if (!s) return bad(r, "model", "a name in data/models");
+    return slx_models_find(rows->models, s, out, r->err);
+}
+
+static slx_software software_of(const slx_set *s)
+{
+    return !strcmp(s->only, "plain")   ? SLX_SOFTWARE_PLAIN
+           : !strcmp(s->only, "alone") ? SLX_SOFTWARE_ALONE
+                                       : SLX_SOFTWARE_SERVING;
+}
+
+static slx_status layer_row(const reader *r, const slx_rows *rows, const slx_set *s, slx_row *row)
+{
+    slx_layer_ask *q = &row->ask.layer;
+    row->ask.kind = SLX_ASK_LAYER;
+    SLX_TRY(model_at(r, rows, &q->model));
+    SLX_TRY(word_at(r, "op", &q->op));
+    SLX_TRY(word_at(r, "dtype", &q->dtype));
+    SLX_TRY(small_at(r, "tokens", &q->tokens));
+    SLX_TRY(small_at(r, "tp", &q->tp));
+    q->software = software_of(s);
+    add_key(row, "%s,%s,%u,%u", q->model->name, q->op, q->tokens, q->tp);
+    return SLX_OK;
+}
+
+static slx_status pass_row(const reader *r, const slx_rows *rows, const slx_set *s, slx_row *row)
+{
+    slx_forward *f = &row->ask.pass;
+    const char *phase = text_at(r, "phase"), *logits = text_at(r, "logits"),
+               *cap = text_at(r, "power_cap_w");
+    row->ask.kind = SLX_ASK_PASS;
+    SLX_TRY(model_at(r, rows, &f->model));
+    if (!phase || (strcmp(phase, "decode") != 0 && strcmp(phase, "prefill") != 0))
+        return bad(r, "phase", "prefill or decode");
+    SLX_TRY(word_at(r, "dtype", &f->dtype));
+    SLX_TRY(small_at(r, "batch", &f->batch));
+    SLX_TRY(small_at(r, "q_len", &f->q_len));
+    SLX_TRY(small_at(r, "context", &f->context));
+    SLX_TRY(small_at(r, "tp", &f->tp));
+    if (cap && *cap) SLX_TRY(real_at(r, "power_cap_w", &f->power_cap_w));
+    f->decode = !strcmp(phase, "decode");
+    f->all_logits = logits && !strcmp(logits, "all");
+    f->software = software_of(s);
+    add_key(row, "%s,%s,%u,%u,%u,%u", f->model->name, phase, f->batch, f->q_len, f->context, f->tp);
+    return SLX_OK;
+}
+
+static slx_status batch_row(const reader *r, const slx_rows *rows, slx_row *row)
+{
+    slx_static_ask *q = &row->ask.batch;
+    row->ask.kind = SLX_ASK_STATIC;
+    SLX_TRY(model_at(r, rows, &q->model));
+    SLX_TRY(word_at(r, "framework", &q->framework));
+    SLX_TRY(word_at(r, "dtype", &q->dtype));
+    SLX_TRY(small_at(r, "batch", &q->batch));
+    SLX_TRY(small_at(r, "isl", &q->isl));
+    SLX_TRY(small_at(r, "osl", &q->osl));
+    SLX_TRY(small_at(r, "tp", &q->tp));
+    add_key(row, "%s,%s,%u,%u,%u", q->model->name, q->framework, q->batch, q->isl, q->tp);
+    return SLX_OK;
+}
+
+static slx_status read_row(const reader *r, const slx_rows *rows, const slx_set *s, slx_row *row)
 {
     *row = (slx_row){.line = r->line};
     switch (s->kind) {
@@ -215,8 +326,14 @@ static slx_status read_row(const reader *r, const slx_set *s, slx_row *row)
     case SLX_FILE_COLLECTIVE: SLX_TRY(collective_row(r, row)); break;
     case SLX_FILE_ROWS: SLX_TRY(rows_row(r, row, s->only)); break;
     case SLX_FILE_ELEMENTS: SLX_TRY(elements_row(r, row)); break;
+    case SLX_FILE_LAYERS: SLX_TRY(layer_row(r, rows, s, row)); break;
+    case SLX_FILE_PASSES: SLX_TRY(pass_row(r, rows, s, row)); break;
+    case SLX_FILE_BATCHES: SLX_TRY(batch_row(r, rows, row)); break;
     }
+    const char *half = text_at(r, "half"); /* where a file says it, that holds */
+    if (half) row->hash = strcmp(half, "test") == 0;
     row->ask.power = s->power;
+    row->ask.predictor = rows->predictor;
     if (s->power) return real_at(r, "power_w", &row->measured);
     if (text_at(r, "latency_ms")) return real_at(r, "latency_ms", &row->measured);
     SLX_TRY(real_at(r, "latency_us", &row->measured));
@@ -230,7 +347,7 @@ static bool of_set(const reader *r, const slx_set *s)
     const char *type = text_at(r, s->kind == SLX_FILE_COLLECTIVE ? "kernel_source" : "dtype");
     if (s->power && (!text_at(r, "power_w") || !*text_at(r, "power_w")))
         return false; /* not measured */
-    if (!*s->only || s->kind == SLX_FILE_ROWS || s->kind == SLX_FILE_ELEMENTS) return true;
+    if (!*s->only || s->kind >= SLX_FILE_ROWS) return true;
     return type && (s->kind == SLX_FILE_COLLECTIVE ? strstr(type, s->only) != NULL
                                                    : !strcmp(type, s->only));
 }
@@ -267,7 +384,7 @@ static slx_status read_lines(slx_rows *out, reader *r, const slx_set *s, const c
             cap = cap ? 2 * cap : 256;
             out->row = slx_xrealloc(out->row, (size_t)cap * sizeof *out->row);
         }
-        SLX_TRY(read_row(r, s, &out->row[out->n]));
+        SLX_TRY(read_row(r, out, s, &out->row[out->n]));
         if (half == SLX_HALF_BOTH || slx_row_half(&out->row[out->n]) == half) out->n++;
     }
     return SLX_OK;
@@ -293,6 +410,10 @@ slx_status slx_rows_read(slx_rows *out, const slx_set *s, const char *dir, slx_h
         SLX_TRY(find_copy(path, s->file, err));
     SLX_TRY(slx_map_open(&m, path, err));
     reader r = {.path = path, .err = err};
+    if (s->kind >= SLX_FILE_LAYERS) {
+        slx_predictor_open(&out->predictor);
+        out->models = slx_models_open();
+    }
     slx_status st = read_lines(out, &r, s, (const char *)m.ptr, m.size, half);
     slx_map_close(&m);
     if (st) slx_rows_free(out);
@@ -302,5 +423,7 @@ slx_status slx_rows_read(slx_rows *out, const slx_set *s, const char *dir, slx_h
 void slx_rows_free(slx_rows *r)
 {
     free(r->row);
+    slx_predictor_close(r->predictor);
+    slx_models_close(r->models);
     *r = (slx_rows){0};
 }

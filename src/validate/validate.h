@@ -17,20 +17,33 @@
 #define SLX_VALIDATE_H
 
 #include "base/base.h"
+#include "predict/predict.h"
 #include "time/lib.h"
 
 /* ------------------------------------------------------------------ questions about kernels */
 
-typedef enum { SLX_ASK_GEMM, SLX_ASK_OP, SLX_ASK_ATTENTION, SLX_ASK_COLLECTIVE } slx_ask_kind;
+typedef enum {
+    SLX_ASK_GEMM,
+    SLX_ASK_OP,
+    SLX_ASK_ATTENTION,
+    SLX_ASK_COLLECTIVE,
+    SLX_ASK_LAYER,
+    SLX_ASK_PASS,
+    SLX_ASK_STATIC
+} slx_ask_kind;
 
 typedef struct {
     slx_ask_kind kind;
-    bool power; /* of a GEMM or an attention: W; else the time, ms */
+    bool power;               /* of a GEMM or an attention: W; else the time, ms */
+    slx_predictor *predictor; /* of the last three kinds */
     union {
         slx_lib_gemm_query gemm;
         slx_lib_op_query op;
         slx_lib_attention_query attention;
         slx_lib_collective_query collective;
+        slx_layer_ask layer;
+        slx_forward pass;
+        slx_static_ask batch; /* SLX_ASK_STATIC: from start to end */
     };
 } slx_ask;
 
@@ -50,14 +63,17 @@ typedef enum {
     SLX_FILE_PREFILL,
     SLX_FILE_COLLECTIVE,
     SLX_FILE_ROWS,
-    SLX_FILE_ELEMENTS
+    SLX_FILE_ELEMENTS,
+    SLX_FILE_LAYERS,
+    SLX_FILE_PASSES,
+    SLX_FILE_BATCHES
 } slx_file_kind;
 
 typedef struct {
     const char *name, *file, *chip;
     slx_file_kind kind;
-    const char
-        *only; /* dtype of its rows, implementation of a collective, row operation; "" = all */
+    const char *
+        only; /* dtype of its rows, implementation of a collective, row operation, software of a model's rows; "" = all */
     bool power, fitted; /* fitted: numbers come from the other half of this file */
 } slx_set;
 
@@ -77,6 +93,9 @@ typedef struct {
 typedef struct {
     slx_row *row; /* (n) */
     int n;
+    slx_predictor
+        *predictor; /* of rows about models, as are their shapes; NULL without such rows */
+    struct slx_models *models;
 } slx_rows;
 
 slx_half slx_row_half(const slx_row *r);
@@ -107,6 +126,13 @@ typedef struct {
 } slx_score;
 
 void slx_score_rows(slx_score *out, const slx_rows *rows, const slx_chip *c);
+
+/* Shapes of models by name, read once. */
+typedef struct slx_models slx_models;
+slx_models *slx_models_open(void);
+void slx_models_close(slx_models *m); /* NULL is fine */
+/* A name of data/models, or as publishers write it: "meta-llama/Llama-2-70b-hf". Borrowed. */
+slx_status slx_models_find(slx_models *m, const char *name, const slx_shape **out, slx_err *err);
 
 /* ------------------------------------------------------------------ questions in a file */
 

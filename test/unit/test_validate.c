@@ -171,7 +171,7 @@ static void test_score_by_hand(void **state)
     for (int i = 0; i < 4; i++)
         row[i].ask = (slx_ask){.kind = SLX_ASK_GEMM, .gemm = {1, 1, 1, SLX_LIB_BF16}};
     slx_score s;
-    slx_score_rows(&s, &(slx_rows){row, 4}, c);
+    slx_score_rows(&s, &(slx_rows){.row = row, .n = 4}, c);
     /* errors 0, -50 %, +25 %, -87.5 %; of 0.5 to 1.5 us the first and third */
     assert_true(s.rows == 4 && s.answered == 4);
     assert_true(fabs(s.mape - (0 + 0.5 + 0.25 + 0.875) / 4) < 1e-3 &&

@@ -1,0 +1,135 @@
+/* test_validate_models.c - measured sets about models within the bars they are held to, and questions about models. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "validate/validate.h"
+
+/* Every row answered, the mean error at most `bar`, and the band neither too narrow nor (on sets of some size) empty of
+ * meaning. */
+static void test_bars(void **state)
+{
+    static const struct {
+        const char *set;
+        double bar;
+    } bars[] = {{"steps-a100", 0.15},     {"steps-h100", 0.15},        {"passes-tpu-v4", 0.10},
+                {"passes-tpu-v6e", 0.10}, {"layer-gpt3-a100x4", 0.06}, {"layers-a100", 0.10},
+                {"layers-h100", 0.12},    {"batches-a100", 0.15}};
+    (void)state;
+    for (size_t i = 0; i < sizeof bars / sizeof *bars; i++) {
+        const slx_set *s = slx_set_find(bars[i].set);
+        slx_err err = {0};
+        slx_chip *c;
+        slx_rows rows;
+        slx_score score;
+        assert_non_null(s);
+        assert_int_equal(slx_chip_load_any(&c, s->chip, &err), SLX_OK);
+        if (slx_rows_read(&rows, s, NULL, SLX_HALF_TEST, &err))
+            fail_msg("%s: %s", s->name, err.msg);
+        slx_score_rows(&score, &rows, c);
+        if (!rows.n || score.answered != rows.n) fail_msg("%s: %s", s->name, score.why);
+        if (!(score.mape <= bars[i].bar))
+            fail_msg("%s: %.3f, at most %.3f", s->name, score.mape, bars[i].bar);
+        if (!(score.inside >= 0.85)) fail_msg("%s: %.3f in the band", s->name, score.inside);
+        slx_rows_free(&rows);
+        slx_chip_free(c);
+    }
+}
+
+static char *ask(const char *line, bool *good)
+{
+    slx_queries *q = slx_queries_open();
+    slx_buf b = {0};
+    *good = slx_queries_line(q, line, strlen(line), 3, &b);
+    slx_queries_close(q);
+    return b.ptr;
+}
+
+static double value(const char *line, const char *unit)
+{
+    bool good;
+    char *a = ask(line, &good), want[64], *v = strstr(a, "\"value\":");
+    snprintf(want, sizeof want, "\"unit\":\"%s\"", unit);
+    if (!good || !v || !strstr(a, want)) fail_msg("%s\n answered %s", line, a);
+    double x = strtod(v + 8, NULL);
+    free(a);
+    assert_true(x > 0);
+    return x;
+}
+
+static void expect(const char *line, bool well_formed, const char *part)
+{
+    bool good;
+    char *a = ask(line, &good);
+    if (good != well_formed || !strstr(a, part)) fail_msg("%s\n answered %s", line, a);
+    free(a);
+}
+
+#define STATIC                                                                                     \
+    "{\"id\":\"s\",\"kind\":\"serving\",\"chip\":\"a100\",\"model\":\"meta-llama/"                 \
+    "Meta-Llama-3-8B\",\"n_chips\":1,"                                                             \
+    "\"precision\":\"fp16\",\"framework\":\"vLLM\",\"isl\":1024,\"osl\":512,\"load\":{\"type\":"   \
+    "\"static\",\"batch\":16},\"ask\":"
+
+static void test_questions(void **state)
+{
+    (void)state;
+    /* Names as publishers write them, and shapes alone. */
+    double by_name = value(
+        "{\"id\":\"1\",\"kind\":\"layer\",\"chip\":\"h100\",\"model\":\"meta-llama/Llama-2-7b-hf\","
+        "\"op\":\"o_proj\",\"tokens\":64,\"tp\":1,\"dtype\":\"fp16\"}",
+        "ms");
+    double by_config = value(
+        "{\"id\":\"1\",\"kind\":\"layer\",\"chip\":\"h100\",\"model_config\":{\"hidden_size\":4096,"
+        "\"intermediate_size\":11008,\"num_attention_heads\":32},\"op\":\"o_proj\",\"tokens\":64,"
+        "\"dtype\":\"fp16\"}",
+        "ms");
+    assert_true(fabs(by_name / by_config - 1) < 1e-5);
+    value("{\"id\":\"2\",\"kind\":\"step\",\"chip\":\"h100\",\"model\":\"llama2-70b\",\"tp\":4,"
+          "\"phase\":\"decode\","
+          "\"batch\":8,\"q_len\":1,\"context\":600,\"dtype\":\"fp16\",\"power_cap_w\":350}",
+          "ms");
+    /* One batch: 16 x 512 tokens out in the time it takes, and twice as many more in. */
+    double s = value(STATIC "\"batch_latency\"}", "s"),
+           out = value(STATIC "\"output_tok_s\"}", "tok/s");
+    double all = value(STATIC "\"total_tok_s\"}", "tok/s");
+    assert_true(fabs(s * out / (16 * 512) - 1) < 1e-4 && fabs(all / out / 3 - 1) < 1e-4);
+    value("{\"id\":\"3\",\"kind\":\"serving\",\"chip\":\"h200\",\"model\":\"openai/"
+          "gpt-oss-120b\",\"n_chips\":2,"
+          "\"precision\":\"fp4\",\"parallel\":{\"tp\":2},\"isl\":1024,\"osl\":1024,"
+          "\"load\":{\"type\":\"concurrency\",\"n\":32},\"ask\":\"tpot_mean\"}",
+          "ms");
+    expect(STATIC "\"ttft_p99\"}", true, "only means are modelled");
+    expect("{\"id\":\"4\",\"kind\":\"serving\",\"chip\":\"a100\",\"model\":\"llama-3-8b\",\"isl\":"
+           "8,\"osl\":8,"
+           "\"load\":{\"type\":\"trace\"},\"ask\":\"ttft_mean\"}",
+           true, "load trace: arrivals over time");
+    expect("{\"id\":\"5\",\"kind\":\"serving\",\"chip\":\"a100\",\"model\":\"llama-3-8b\",\"isl\":"
+           "8,\"osl\":8,"
+           "\"ask\":\"ttft_mean\"}",
+           false, "field load");
+    expect("{\"id\":\"6\",\"kind\":\"layer\",\"chip\":\"a100\",\"model\":\"llama-2-7b\",\"op\":\"o_"
+           "proj\",\"tokens\":0}",
+           false, "field tokens: found 0, expected an integer >= 1");
+    expect("{\"id\":\"7\",\"kind\":\"layer\",\"chip\":\"a100\",\"model\":\"nobody/"
+           "knows-this\",\"op\":\"o_proj\",\"tokens\":1}",
+           true, "\"value\":null");
+    expect("{\"id\":\"8\",\"kind\":\"step\",\"chip\":\"a100\",\"model\":\"llama-2-7b\",\"phase\":"
+           "\"decode\",\"batch\":1,"
+           "\"q_len\":1,\"context\":8,\"tp\":64}",
+           true, "cannot be split");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bars),
+                                       cmocka_unit_test(test_questions)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
