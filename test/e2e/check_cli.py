@@ -179,6 +179,27 @@ class Models(Case):
 
 
 class Time(Case):
+    def test_power_limit_and_table(self):
+        args = ["time", "smollm2-135m", "-p", 0, "-c", 200, "--no-bands", "--json"]
+        free = json.loads(self.ok(*args))["decode"]
+        self.assertFalse(free["power_limited"])
+        watts = free["power_w"] * 0.9
+        held = json.loads(self.ok(*args, "--set", f"package.tdp_w={watts:.6g}"))["decode"]
+        self.assertTrue(held["power_limited"])
+        self.assertLessEqual(held["power_w"], watts)
+        self.assertLess(held["clock_ghz"], free["clock_ghz"])
+        self.assertLess(held["vdd_v"], free["vdd_v"])
+        self.assertGreater(held["seconds"], free["seconds"])
+        report = self.ok(*args[:-1], "--set", "package.tdp_w=20")
+        self.assertIn("above the rated 20 W", report)
+        table = self.ok(*args, "-b", 4, "--memo", 5)
+        self.assertEqual(table, self.ok(*args, "-b", 4, "--memo", 5))
+        memo = json.loads(table)["memo"]
+        self.assertEqual(memo["steps"], 5)
+        self.assertLess(memo["time_error_worst"], 0.03)
+        host = json.loads(self.ok(*args, "--speed"))["host"]
+        self.assertGreater(host["cpu_s"], host["folded_cpu_s"])
+
     def check_trace(self, path, cycles):
         """Trace event format: complete events on named threads, in none of which two overlap."""
         with open(path, encoding="utf-8") as f:
