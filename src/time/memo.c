@@ -117,7 +117,8 @@ static void lengths(const slx_memo *m, uint32_t batch, double sum, double longes
     double power = sum > 0 ? longest * batch / sum - 1 : 0, rest = 0;
     for (uint32_t i = 0; i + 1 < batch; i++) rest += pow((i + 0.5) / batch, power);
     double scale = rest > 0 ? (sum - longest) / rest : 0;
-    for (uint64_t pages = UINT64_MAX; pages > m->p->info.desc.max_pages;
+    for (uint64_t pages = UINT64_MAX;
+         pages > m->p->info.desc.max_pages && (pages == UINT64_MAX || longest >= 1);
          scale *= 0.99, longest *= 0.99) {
         pages = 0;
         for (uint32_t i = 0; i < batch; i++) {

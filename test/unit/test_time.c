@@ -926,6 +926,11 @@ static void test_memo(void **state)
         assert_int_equal(slx_memo_decode(m, no[i].batch, no[i].sum, no[i].longest, &a, &err), SLX_EINPUT);
     assert_int_equal(slx_memo_prefill(m, 65, 0, &a, &err), SLX_EINPUT);
     assert_int_equal(slx_memo_prefill(m, 1, 300, &a, &err), SLX_EINPUT);
+    uint32_t pages = p.info.desc.max_pages;
+    p.info.desc.max_pages = 8; /* fewer than sequences */
+    assert_int_equal(slx_memo_decode(m, 12, 1200, 100, &a, &err), SLX_EINPUT);
+    assert_int_equal(slx_memo_decode(m, 12, 0, 0, &a, &err), SLX_EINPUT);
+    p.info.desc.max_pages = pages;
     slx_memo_close(m);
     free(desc);
     slx_program_free(&p);
