@@ -1,7 +1,8 @@
 /* dvfs.c - the clock of a step whose power would be above what the package is rated for.
  *
  *   point i of dvfs.points: voltage evenly between dvfs.min_vdd and process.vdd
- *   clock     f0 (V - vth)^alpha / V  over the same at vdd        (alpha-power law, source in the chip file)
+ *   clock     f0 (V - vth)^alpha / V  over the same at vdd, in whole MHz        (alpha-power law, source in the chip
+ *   file)
  *   energies  of the compute die (V / vdd)^2; memory and links keep theirs
  *   leakage   leak_share V / vdd;  clock tree (1 - leak_share) (V / vdd)^2 f / f0
  *
@@ -29,9 +30,11 @@ void slx_time_at_point(const slx_chip *c, uint32_t point, slx_chip *out, slx_tim
     *out = *c;
     if (point >= last) return;
     double vdd = c->process.vdd_v, v = c->dvfs.min_vdd_v + (vdd - c->dvfs.min_vdd_v) * point / last;
-    double f = speed(c, v) / speed(c, vdd), square = v * v / (vdd * vdd);
+    /* In whole MHz, so that the last bit of a host's pow does not show. */
+    double ghz = fmax(1, round(c->grid.clock_ghz * speed(c, v) / speed(c, vdd) * 1e3)) / 1e3;
+    double f = ghz / c->grid.clock_ghz, square = v * v / (vdd * vdd);
     out->process.vdd_v = v;
-    out->grid.clock_ghz *= f;
+    out->grid.clock_ghz = ghz;
     double *e[] = {
         &out->energy.w4a8_fj,     &out->energy.w8a8_fj,      &out->energy.fp32_add_pj,
         &out->energy.fp32_fma_pj, &out->energy.sram_rd_pj_b, &out->energy.sram_wr_pj_b,
