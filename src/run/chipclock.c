@@ -100,7 +100,7 @@ static void fill(slx_chip_clock *k)
 static void *run(void *arg)
 {
     slx_chip_clock *k = arg;
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19); /* of this thread alone */
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 10); /* of this thread alone */
     fill(k);
     if (!atomic_load(&k->failed) && !atomic_load(&k->quit)) atomic_store(&k->ready, true);
     return NULL;

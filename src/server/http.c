@@ -7,7 +7,7 @@
  * A few threads serve all connections (epoll). A connection that waits for the engine is suspended; whoever has
  * bytes for it resumes it under x->lock, so a wake is never lost.
  */
-#include "server/server_int.h"
+#include "server/http_int.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "run/chat.h"
 #include "server/page.h"
 
 enum {
@@ -28,8 +27,7 @@ enum {
         64 << 20, /* read to its end and dropped, so that the client sees why it is refused */
     HEADERS_MAX = 32 << 10, /* of one connection, its small bodies included */
     CONNECTIONS = 1000,
-    THREADS = 2,
-    BLOCK = 16 << 10
+    THREADS = 2
 };
 
 typedef enum {
@@ -110,7 +108,7 @@ void srv_exchange_wake(srv_exchange *x)
 
 /* ------------------------------------------------------------------ responses */
 
-static void add_headers(struct MHD_Response *r, const srv_exchange *x, const char *type)
+void srv_add_headers(struct MHD_Response *r, const srv_exchange *x, const char *type)
 {
     MHD_add_response_header(r, "Content-Type", type);
     MHD_add_response_header(r, "X-Request-Id", x->id);
@@ -120,44 +118,44 @@ static void add_headers(struct MHD_Response *r, const srv_exchange *x, const cha
 }
 
 /* Sends x->out whole. */
-static enum MHD_Result send_out(srv_exchange *x, const char *type, const char *header,
-                                const char *value)
+enum MHD_Result srv_send_out(srv_exchange *x, const char *type, const char *header,
+                             const char *value)
 {
     struct MHD_Response *r = MHD_create_response_from_buffer(
         x->out.len, x->out.len ? x->out.ptr : "", MHD_RESPMEM_MUST_COPY);
     if (!r) return MHD_NO;
-    add_headers(r, x, type);
+    srv_add_headers(r, x, type);
     if (header) MHD_add_response_header(r, header, value);
     enum MHD_Result ok = MHD_queue_response(x->mhd, (unsigned)x->status, r);
     MHD_destroy_response(r);
     return ok;
 }
 
-static enum MHD_Result send_json(srv_exchange *x, json_t *j)
+enum MHD_Result srv_send_json(srv_exchange *x, json_t *j)
 {
     char *text = json_dumps(j, JSON_COMPACT | JSON_PRESERVE_ORDER);
     slx_buf_adds(&x->out, text);
     free(text);
     json_decref(j);
     x->status = 200;
-    return send_out(x, "application/json", NULL, NULL);
+    return srv_send_out(x, "application/json", NULL, NULL);
 }
 
-static enum MHD_Result send_error_after(srv_exchange *x, const srv_error *e, double retry_s)
+enum MHD_Result srv_send_error_after(srv_exchange *x, const srv_error *e, double retry_s)
 {
     char after[24];
     srv_reply_error(x, e);
-    if (e->status == 401) return send_out(x, "application/json", "WWW-Authenticate", "Bearer");
+    if (e->status == 401) return srv_send_out(x, "application/json", "WWW-Authenticate", "Bearer");
     if (e->status == 413 || e->status == 415)
-        return send_out(x, "application/json", "Connection", "close");
-    if (retry_s <= 0) return send_out(x, "application/json", NULL, NULL);
+        return srv_send_out(x, "application/json", "Connection", "close");
+    if (retry_s <= 0) return srv_send_out(x, "application/json", NULL, NULL);
     snprintf(after, sizeof after, "%.0f", retry_s < 1 ? 1 : retry_s + 0.5);
-    return send_out(x, "application/json", "Retry-After", after);
+    return srv_send_out(x, "application/json", "Retry-After", after);
 }
 
-static enum MHD_Result send_error(srv_exchange *x, const srv_error *e)
+enum MHD_Result srv_send_error(srv_exchange *x, const srv_error *e)
 {
-    return send_error_after(x, e, 0);
+    return srv_send_error_after(x, e, 0);
 }
 
 /* ------------------------------------------------------------------ headers: before a body is read */
@@ -207,14 +205,6 @@ static bool check_key(srv_exchange *x, srv_error *e)
         return srv_refuse(e, 503, "server_error", "keys_unavailable", NULL,
                           "keys cannot be looked up now");
     }
-}
-
-static bool lists_model(const char *models, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *p = models; *p; p += strcspn(p, ","), p += *p == ',')
-        if (strcspn(p, ",") == n && !memcmp(p, name, n)) return true;
-    return !*models;
 }
 
 static bool find_route(srv_exchange *x, const char *url, const char *method, srv_error *e)
@@ -271,376 +261,21 @@ static bool check_headers(srv_exchange *x, const char *url, const char *method, 
     return true;
 }
 
-/* ------------------------------------------------------------------ answers to come */
-
-static bool check_model(const srv_exchange *x, const char *name, srv_error *e)
-{
-    bool served = !name || !strcmp(name, x->s->model_name);
-    if (served && lists_model(x->who.models, x->s->model_name)) return true;
-    return srv_refuse(
-        e, 404, "invalid_request_error", "model_not_found", "model",
-        "the model \"%.100s\" is not served here, or not to this key; /v1/models lists what is",
-        name ? name : x->s->model_name);
-}
-
-static bool add_prompt(srv_exchange *x, slx_buf *ids, const json_t *prompt, srv_error *e)
-{
-    slx_err err = {0};
-    slx_status st = SLX_OK;
-    const srv_request *r = &x->req;
-    if (r->vars) {
-        char *vars = json_dumps(r->vars, JSON_COMPACT);
-        st = slx_chat_tokens(x->s->model, vars, strlen(vars), ids, &err);
-        free(vars);
-    } else if (json_is_string(prompt)) {
-        st = slx_text_tokens(x->s->model, json_string_value(prompt), json_string_length(prompt),
-                             ids, &err);
-    } else {
-        for (size_t i = 0; i < json_array_size(prompt); i++) {
-            uint32_t id = (uint32_t)json_integer_value(json_array_get(prompt, i));
-            if (id >= slx_tok_vocab(x->s->model->tok))
-                return srv_invalid(e, "prompt", "prompt: found token %u, expected one below %u", id,
-                                   slx_tok_vocab(x->s->model->tok));
-            slx_buf_add(ids, &id, sizeof id);
-        }
-    }
-    if (st != SLX_OK) return srv_invalid(e, r->vars ? "messages" : "prompt", "%s", err.msg);
-    size_t n = ids->len / 4;
-    if (!n) return srv_invalid(e, "prompt", "the prompt is empty");
-    if (n > x->s->context)
-        return srv_refuse(
-            e, 400, "invalid_request_error", "context_length_exceeded",
-            r->vars ? "messages" : "prompt",
-            "found a prompt of %zu tokens; the context holds %u, prompt and answer together", n,
-            x->s->context);
-    return true;
-}
-
-/* The form the answer must have: JSON, JSON of a schema, or a call of a tool. */
-static bool add_grammar(srv_choice *c, srv_error *e)
-{
-    const srv_server *s = c->x->s;
-    const srv_request *r = &c->x->req;
-    const slx_tool_frame *f = &slx_tool_frames[s->tool_form];
-    const char *param = r->api == SRV_RESPONSES ? "text.format" : "response_format";
-    slx_err err = {0};
-    slx_status st = SLX_OK;
-    if (r->tools && s->tool_form == SLX_TOOLS_NONE)
-        return srv_refuse(
-            e, 400, "invalid_request_error", "unsupported_parameter", "tools",
-            "tools: the chat template of %s has no tools, or writes calls in a form not known here",
-            s->model_name);
-    if (r->tool_choice == SRV_TOOLS_REQUIRED) {
-        char *tools = json_dumps(r->tools, JSON_COMPACT);
-        param = "tools";
-        st = slx_grammar_open_calls(&c->grammar, s->tokens, tools, strlen(tools), r->tool_name,
-                                    f->key, f->before, f->after, &err);
-        free(tools);
-    } else if (r->format == SRV_FORMAT_SCHEMA) {
-        char *schema = json_dumps(r->schema, JSON_COMPACT);
-        st = slx_grammar_open(&c->grammar, s->tokens, schema, strlen(schema), NULL, NULL, &err);
-        free(schema);
-    } else if (r->format == SRV_FORMAT_JSON) {
-        st = slx_grammar_open(&c->grammar, s->tokens, NULL, 0, NULL, NULL, &err);
-    }
-    return st == SLX_OK || srv_refuse(e, 400, "invalid_request_error", "unsupported_value", param,
-                                      "%s: %s", param, err.msg);
-}
-
-static bool make_choices(srv_exchange *x, srv_error *e)
-{
-    const srv_request *r = &x->req;
-    uint32_t prompts = r->prompts ? (uint32_t)json_array_size(r->prompts) : 1;
-    x->n_choices = prompts * r->n;
-    x->choices = slx_xcalloc(x->n_choices, sizeof *x->choices);
-    for (uint32_t i = 0; i < x->n_choices; i++) {
-        srv_choice *c = &x->choices[i];
-        const slx_buf *same = i % r->n ? &x->choices[i - 1].prompt : NULL;
-        c->x = x;
-        c->index = i;
-        c->answer = (slx_answer){.tok = x->s->model->tok, .stops = r->stops, .n_stops = r->n_stops};
-        c->answer.shows = r->tools && x->s->tool_marker >= 0;
-        c->answer.shown = (uint32_t)x->s->tool_marker;
-        c->logprobs = srv_logprobs_new(r);
-        if (!add_grammar(c, e)) return false;
-        if (same)
-            slx_buf_add(&c->prompt, same->ptr, same->len);
-        else if (!add_prompt(x, &c->prompt,
-                             r->prompts ? json_array_get(r->prompts, i / r->n) : NULL, e))
-            return false;
-    }
-    return true;
-}
-
-/* Tokens this request may take at most. */
-static uint64_t most_tokens(const srv_exchange *x)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < x->n_choices; i++) {
-        uint32_t n = (uint32_t)(x->choices[i].prompt.len / 4), room = x->s->context + 1 - n;
-        sum += n + (x->req.max_new && x->req.max_new < room ? x->req.max_new : room);
-    }
-    return sum;
-}
-
-/* Is there room for it: in the key's limits, in the queue? */
-static bool admit(srv_exchange *x, srv_error *e, double *retry_s)
-{
-    srv_server *s = x->s;
-    char why[512];
-    slx_sched_stats st;
-    uint64_t spent = 0, most = most_tokens(x);
-    slx_err err;
-    if (!srv_ledger_healthy(s->ledger, why, sizeof why))
-        return *retry_s = 5,
-               srv_refuse(e, 503, "server_error", "ledger_unavailable", NULL,
-                          "usage cannot be written now, so nothing new is begun: %s", why);
-    if (s->store && x->who.day_tokens) {
-        if (srv_store_spent(s->store, x->who.id, (int64_t)time(NULL), &spent, &err) != SLX_OK)
-            return srv_refuse(e, 503, "server_error", "ledger_unavailable", NULL,
-                              "usage cannot be read now: %s", err.msg);
-        if (!srv_limits_reserve(s->limits, &x->who, spent, most)) {
-            *retry_s = (double)(86400 - time(NULL) % 86400);
-            return srv_refuse(e, 429, "insufficient_quota", "insufficient_quota", NULL,
-                              "this key's quota is %llu tokens a day (UTC); %llu are spent and "
-                              "this request may take %llu",
-                              (unsigned long long)x->who.day_tokens, (unsigned long long)spent,
-                              (unsigned long long)most);
-        }
-        x->reserved_tokens = (uint32_t)most;
-    }
-    srv_worker_stats(s->worker, &st);
-    uint32_t before = atomic_fetch_add(&s->answers, x->n_choices);
-    if (before + x->n_choices > st.slots + s->opt->queue) {
-        atomic_fetch_sub(&s->answers, x->n_choices);
-        srv_limits_release(s->limits, &x->who, x->reserved_tokens);
-        /* as long as an answer took lately, for each full batch before it */
-        *retry_s = 1 + before / (st.slots ? st.slots : 1);
-        return srv_refuse(e, 429, "rate_limit_error", "queue_full", NULL,
-                          "%u answers are waiting or under way, more are not taken now", before);
-    }
-    return true;
-}
-
-static ssize_t read_stream(void *arg, uint64_t pos, char *buf, size_t max)
-{
-    srv_exchange *x = arg;
-    ssize_t n = 0;
-    (void)pos;
-    pthread_mutex_lock(&x->lock);
-    size_t left = x->out.len - x->out_at;
-    if (left) {
-        n = (ssize_t)(left < max ? left : max);
-        memcpy(buf, x->out.ptr + x->out_at, (size_t)n);
-        x->out_at += (size_t)n;
-        if (x->out_at == x->out.len) x->out.len = x->out_at = 0;
-    } else if (x->done || x->gone) {
-        n = MHD_CONTENT_READER_END_OF_STREAM;
-    } else {
-        x->suspended = true;
-        MHD_suspend_connection(x->mhd);
-    }
-    pthread_mutex_unlock(&x->lock);
-    return n;
-}
-
-static enum MHD_Result begin_answer(srv_exchange *x, srv_api api)
-{
-    static const char *const prefix[] = {
-        [SRV_CHAT] = "chatcmpl-", [SRV_COMPLETIONS] = "cmpl-", [SRV_RESPONSES] = "resp_"};
-    srv_error e;
-    double retry_s = 0;
-    const char *body = x->in.len ? x->in.ptr : "";
-    snprintf(x->reply_id, sizeof x->reply_id, "%s%s", prefix[api], x->id + 4);
-    if (atomic_load(&x->s->draining)) {
-        srv_refuse(&e, 503, "server_error", "server_stopping", NULL,
-                   "the server stops and takes nothing new");
-        return send_error_after(x, &e, 5);
-    }
-    if (!srv_limits_request(x->s->limits, &x->who, &retry_s)) {
-        srv_refuse(&e, 429, "rate_limit_error", "rate_limit_exceeded", NULL,
-                   "this key may ask %u times a minute", x->who.per_minute);
-        return send_error_after(x, &e, retry_s);
-    }
-    if (!srv_request_parse(&x->req, api, body, x->in.len, slx_tok_vocab(x->s->model->tok), &e))
-        return send_error(x, &e);
-    slx_buf_free(&x->in);
-    if (!x->req.seeded) {
-        char hex[17];
-        srv_random_hex(hex, 8);
-        x->req.sampling.seed = strtoull(hex, NULL, 16);
-    }
-    if (!check_model(x, x->req.model, &e) || !make_choices(x, &e) || !admit(x, &e, &retry_s))
-        return send_error_after(x, &e, retry_s);
-    x->submitted = true;
-    enum MHD_Result ok = MHD_YES;
-    pthread_mutex_lock(&x->lock);
-    if (x->req.stream) {
-        x->status = 200;
-        srv_reply_begin(x);
-        struct MHD_Response *r =
-            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, x, NULL);
-        add_headers(r, x, "text/event-stream; charset=utf-8");
-        MHD_add_response_header(r, "X-Accel-Buffering", "no");
-        ok = MHD_queue_response(x->mhd, MHD_HTTP_OK, r);
-        MHD_destroy_response(r);
-    } else {
-        x->suspended = true;
-        MHD_suspend_connection(x->mhd);
-    }
-    pthread_mutex_unlock(&x->lock);
-    srv_worker_submit(x->s->worker, x);
-    return ok;
-}
-
-/* ------------------------------------------------------------------ small answers */
-
-static json_t *model_json(const srv_server *s)
-{
-    return json_pack("{s:s, s:s, s:I, s:s, s:I, s:s}", "id", s->model_name, "object", "model",
-                     "created", (json_int_t)s->started, "owned_by", "silex", "context_length",
-                     (json_int_t)s->context, "chip", s->chip_name);
-}
-
-static enum MHD_Result tokenize(srv_exchange *x)
-{
-    srv_error e;
-    json_t *body;
-    slx_buf ids = {0};
-    slx_err err = {0};
-    slx_status st;
-    const char *key;
-    json_t *v;
-    if (!srv_json_object(&body, x->in.len ? x->in.ptr : "", x->in.len, &e))
-        return send_error(x, &e);
-    const json_t *prompt = json_object_get(body, "prompt"),
-                 *messages = json_object_get(body, "messages");
-    bool ok = json_is_string(prompt) != json_is_array(messages);
-    if (!ok) srv_invalid(&e, NULL, "expected either prompt (text) or messages");
-    json_object_foreach(body, key, v) if (ok && strcmp(key, "prompt") && strcmp(key, "messages") &&
-                                          strcmp(key, "model")) ok =
-        srv_refuse(&e, 400, "invalid_request_error", "unknown_parameter", NULL,
-                   "found the unknown parameter \"%.60s\"", key);
-    if (!ok) {
-        json_decref(body);
-        return send_error(x, &e);
-    }
-    if (messages) {
-        char *vars = json_dumps(body, JSON_COMPACT);
-        st = slx_chat_tokens(x->s->model, vars, strlen(vars), &ids, &err);
-        free(vars);
-    } else {
-        st = slx_text_tokens(x->s->model, json_string_value(prompt), json_string_length(prompt),
-                             &ids, &err);
-    }
-    json_decref(body);
-    json_t *tokens = json_array();
-    for (size_t i = 0; i < ids.len / 4; i++)
-        json_array_append_new(tokens, json_integer(((const uint32_t *)(const void *)ids.ptr)[i]));
-    slx_buf_free(&ids);
-    if (st != SLX_OK) {
-        json_decref(tokens);
-        srv_invalid(&e, messages ? "messages" : "prompt", "%s", err.msg);
-        return send_error(x, &e);
-    }
-    return send_json(x, json_pack("{s:I, s:I, s:o}", "count", (json_int_t)json_array_size(tokens),
-                                  "max_model_len", (json_int_t)x->s->context, "tokens", tokens));
-}
-
-static enum MHD_Result detokenize(srv_exchange *x)
-{
-    srv_error e;
-    json_t *body;
-    slx_err err = {0};
-    slx_buf text = {0};
-    if (!srv_json_object(&body, x->in.len ? x->in.ptr : "", x->in.len, &e))
-        return send_error(x, &e);
-    const json_t *tokens = json_object_get(body, "tokens");
-    size_t n = json_array_size(tokens);
-    uint32_t *ids = slx_xcalloc(n + 1, sizeof *ids);
-    bool ok = json_is_array(tokens);
-    for (size_t i = 0; i < n && ok; i++) {
-        const json_t *id = json_array_get(tokens, i);
-        ok = json_is_integer(id) && json_integer_value(id) >= 0 &&
-             json_integer_value(id) < UINT32_MAX;
-        ids[i] = (uint32_t)json_integer_value(id);
-    }
-    if (!ok)
-        srv_invalid(&e, "tokens", "tokens: expected a list of whole numbers");
-    else if (slx_tokens_text(x->s->model, ids, n, true, &text, &err) != SLX_OK)
-        ok = srv_invalid(&e, "tokens", "%s", err.msg);
-    free(ids);
-    json_decref(body);
-    json_t *s = json_stringn_nocheck(text.len ? text.ptr : "", text.len);
-    slx_buf_free(&text);
-    if (ok) return send_json(x, json_pack("{s:o}", "prompt", s));
-    json_decref(s);
-    return send_error(x, &e);
-}
-
-static enum MHD_Result ready(srv_exchange *x)
-{
-    char why[512];
-    srv_error e;
-    if (atomic_load(&x->s->draining)) {
-        srv_refuse(&e, 503, "server_error", "server_stopping", NULL, "the server stops");
-        return send_error(x, &e);
-    }
-    if (!srv_ledger_healthy(x->s->ledger, why, sizeof why)) {
-        srv_refuse(&e, 503, "server_error", "ledger_unavailable", NULL,
-                   "usage cannot be written"); /* no path to strangers */
-        return send_error(x, &e);
-    }
-    return send_json(x, json_pack("{s:s}", "status", "ready"));
-}
-
-static enum MHD_Result metrics(srv_exchange *x)
-{
-    slx_sched_stats st;
-    srv_worker_stats(x->s->worker, &st);
-    srv_metrics_print(x->s->metrics, &st, x->s->model_name, &x->out);
-    x->status = 200;
-    return send_out(x, "text/plain; version=0.0.4; charset=utf-8", NULL, NULL);
-}
-
-static enum MHD_Result page(srv_exchange *x)
-{
-    srv_page_file f;
-    if (!srv_page_find(x->path, &f)) SLX_BUG("a page that is gone");
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(f.size, (void *)(uintptr_t)f.bytes, MHD_RESPMEM_PERSISTENT);
-    add_headers(r, x, f.type);
-    MHD_add_response_header(r, "Content-Security-Policy", srv_page_policy);
-    MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
-    x->status = 200;
-    enum MHD_Result ok = MHD_queue_response(x->mhd, 200, r);
-    MHD_destroy_response(r);
-    return ok;
-}
-
 static enum MHD_Result answer(srv_exchange *x)
 {
-    srv_error e;
     switch ((route)x->kind) {
-    case HEALTH: return send_json(x, json_pack("{s:s}", "status", "ok"));
-    case READY: return ready(x);
-    case METRICS: return metrics(x);
-    case MODELS: {
-        json_t *list = lists_model(x->who.models, x->s->model_name)
-                           ? json_pack("[o]", model_json(x->s))
-                           : json_array();
-        return send_json(x, json_pack("{s:s, s:o}", "object", "list", "data", list));
-    }
-    case MODEL:
-        if (!check_model(x, x->path + 11, &e)) return send_error(x, &e);
-        return send_json(x, model_json(x->s));
-    case TOKENIZE: return tokenize(x);
-    case DETOKENIZE: return detokenize(x);
-    case LIVE: return send_json(x, srv_live_json(x->s));
-    case CHAT: return begin_answer(x, SRV_CHAT);
-    case COMPLETIONS: return begin_answer(x, SRV_COMPLETIONS);
-    case RESPONSES: return begin_answer(x, SRV_RESPONSES);
-    case PAGE: return page(x);
+    case HEALTH: return srv_send_json(x, json_pack("{s:s}", "status", "ok"));
+    case READY: return srv_ready(x);
+    case METRICS: return srv_metrics_page(x);
+    case MODELS: return srv_models(x);
+    case MODEL: return srv_model(x);
+    case TOKENIZE: return srv_tokenize(x);
+    case DETOKENIZE: return srv_detokenize(x);
+    case LIVE: return srv_send_json(x, srv_live_json(x->s));
+    case CHAT: return srv_begin_answer(x, SRV_CHAT);
+    case COMPLETIONS: return srv_begin_answer(x, SRV_COMPLETIONS);
+    case RESPONSES: return srv_begin_answer(x, SRV_RESPONSES);
+    case PAGE: return srv_page(x);
     }
     SLX_BUG("route %d", x->kind);
 }
@@ -664,7 +299,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
         snprintf(x->path, sizeof x->path, "%s", url);
         for (char *p = x->path; *p; p++)
             if ((unsigned char)*p < 33 || (unsigned char)*p > 126) *p = '?'; /* for the log */
-        if (!check_headers(x, url, method, &e)) return send_error(x, &e);
+        if (!check_headers(x, url, method, &e)) return srv_send_error(x, &e);
         return MHD_YES;
     }
     if (*size) {
@@ -676,13 +311,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     if (x->too_large) {
         srv_refuse(&e, 413, "invalid_request_error", "too_large", NULL,
                    "found a body of more than %d bytes", BODY_MAX);
-        return send_error(x, &e);
+        return srv_send_error(x, &e);
     }
     if (x->submitted) { /* resumed: the answer is there, or nobody wants it any more */
         pthread_mutex_lock(&x->lock);
         bool gone = x->gone;
         pthread_mutex_unlock(&x->lock);
-        return gone ? MHD_NO : send_out(x, "application/json", NULL, NULL);
+        return gone ? MHD_NO : srv_send_out(x, "application/json", NULL, NULL);
     }
     return answer(x);
 }

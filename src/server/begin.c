@@ -1,0 +1,240 @@
+/* begin.c - from a body to answers under way: the request, its prompts as tokens, the form an answer must have, room in
+ * the key's limits and in the queue; then the worker has it, and the connection waits without a thread.
+ */
+#include "server/http_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "run/chat.h"
+
+enum { BLOCK = 16 << 10 };
+
+bool srv_lists_model(const char *models, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = models; *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == n && !memcmp(p, name, n)) return true;
+    return !*models;
+}
+
+bool srv_check_model(const srv_exchange *x, const char *name, srv_error *e)
+{
+    bool served = !name || !strcmp(name, x->s->model_name);
+    if (served && srv_lists_model(x->who.models, x->s->model_name)) return true;
+    return srv_refuse(
+        e, 404, "invalid_request_error", "model_not_found", "model",
+        "the model \"%.100s\" is not served here, or not to this key; /v1/models lists what is",
+        name ? name : x->s->model_name);
+}
+
+static bool add_prompt(srv_exchange *x, slx_buf *ids, const json_t *prompt, srv_error *e)
+{
+    slx_err err = {0};
+    slx_status st = SLX_OK;
+    const srv_request *r = &x->req;
+    if (r->vars) {
+        char *vars = json_dumps(r->vars, JSON_COMPACT);
+        st = slx_chat_tokens(x->s->model, vars, strlen(vars), ids, &err);
+        free(vars);
+    } else if (json_is_string(prompt)) {
+        st = slx_text_tokens(x->s->model, json_string_value(prompt), json_string_length(prompt),
+                             ids, &err);
+    } else {
+        for (size_t i = 0; i < json_array_size(prompt); i++) {
+            uint32_t id = (uint32_t)json_integer_value(json_array_get(prompt, i));
+            if (id >= slx_tok_vocab(x->s->model->tok))
+                return srv_invalid(e, "prompt", "prompt: found token %u, expected one below %u", id,
+                                   slx_tok_vocab(x->s->model->tok));
+            slx_buf_add(ids, &id, sizeof id);
+        }
+    }
+    if (st != SLX_OK) return srv_invalid(e, r->vars ? "messages" : "prompt", "%s", err.msg);
+    size_t n = ids->len / 4;
+    if (!n) return srv_invalid(e, "prompt", "the prompt is empty");
+    if (n > x->s->context)
+        return srv_refuse(
+            e, 400, "invalid_request_error", "context_length_exceeded",
+            r->vars ? "messages" : "prompt",
+            "found a prompt of %zu tokens; the context holds %u, prompt and answer together", n,
+            x->s->context);
+    return true;
+}
+
+/* The form the answer must have: JSON, JSON of a schema, or a call of a tool. */
+static bool add_grammar(srv_choice *c, srv_error *e)
+{
+    const srv_server *s = c->x->s;
+    const srv_request *r = &c->x->req;
+    const slx_tool_frame *f = &slx_tool_frames[s->tool_form];
+    const char *param = r->api == SRV_RESPONSES ? "text.format" : "response_format";
+    slx_err err = {0};
+    slx_status st = SLX_OK;
+    if (r->tools && s->tool_form == SLX_TOOLS_NONE)
+        return srv_refuse(
+            e, 400, "invalid_request_error", "unsupported_parameter", "tools",
+            "tools: the chat template of %s has no tools, or writes calls in a form not known here",
+            s->model_name);
+    if (r->tool_choice == SRV_TOOLS_REQUIRED) {
+        char *tools = json_dumps(r->tools, JSON_COMPACT);
+        param = "tools";
+        st = slx_grammar_open_calls(&c->grammar, s->tokens, tools, strlen(tools), r->tool_name,
+                                    f->key, f->before, f->after, &err);
+        free(tools);
+    } else if (r->format == SRV_FORMAT_SCHEMA) {
+        char *schema = json_dumps(r->schema, JSON_COMPACT);
+        st = slx_grammar_open(&c->grammar, s->tokens, schema, strlen(schema), NULL, NULL, &err);
+        free(schema);
+    } else if (r->format == SRV_FORMAT_JSON) {
+        st = slx_grammar_open(&c->grammar, s->tokens, NULL, 0, NULL, NULL, &err);
+    }
+    return st == SLX_OK || srv_refuse(e, 400, "invalid_request_error", "unsupported_value", param,
+                                      "%s: %s", param, err.msg);
+}
+
+static bool make_choices(srv_exchange *x, srv_error *e)
+{
+    const srv_request *r = &x->req;
+    uint32_t prompts = r->prompts ? (uint32_t)json_array_size(r->prompts) : 1;
+    x->n_choices = prompts * r->n;
+    x->choices = slx_xcalloc(x->n_choices, sizeof *x->choices);
+    for (uint32_t i = 0; i < x->n_choices; i++) {
+        srv_choice *c = &x->choices[i];
+        const slx_buf *same = i % r->n ? &x->choices[i - 1].prompt : NULL;
+        c->x = x;
+        c->index = i;
+        c->answer = (slx_answer){.tok = x->s->model->tok, .stops = r->stops, .n_stops = r->n_stops};
+        c->answer.shows = r->tools && x->s->tool_marker >= 0;
+        c->answer.shown = (uint32_t)x->s->tool_marker;
+        c->logprobs = srv_logprobs_new(r);
+        if (!add_grammar(c, e)) return false;
+        if (same)
+            slx_buf_add(&c->prompt, same->ptr, same->len);
+        else if (!add_prompt(x, &c->prompt,
+                             r->prompts ? json_array_get(r->prompts, i / r->n) : NULL, e))
+            return false;
+    }
+    return true;
+}
+
+/* Tokens this request may take at most. */
+static uint64_t most_tokens(const srv_exchange *x)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < x->n_choices; i++) {
+        uint32_t n = (uint32_t)(x->choices[i].prompt.len / 4), room = x->s->context + 1 - n;
+        sum += n + (x->req.max_new && x->req.max_new < room ? x->req.max_new : room);
+    }
+    return sum;
+}
+
+/* Is there room for it: in the key's limits, in the queue? */
+static bool admit(srv_exchange *x, srv_error *e, double *retry_s)
+{
+    srv_server *s = x->s;
+    char why[512];
+    slx_sched_stats st;
+    uint64_t spent = 0, most = most_tokens(x);
+    slx_err err;
+    if (!srv_ledger_healthy(s->ledger, why, sizeof why))
+        return *retry_s = 5,
+               srv_refuse(e, 503, "server_error", "ledger_unavailable", NULL,
+                          "usage cannot be written now, so nothing new is begun: %s", why);
+    if (s->store && x->who.day_tokens) {
+        if (srv_store_spent(s->store, x->who.id, (int64_t)time(NULL), &spent, &err) != SLX_OK)
+            return srv_refuse(e, 503, "server_error", "ledger_unavailable", NULL,
+                              "usage cannot be read now: %s", err.msg);
+        if (!srv_limits_reserve(s->limits, &x->who, spent, most)) {
+            *retry_s = (double)(86400 - time(NULL) % 86400);
+            return srv_refuse(e, 429, "insufficient_quota", "insufficient_quota", NULL,
+                              "this key's quota is %llu tokens a day (UTC); %llu are spent and "
+                              "this request may take %llu",
+                              (unsigned long long)x->who.day_tokens, (unsigned long long)spent,
+                              (unsigned long long)most);
+        }
+        x->reserved_tokens = (uint32_t)most;
+    }
+    srv_worker_stats(s->worker, &st);
+    uint32_t before = atomic_fetch_add(&s->answers, x->n_choices);
+    if (before + x->n_choices > st.slots + s->opt->queue) {
+        atomic_fetch_sub(&s->answers, x->n_choices);
+        srv_limits_release(s->limits, &x->who, x->reserved_tokens);
+        /* as long as an answer took lately, for each full batch before it */
+        *retry_s = 1 + before / (st.slots ? st.slots : 1);
+        return srv_refuse(e, 429, "rate_limit_error", "queue_full", NULL,
+                          "%u answers are waiting or under way, more are not taken now", before);
+    }
+    return true;
+}
+
+static ssize_t read_stream(void *arg, uint64_t pos, char *buf, size_t max)
+{
+    srv_exchange *x = arg;
+    ssize_t n = 0;
+    (void)pos;
+    pthread_mutex_lock(&x->lock);
+    size_t left = x->out.len - x->out_at;
+    if (left) {
+        n = (ssize_t)(left < max ? left : max);
+        memcpy(buf, x->out.ptr + x->out_at, (size_t)n);
+        x->out_at += (size_t)n;
+        if (x->out_at == x->out.len) x->out.len = x->out_at = 0;
+    } else if (x->done || x->gone) {
+        n = MHD_CONTENT_READER_END_OF_STREAM;
+    } else {
+        x->suspended = true;
+        MHD_suspend_connection(x->mhd);
+    }
+    pthread_mutex_unlock(&x->lock);
+    return n;
+}
+
+enum MHD_Result srv_begin_answer(srv_exchange *x, srv_api api)
+{
+    static const char *const prefix[] = {
+        [SRV_CHAT] = "chatcmpl-", [SRV_COMPLETIONS] = "cmpl-", [SRV_RESPONSES] = "resp_"};
+    srv_error e;
+    double retry_s = 0;
+    const char *body = x->in.len ? x->in.ptr : "";
+    snprintf(x->reply_id, sizeof x->reply_id, "%s%s", prefix[api], x->id + 4);
+    if (atomic_load(&x->s->draining)) {
+        srv_refuse(&e, 503, "server_error", "server_stopping", NULL,
+                   "the server stops and takes nothing new");
+        return srv_send_error_after(x, &e, 5);
+    }
+    if (!srv_limits_request(x->s->limits, &x->who, &retry_s)) {
+        srv_refuse(&e, 429, "rate_limit_error", "rate_limit_exceeded", NULL,
+                   "this key may ask %u times a minute", x->who.per_minute);
+        return srv_send_error_after(x, &e, retry_s);
+    }
+    if (!srv_request_parse(&x->req, api, body, x->in.len, slx_tok_vocab(x->s->model->tok), &e))
+        return srv_send_error(x, &e);
+    slx_buf_free(&x->in);
+    if (!x->req.seeded) {
+        char hex[17];
+        srv_random_hex(hex, 8);
+        x->req.sampling.seed = strtoull(hex, NULL, 16);
+    }
+    if (!srv_check_model(x, x->req.model, &e) || !make_choices(x, &e) || !admit(x, &e, &retry_s))
+        return srv_send_error_after(x, &e, retry_s);
+    x->submitted = true;
+    enum MHD_Result ok = MHD_YES;
+    pthread_mutex_lock(&x->lock);
+    if (x->req.stream) {
+        x->status = 200;
+        srv_reply_begin(x);
+        struct MHD_Response *r =
+            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, x, NULL);
+        srv_add_headers(r, x, "text/event-stream; charset=utf-8");
+        MHD_add_response_header(r, "X-Accel-Buffering", "no");
+        ok = MHD_queue_response(x->mhd, MHD_HTTP_OK, r);
+        MHD_destroy_response(r);
+    } else {
+        x->suspended = true;
+        MHD_suspend_connection(x->mhd);
+    }
+    pthread_mutex_unlock(&x->lock);
+    srv_worker_submit(x->s->worker, x);
+    return ok;
+}
