@@ -11,8 +11,8 @@
  *   T     = t0 + (t^8 + (2mnk / (F f_thr))^8)^(1/8)       or with `floor`  ((t0 + t/10)^6 + t^6)^(1/6)
  *
  * The least T over all tiles and splits. What the replay leaves in the cache: x = working set / (c_res cache), hits =
- * 1/(1 + x^4). Quantised activations add their pass; scales for blocks of 128 x 128 are launched by the host, whose time
- * is a floor and varies. Units: see lib_int.h.
+ * 1/(1 + x^4). Quantised activations add their pass; with scales for blocks of 128 x 128 the host's launch is a floor,
+ * and varies. Units: see lib_int.h.
  */
 #include <string.h>
 

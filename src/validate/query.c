@@ -41,6 +41,16 @@ bool slx_cannot(slx_question *q, const char *fmt, ...)
     return false;
 }
 
+bool slx_fails(slx_question *q, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    set_why(q, fmt, ap);
+    va_end(ap);
+    q->fails = true;
+    return false;
+}
+
 bool slx_malformed(slx_question *q, const char *fmt, ...)
 {
     char text[600];
@@ -310,14 +320,16 @@ static bool answer_kernel(slx_question *q, const char *kind, bool *known)
 
 static bool answer(slx_queries *s, slx_question *q)
 {
-    static const char *const model_kinds[] = {"layer", "step", "serving", "tokenize", "template"};
+    static const char *const model_kinds[] = {"layer", "step", "serving"};
     const char *kind = NULL, *id = NULL;
     bool known;
     if (!slx_field_text(q, q->o, "id", true, &id) || !slx_field_text(q, q->o, "kind", true, &kind))
         return false;
-    bool of_model = false, wants_chip = strcmp(kind, "tokenize") && strcmp(kind, "template");
-    for (int i = 0; i < 5; i++) of_model |= !strcmp(kind, model_kinds[i]);
-    if (wants_chip && !find_chip(s, q)) return false;
+    if (!strcmp(kind, "tokenize")) return slx_query_tokenize(q);
+    if (!strcmp(kind, "template")) return slx_query_template(q);
+    bool of_model = false;
+    for (int i = 0; i < 3; i++) of_model |= !strcmp(kind, model_kinds[i]);
+    if (!find_chip(s, q)) return false;
     bool ok = answer_kernel(q, kind, &known);
     if (known) return ok;
     if (of_model) return slx_query_model(q, s->predictor, s->models, kind);
@@ -340,6 +352,12 @@ static void print(const slx_question *q, bool answered, slx_buf *out)
     const json_t *id = json_object_get(q->o, "id");
     slx_buf_adds(out, "{\"id\":");
     add_json(out, json_is_string(id) ? id : NULL);
+    if (answered && q->value) {
+        slx_buf_adds(out, ",\"value\":");
+        add_json(out, q->value);
+        slx_buf_addf(out, ",\"unit\":\"%s\"}\n", q->unit);
+        return;
+    }
     if (answered) {
         slx_buf_addf(out, ",\"value\":%.6g,\"unit\":\"%s\",\"low\":%.6g,\"high\":%.6g}\n",
                      q->guess.value, q->unit, q->guess.low, q->guess.high);
@@ -347,7 +365,7 @@ static void print(const slx_question *q, bool answered, slx_buf *out)
     }
     json_t *why = json_string(*q->why ? q->why : "not predicted");
     if (!why) why = json_string("the question holds bytes that are no text");
-    slx_buf_adds(out, ",\"value\":null,\"why\":");
+    slx_buf_addf(out, ",\"value\":null,\"%s\":", q->fails ? "error" : "why");
     add_json(out, why);
     slx_buf_adds(out, "}\n");
     json_decref(why);
@@ -360,7 +378,7 @@ bool slx_queries_line(slx_queries *s, const char *line, size_t len, int number, 
     bool ok = false;
     if (len > LINE_BYTES_MAX)
         slx_malformed(&q, "found %zu bytes, expected at most %d", len, LINE_BYTES_MAX);
-    else if (!(q.o = json_loadb(line, len, JSON_REJECT_DUPLICATES, &e)))
+    else if (!(q.o = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e)))
         slx_malformed(&q, "column %d: %.300s, expected a JSON object", e.column, e.text);
     else if (!json_is_object(q.o))
         slx_malformed(&q, "found %s, expected a JSON object",
@@ -368,6 +386,7 @@ bool slx_queries_line(slx_queries *s, const char *line, size_t len, int number, 
     else
         ok = answer(s, &q);
     print(&q, ok, out);
+    json_decref(q.value);
     json_decref(q.o);
     return !q.malformed;
 }

@@ -15,6 +15,8 @@ typedef struct {
     const char *unit; /* static */
     slx_guess guess;
     const slx_chip *chip;
+    json_t *value; /* in place of guess, when the answer is no number */
+    bool fails;    /* the answer is that it must fail: why goes under "error" */
 } slx_question;
 
 /* Fields of a question: each false after it has set q->why. A field that may be absent has `needed` false and leaves *out. */
@@ -28,11 +30,16 @@ bool slx_field_choice(slx_question *q, const json_t *o, const char *name, bool n
                       const char *const *choices, int *out);
 /* Well formed, and no answer to be had. Always false. */
 bool slx_cannot(slx_question *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The thing asked for fails, and that is the answer. Always false. */
+bool slx_fails(slx_question *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Not what the interface says. Always false. */
 bool slx_malformed(slx_question *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool slx_field_dtype(slx_question *q, const char *name, bool needed, slx_lib_dtype *out);
 
 /* Kinds about a model. True with q->guess and q->unit set. (query_model.c) */
 bool slx_query_model(slx_question *q, slx_predictor *p, slx_models *models, const char *kind);
+/* Kinds about text: q->value and q->unit set. (query_text.c) */
+bool slx_query_tokenize(slx_question *q);
+bool slx_query_template(slx_question *q);
 
 #endif

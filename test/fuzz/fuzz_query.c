@@ -17,7 +17,7 @@ static slx_queries *open_once(void)
 static void check(const slx_buf *out)
 {
     json_error_t e;
-    json_t *o = json_loadb(out->ptr, out->len, 0, &e);
+    json_t *o = json_loadb(out->ptr, out->len, JSON_ALLOW_NUL, &e);
     SLX_ASSERT(out->len && out->ptr[out->len - 1] == '\n' &&
                !memchr(out->ptr, '\n', out->len - 1) && o);
     const json_t *v = json_object_get(o, "value");
@@ -27,6 +27,11 @@ static void check(const slx_buf *out)
         SLX_ASSERT(json_number_value(v) > 0 && low <= json_number_value(v) &&
                    json_number_value(v) <= high);
         SLX_ASSERT(json_is_string(json_object_get(o, "unit")));
+    } else if (json_is_null(v) && json_object_get(o, "error")) {
+        SLX_ASSERT(json_string_length(json_object_get(o, "error")));
+    } else if (!json_is_null(v)) {
+        SLX_ASSERT((json_is_array(v) || json_is_string(v)) &&
+                   json_is_string(json_object_get(o, "unit")));
     } else {
         SLX_ASSERT(json_is_null(v) && json_string_length(json_object_get(o, "why")));
     }

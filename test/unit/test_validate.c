@@ -151,6 +151,37 @@ static void test_malformed(void **state)
            true, "nobody to talk to");
 }
 
+static void test_text(void **state)
+{
+    char path[] = "/tmp/silex-template-XXXXXX", line[700];
+    int fd = mkstemp(path);
+    static const char body[] = "{% if not messages %}{{ raise_exception('none') }}{% endif %}{{ "
+                               "bos_token }}{{ messages[0].content }}|{{ x }}";
+    (void)state;
+    assert_true(fd >= 0 && write(fd, body, sizeof body - 1) == (ssize_t)sizeof body - 1);
+    close(fd);
+    snprintf(line, sizeof line,
+             "{\"id\":\"t\",\"kind\":\"template\",\"template\":\"%s\",\"bos_token\":\"<s>\","
+             "\"kwargs\":{\"x\":7},"
+             "\"messages\":[{\"role\":\"user\",\"content\":\"a\\nb\"}]}",
+             path);
+    expect(line, true, "{\"id\":\"t\",\"value\":\"<s>a\\nb|7\",\"unit\":\"text\"}");
+    snprintf(line, sizeof line,
+             "{\"id\":\"t\",\"kind\":\"template\",\"template\":\"%s\",\"messages\":[]}", path);
+    expect(line, true, "\"value\":null,\"error\":\"");
+    unlink(path);
+    expect("{\"id\":\"t\",\"kind\":\"template\",\"template\":\"/no/such\",\"messages\":[]}", true,
+           "\"why\":\"template /no/such: ");
+    /* "Hello world" in GPT-2's vocabulary: two tokens, 15496 and 995, as its authors publish */
+    snprintf(line, sizeof line,
+             "{\"id\":\"v\",\"kind\":\"tokenize\",\"vocab\":\"%s/test/vectors/tokenizer/"
+             "ggml-vocab-gpt-2.gguf\",\"text\":\"Hello world\",\"special\":false}",
+             SLX_SOURCE_DIR);
+    expect(line, true, "{\"id\":\"v\",\"value\":[15496,995],\"unit\":\"ids\"}");
+    expect("{\"id\":\"v\",\"kind\":\"tokenize\",\"vocab\":\"/no/such\",\"text\":\"a\"}", true,
+           "null");
+}
+
 /* ------------------------------------------------------------------ rows and scores */
 
 static void test_score_by_hand(void **state)
@@ -269,9 +300,10 @@ static void test_bars(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),   cmocka_unit_test(test_chip_spec),
-        cmocka_unit_test(test_malformed), cmocka_unit_test(test_score_by_hand),
-        cmocka_unit_test(test_rows),      cmocka_unit_test(test_bars),
+        cmocka_unit_test(test_answers),       cmocka_unit_test(test_chip_spec),
+        cmocka_unit_test(test_malformed),     cmocka_unit_test(test_text),
+        cmocka_unit_test(test_score_by_hand), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_bars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
