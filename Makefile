@@ -111,7 +111,7 @@ $(TOOLS) $(FITS): $(BUILD)/tools/%: $(BUILD)/tools/%.o $(LIB)
 	$(Q)$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
 
 .SECONDARY:
--include $(OBJ:.o=.d) $(BUILD)/src/cli/main.d $(UNIT:=.d) $(DIFF:=.d) $(SHARED:.o=.d) $(TOOLS:=.d)
+-include $(OBJ:.o=.d) $(BUILD)/src/cli/main.d $(UNIT:=.d) $(DIFF:=.d) $(SHARED:.o=.d) $(TOOLS:=.d) $(FITS:=.d)
 -include $(wildcard $(BUILD)/test/fuzz/*.d)
 
 # ---------------------------------------------------------------- run, test
@@ -157,7 +157,7 @@ FAST = $(wildcard tools/test_*.sh) $(UNIT) $(REPLAY) $(wildcard test/e2e/check_*
 SLOW = $(DIFF) $(wildcard test/*.py) $(wildcard test/e2e/test_*.sh test/e2e/test_*.py)
 
 .PHONY: check-built test-built test-programs
-test-programs: $(UNIT) $(DIFF) $(REPLAY) $(TOOLS)
+test-programs: $(UNIT) $(DIFF) $(REPLAY) $(TOOLS) $(FITS)
 check-built: all $(UNIT) $(REPLAY) $(TOOLS)
 	@SLX_BUILD=$(BUILD) tools/run-tests $(FAST)
 test-built: all test-programs
