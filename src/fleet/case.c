@@ -1,4 +1,6 @@
-/* case.c - a case file's structure: sections, names, variants, public figures. Its figures are case_input.c's. */
+/* case.c - a case file's structure: sections and names. Its figures are case_input.c's, variants and published figures
+ * case_figures.c's.
+ */
 #include "fleet/fleet_int.h"
 
 #include <stdarg.h>
@@ -106,7 +108,7 @@ static slx_status read_block(const block *b, const slx_yaml_node *up)
 
 /* ------------------------------------------------------------------ words */
 
-static const slx_yaml_node *part(const slx_yaml *t, const slx_yaml_node *up, const char *name)
+const slx_yaml_node *slx_fleet_part(const slx_yaml *t, const slx_yaml_node *up, const char *name)
 {
     const slx_yaml_node *n = up->kind == SLX_YAML_MAP ? slx_fleet_child(t, up) : NULL;
     while (n && strcmp(n->name, name)) n = slx_fleet_next(t, n);
@@ -114,10 +116,10 @@ static const slx_yaml_node *part(const slx_yaml *t, const slx_yaml_node *up, con
 }
 
 /* A line of text, "" when absent. */
-static slx_status read_text(const slx_fleet_reader *r, const slx_yaml_node *up, const char *name,
-                            bool needed, const char **out)
+slx_status slx_fleet_read_text(const slx_fleet_reader *r, const slx_yaml_node *up, const char *name,
+                               bool needed, const char **out)
 {
-    const slx_yaml_node *n = part(r->t, up, name);
+    const slx_yaml_node *n = slx_fleet_part(r->t, up, name);
     *out = "";
     if (!n)
         return needed ? slx_yaml_fail(r->t, up->key_line, up->key_col,
@@ -133,7 +135,7 @@ static slx_status read_text(const slx_fleet_reader *r, const slx_yaml_node *up, 
 static slx_status read_choice(const slx_fleet_reader *r, const slx_yaml_node *up, const char *name,
                               const char *const *choices, int dflt, int *out)
 {
-    const slx_yaml_node *n = part(r->t, up, name);
+    const slx_yaml_node *n = slx_fleet_part(r->t, up, name);
     slx_buf b = {0};
     *out = dflt;
     if (!n) return SLX_OK;
@@ -155,13 +157,6 @@ static int block_named(const slx_fleet_block *b, int n, const char *name)
 {
     while (n-- && strcmp(b[n].name, name)) {}
     return n;
-}
-
-static int option_named(const slx_fleet_case *c, const char *name, size_t len)
-{
-    int i = c->n_options;
-    while (i-- && (strncmp(c->option[i].name, name, len) || c->option[i].name[len])) {}
-    return i;
 }
 
 static slx_status fail_name(const slx_fleet_reader *r, const slx_yaml_node *n,
@@ -221,7 +216,7 @@ static slx_status read_pools_of(const slx_fleet_reader *r, const slx_yaml_node *
                                 slx_fleet_option *o)
 {
     const slx_fleet_case *c = r->c;
-    const slx_yaml_node *list = part(r->t, up, "from");
+    const slx_yaml_node *list = slx_fleet_part(r->t, up, "from");
     if (!list) return SLX_OK;
     if (list->kind != SLX_YAML_LIST) return slx_yaml_fail_found(r->t, list, "a list of pools");
     for (const slx_yaml_node *n = slx_fleet_child(r->t, list); n; n = slx_fleet_next(r->t, n)) {
@@ -244,8 +239,8 @@ static slx_status read_option(const slx_fleet_reader *r, const slx_yaml_node *n)
     *o = (slx_fleet_option){.name = slx_strdup(&c->arena, n->name), .line = n->key_line};
     o->base = add_block(c, SLX_FS_OPTION, slx_strdup(&c->arena, n->path));
     SLX_TRY(read_block(&(block){r, SLX_FS_OPTION, o->base, option_texts}, n));
-    SLX_TRY(read_text(r, n, "supplier", true, &o->supplier));
-    SLX_TRY(read_text(r, n, "chip", false, &o->chip));
+    SLX_TRY(slx_fleet_read_text(r, n, "supplier", true, &o->supplier));
+    SLX_TRY(slx_fleet_read_text(r, n, "chip", false, &o->chip));
     SLX_TRY(read_choice(r, n, "deploy", deploys, -1, &deploy));
     SLX_TRY(read_choice(r, n, "route", routes, SLX_FLEET_BUY, &route));
     if (deploy < 0)
@@ -253,7 +248,7 @@ static slx_status read_option(const slx_fleet_reader *r, const slx_yaml_node *n)
                              "%s.deploy: missing, expected demand, plan or choose", n->path);
     o->deploy = (slx_fleet_deploy)deploy;
     o->route = (slx_fleet_route)route;
-    const slx_yaml_node *site = part(r->t, n, "site");
+    const slx_yaml_node *site = slx_fleet_part(r->t, n, "site");
     if (site) {
         o->site = site->kind == SLX_YAML_SCALAR ? block_named(c->site, c->n_sites, site->text) : -1;
         if (o->site < 0) return fail_name(r, site, c->site, c->n_sites, "sites");
@@ -268,7 +263,7 @@ static slx_status read_option(const slx_fleet_reader *r, const slx_yaml_node *n)
 static slx_status read_names(const slx_fleet_reader *r, const slx_yaml_node *up, const char *name,
                              const char *out[SLX_FLEET_OWN_CHIPS], int *n_out)
 {
-    const slx_yaml_node *list = part(r->t, up, name);
+    const slx_yaml_node *list = slx_fleet_part(r->t, up, name);
     if (!list || list->kind != SLX_YAML_LIST || !slx_fleet_child(r->t, list))
         return slx_yaml_fail(r->t, up->key_line, up->key_col, "%s.%s: expected a list of names",
                              up->path, name);
@@ -291,141 +286,12 @@ static slx_status read_own(const slx_fleet_reader *r, const slx_yaml_node *up)
     return read_names(r, up, "chips", c->own_chip, &c->n_own_chips);
 }
 
-/* ------------------------------------------------------------------ variants */
-
-/* variants.NAME: about, and any input of the case again under its own path. */
-static slx_status read_variant(const slx_fleet_reader *r, const slx_yaml_node *up)
-{
-    slx_fleet_case *c = r->c;
-    slx_fleet_variant *v = &c->variant[c->n_variants++];
-    const slx_yaml *t = r->t;
-    size_t skip = strlen(up->path) + 1;
-    *v = (slx_fleet_variant){.name = slx_strdup(&c->arena, up->name)};
-    SLX_TRY(read_text(r, up, "about", true, &v->about));
-    v->in = slx_new(&c->arena, slx_fleet_input, c->n_in);
-    v->at = slx_new(&c->arena, int, c->n_in);
-    for (const slx_yaml_node *n = up + 1; n < t->nodes + t->n_nodes; n++) {
-        if (strncmp(n->path, up->path, skip - 1) || n->path[skip - 1] != '.') break;
-        const char *path = n->path + skip;
-        int at = 0;
-        if (!strcmp(path, "about")) continue;
-        while (at < c->n_in && strcmp(c->in[at].path, path)) at++;
-        if (at < c->n_in) {
-            slx_fleet_input *in = &v->in[v->n];
-            *in = (slx_fleet_input){.key = c->in[at].key, .path = c->in[at].path};
-            SLX_TRY(slx_fleet_read_input(r, n, in));
-            v->at[v->n++] = at;
-            while (n + 1 < t->nodes + t->n_nodes && !strncmp(n[1].path, up->path, skip - 1) &&
-                   !strncmp(n[1].path + skip, path, strlen(path)) &&
-                   strchr(".[", n[1].path[skip + strlen(path)]))
-                n++;
-            continue;
-        }
-        bool within = false; /* on the way to an input */
-        for (int i = 0; i < c->n_in && !within; i++)
-            within =
-                !strncmp(c->in[i].path, path, strlen(path)) && c->in[i].path[strlen(path)] == '.';
-        if (!within || n->kind != SLX_YAML_MAP)
-            return slx_yaml_fail(
-                t, n->key_line, n->key_col,
-                "%s: no such figure in this case, expected one that it has, to replace it",
-                n->path);
-    }
-    if (!v->n)
-        return slx_yaml_fail(t, up->key_line, up->key_col,
-                             "%s: replaces nothing, expected figures of the case", up->path);
-    return SLX_OK;
-}
-
-/* ------------------------------------------------------------------ public figures */
-
-static const struct {
-    const char *name, *unit;
-    bool each;
-} outputs[SLX_FO_COUNT] = {
-#define OUT(name, unit, each, doc) {#name, unit, each},
-#include "fleet/fleet_outputs.def"
-};
-
-const char *slx_fleet_output_name(slx_fleet_output o)
-{
-    return outputs[o].name;
-}
-
-const char *slx_fleet_output_unit(slx_fleet_output o)
-{
-    return outputs[o].unit;
-}
-
-static slx_status read_of(const slx_fleet_reader *r, const slx_yaml_node *up, slx_fleet_public *p)
-{
-    const slx_yaml_node *n = part(r->t, up, "of");
-    if (!n || n->kind != SLX_YAML_SCALAR)
-        return slx_yaml_fail(r->t, up->key_line, up->key_col,
-                             "%s.of: missing, expected an output as capex_usd, or OPTION.chips",
-                             up->path);
-    const char *dot = strchr(n->text, '.'), *name = dot ? dot + 1 : n->text;
-    p->option = dot ? option_named(r->c, n->text, (size_t)(dot - n->text)) : -1;
-    if (dot && p->option < 0)
-        return slx_yaml_fail(r->t, n->line, n->col,
-                             "%s: found \"%s\", expected an option of this case before the dot",
-                             n->path, n->text);
-    slx_buf b = {0};
-    slx_buf_addf(&b, "an output: ");
-    for (int o = 0; o < SLX_FO_COUNT; o++) {
-        if (!strcmp(outputs[o].name, name) && (outputs[o].each || !dot)) {
-            p->of = (slx_fleet_output)o;
-            slx_buf_free(&b);
-            return SLX_OK;
-        }
-        if (outputs[o].each || !dot) slx_buf_addf(&b, "%s%s", o ? ", " : "", outputs[o].name);
-    }
-    slx_status s = slx_yaml_fail_found(r->t, n, b.ptr);
-    slx_buf_free(&b);
-    return s;
-}
-
-static slx_status read_figure(const slx_fleet_reader *r, const slx_yaml_node *up)
-{
-    static const char *const names[] = {"of", "variant", "public", "unit", "source", "within"};
-    slx_fleet_case *c = r->c;
-    const slx_yaml *t = r->t;
-    slx_fleet_public *p = &c->figure[c->n_figures++];
-    *p = (slx_fleet_public){.name = slx_strdup(&c->arena, up->name), .variant = -1, .within = 0.05};
-    if (up->kind != SLX_YAML_MAP)
-        return slx_yaml_fail_found(t, up, "a mapping of of, public, unit, source");
-    for (const slx_yaml_node *n = slx_fleet_child(t, up); n; n = slx_fleet_next(t, n)) {
-        int k = 0;
-        while (k < 6 && strcmp(names[k], n->name)) k++;
-        if (k == 6) return slx_fleet_unknown(t, n, names, 6);
-    }
-    SLX_TRY(read_of(r, up, p));
-    SLX_TRY(read_text(r, up, "source", true, &p->source));
-    const slx_yaml_node *pub = part(t, up, "public"), *unit = part(t, up, "unit"),
-                        *var = part(t, up, "variant"), *within = part(t, up, "within");
-    if (!pub || !unit)
-        return slx_yaml_fail(t, up->key_line, up->key_col, "%s.%s: missing", up->path,
-                             pub ? "unit" : "public");
-    if (pub->kind != SLX_YAML_SCALAR || !slx_parse_f64(pub->text, 0, 1e18, &p->published) ||
-        !(p->published > 0))
-        return slx_yaml_fail_found(t, pub, "a number above 0");
-    if (unit->kind != SLX_YAML_SCALAR || strcmp(unit->text, outputs[p->of].unit))
-        return slx_yaml_fail_found(t, unit, outputs[p->of].unit);
-    if (within &&
-        (within->kind != SLX_YAML_SCALAR || !slx_parse_f64(within->text, 0, 10, &p->within)))
-        return slx_yaml_fail_found(t, within, "a relative error between 0 and 10");
-    if (!var) return SLX_OK;
-    for (int i = 0; i < c->n_variants; i++)
-        if (var->kind == SLX_YAML_SCALAR && !strcmp(c->variant[i].name, var->text)) p->variant = i;
-    return p->variant < 0 ? slx_yaml_fail_found(t, var, "a variant of this case") : SLX_OK;
-}
-
 /* ------------------------------------------------------------------ the file */
 
 static slx_status read_start(const slx_fleet_reader *r)
 {
-    const slx_yaml_node *root = &r->t->nodes[0], *n = part(r->t, root, "start"),
-                        *q = part(r->t, root, "quarters");
+    const slx_yaml_node *root = &r->t->nodes[0], *n = slx_fleet_part(r->t, root, "start"),
+                        *q = slx_fleet_part(r->t, root, "quarters");
     int64_t quarters;
     int used = 0;
     if (!n || !q)
@@ -450,7 +316,7 @@ typedef slx_status many(const slx_fleet_reader *r, const slx_yaml_node *n);
 
 static slx_status read_many(const slx_fleet_reader *r, const char *name, int most, many *read)
 {
-    const slx_yaml_node *up = part(r->t, &r->t->nodes[0], name);
+    const slx_yaml_node *up = slx_fleet_part(r->t, &r->t->nodes[0], name);
     if (!up) return SLX_OK;
     SLX_TRY(check_names(r, up, most));
     for (const slx_yaml_node *n = slx_fleet_child(r->t, up); n; n = slx_fleet_next(r->t, n))
@@ -460,7 +326,7 @@ static slx_status read_many(const slx_fleet_reader *r, const char *name, int mos
 
 static slx_status read_one(const slx_fleet_reader *r, slx_fleet_section s, int *base)
 {
-    const slx_yaml_node *up = part(r->t, &r->t->nodes[0], slx_fleet_section_names[s]);
+    const slx_yaml_node *up = slx_fleet_part(r->t, &r->t->nodes[0], slx_fleet_section_names[s]);
     if (!up) return SLX_OK;
     *base = add_block(r->c, s, slx_fleet_section_names[s]);
     return read_block(&(block){r, s, *base, no_texts}, up);
@@ -484,15 +350,16 @@ static slx_status read_case(const slx_fleet_reader *r)
         while (k < TOPS && strcmp(tops[k], n->name)) k++;
         if (k == TOPS) return slx_fleet_unknown(t, n, tops, TOPS);
     }
-    SLX_TRY(read_text(r, root, "name", true, &c->name));
-    SLX_TRY(read_text(r, root, "title", true, &c->title));
-    SLX_TRY(read_text(r, root, "about", false, &c->about));
+    SLX_TRY(slx_fleet_read_text(r, root, "name", true, &c->name));
+    SLX_TRY(slx_fleet_read_text(r, root, "title", true, &c->title));
+    SLX_TRY(slx_fleet_read_text(r, root, "about", false, &c->about));
     SLX_TRY(read_start(r));
     SLX_TRY(read_choice(r, root, "renewal", renewals, 0, &rolling));
     c->rolling = rolling == 1;
-    const slx_yaml_node *sites = part(t, root, "sites"), *pools = part(t, root, "pools"),
-                        *own = part(t, root, "own");
-    if (!sites || !part(t, root, "options"))
+    const slx_yaml_node *sites = slx_fleet_part(t, root, "sites"),
+                        *pools = slx_fleet_part(t, root, "pools"),
+                        *own = slx_fleet_part(t, root, "own");
+    if (!sites || !slx_fleet_part(t, root, "options"))
         return slx_yaml_fail(t, 1, 1, "%s: missing, expected a mapping of names",
                              sites ? "options" : "sites");
     SLX_TRY(read_one(r, SLX_FS_DEMAND, &c->demand));
@@ -504,8 +371,8 @@ static slx_status read_case(const slx_fleet_reader *r)
     SLX_TRY(read_many(r, "options", SLX_FLEET_OPTIONS, read_option));
     if (own) SLX_TRY(read_own(r, own));
     if (!c->n_options) return slx_fleet_fail(t, "options", "found none, expected at least one");
-    SLX_TRY(read_many(r, "variants", SLX_FLEET_VARIANTS, read_variant));
-    SLX_TRY(read_many(r, "figures", SLX_FLEET_FIGURES, read_figure));
+    SLX_TRY(read_many(r, "variants", SLX_FLEET_VARIANTS, slx_fleet_read_variant));
+    SLX_TRY(read_many(r, "figures", SLX_FLEET_FIGURES, slx_fleet_read_figure));
     return slx_fleet_check(r);
 }
 
@@ -561,99 +428,4 @@ void slx_fleet_free(slx_fleet_case *c)
     slx_arena a = c->arena;
     free(c);
     slx_arena_deinit(&a);
-}
-
-/* ------------------------------------------------------------------ changes */
-
-slx_status slx_fleet_set(slx_fleet_case *c, const char *assignment, slx_err *err)
-{
-    char place[160], path[128], unit[32];
-    const char *eq = strchr(assignment, '=');
-    snprintf(place, sizeof place, "--set %.100s", assignment);
-    if (!eq || eq == assignment || (size_t)(eq - assignment) >= sizeof path)
-        return slx_fail(err, SLX_EINPUT, place, 0, 0,
-                        "found no KEY=VALUE, expected a figure of the case and a number");
-    snprintf(path, sizeof path, "%.*s", (int)(eq - assignment), assignment);
-    for (int i = 0; i < c->n_in; i++) {
-        slx_fleet_input *in = &c->in[i];
-        const slx_fleet_key_info *k = &slx_fleet_keys[in->key];
-        double v, least = in->series ? 0 : k->least, most = in->series ? 100 : k->most;
-        if (strcmp(in->path, path)) continue;
-        if (!slx_parse_f64(eq + 1, least, most, &v))
-            return slx_fail(err, SLX_EINPUT, place, 0, 0,
-                            "found \"%.40s\", expected a %s between %g and %g", eq + 1,
-                            in->series ? "factor on the series"
-                                       : slx_fleet_unit_name(unit, in->key, in->unit),
-                            least, most);
-        in->low = in->mid = in->high = v;
-        in->given = true;
-        in->source = "--set";
-        return SLX_OK;
-    }
-    const char **names = slx_xmalloc(sizeof *names * (size_t)c->n_in);
-    for (int i = 0; i < c->n_in; i++) names[i] = c->in[i].path;
-    const char *near = slx_nearest(path, names, c->n_in);
-    slx_fail(err, SLX_EINPUT, place, 0, 0,
-             "found unknown figure %s%s%s%s; silex fleet --keys lists them", path,
-             near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
-    free(names);
-    return SLX_EINPUT;
-}
-
-slx_status slx_fleet_use_variant(slx_fleet_case *c, const char *name, slx_err *err)
-{
-    slx_buf b = {0};
-    if (!name || !*name) return SLX_OK;
-    for (int i = 0; i < c->n_variants; i++) {
-        const slx_fleet_variant *v = &c->variant[i];
-        slx_buf_addf(&b, "%s%s", i ? ", " : "", v->name);
-        if (strcmp(v->name, name)) continue;
-        for (int k = 0; k < v->n; k++) c->in[v->at[k]] = v->in[k];
-        slx_buf_free(&b);
-        return SLX_OK;
-    }
-    slx_fail(err, SLX_EINPUT, "--variant", 0, 0,
-             "found \"%s\", expected one of the case's variants: %s", name,
-             b.len ? b.ptr : "it has none");
-    slx_buf_free(&b);
-    return SLX_EINPUT;
-}
-
-const char *slx_fleet_unit(const slx_fleet_input *in)
-{
-    /* Only plans and capacities have a choice; their names outlive the call as parts of the table would not. */
-    static const char *const plan[] = {"GW/quarter", "USD/quarter", "chips/quarter",
-                                       "racks/quarter"};
-    static const char *const pool[] = {"wafers/quarter", "GiB/quarter", "mm2/quarter",
-                                       "chips/quarter", "racks/quarter"};
-    if (in->key == SLX_F_OPTION_plan) return plan[in->unit];
-    if (in->key == SLX_F_POOL_capacity) return pool[in->unit];
-    return slx_fleet_keys[in->key].unit;
-}
-
-const char *slx_fleet_quarter(char out[16], const slx_fleet_case *c, int q)
-{
-    int at = c->start_quarter - 1 + q;
-    snprintf(out, 16, "%d-Q%d", c->start_year + at / 4, at % 4 + 1);
-    return out;
-}
-
-void slx_fleet_print_keys(FILE *out)
-{
-    for (int s = 0; s < SLX_FS_COUNT; s++) {
-        fprintf(out, "%s%s%s\n", s ? "\n" : "", slx_fleet_section_names[s],
-                s == SLX_FS_OPTION || s == SLX_FS_SITE || s == SLX_FS_POOL ? ".NAME" : "");
-        for (int k = 0; k < SLX_F_COUNT; k++) {
-            const slx_fleet_key_info *i = &slx_fleet_keys[k];
-            char dflt[32] = "";
-            if (i->section != (slx_fleet_section)s) continue;
-            if (isfinite(i->dflt)) snprintf(dflt, sizeof dflt, ", %g if left out", i->dflt);
-            fprintf(out, "  %-22s %s. %s%s\n", i->name, i->unit, i->doc,
-                    isinf(i->dflt) ? ", required" : dflt);
-        }
-    }
-    fprintf(out, "\nfigures.NAME.of (OPTION. before it where marked *)\n");
-    for (int o = 0; o < SLX_FO_COUNT; o++)
-        fprintf(out, "  %-22s %s%s\n", outputs[o].name, outputs[o].unit,
-                outputs[o].each ? " *" : "");
 }

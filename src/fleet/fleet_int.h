@@ -1,6 +1,8 @@
 /* fleet_int.h - how a case file becomes a case, inside this layer.
  *
  *   text --slx_yaml_scan--> nodes --case.c--> structure, names --case_input.c--> inputs --case_rules.c--> a case
+ *                                    |                               ^
+ *                                    '--case_figures.c--> variants --'  published figures
  *
  * Errors come in the order of the file; what is missing or contradicts comes after.
  */
@@ -37,6 +39,14 @@ typedef struct {
 /* First child of a node, and the next one of the same parent; NULL at the end. */
 const slx_yaml_node *slx_fleet_child(const slx_yaml *t, const slx_yaml_node *up);
 const slx_yaml_node *slx_fleet_next(const slx_yaml *t, const slx_yaml_node *n);
+/* A child by its name; NULL when there is none or up is no mapping. */
+const slx_yaml_node *slx_fleet_part(const slx_yaml *t, const slx_yaml_node *up, const char *name);
+/* A child's line of text, "" when absent. */
+slx_status slx_fleet_read_text(const slx_fleet_reader *r, const slx_yaml_node *up, const char *name,
+                               bool needed, const char **out);
+slx_status slx_fleet_read_variant(const slx_fleet_reader *r, const slx_yaml_node *up);
+slx_status slx_fleet_read_figure(const slx_fleet_reader *r, const slx_yaml_node *up);
+bool slx_fleet_output_each(slx_fleet_output o); /* also of one option */
 /* Fails at a key that is none of the names. */
 slx_status slx_fleet_unknown(const slx_yaml *t, const slx_yaml_node *n, const char *const *names,
                              int n_names);

@@ -7,12 +7,11 @@
  * off in a straight line over its life; where renewal is rolling, as it wears out.
  * Ledgers are kept twice, as flows and as stocks, and must agree (check_ledgers).
  */
-#include "fleet/fleet_int.h"
+#include "fleet/model_int.h"
 
 #include <string.h>
 
-static const double HOURS_A_QUARTER = 365.25 * 24 / 4, DAYS_A_QUARTER = 365.25 / 4;
-enum { LIFE_MAX = 4 * 60 };
+static const double HOURS_A_QUARTER = 365.25 * 24 / 4;
 
 /* ------------------------------------------------------------------ values */
 
@@ -29,7 +28,7 @@ static double grown(double rate, int q)
     return f;
 }
 
-static double queries_day(const slx_fleet_case *c, const double *v, int q)
+double slx_fleet_queries_day(const slx_fleet_case *c, const double *v, int q)
 {
     const double *d = v + c->demand;
     double base = slx_fleet_has(c, c->demand + SLX_F_DEMAND_users)
@@ -44,7 +43,7 @@ static double asked_tok_s(const slx_fleet_case *c, const double *v, int q)
 {
     return c->demand == SLX_FLEET_NONE
                ? 0
-               : queries_day(c, v, q) / 86400 * v[c->demand + SLX_F_DEMAND_tokens_out];
+               : slx_fleet_queries_day(c, v, q) / 86400 * v[c->demand + SLX_F_DEMAND_tokens_out];
 }
 
 double slx_fleet_need_tok_s(const slx_fleet_case *c, const double *v, int q)
@@ -125,38 +124,14 @@ double slx_fleet_opex(const slx_fleet_total *t)
            t->unused_usd;
 }
 
-/* ------------------------------------------------------------------ the state of one future */
+/* ------------------------------------------------------------------ orders, deliveries, service */
 
-typedef struct {
-    const slx_fleet_case *c;
-    const slx_fleet_future *f;
-    const double *v;
-    slx_fleet_run *r;
-    double price[SLX_FLEET_OPTIONS],
-        price_step[SLX_FLEET_OPTIONS]; /* of this quarter, against the first */
-    double rack0_usd[SLX_FLEET_OPTIONS], w[SLX_FLEET_OPTIONS]; /* w: hall power of a rack */
-    bool begins[SLX_FLEET_OPTIONS]; /* anything of it is ever ordered: its development is paid */
-    int ready[SLX_FLEET_OPTIONS], slip[SLX_FLEET_OPTIONS], life[SLX_FLEET_OPTIONS];
-    double bought_chips[SLX_FLEET_OPTIONS], scrapped_chips[SLX_FLEET_OPTIONS];
-    double spent_usd[SLX_FLEET_OPTIONS]; /* on racks and spares, for its commitment */
-    double hall_w[SLX_FLEET_SITES];      /* built */
-    double site_w[SLX_FLEET_SITES];      /* kept by what is switched on and off */
-    double write_off[SLX_FLEET_QUARTERS + LIFE_MAX +
-                     1]; /* change of the depreciation in each quarter */
-    double write_off_now;
-    int write_off_end; /* nothing changes from this quarter on */
-    double rolling_usd
-        [SLX_FLEET_OPTIONS]; /* book value of racks that are replaced a little every quarter */
-    double chips_usd[SLX_FLEET_OPTIONS], renewal_chips_usd[SLX_FLEET_OPTIONS];
-    double racks_usd[SLX_FLEET_OPTIONS], halls_usd[SLX_FLEET_OPTIONS], other_usd[SLX_FLEET_OPTIONS];
-} future;
-
-static bool follows_single(const future *s, int i)
+static bool follows_single(const slx_fleet_state *s, int i)
 {
     return s->f->single >= 0 && s->c->option[i].route != SLX_FLEET_RENT;
 }
 
-static double ordered_by(const future *s, int i, int q)
+static double ordered_by(const slx_fleet_state *s, int i, int q)
 {
     const slx_fleet_option *o = &s->c->option[i];
     if (o->deploy == SLX_FLEET_PLAN) return plan_racks(s->c, s->v, i, q);
@@ -164,7 +139,7 @@ static double ordered_by(const future *s, int i, int q)
 }
 
 /* Racks ordered for quarter q by a plan, or by a choice. A slip moves all of it. */
-static double due(const future *s, int i, int q)
+static double due(const slx_fleet_state *s, int i, int q)
 {
     const slx_fleet_case *c = s->c;
     int at = q - s->slip[i];
@@ -178,13 +153,13 @@ static double due(const future *s, int i, int q)
     return racks;
 }
 
-static double share_of_demand(const future *s, int i)
+static double share_of_demand(const slx_fleet_state *s, int i)
 {
     if (s->f->single >= 0) return s->f->single == i ? 1 : 0;
     return s->v[s->c->option[i].base + SLX_F_OPTION_share];
 }
 
-static double retired(const future *s, int i, int q)
+static double retired(const slx_fleet_state *s, int i, int q)
 {
     const slx_fleet_cell *x = s->r->cell[i];
     double before = q ? x[q - 1].racks : 0;
@@ -192,7 +167,7 @@ static double retired(const future *s, int i, int q)
     return q < s->life[i] ? 0 : fmin(before, x[q - s->life[i]].delivered);
 }
 
-static double order(const future *s, int i, int q)
+static double order(const slx_fleet_state *s, int i, int q)
 {
     const slx_fleet_option *o = &s->c->option[i];
     const slx_fleet_cell *x = s->r->cell[i];
@@ -204,14 +179,14 @@ static double order(const future *s, int i, int q)
     return fmax(0, ceil(target - 1e-9) - (have - x[q].retired));
 }
 
-static bool out_of_order(const future *s, int i, int q)
+static bool out_of_order(const slx_fleet_state *s, int i, int q)
 {
     const slx_fleet_events *e = s->f->events;
     return q < s->ready[i] + s->slip[i] || (e && e->option_out[i][q]);
 }
 
 /* Orders and deliveries of a quarter; what pools have left is shared in the order of the options. */
-static void deliver(future *s, int q)
+static void deliver(slx_fleet_state *s, int q)
 {
     const slx_fleet_case *c = s->c;
     const slx_fleet_events *e = s->f->events;
@@ -246,7 +221,7 @@ static void deliver(future *s, int q)
 }
 
 /* Racks go into service as far as their site has power. */
-static void energise(future *s, int q)
+static void energise(slx_fleet_state *s, int q)
 {
     const slx_fleet_case *c = s->c;
     for (int i = 0; i < c->n_options; i++)
@@ -270,7 +245,7 @@ static void energise(future *s, int q)
 }
 
 /* Bought in q, worn out evenly over `life` quarters. */
-static void depreciate(future *s, int q, double usd, int life)
+static void depreciate(slx_fleet_state *s, int q, double usd, int life)
 {
     s->write_off[q] += usd / life;
     s->write_off[q + life] -= usd / life;
@@ -280,10 +255,10 @@ static void depreciate(future *s, int q, double usd, int life)
 static int quarters_of(double years)
 {
     int q = (int)floor(4 * years + 0.5);
-    return q < 1 ? 1 : q > LIFE_MAX ? LIFE_MAX : q;
+    return q < 1 ? 1 : q > SLX_FLEET_LIFE_MAX ? SLX_FLEET_LIFE_MAX : q;
 }
 
-static void buy(future *s, int i, int q)
+static void buy(slx_fleet_state *s, int i, int q)
 {
     const slx_fleet_case *c = s->c;
     const slx_fleet_option *o = &c->option[i];
@@ -330,7 +305,7 @@ static void buy(future *s, int i, int q)
 }
 
 /* Halls and energy of the sites; a site's cost goes to its options by what they add. */
-static void run_sites(future *s, int q)
+static void run_sites(slx_fleet_state *s, int q)
 {
     const slx_fleet_case *c = s->c;
     slx_fleet_total *t = &s->r->total[q];
@@ -359,14 +334,14 @@ static void run_sites(future *s, int q)
     }
 }
 
-static void unused_commitments(future *s, int q)
+static void unused_commitments(slx_fleet_state *s, int q)
 {
     for (int i = 0; i < s->c->n_options && q == s->c->quarters - 1; i++)
         s->r->total[q].unused_usd +=
             fmax(0, s->v[s->c->option[i].base + SLX_F_OPTION_commit_usd] - s->spent_usd[i]);
 }
 
-static void serve(future *s, int q)
+static void serve(slx_fleet_state *s, int q)
 {
     const slx_fleet_case *c = s->c;
     slx_fleet_total *t = &s->r->total[q];
@@ -381,7 +356,7 @@ static void serve(future *s, int q)
         t->it_w += x->racks * v[SLX_F_OPTION_rack_kw] * 1e3;
     }
     t->capacity_tok_s = raw;
-    t->tokens_asked = asked_tok_s(c, s->v, q) * DAYS_A_QUARTER * 86400;
+    t->tokens_asked = asked_tok_s(c, s->v, q) * HOURS_A_QUARTER * 3600;
     t->tokens_served = t->need_tok_s > 0 ? t->tokens_asked * fmin(1, raw / t->need_tok_s) : 0;
 }
 
@@ -395,7 +370,7 @@ static void balance(const char *what, int q, double a, double b, double scale)
 }
 
 /* Flows against stocks. book: by spending less depreciation, here against what is still to be written off. */
-static void check_ledgers(const future *s, int q, double book, double spent)
+static void check_ledgers(const slx_fleet_state *s, int q, double book, double spent)
 {
     const slx_fleet_case *c = s->c;
     const slx_fleet_total *t = &s->r->total[q];
@@ -431,101 +406,9 @@ static void check_ledgers(const future *s, int q, double book, double spent)
     balance("dollars of the books", q, book, later, spent);
 }
 
-/* ------------------------------------------------------------------ outputs */
-
-static double ratio(double a, double b)
-{
-    return b > 0 ? a / b : NAN;
-}
-
-static void option_outputs(future *s, int i)
-{
-    const slx_fleet_case *c = s->c;
-    const double *v = s->v + c->option[i].base;
-    double *o = s->r->option_out[i], racks = 0;
-    double gw_rack = s->w[i] / 1e9;
-    for (int q = 0; q < c->quarters; q++) racks = fmax(racks, s->r->cell[i][q].racks);
-    bool chip_price = slx_fleet_has(c, c->option[i].base + SLX_F_OPTION_chip_usd);
-    o[SLX_FO_racks] = racks;
-    o[SLX_FO_chips] = racks * v[SLX_F_OPTION_chips_rack];
-    o[SLX_FO_gw] = racks * gw_rack;
-    o[SLX_FO_chips_usd] = chip_price ? s->chips_usd[i] : NAN;
-    o[SLX_FO_racks_usd] = s->racks_usd[i];
-    o[SLX_FO_capex_usd] = s->racks_usd[i] + s->halls_usd[i] + s->other_usd[i];
-    o[SLX_FO_racks_usd_gw] = ratio(s->racks_usd[i], o[SLX_FO_gw]);
-    o[SLX_FO_chips_usd_gw] = ratio(o[SLX_FO_chips_usd], o[SLX_FO_gw]);
-    o[SLX_FO_halls_usd_gw] = ratio(s->halls_usd[i], o[SLX_FO_gw]);
-    o[SLX_FO_capex_usd_gw] = o[SLX_FO_racks_usd_gw] + o[SLX_FO_halls_usd_gw];
-    o[SLX_FO_racks_gw] = 1 / gw_rack;
-    o[SLX_FO_chips_gw] = v[SLX_F_OPTION_chips_rack] / gw_rack;
-    o[SLX_FO_renewal_chips_usd_year] =
-        chip_price && c->quarters > 1 ? 4 * s->renewal_chips_usd[i] / (c->quarters - 1) : NAN;
-}
-
-static void fleet_outputs(future *s)
-{
-    const slx_fleet_case *c = s->c;
-    double *o = s->r->out, asked = 0, served = 0, could = 0, energy = 0, opex = 0, capex = 0,
-           cost = 0, spent = 0;
-    double racks_usd = 0, halls_usd = 0, chips_usd = 0, renewal = 0;
-    double discount = c->money == SLX_FLEET_NONE ? 0 : s->v[c->money + SLX_F_MONEY_discount_year];
-    double step = 1 / sqrt(sqrt(1 + discount)), now = 1;
-    int last = c->quarters - 1;
-    for (int q = 0; q < c->quarters; q++, now *= step) {
-        const slx_fleet_total *t = &s->r->total[q];
-        double racks = 0, chips = 0;
-        for (int i = 0; i < c->n_options; i++) {
-            racks += s->r->cell[i][q].racks;
-            chips += s->r->cell[i][q].racks * s->v[c->option[i].base + SLX_F_OPTION_chips_rack];
-        }
-        o[SLX_FO_racks] = fmax(q ? o[SLX_FO_racks] : 0, racks);
-        o[SLX_FO_chips] = fmax(q ? o[SLX_FO_chips] : 0, chips);
-        o[SLX_FO_gw] = fmax(q ? o[SLX_FO_gw] : 0, t->facility_w / 1e9);
-        asked += t->tokens_asked;
-        served += t->tokens_served;
-        could += t->capacity_tok_s * DAYS_A_QUARTER * 86400;
-        energy += t->energy_j;
-        opex += slx_fleet_opex(t);
-        capex += slx_fleet_capex(t);
-        spent += t->depreciation_usd + slx_fleet_opex(t);
-        cost += now * (slx_fleet_capex(t) + slx_fleet_opex(t));
-    }
-    for (int i = 0; i < c->n_options; i++) {
-        racks_usd += s->racks_usd[i];
-        halls_usd += s->halls_usd[i];
-        chips_usd += s->r->option_out[i][SLX_FO_chips_usd]; /* NAN when one of them is not known */
-        renewal += s->r->option_out[i][SLX_FO_renewal_chips_usd_year];
-    }
-    o[SLX_FO_chips_usd] = chips_usd;
-    o[SLX_FO_racks_usd] = racks_usd;
-    o[SLX_FO_capex_usd] = capex;
-    o[SLX_FO_racks_usd_gw] = ratio(racks_usd, o[SLX_FO_gw]);
-    o[SLX_FO_chips_usd_gw] = ratio(chips_usd, o[SLX_FO_gw]);
-    o[SLX_FO_halls_usd_gw] = ratio(halls_usd, o[SLX_FO_gw]);
-    o[SLX_FO_capex_usd_gw] = o[SLX_FO_racks_usd_gw] + o[SLX_FO_halls_usd_gw];
-    o[SLX_FO_racks_gw] = ratio(o[SLX_FO_racks], o[SLX_FO_gw]);
-    o[SLX_FO_chips_gw] = ratio(o[SLX_FO_chips], o[SLX_FO_gw]);
-    o[SLX_FO_renewal_chips_usd_year] = renewal;
-    o[SLX_FO_queries_s] = c->demand == SLX_FLEET_NONE ? NAN : queries_day(c, s->v, 0) / 86400;
-    o[SLX_FO_renewal_usd_query] = ratio(renewal, o[SLX_FO_queries_s] * 365.25 * 86400);
-    o[SLX_FO_opex_usd] = opex;
-    o[SLX_FO_cost_usd] = cost - now / step * s->r->total[last].book_usd;
-    o[SLX_FO_usd_mtok] = ratio(spent * 1e6, served);
-    o[SLX_FO_j_token] = ratio(energy, served);
-    o[SLX_FO_served] = ratio(served, asked);
-    o[SLX_FO_utilisation] = ratio(served, could);
-    if (c->training == SLX_FLEET_NONE) return;
-    const double *t = s->v + c->training;
-    double chips = s->r->option_out[0][SLX_FO_chips];
-    double seconds = ratio(t[SLX_F_TRAINING_flop], t[SLX_F_TRAINING_flop_s_chip] * chips);
-    o[SLX_FO_training_days] = seconds / 86400;
-    o[SLX_FO_training_mwh] = chips * t[SLX_F_TRAINING_chip_w] * seconds / 3.6e9 *
-                             s->v[c->site[c->option[0].site].base + SLX_F_SITE_pue];
-}
-
 /* ------------------------------------------------------------------ all of it */
 
-static bool begins(const future *s, int i)
+static bool begins(const slx_fleet_state *s, int i)
 {
     const slx_fleet_option *o = &s->c->option[i];
     if (follows_single(s, i)) return s->f->single == i;
@@ -535,7 +418,7 @@ static bool begins(const future *s, int i)
     return false;
 }
 
-static void begin(future *s)
+static void begin(slx_fleet_state *s)
 {
     const slx_fleet_case *c = s->c;
     const slx_fleet_events *e = s->f->events;
@@ -556,7 +439,7 @@ static void begin(future *s)
 void slx_fleet_eval(const slx_fleet_case *c, const slx_fleet_future *f, slx_fleet_run *r)
 {
     double mids[SLX_F_COUNT * (SLX_FLEET_OPTIONS + 4)], book = 0, spent = 0;
-    future s = {.c = c, .f = f, .v = f->v, .r = r};
+    slx_fleet_state s = {.c = c, .f = f, .v = f->v, .r = r};
     if (!f->v) {
         for (int i = 0; i < c->n_in; i++) mids[i] = c->in[i].mid;
         s.v = mids;
@@ -585,6 +468,6 @@ void slx_fleet_eval(const slx_fleet_case *c, const slx_fleet_future *f, slx_flee
         check_ledgers(&s, q, book, spent);
         for (int i = 0; i < c->n_options; i++) s.price[i] *= s.price_step[i];
     }
-    for (int i = 0; i < c->n_options; i++) option_outputs(&s, i);
-    fleet_outputs(&s);
+    for (int i = 0; i < c->n_options; i++) slx_fleet_option_outputs(&s, i);
+    slx_fleet_outputs(&s);
 }

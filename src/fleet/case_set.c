@@ -1,0 +1,99 @@
+/* case_set.c - a case changed after it was read, and how its inputs are called. */
+#include "fleet/fleet_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+slx_status slx_fleet_set(slx_fleet_case *c, const char *assignment, slx_err *err)
+{
+    char place[160], path[128], unit[32];
+    const char *eq = strchr(assignment, '=');
+    snprintf(place, sizeof place, "--set %.100s", assignment);
+    if (!eq || eq == assignment || (size_t)(eq - assignment) >= sizeof path)
+        return slx_fail(err, SLX_EINPUT, place, 0, 0,
+                        "found no KEY=VALUE, expected a figure of the case and a number");
+    snprintf(path, sizeof path, "%.*s", (int)(eq - assignment), assignment);
+    for (int i = 0; i < c->n_in; i++) {
+        slx_fleet_input *in = &c->in[i];
+        const slx_fleet_key_info *k = &slx_fleet_keys[in->key];
+        double v, least = in->series ? 0 : k->least, most = in->series ? 100 : k->most;
+        if (strcmp(in->path, path)) continue;
+        if (!slx_parse_f64(eq + 1, least, most, &v))
+            return slx_fail(err, SLX_EINPUT, place, 0, 0,
+                            "found \"%.40s\", expected a %s between %g and %g", eq + 1,
+                            in->series ? "factor on the series"
+                                       : slx_fleet_unit_name(unit, in->key, in->unit),
+                            least, most);
+        in->low = in->mid = in->high = v;
+        in->given = true;
+        in->source = "--set";
+        return SLX_OK;
+    }
+    const char **names = slx_xmalloc(sizeof *names * (size_t)c->n_in);
+    for (int i = 0; i < c->n_in; i++) names[i] = c->in[i].path;
+    const char *near = slx_nearest(path, names, c->n_in);
+    slx_fail(err, SLX_EINPUT, place, 0, 0,
+             "found unknown figure %s%s%s%s; silex fleet --keys lists them", path,
+             near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+    free(names);
+    return SLX_EINPUT;
+}
+
+slx_status slx_fleet_use_variant(slx_fleet_case *c, const char *name, slx_err *err)
+{
+    slx_buf b = {0};
+    if (!name || !*name) return SLX_OK;
+    for (int i = 0; i < c->n_variants; i++) {
+        const slx_fleet_variant *v = &c->variant[i];
+        slx_buf_addf(&b, "%s%s", i ? ", " : "", v->name);
+        if (strcmp(v->name, name)) continue;
+        for (int k = 0; k < v->n; k++) c->in[v->at[k]] = v->in[k];
+        slx_buf_free(&b);
+        return SLX_OK;
+    }
+    slx_fail(err, SLX_EINPUT, "--variant", 0, 0,
+             "found \"%s\", expected one of the case's variants: %s", name,
+             b.len ? b.ptr : "it has none");
+    slx_buf_free(&b);
+    return SLX_EINPUT;
+}
+
+const char *slx_fleet_unit(const slx_fleet_input *in)
+{
+    /* Only plans and capacities have a choice; their names outlive the call as parts of the table would not. */
+    static const char *const plan[] = {"GW/quarter", "USD/quarter", "chips/quarter",
+                                       "racks/quarter"};
+    static const char *const pool[] = {"wafers/quarter", "GiB/quarter", "mm2/quarter",
+                                       "chips/quarter", "racks/quarter"};
+    if (in->key == SLX_F_OPTION_plan) return plan[in->unit];
+    if (in->key == SLX_F_POOL_capacity) return pool[in->unit];
+    return slx_fleet_keys[in->key].unit;
+}
+
+const char *slx_fleet_quarter(char out[16], const slx_fleet_case *c, int q)
+{
+    int at = c->start_quarter - 1 + q;
+    snprintf(out, 16, "%d-Q%d", c->start_year + at / 4, at % 4 + 1);
+    return out;
+}
+
+void slx_fleet_print_keys(FILE *out)
+{
+    for (int s = 0; s < SLX_FS_COUNT; s++) {
+        fprintf(out, "%s%s%s\n", s ? "\n" : "", slx_fleet_section_names[s],
+                s == SLX_FS_OPTION || s == SLX_FS_SITE || s == SLX_FS_POOL ? ".NAME" : "");
+        for (int k = 0; k < SLX_F_COUNT; k++) {
+            const slx_fleet_key_info *i = &slx_fleet_keys[k];
+            char dflt[32] = "";
+            if (i->section != (slx_fleet_section)s) continue;
+            if (isfinite(i->dflt)) snprintf(dflt, sizeof dflt, ", %g if left out", i->dflt);
+            fprintf(out, "  %-22s %s. %s%s\n", i->name, i->unit, i->doc,
+                    isinf(i->dflt) ? ", required" : dflt);
+        }
+    }
+    fprintf(out, "\nfigures.NAME.of (OPTION. before it where marked *)\n");
+    for (int o = 0; o < SLX_FO_COUNT; o++)
+        fprintf(out, "  %-22s %s%s\n", slx_fleet_output_name((slx_fleet_output)o),
+                slx_fleet_output_unit((slx_fleet_output)o),
+                slx_fleet_output_each((slx_fleet_output)o) ? " *" : "");
+}
