@@ -92,6 +92,21 @@ static void test_questions(void **state)
         "\"dtype\":\"fp16\"}",
         "ms");
     assert_true(fabs(by_name / by_config - 1) < 1e-5);
+    static const char *const names[] = {"gpt2",
+                                        "llama3.1-8b",
+                                        "mistralai/Mixtral-8x7B-v0.1",
+                                        "bigscience/bloom",
+                                        "deepseek-ai/DeepSeek-R1",
+                                        "Qwen/Qwen2.5-7B-Instruct",
+                                        "codellama/CodeLlama-34b-hf"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char line[256];
+        snprintf(line, sizeof line,
+                 "{\"id\":\"n\",\"kind\":\"layer\",\"chip\":\"h100\",\"model\":\"%s\",\"op\":"
+                 "\"norm\",\"tokens\":1}",
+                 names[i]);
+        value(line, "ms");
+    }
     value("{\"id\":\"2\",\"kind\":\"step\",\"chip\":\"h100\",\"model\":\"llama2-70b\",\"tp\":4,"
           "\"phase\":\"decode\","
           "\"batch\":8,\"q_len\":1,\"context\":600,\"dtype\":\"fp16\",\"power_cap_w\":350}",
