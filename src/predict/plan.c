@@ -27,6 +27,12 @@ static uint32_t shard(uint32_t n, uint32_t tp)
     return (n + tp - 1) / tp;
 }
 
+/* A count that only sizes a kernel: beyond what it can hold, the largest. */
+static uint32_t held(double n)
+{
+    return n < 4294967295.0 ? (uint32_t)n : UINT32_MAX;
+}
+
 static slx_kernel *add(planner *l, slx_kernel k)
 {
     if (l->p->n == SLX_PLAN_KERNELS) SLX_BUG("a pass of more than %d kernels", SLX_PLAN_KERNELS);
@@ -83,7 +89,7 @@ static void attend_by_scores(planner *l, double layers, uint32_t context, uint32
 {
     double heads = (double)l->f->batch * q_heads;
     gemm(l, "scores", layers, heads, l->f->q_len, context, head_dim);
-    each(l, "softmax", layers, (uint32_t)(heads * l->f->q_len), context, 1, 1);
+    each(l, "softmax", layers, held(heads * l->f->q_len), context, 1, 1);
     gemm(l, "values", layers, heads, l->f->q_len, head_dim, context);
 }
 
@@ -168,7 +174,7 @@ static void mlp(planner *l, double layers, double groups, uint32_t m, uint32_t w
     bool gated = l->s->mlp == SLX_MLP_GATED;
     if (layers <= 0 || !width) return;
     gemm(l, gated ? "gate_up_proj" : "up_proj", layers, groups, m, gated ? 2 * w : w, d);
-    each(l, "act", layers, (uint32_t)ceil(m * groups), w, gated ? 2 : 1, 1);
+    each(l, "act", layers, held(ceil(m * groups)), w, gated ? 2 : 1, 1);
     gemm(l, "down_proj", layers, groups, m, d, w);
 }
 

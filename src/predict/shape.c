@@ -114,6 +114,11 @@ static slx_status load_heads(const reader *r, slx_shape *s)
     uint32_t each = s->d_model / s->n_heads;
     COUNT(&s->head_dim, each ? each : 1, "head_dim", "kv_channels");
     if (s->kv_rank) s->head_dim = s->nope_dim + s->rope_dim;
+    uint64_t wide = s->kv_rank ? (uint64_t)s->nope_dim + s->rope_dim + s->v_dim : s->head_dim;
+    if (s->n_heads * wide > MAX_COUNT)
+        return slx_fail(r->err, SLX_EINPUT, r->path, 0, 0,
+                        "key 'head_dim': found %u heads of %llu, expected up to %d together",
+                        s->n_heads, (unsigned long long)wide, MAX_COUNT);
     return SLX_OK;
 }
 
@@ -160,6 +165,10 @@ static slx_status load_experts(const reader *r, slx_shape *s)
     COUNT(&s->d_expert, s->d_ff ? s->d_ff : SIZE_MAX, "moe_intermediate_size",
           "expert_hidden_size");
     COUNT(&shared, is(s, "llama4_text"), "n_shared_experts", "num_shared_experts");
+    if ((uint64_t)shared * s->d_expert > MAX_COUNT)
+        return slx_fail(r->err, SLX_EINPUT, r->path, 0, 0,
+                        "key 'n_shared_experts': found %u of %u, expected up to %d together",
+                        shared, s->d_expert, MAX_COUNT);
     COUNT(&s->d_shared, (size_t)shared * s->d_expert, "shared_expert_intermediate_size");
     COUNT(&first_dense, 0, "first_k_dense_replace");
     COUNT(&step, 1, "decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq");
