@@ -166,8 +166,9 @@ slx_status slx_predict_best(slx_predictor *p, const slx_chip *c, const slx_best_
         if (st != SLX_OK || !found) continue;
         if (!any || b.tok_s_chip > out->tok_s_chip) *out = b;
         any = true;
-        /* A chip of a group makes no more tokens than one alone at the same batch. Programs are slow to time. */
-        if (!c->library && most > 0 && most < 1.02 * out->tok_s_chip) break;
+        /* A chip of a group makes no more tokens than one alone at the same batch, so 5 % is all that may be left; a
+         * program is slow to time. */
+        if (!c->library && most > 0 && most < 1.05 * out->tok_s_chip) break;
     }
     s.err = err;
     if (!any) return none(&s, &first, slow);
