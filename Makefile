@@ -150,6 +150,7 @@ soak: $(BUILD)/.setup-test
 	SLX_BUILD=$(BUILD) test/soak/serve_streams.py --seconds 60 --no-prefix-cache
 	SLX_BUILD=$(BUILD) test/soak/serve_streams.py --seconds 60 --pages 70
 	SLX_BUILD=$(BUILD) test/soak/serve_kill.py
+	SLX_BUILD=$(BUILD) test/soak/serve_memory.py
 	SLX_BUILD=$(BUILD) test/soak/serve_speed.py
 
 # What check and test run once everything is there. A test program finds its build through SLX_BUILD.
