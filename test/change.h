@@ -34,22 +34,31 @@ static inline void change_init(change_copy *c, const slx_program *p)
     c->p.insns = (slx_insn *)(void *)c->words.ptr;
 }
 
-/* Words anew from the spans' parameters, the layer loop's length put right. false: a template refuses. */
+/* Words anew from the spans' parameters; layer loops, the branch and the jump of short steps put right. false: a template
+ * refuses. */
 static inline bool change_expand(change_copy *c)
 {
     for (int pass = 0; pass < 2; pass++) {
-        uint32_t loop_pc = 0, loop = UINT32_MAX, end = 0;
+        slx_span *loop = NULL, *branch = NULL, *jump = NULL;
         c->words.len = 0;
         for (uint32_t i = 0; i < c->p.n_spans; i++) {
             slx_span *s = &c->spans[i];
             s->pc = (uint32_t)(c->words.len / sizeof(slx_insn));
             if (!slx_template_expand(s->tmpl, s->param, s->pc, &c->words)) return false;
             s->count = (uint32_t)(c->words.len / sizeof(slx_insn)) - s->pc;
-            if (s->tmpl == SLX_TMPL_LOOP_BEGIN) loop = i, loop_pc = s->pc;
-            if (s->tmpl == SLX_TMPL_LMHEAD) end = s->pc;
+            if (s->tmpl == SLX_TMPL_LOOP_BEGIN) loop = s;
+            if (s->tmpl == SLX_TMPL_LMHEAD && !pass) {
+                if (!loop) return false;
+                loop->param[SLX_LOOP_BEGIN_body] = s->pc - loop->pc - 1;
+                loop = NULL;
+            }
+            if (s->tmpl == SLX_TMPL_BRANCH) branch = s;
+            if (s->tmpl == SLX_TMPL_JUMP) jump = s;
+            if (s->tmpl == SLX_TMPL_JUMP && branch && !pass)
+                branch->param[SLX_BRANCH_words] = s->pc + s->count - branch->pc - branch->count;
+            if (s->tmpl == SLX_TMPL_END && jump && !pass)
+                jump->param[SLX_JUMP_words] = s->pc - jump->pc - jump->count;
         }
-        if (loop == UINT32_MAX || end < loop_pc) return false;
-        if (!pass) c->spans[loop].param[SLX_LOOP_BEGIN_body] = end - loop_pc - 1;
     }
     c->p.insns = (slx_insn *)(void *)c->words.ptr;
     c->p.n_insns = (uint32_t)(c->words.len / sizeof(slx_insn));
@@ -154,9 +163,21 @@ static inline uint64_t change_value(uint64_t v, const slx_span *s, slx_rng *r)
     }
 }
 
-/* Changes parameter j of span i to v (v as given), expands, compares. Prints and returns false on disagreement. */
-static inline bool change_param(const slx_program *p, uint32_t i, uint32_t j, uint64_t v,
-                                const change_case *c, const change_result *before, change_counts *n)
+/* The span of the other way that has this one's name and template; i itself where there is none. */
+static inline uint32_t change_twin(const slx_program *p, uint32_t i)
+{
+    for (uint32_t k = 0; k < p->n_spans; k++)
+        if (k != i && p->spans[k].tmpl == p->spans[i].tmpl &&
+            !strcmp(p->spans[k].name, p->spans[i].name))
+            return k;
+    return i;
+}
+
+/* Changes parameter j of span i to v (v as given), of its twin too if asked for, expands, compares. Prints and returns false
+ * on disagreement. */
+static inline bool change_param_of(const slx_program *p, uint32_t i, uint32_t j, uint64_t v,
+                                   bool twin, const change_case *c, const change_result *before,
+                                   change_counts *n)
 {
     change_copy k;
     change_init(&k, p);
@@ -164,6 +185,7 @@ static inline bool change_param(const slx_program *p, uint32_t i, uint32_t j, ui
     const char *what = "";
     bool ok = true;
     k.spans[i].param[j] = v;
+    if (twin) k.spans[change_twin(p, i)].param[j] = v;
     if (v != was && change_expand(&k)) ok = change_agree(&k.p, c, before, n, &what);
     if (!ok)
         print_error("span %s (%s), %s from %llu to %llu: %s\n", p->spans[i].name,
@@ -172,6 +194,12 @@ static inline bool change_param(const slx_program *p, uint32_t i, uint32_t j, ui
                     (unsigned long long)v, what);
     change_free(&k);
     return ok;
+}
+
+static inline bool change_param(const slx_program *p, uint32_t i, uint32_t j, uint64_t v,
+                                const change_case *c, const change_result *before, change_counts *n)
+{
+    return change_param_of(p, i, j, v, false, c, before, n);
 }
 
 /* Changes one word: an operand's number, a flag, a function, a token. Numbers move by little, so that a changed count

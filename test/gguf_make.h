@@ -184,7 +184,7 @@ static inline int slx_gm_clamp(float x, int lo, int hi)
     return (int)(q < lo ? lo : q > hi ? hi : q);
 }
 
-/* 32 values as one block of Q4_0, Q4_1 or Q8_0. The stored half-precision scale is the largest one's; the codes are
+/* 32 values as one block of Q4_0, Q4_1, Q8_0 or MXFP4. The stored half-precision scale is the largest one's; the codes are
  * taken with the unrounded scale, as quantisers do. */
 static inline void slx_gm_block(slx_buf *b, uint32_t type, const float *x)
 {
@@ -197,6 +197,22 @@ static inline void slx_gm_block(slx_buf *b, uint32_t type, const float *x)
     }
     float d = type == SLX_T_Q4_0 ? peak / -8 : type == SLX_T_Q4_1 ? (hi - lo) / 15 : amax / 127;
     float inv = d != 0 ? 1 / d : 0;
+    if (type == SLX_T_MXFP4) { /* scale: the largest is below 8 elements of 1; nearest element, ties to the lower */
+        static const float e2m1[8] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+        int e = 127;
+        while (amax > 0 && amax / ldexpf(1, e - 127) > 6) e++;
+        while (amax > 0 && amax / ldexpf(1, e - 127) <= 3) e--;
+        slx_buf_addc(b, (char)e);
+        for (int i = 0; i < 32; i++) {
+            float v = fabsf(x[i]) / ldexpf(1, e - 127);
+            q[i] = 0;
+            for (int k = 1; k < 8; k++)
+                if (fabsf(v - e2m1[k]) < fabsf(v - e2m1[q[i]])) q[i] = k;
+            if (x[i] < 0) q[i] |= 8;
+        }
+        for (int i = 0; i < 16; i++) slx_buf_addc(b, (char)(q[i] | q[i + 16] << 4));
+        return;
+    }
     slx_gm_u16_to(b, slx_gm_f16(d));
     if (type == SLX_T_Q8_0) {
         for (int i = 0; i < 32; i++) slx_buf_addc(b, (char)slx_gm_clamp(x[i] * inv, -127, 127));
@@ -209,7 +225,7 @@ static inline void slx_gm_block(slx_buf *b, uint32_t type, const float *x)
     for (int i = 0; i < 16; i++) slx_buf_addc(b, (char)(q[i] | q[i + 16] << 4));
 }
 
-/* n values of a row in storage type `type` (F32, F16, BF16, Q4_0, Q4_1, Q8_0; blocks: n a multiple of 32). */
+/* n values of a row in storage type `type` (F32, F16, BF16, Q4_0, Q4_1, Q8_0, MXFP4; blocks: n a multiple of 32). */
 static inline void slx_gm_encode(slx_buf *b, uint32_t type, const float *x, size_t n)
 {
     for (size_t i = 0; i < n;) {

@@ -225,6 +225,10 @@ static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e
                    usd.mid, usd.low, usd.high);
     }
     if (e->chips > 1) printf(" Figures of a step are of one chip; the others do the same.\n");
+    uint64_t positions = (uint64_t)p->info.desc.max_pages * SLX_MAX_CHUNK;
+    if (positions < p->info.max_context)
+        printf(" KV pages     for %llu positions, all that the memory has room for; the model's context is %u\n",
+               (unsigned long long)positions, p->info.max_context);
     if (e->prefill_steps)
         print_step(e->prefill_steps > 1 ? "last prefill step" : "prefill", c, &e->prefill);
     if (e->tpot_s > 0) print_step("decode", c, &e->decode);

@@ -109,6 +109,11 @@ void cli_report_print(const cli_report *r, FILE *out)
             cli_short(b, e->energy_low_j, "J"));
     fprintf(out, "high %s)%slimited by %s\n", cli_short(c, e->energy_high_j, "J"), dot,
             slx_time_bound_name(e->decode.bound_by));
+    uint64_t positions = (uint64_t)p->info.desc.max_pages * SLX_MAX_CHUNK;
+    if (positions < p->info.max_context)
+        fprintf(out,
+                " KV pages   for %llu positions, all that the memory has room for; the model's context is %u\n",
+                (unsigned long long)positions, p->info.max_context);
     slx_band usd;
     if (slx_estimate_usd_per_mtok(&usd, e, slx_engine_chip(r->engine)))
         fprintf(out, " money      $%.3g per million tokens at batch 1 (low %.3g, high %.3g); see: silex time --batch\n",

@@ -22,7 +22,8 @@ typedef struct {
     uint32_t max_samples;  /* logit rows of one step [16] */
     uint32_t max_seqs;     /* [16] */
     uint32_t max_context;  /* positions of one sequence [the model's context] */
-    uint32_t max_pages;    /* pages of 128 positions in the pool [enough for one sequence of max_context, and spare_pages] */
+    uint32_t max_pages;    /* pages of 128 positions in the pool [enough for one sequence of max_context, and spare_pages;
+                            * fewer, at least one, where the chip's memory has no room for them] */
     uint32_t spare_pages;  /* [16] */
     uint32_t tp;           /* chips that run it together: 1, 2, 4 or 8 [1] */
 } slx_compile_options;

@@ -42,9 +42,26 @@ static uint64_t f32_bits(float x)
     return u;
 }
 
+static void barrier_to(emitter *e, uint64_t to)
+{
+    PUSH(e, BARRIER, "barrier", P(BARRIER, group, 0), P(BARRIER, to, to));
+}
+
 static void barrier(emitter *e)
 {
-    PUSH(e, BARRIER, "barrier", P(BARRIER, group, 0));
+    barrier_to(e, SLX_TO_LDQ);
+}
+
+/* A short step's rows, or 0. */
+static uint64_t push_of(const slx_plan *p, bool brief)
+{
+    return brief ? p->brief.rows : 0;
+}
+
+/* Tokens of a phase's prefetched weights; 0: they pass through the ring, or lie in ROM. */
+static uint64_t ready_of(const slx_plan *p, bool brief, unsigned token)
+{
+    return brief && p->brief.resident ? token : 0;
 }
 
 #define RING(T, p) P(T, ring, (p)->ring), P(T, slot, (p)->slot), P(T, slots, (p)->slots)
@@ -52,7 +69,7 @@ static void barrier(emitter *e)
 /* One product, or several of the same A: matrices id .. id+n-1. out[i]: where each writes. */
 static void linear(emitter *e, const slx_plan *p, slx_mat_id id, int n, const char *name,
                    const slx_map_linear *map, uint64_t a_codes, uint64_t a_scales, uint64_t a_ld,
-                   const uint64_t *out, uint64_t out_stride)
+                   const uint64_t *out, uint64_t out_stride, uint64_t brief, uint64_t ready)
 {
     const slx_mat_plan *m = &p->mat[id];
     uint64_t v[SLX_LINEAR_n_params] = {P(LINEAR, out_stride, out_stride),
@@ -71,27 +88,34 @@ static void linear(emitter *e, const slx_plan *p, slx_mat_id id, int n, const ch
                                        P(LINEAR, a_ld, a_ld),
                                        P(LINEAR, meet, m->meet),
                                        P(LINEAR, chips, m->meet ? p->chips : 1),
-                                       P(LINEAR, y_step, map->y_step)};
+                                       P(LINEAR, y_step, map->y_step),
+                                       P(LINEAR, push, brief),
+                                       P(LINEAR, ready, ready)};
     for (int i = 0; i < n; i++) {
         v[SLX_LINEAR_off_w + i] = m[i].off_w;
         v[SLX_LINEAR_fmt + i] = m[i].fmt;
         v[SLX_LINEAR_slices + i] = m[i].slices;
         v[SLX_LINEAR_rot + i] = m[i].rot;
         v[SLX_LINEAR_out + i] = out[i];
+        if (ready) v[SLX_LINEAR_home + i] = p->brief.home[id + i];
     }
     push(e, SLX_TMPL_LINEAR, name, v);
 }
 
-static void rows(emitter *e, const slx_plan *p, const char *name, uint64_t off_norm, uint64_t off_bias)
+static void rows(emitter *e, const slx_plan *p, const char *name, uint64_t off_norm,
+                 uint64_t off_bias, bool brief, uint64_t norm)
 {
     const slx_map_rows *m = &p->rows;
+    const slx_map_short *b = &p->brief;
     PUSH(e, ROWS, name, P(ROWS, x, p->x), P(ROWS, y, p->y), P(ROWS, y_stride, p->y_stride),
          P(ROWS, d, p->model->hp.d_model), P(ROWS, off_norm, off_norm),
-         P(ROWS, eps, f32_bits(p->model->hp.rms_eps)), P(ROWS, a_codes, p->a1c),
-         P(ROWS, a_scales, p->a1s), P(ROWS, mr, m->mr), P(ROWS, spm_x, m->x), P(ROWS, spm_y, m->y),
-         P(ROWS, spm_w, m->w), P(ROWS, spm_q, m->q), P(ROWS, spm_qs, m->qs),
-         P(ROWS, rows_cap, p->rows_cap), P(ROWS, layer, p->model->hp.gpt), P(ROWS, off_bias, off_bias),
-         P(ROWS, spm_bias, m->b));
+         P(ROWS, eps, f32_bits(p->model->hp.rms_eps)), P(ROWS, a_codes, brief ? b->a : p->a1c),
+         P(ROWS, a_scales, brief ? b->as : p->a1s), P(ROWS, mr, m->mr),
+         P(ROWS, spm_x, brief ? b->embed.x : m->x), P(ROWS, spm_y, brief ? b->y : m->y),
+         P(ROWS, spm_w, brief ? norm : m->w), P(ROWS, spm_q, brief ? b->embed.q : m->q),
+         P(ROWS, spm_qs, brief ? b->embed.qs : m->qs), P(ROWS, rows_cap, p->rows_cap),
+         P(ROWS, layer, p->model->hp.gpt), P(ROWS, off_bias, off_bias), P(ROWS, spm_bias, m->b),
+         P(ROWS, push, push_of(p, brief)));
 }
 
 static void prologue(emitter *e, const slx_plan *p)
@@ -100,32 +124,35 @@ static void prologue(emitter *e, const slx_plan *p)
          P(PROLOGUE, max_rows, p->opt.max_rows), P(PROLOGUE, max_samples, p->opt.max_samples),
          P(PROLOGUE, rows_cap, p->rows_cap), P(PROLOGUE, spm_header, 0),
          P(PROLOGUE, slots, p->slots),
+         P(PROLOGUE, buffers, p->brief.rows ? p->brief.attn.buffers : 0),
          P(PROLOGUE, tok_credit_mask, TK_CREDITS | (p->chips > 1 ? UINT64_C(1) << TK_ZFREE : 0)),
          P(PROLOGUE, weights, p->region[SLX_REGION_WEIGHTS].base),
          P(PROLOGUE, kv, p->region[SLX_REGION_KV].base));
 }
 
-static void embed(emitter *e, const slx_plan *p)
+static void embed(emitter *e, const slx_plan *p, bool brief)
 {
-    const slx_map_embed *m = &p->embed;
+    const slx_map_embed *m = brief ? &p->brief.embed : &p->embed;
     PUSH(e, EMBED, "embed", P(EMBED, off_token, p->desc.off_token),
          P(EMBED, emb_codes, p->embd_addr), P(EMBED, emb_scales, p->embd_addr + p->embd_off_scale),
          P(EMBED, emb_m, p->embd_off_m ? p->embd_addr + p->embd_off_m : 0),
          P(EMBED, emb_fmt, p->embd_fmt), P(EMBED, kblk, p->kblk_d),
-         P(EMBED, d, p->model->hp.d_model), P(EMBED, x, p->x), P(EMBED, a_codes, p->a1c),
-         P(EMBED, a_scales, p->a1s),
+         P(EMBED, d, p->model->hp.d_model), P(EMBED, x, p->x),
+         P(EMBED, a_codes, brief ? p->brief.a : p->a1c),
+         P(EMBED, a_scales, brief ? p->brief.as : p->a1s),
          P(EMBED, norm_w, p->region[SLX_REGION_WEIGHTS].base + p->off_attn_norm),
          P(EMBED, eps, f32_bits(p->model->hp.rms_eps)), P(EMBED, mr, m->mr),
          P(EMBED, spm_idx, m->idx), P(EMBED, spm_codes, m->codes), P(EMBED, spm_scales, m->scales),
          P(EMBED, spm_x, m->x), P(EMBED, spm_n, m->n), P(EMBED, spm_w, m->w), P(EMBED, spm_q, m->q),
          P(EMBED, spm_qs, m->qs), P(EMBED, rows_cap, p->rows_cap),
          P(EMBED, layer, p->model->hp.gpt), P(EMBED, pos, p->model->hp.gpt ? p->pos_addr : 0),
-         P(EMBED, off_position, p->desc.off_position), P(EMBED, spm_pidx, m->pidx), P(EMBED, spm_pos, m->pos));
+         P(EMBED, off_position, p->desc.off_position), P(EMBED, spm_pidx, m->pidx),
+         P(EMBED, spm_pos, m->pos), P(EMBED, push, push_of(p, brief)));
 }
 
-static void rope(emitter *e, const slx_plan *p)
+static void rope(emitter *e, const slx_plan *p, bool brief)
 {
-    const slx_map_rope *m = &p->rope;
+    const slx_map_rope *m = brief ? &p->brief.rope : &p->rope;
     const slx_hparams *hp = &p->model->hp;
     PUSH(e, ROPE, "rope", P(ROPE, qkv, p->qkv), P(ROPE, qkv_stride, p->qkv_stride),
          P(ROPE, off_k, p->off_k), P(ROPE, off_v, p->off_v), P(ROPE, heads, p->heads),
@@ -143,12 +170,13 @@ static void rope(emitter *e, const slx_plan *p)
          P(ROPE, idx_stride, m->idx_stride), P(ROPE, bias, hp->qkv_bias),
          P(ROPE, off_bias, p->off_qkv_bias), P(ROPE, spm_bias, m->b), P(ROPE, norm, hp->qk_norm),
          P(ROPE, off_norm, p->off_qk_norm), P(ROPE, spm_norm, m->nw),
-         P(ROPE, eps, f32_bits(hp->rms_eps)));
+         P(ROPE, eps, f32_bits(hp->rms_eps)), P(ROPE, push, push_of(p, brief)),
+         P(ROPE, pages, p->opt.max_pages));
 }
 
-static void attention(emitter *e, const slx_plan *p)
+static void attention(emitter *e, const slx_plan *p, bool brief)
 {
-    const slx_map_attn *m = &p->attn;
+    const slx_map_attn *m = brief ? &p->brief.attn : &p->attn;
     const slx_hparams *hp = &p->model->hp;
     bool q = p->heads_quantised;
     PUSH(e, ATTENTION, "attention", P(ATTENTION, off_span, p->desc.off_span),
@@ -161,7 +189,14 @@ static void attention(emitter *e, const slx_plan *p)
          P(ATTENTION, q_scales, p->qs),
          P(ATTENTION, scale_bits, f32_bits(slx_const_attn_scale(hp->head_dim))),
          P(ATTENTION, page_stride, p->page_stride), P(ATTENTION, kv_head_stride, p->kv_head_stride),
-         P(ATTENTION, out_codes, q ? p->a2c : 0), P(ATTENTION, out_scales, q ? p->a2s : 0),
+         P(ATTENTION, out_codes,
+           brief ? p->brief.a
+           : q   ? p->a2c
+                 : 0),
+         P(ATTENTION, out_scales,
+           brief ? p->brief.as
+           : q   ? p->a2s
+                 : 0),
          P(ATTENTION, out, p->attn_out), P(ATTENTION, spm_item, m->item), P(ATTENTION, spm_q, m->q),
          P(ATTENTION, spm_qs, m->qs), P(ATTENTION, spm_lim, m->lim),
          P(ATTENTION, spm_pages, m->pages), P(ATTENTION, spm_page, m->page),
@@ -171,7 +206,8 @@ static void attention(emitter *e, const slx_plan *p)
          P(ATTENTION, spm_ot, m->ot), P(ATTENTION, spm_sts, m->sts), P(ATTENTION, spm_os, m->os),
          P(ATTENTION, spm_oc, m->oc), P(ATTENTION, spm_ocs, m->ocs),
          P(ATTENTION, chips, p->sum_o ? 1 : p->chips), P(ATTENTION, out_cols, p->attn_cols),
-         P(ATTENTION, spm_goc, m->goc), P(ATTENTION, spm_gocs, m->gocs));
+         P(ATTENTION, spm_goc, m->goc), P(ATTENTION, spm_gocs, m->gocs),
+         P(ATTENTION, push, push_of(p, brief)), P(ATTENTION, buffers, m->buffers));
 }
 
 static void rowq(emitter *e, const slx_plan *p)
@@ -183,90 +219,221 @@ static void rowq(emitter *e, const slx_plan *p)
          P(ROWQ, rows_cap, p->rows_cap));
 }
 
-static void gateup(emitter *e, const slx_plan *p)
+static void gateup(emitter *e, const slx_plan *p, bool brief)
 {
-    const slx_map_gateup *m = &p->gateup;
+    const slx_map_gateup *m = brief ? &p->brief.gateup : &p->gateup;
+    const slx_map_short *b = &p->brief;
+    uint64_t ready = ready_of(p, brief, TK_GATER);
     const slx_mat_plan *g = &p->mat[SLX_MAT_GATE], *u = &p->mat[SLX_MAT_UP];
     PUSH(e, GATEUP, "gate_up", P(GATEUP, off_gate, g->off_w), P(GATEUP, off_up, u->off_w),
          P(GATEUP, fmt_gate, g->fmt), P(GATEUP, fmt_up, u->fmt), P(GATEUP, kblk, g->kblk),
          P(GATEUP, log2g, g->log2g), P(GATEUP, pieces, g->pieces), P(GATEUP, slices, u->slices),
          P(GATEUP, tiles, p->tiles), P(GATEUP, a_codes, p->a1c), P(GATEUP, a_scales, p->a1s),
-         P(GATEUP, out_codes, p->a4c), P(GATEUP, out_scales, p->a4s), P(GATEUP, out_kblk, p->ld_ff),
-         P(GATEUP, mr, m->mr), P(GATEUP, spm_a, m->a), P(GATEUP, spm_as, m->as),
-         P(GATEUP, spm_g, m->g), P(GATEUP, spm_u, m->u), P(GATEUP, spm_q, m->q),
-         P(GATEUP, spm_qs, m->qs), RING(GATEUP, p), P(GATEUP, chips, p->sum_down ? 1 : p->chips),
-         P(GATEUP, spm_gq, m->gq), P(GATEUP, spm_gqs, m->gqs),
-         P(GATEUP, gelu, p->model->hp.gpt), P(GATEUP, off_bias, p->off_up_bias), P(GATEUP, spm_bias, m->b));
+         P(GATEUP, out_codes, brief ? b->a4 : p->a4c),
+         P(GATEUP, out_scales, brief ? b->a4s : p->a4s), P(GATEUP, out_kblk, p->ld_ff),
+         P(GATEUP, mr, m->mr), P(GATEUP, spm_a, brief ? b->a : m->a),
+         P(GATEUP, spm_as, brief ? b->as : m->as), P(GATEUP, spm_g, m->g), P(GATEUP, spm_u, m->u),
+         P(GATEUP, spm_q, m->q), P(GATEUP, spm_qs, m->qs), RING(GATEUP, p),
+         P(GATEUP, chips, p->sum_down ? 1 : p->chips), P(GATEUP, spm_gq, m->gq),
+         P(GATEUP, spm_gqs, m->gqs), P(GATEUP, gelu, p->model->hp.gpt),
+         P(GATEUP, off_bias, p->off_up_bias), P(GATEUP, spm_bias, m->b),
+         P(GATEUP, push, push_of(p, brief)), P(GATEUP, ready, ready),
+         P(GATEUP, ready1, ready_of(p, brief, TK_UPR)),
+         P(GATEUP, home, ready ? b->home[SLX_MAT_GATE] : 0),
+         P(GATEUP, home1, ready ? b->home[SLX_MAT_UP] : 0));
 }
 
-static void head(emitter *e, const slx_plan *p)
+static void head(emitter *e, const slx_plan *p, bool brief)
 {
-    const slx_map_head *m = &p->head;
+    const slx_map_head *m = brief ? &p->brief.head : &p->head;
     const slx_mat_plan *h = &p->mat[SLX_MAT_HEAD];
     PUSH(e, LMHEAD, "head", P(LMHEAD, w, p->region[SLX_REGION_WEIGHTS].base + h->off_w),
          P(LMHEAD, off_scale, p->head_off_scale), P(LMHEAD, off_m, p->head_off_m),
          P(LMHEAD, fmt, h->fmt), P(LMHEAD, kblk, h->kblk), P(LMHEAD, log2g, h->log2g),
          P(LMHEAD, pieces, h->pieces), P(LMHEAD, ns, h->ns), P(LMHEAD, slices, h->slices),
-         P(LMHEAD, tiles, p->tiles), P(LMHEAD, a_codes, p->a1c), P(LMHEAD, a_scales, p->a1s),
+         P(LMHEAD, tiles, p->tiles), P(LMHEAD, a_codes, brief ? p->brief.a : p->a1c),
+         P(LMHEAD, a_scales, brief ? p->brief.as : p->a1s),
          P(LMHEAD, off_sample, p->desc.off_sample),
          P(LMHEAD, logits, p->region[SLX_REGION_LOGITS].base),
          P(LMHEAD, logits_stride, 4ull * p->vocab_pad), P(LMHEAD, mr, m->mr),
-         P(LMHEAD, spm_idx, m->idx), P(LMHEAD, spm_a, m->a), P(LMHEAD, spm_as, m->as),
-         P(LMHEAD, spm_y, m->y), RING(LMHEAD, p), P(LMHEAD, meet, h->meet),
-         P(LMHEAD, chips, p->chips), P(LMHEAD, y_step, m->y_step),
-         P(LMHEAD, turns, p->chips > 1 && p->model->hp.tied && !p->in_rom));
+         P(LMHEAD, spm_idx, brief ? p->brief.sample : m->idx), P(LMHEAD, spm_a, m->a),
+         P(LMHEAD, spm_as, m->as), P(LMHEAD, spm_y, m->y), RING(LMHEAD, p),
+         P(LMHEAD, meet, h->meet), P(LMHEAD, chips, p->chips), P(LMHEAD, y_step, m->y_step),
+         P(LMHEAD, turns, p->chips > 1 && p->model->hp.tied && !p->in_rom),
+         P(LMHEAD, push, push_of(p, brief)), P(LMHEAD, ready, ready_of(p, brief, TK_QKVR)));
+}
+
+/* ------------------------------------------------------------------ short steps */
+
+static void tables(emitter *e, const slx_plan *p)
+{
+    const slx_map_short *b = &p->brief;
+    PUSH(e, TABLES, "tables", P(TABLES, off_position, p->desc.off_position),
+         P(TABLES, off_kcode, p->desc.off_kcode), P(TABLES, off_kscale, p->desc.off_kscale),
+         P(TABLES, off_vscale, p->desc.off_vscale),
+         P(TABLES, rope, p->region[SLX_REGION_ROPE].base), P(TABLES, n_rot, p->model->hp.n_rot),
+         P(TABLES, push, b->rows), P(TABLES, spm_idx, b->rope.idx),
+         P(TABLES, idx_stride, b->rope.idx_stride), P(TABLES, spm_tab, b->rope.tab),
+         P(TABLES, off_sample, p->desc.off_sample), P(TABLES, max_samples, p->opt.max_samples),
+         P(TABLES, spm_sample, b->sample), P(TABLES, off_span, p->desc.off_span),
+         P(TABLES, max_items, p->desc.max_items), P(TABLES, spm_item, b->attn.item),
+         P(TABLES, off_item, p->desc.off_item), P(TABLES, off_pages, p->desc.off_pages),
+         P(TABLES, max_list, p->opt.max_pages), P(TABLES, max_chunks, p->max_chunks),
+         P(TABLES, spm_pages, b->attn.pages));
+}
+
+/* Matrices id .. id+n-1 of this layer, or of the next. */
+static void prefetch(emitter *e, const slx_plan *p, slx_mat_id id, int n, const char *name,
+                     uint64_t ready, bool next)
+{
+    const slx_mat_plan *m = &p->mat[id];
+    if (!p->brief.resident) return;
+    uint64_t v[SLX_PREFETCH_n_params] = {P(PREFETCH, kblk, m->kblk),
+                                         P(PREFETCH, pieces, m->pieces),
+                                         P(PREFETCH, ns, m->ns),
+                                         P(PREFETCH, tiles, p->tiles),
+                                         P(PREFETCH, ready, ready),
+                                         P(PREFETCH, next, next),
+                                         P(PREFETCH, weights, p->region[SLX_REGION_WEIGHTS].base),
+                                         P(PREFETCH, layer_stride, p->layer_stride),
+                                         P(PREFETCH, n_layers, p->model->hp.n_layers)};
+    for (int i = 0; i < n; i++) {
+        v[SLX_PREFETCH_off_w + i] = m[i].off_w;
+        v[SLX_PREFETCH_fmt + i] = m[i].fmt;
+        v[SLX_PREFETCH_slices + i] = m[i].slices;
+        v[SLX_PREFETCH_rot + i] = m[i].rot;
+        v[SLX_PREFETCH_home + i] = p->brief.home[id + i];
+    }
+    push(e, SLX_TMPL_PREFETCH, name, v);
+}
+
+static void norm_ahead(emitter *e, const slx_plan *p, uint64_t off_norm, uint64_t spm_w)
+{
+    PUSH(e, NORMLD, "norm_load", P(NORMLD, off_norm, off_norm), P(NORMLD, d, p->model->hp.d_model),
+         P(NORMLD, spm_w, spm_w));
+}
+
+/* Each load stands where its place has long been free and LDQ has little before it: gate's while q, k, v are
+ * multiplied and rotated, o's and up's during attention, behind its queries and pages, down's during gate and up, the
+ * next layer's q, k, v behind those. So the memory always has something to do, and the queries find a short queue. */
+static void short_layer(emitter *e, const slx_plan *p)
+{
+    const slx_map_short *b = &p->brief;
+    const slx_map_linear in = {.a = b->a, .as = b->as, .y = b->lin.y, .mr = b->rows},
+                         ff = {.a = b->a4, .as = b->a4s, .y = b->lin.y, .mr = b->rows};
+    const uint64_t qkv[3] = {b->rope.q, b->rope.k, b->rope.v};
+    linear(e, p, SLX_MAT_Q, 3, "qkv", &in, p->a1c, p->a1s, p->kblk_d, qkv, p->qkv_stride, b->rows,
+           ready_of(p, true, TK_QKVR));
+    barrier_to(e, SLX_TO_VEC);
+    prefetch(e, p, SLX_MAT_GATE, 1, "load gate", TK_GATER, false);
+    rope(e, p, true);
+    barrier_to(e, SLX_TO_LDQ_LATER);
+    attention(e, p, true);
+    barrier_to(e, SLX_TO_TEN);
+    norm_ahead(e, p, p->off_ffn_norm, b->norm_ffn);
+    prefetch(e, p, SLX_MAT_O, 1, "load o", TK_OR, false);
+    prefetch(e, p, SLX_MAT_UP, 1, "load up", TK_UPR, false);
+    norm_ahead(e, p, p->layer_stride + p->off_attn_norm, b->norm_attn);
+    linear(e, p, SLX_MAT_O, 1, "o", &in, p->a2c, p->a2s, p->kblk_a, &b->y, p->y_stride, b->rows,
+           ready_of(p, true, TK_OR));
+    barrier_to(e, SLX_TO_VEC);
+    rows(e, p, "rows_attn", p->off_ffn_norm, p->off_o_bias, true, b->norm_ffn);
+    barrier_to(e, SLX_TO_TEN);
+    gateup(e, p, true);
+    barrier_to(e, SLX_TO_TEN);
+    prefetch(e, p, SLX_MAT_DOWN, 1, "load down", TK_DOWNR, false);
+    linear(e, p, SLX_MAT_DOWN, 1, "down", &ff, p->a4c, p->a4s, p->ld_ff, &b->y, p->y_stride,
+           b->rows, ready_of(p, true, TK_DOWNR));
+    barrier_to(e, SLX_TO_VEC);
+    prefetch(e, p, SLX_MAT_Q, 3, "load qkv", TK_QKVR, true);
+    rows(e, p, "rows_ffn", p->layer_stride + p->off_attn_norm, p->off_down_bias, true,
+         b->norm_attn);
+    barrier_to(e, SLX_TO_TEN);
 }
 
 static void layer(emitter *e, const slx_plan *p)
 {
     const uint64_t qkv[3] = {p->qkv, p->qkv + p->off_k, p->qkv + p->off_v};
-    linear(e, p, SLX_MAT_Q, 3, "qkv", &p->lin_qkv, p->a1c, p->a1s, p->kblk_d, qkv, p->qkv_stride);
+    linear(e, p, SLX_MAT_Q, 3, "qkv", &p->lin_qkv, p->a1c, p->a1s, p->kblk_d, qkv, p->qkv_stride, 0,
+           0);
     barrier(e);
-    rope(e, p);
+    rope(e, p, false);
     barrier(e);
-    attention(e, p);
+    attention(e, p, false);
     barrier(e);
     if (!p->heads_quantised) {
         rowq(e, p);
         barrier(e);
     }
-    linear(e, p, SLX_MAT_O, 1, "o", &p->lin_o, p->a2c, p->a2s, p->kblk_a, &p->y, p->y_stride);
+    linear(e, p, SLX_MAT_O, 1, "o", &p->lin_o, p->a2c, p->a2s, p->kblk_a, &p->y, p->y_stride, 0, 0);
     barrier(e);
-    rows(e, p, "rows_attn", p->off_ffn_norm, p->off_o_bias);
+    rows(e, p, "rows_attn", p->off_ffn_norm, p->off_o_bias, false, 0);
     barrier(e);
-    gateup(e, p);
+    gateup(e, p, false);
     barrier(e);
     linear(e, p, SLX_MAT_DOWN, 1, "down", &p->lin_down, p->a4c, p->a4s, p->ld_ff, &p->y,
-           p->y_stride);
+           p->y_stride, 0, 0);
     barrier(e);
-    rows(e, p, "rows_ffn", p->layer_stride + p->off_attn_norm, p->off_down_bias);
+    rows(e, p, "rows_ffn", p->layer_stride + p->off_attn_norm, p->off_down_bias, false, 0);
     barrier(e);
 }
 
-/* The loop's length is known when its body is: the span is expanded again with it, in place. */
-static void step(emitter *e, const slx_plan *p)
+/* A span whose parameter counts words behind it: expanded again when they are known, in place. */
+static size_t open_span(emitter *e)
 {
-    prologue(e, p);
-    embed(e, p);
-    barrier(e);
-    size_t at_span = e->spans.len, at_word = e->words.len;
+    return e->spans.len;
+}
+
+static void close_span(emitter *e, size_t at_span, uint32_t param)
+{
+    slx_span s;
+    memcpy(&s, e->spans.ptr + at_span, sizeof s);
+    /* a LOOP counts from its first word on */
+    s.param[param] = words_now(e) - s.pc - (s.tmpl == SLX_TMPL_LOOP_BEGIN ? 1 : s.count);
+    memcpy(e->spans.ptr + at_span, &s, sizeof s);
+    slx_buf again = {0};
+    if (!slx_template_expand(s.tmpl, s.param, s.pc, &again) ||
+        again.len != s.count * sizeof(slx_insn))
+        e->ok = false;
+    else
+        memcpy(e->words.ptr + s.pc * sizeof(slx_insn), again.ptr, again.len);
+    slx_buf_free(&again);
+}
+
+static void layers(emitter *e, const slx_plan *p, void (*body)(emitter *e, const slx_plan *p))
+{
+    size_t at = open_span(e);
     PUSH(e, LOOP_BEGIN, "layers", P(LOOP_BEGIN, n_layers, p->model->hp.n_layers),
          P(LOOP_BEGIN, body, 0), P(LOOP_BEGIN, weights, p->region[SLX_REGION_WEIGHTS].base),
          P(LOOP_BEGIN, layer_stride, p->layer_stride),
          P(LOOP_BEGIN, kv, p->region[SLX_REGION_KV].base),
          P(LOOP_BEGIN, kv_layer_stride, p->kv_layer_stride));
-    layer(e, p);
-    slx_span s;
-    memcpy(&s, e->spans.ptr + at_span, sizeof s);
-    s.param[SLX_LOOP_BEGIN_body] = words_now(e) - s.pc - 1;
-    memcpy(e->spans.ptr + at_span, &s, sizeof s);
-    slx_buf again = {0};
-    if (!slx_template_expand(s.tmpl, s.param, s.pc, &again))
-        e->ok = false;
-    else
-        memcpy(e->words.ptr + at_word, again.ptr, s.count * sizeof(slx_insn));
-    slx_buf_free(&again);
-    head(e, p);
+    body(e, p);
+    close_span(e, at, SLX_LOOP_BEGIN_body);
+}
+
+static void step(emitter *e, const slx_plan *p)
+{
+    size_t jump = 0;
+    prologue(e, p);
+    if (p->brief.rows) {
+        size_t branch = open_span(e);
+        PUSH(e, BRANCH, "branch", P(BRANCH, rows, p->brief.rows), P(BRANCH, words, 0));
+        tables(e, p);
+        embed(e, p, true);
+        prefetch(e, p, SLX_MAT_Q, 3, "load qkv", TK_QKVR, false);
+        barrier_to(e, SLX_TO_TEN);
+        layers(e, p, short_layer);
+        head(e, p, true);
+        jump = open_span(e);
+        PUSH(e, JUMP, "jump", P(JUMP, words, 0));
+        close_span(e, branch, SLX_BRANCH_words);
+    }
+    embed(e, p, false);
+    barrier(e);
+    layers(e, p, layer);
+    head(e, p, false);
+    if (p->brief.rows) close_span(e, jump, SLX_JUMP_words);
     PUSH(e, END, "end", P(END, zero, 0));
 }
 
@@ -286,7 +453,8 @@ static slx_weight *add_weight(slx_program *out, const slx_tensor *t, uint32_t la
 
 static void add_vector(slx_program *out, const slx_tensor *t, uint64_t addr)
 {
-    add_weight(out, t, SLX_LAYOUT_VECTOR, SLX_FMT_f32, addr, 4 * t->ne[0] * (t->n_dims > 1 ? t->ne[1] : 1));
+    add_weight(out, t, SLX_LAYOUT_VECTOR, SLX_FMT_f32, addr,
+               4 * t->ne[0] * (t->n_dims > 1 ? t->ne[1] : 1));
 }
 
 /* A norm's weight, and its bias behind it where it has one. */

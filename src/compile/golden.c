@@ -87,6 +87,13 @@ static float element(const wrow *r, uint32_t i)
     case SLX_FMT_q4sm:
         return slx_fma(slx_fp16_to_f32(r->scales[b]), (float)nib, slx_fp16_to_f32(r->m[b]));
     case SLX_FMT_q8s: return slx_fp16_to_f32(r->scales[b]) * (float)(int8_t)r->codes[i];
+    case SLX_FMT_mxfp4: { /* straight from E2M1: sign, two bits of exponent, one of fraction; exact in fp32 */
+        uint8_t s = ((const uint8_t *)(const void *)r->scales)[b];
+        float v = (nib & 7) < 2
+                      ? 0.5f * (float)(nib & 1)
+                      : (1 + 0.5f * (float)(nib & 1)) * (float)(1 << ((nib >> 1 & 3) - 1));
+        return s ? (nib & 8 ? -v : v) * slx_scale_pow2((int)s - 127) : 0;
+    }
     default:
         return slx_mxint8_value((int8_t)r->codes[i], ((const uint8_t *)(const void *)r->scales)[b]);
     }

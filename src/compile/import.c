@@ -48,7 +48,9 @@ static slx_status find(const slx_model *m, const slx_weight *w, slx_rank at, con
 static bool native(uint32_t type, uint32_t fmt)
 {
     return (type == SLX_T_Q4_1 && fmt == SLX_FMT_q4sm) ||
-           (type == SLX_T_Q4_0 && fmt == SLX_FMT_q4s) || (type == SLX_T_Q8_0 && fmt == SLX_FMT_q8s);
+           (type == SLX_T_Q4_0 && fmt == SLX_FMT_q4s) ||
+           (type == SLX_T_Q8_0 && fmt == SLX_FMT_q8s) ||
+           (type == SLX_T_MXFP4 && fmt == SLX_FMT_mxfp4);
 }
 
 static void nibbles(const uint8_t *qs, uint8_t *out)
@@ -67,6 +69,20 @@ static uint16_t half_at(const uint8_t *p)
 static bool half_finite(uint16_t h)
 {
     return (h & 0x7c00) != 0x7c00;
+}
+
+/* One row of MXFP4. A block without a value has scale code 0; else false when the code is outside [65, 190], where the
+ * scale of every product is a normal number. */
+static bool row_mxfp4(const uint8_t *src, uint32_t blocks, uint8_t *codes, uint8_t *scales)
+{
+    for (uint32_t b = 0; b < blocks; b++, src += 17, codes += 16) {
+        uint8_t any = 0;
+        nibbles(src + 1, codes);
+        for (int i = 0; i < 16; i++) any |= codes[i] & 0x77;
+        scales[b] = any ? src[0] : 0;
+        if (any && (src[0] < 65 || src[0] > 190)) return false;
+    }
+    return true;
 }
 
 /* One row of native blocks; false when a scale is no number. */
@@ -136,12 +152,16 @@ slx_status slx_import_rows(const slx_model *m, const slx_weight *w, slx_rank at,
             continue;
         }
         const uint8_t *src = t->data + r * t->row_bytes;
-        bool ok = as_is ? row_native(t, src + skip, w->kblk, c, (uint16_t *)(void *)s, mm)
-                        : row_mxint8(t, src, k0, w->k, w->kblk, c, s, tmp);
+        bool mx = w->fmt == SLX_FMT_mxfp4;
+        bool ok = mx      ? row_mxfp4(src + skip, w->kblk, c, s)
+                  : as_is ? row_native(t, src + skip, w->kblk, c, (uint16_t *)(void *)s, mm)
+                          : row_mxint8(t, src, k0, w->k, w->kblk, c, s, tmp);
         if (!ok)
             st = slx_fail(err, SLX_EINPUT, m->path, 0, 0, "tensor %s, row %llu: a value is %s",
                           w->tensor, (unsigned long long)r,
-                          as_is ? "not finite" : "not finite or out of the range of MXINT8");
+                          mx      ? "out of the range of MXFP4 products"
+                          : as_is ? "not finite"
+                                  : "not finite or out of the range of MXINT8");
     }
     free(tmp);
     return st;

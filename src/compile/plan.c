@@ -43,6 +43,7 @@ static uint32_t native_fmt(uint32_t type)
     case SLX_T_Q4_1: return SLX_FMT_q4sm;
     case SLX_T_Q4_0: return SLX_FMT_q4s;
     case SLX_T_Q8_0: return SLX_FMT_q8s;
+    case SLX_T_MXFP4: return SLX_FMT_mxfp4;
     default: return 0;
     }
 }
@@ -51,13 +52,17 @@ static uint32_t native_fmt(uint32_t type)
 static uint32_t choose_fmt(const slx_chip *c, uint32_t type, bool mixed, const char **why)
 {
     uint32_t f = native_fmt(type);
-    bool has = f == SLX_FMT_q8s ? c->isa.formats[SLX_CF_Q8S] : c->isa.formats[SLX_CF_Q4S];
+    bool has = c->isa.formats[f == SLX_FMT_q8s     ? SLX_CF_Q8S
+                              : f == SLX_FMT_mxfp4 ? SLX_CF_MXFP4
+                                                   : SLX_CF_Q4S];
     if (mixed)
         *why = "layers differ in type";
     else if (!f)
         *why = "the file's type has no native format";
     else if (!has)
-        *why = f == SLX_FMT_q8s ? "the chip has no Q8S" : "the chip has no Q4S";
+        *why = f == SLX_FMT_q8s     ? "the chip has no Q8S"
+               : f == SLX_FMT_mxfp4 ? "the chip has no MXFP4"
+                                    : "the chip has no Q4S";
     else {
         *why = "blocks of the file as they are";
         return f;
@@ -231,20 +236,31 @@ static void max_to(uint32_t *a, uint32_t b)
 /* Bytes between regions: the end of one is never the base of the next, whatever reads beside it. */
 enum { GUARD = 4096 };
 
+static const double gib = 1073741824.0;
+
+static double hbm_bytes(const slx_chip *c)
+{
+    return c->hbm.stacks * c->hbm.gib * gib;
+}
+
+/* Pages for which the chip's HBM has room, when all regions together end at `need`. */
+static uint64_t pages_that_fit(const slx_plan *p, uint64_t need)
+{
+    uint64_t a_page = p->page_stride * p->kv_heads * p->model->hp.n_layers;
+    double room = hbm_bytes(p->chip) - (double)(need - p->region[SLX_REGION_KV].bytes);
+    return room >= (double)a_page ? ((uint64_t)room & ~UINT64_C(4095)) / a_page : 0;
+}
+
 /* Refuses what ends beyond the chip's HBM: by how much, and what would fit. */
 static slx_status check_hbm(const slx_plan *p, uint64_t need, slx_err *err)
 {
     const slx_chip *c = p->chip;
-    const double gib = 1073741824.0;
-    double have = c->hbm.stacks * c->hbm.gib * gib;
+    double have = hbm_bytes(c);
     if ((double)need <= have) return SLX_OK;
-    uint64_t kv = p->region[SLX_REGION_KV].bytes,
-             a_page = p->page_stride * p->kv_heads * p->model->hp.n_layers;
-    double room = have - (double)(need - kv);
+    uint64_t kv = p->region[SLX_REGION_KV].bytes, fit = pages_that_fit(p, need);
     char pages[96] = "";
-    if (room >= (double)a_page)
-        snprintf(pages, sizeof pages, "max_pages %llu (now %u) or ",
-                 (unsigned long long)(((uint64_t)room & ~UINT64_C(4095)) / a_page),
+    if (fit)
+        snprintf(pages, sizeof pages, "max_pages %llu (now %u) or ", (unsigned long long)fit,
                  p->opt.max_pages);
     else
         snprintf(pages, sizeof pages, "no page fits beside the rest: fewer bits a weight or ");
@@ -282,6 +298,8 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err)
     p->page_stride = 264ull * p->hdp;
     p->kv_head_stride = p->page_stride * p->opt.max_pages;
     p->kv_layer_stride = p->kv_head_stride * p->kv_heads;
+    if (p->kv_head_stride >> 31)
+        p->brief.rows = 0; /* its stores go from head to head in such steps */
     uint64_t items =
         (uint64_t)p->kv_heads * (p->opt.max_rows / p->attn.item_rows + p->opt.max_seqs);
     if (p->page_stride * p->opt.max_pages > UINT32_MAX)
@@ -326,6 +344,7 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err)
         r->bytes = up(bytes[k], 4096);
         *end += r->bytes + GUARD;
     }
+    p->hbm_end = at;
     SLX_TRY(check_rom(p, err));
     return check_hbm(p, at, err);
 }
@@ -425,6 +444,14 @@ slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c,
     plan_mats(p);
     SLX_TRY(slx_plan_spm(p, err));
     plan_rot(p);
+    slx_status st = plan_hbm(p, err);
+    if (st == SLX_OK || (opt && opt->max_pages)) return st;
+    /* pages nobody asked for make room, as long as one is left */
+    uint64_t fit = pages_that_fit(p, p->hbm_end);
+    if (p->hbm_end == 0 || fit == 0 || fit >= p->opt.max_pages) return st;
+    p->opt.max_pages = (uint32_t)fit;
+    if (err) *err = (slx_err){0};
+    SLX_TRY(slx_plan_spm(p, err));
     return plan_hbm(p, err);
 }
 
@@ -469,8 +496,15 @@ void slx_plan_print(const slx_plan *p, FILE *out)
     print_row(out, "gateup", p->gateup.mr, p->gateup.end, p);
     print_row(out, "down", p->lin_down.mr, p->lin_down.end, p);
     print_row(out, "head", p->head.mr, p->head.end, p);
-    fprintf(out, "  attention has %d page buffer%s\n", p->attn.page_step ? 2 : 1,
-            p->attn.page_step ? "s" : "");
+    if (p->brief.rows) {
+        print_row(out, "short step", p->brief.rows, p->brief.end, p);
+        if (!p->in_rom)
+            fprintf(out, "  weights of a layer in a short step: %s\n",
+                    p->brief.resident ? "each slice in a place of its own, loaded ahead"
+                                      : "through the slots");
+    }
+    fprintf(out, "  attention has %u page buffer%s\n", p->attn.buffers,
+            p->attn.buffers > 1 ? "s" : "");
     for (int i = 0; i < SLX_N_REGION_KINDS; i++)
         fprintf(out, "region %-10s 0x%010llx %12llu bytes\n", p->region[i].name,
                 (unsigned long long)p->region[i].base, (unsigned long long)p->region[i].bytes);

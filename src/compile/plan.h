@@ -47,8 +47,22 @@ typedef struct { uint64_t x, y, w, q, qs, b, end; uint32_t mr; } slx_map_rows;
 typedef struct { uint64_t idx, idx_stride, tab, q, k, v, r, qc, qs, kc, ks, vc, vs, b, nw, end; uint32_t mr; } slx_map_rope;
 typedef struct {
     uint64_t item, q, qs, lim, pages, page, page_step, t, p, pc, ps, st2, o2, stt, ot, sts, os, oc, ocs, goc, gocs, end;
-    uint32_t item_rows;
+    uint32_t item_rows, buffers; /* of pages */
 } slx_map_attn;
+
+/* Short steps: one map for all phases. A row of x, y, q, k, v lies on the tile that has it; a and a4 hold all rows, on every
+ * tile; home: places of the tile's slices of a matrix, all at once (resident). */
+typedef struct {
+    uint32_t rows; /* most of a short step; 0: the program has none */
+    bool resident;
+    uint64_t a, as, a4, a4s, y, norm_ffn, norm_attn, sample, home[SLX_MAT_HEAD], end;
+    slx_map_embed embed;
+    slx_map_rope rope;
+    slx_map_attn attn;
+    slx_map_linear lin;
+    slx_map_gateup gateup;
+    slx_map_head head;
+} slx_map_short;
 
 typedef struct {
     const slx_model *model;
@@ -77,8 +91,10 @@ typedef struct {
     slx_map_rows rows, rowq;
     slx_map_rope rope;
     slx_map_attn attn;
+    slx_map_short brief;
 
     slx_region region[SLX_N_REGION_KINDS];
+    uint64_t hbm_end; /* of all regions in HBM */
     uint64_t off_attn_norm, off_ffn_norm, layer_stride;
     uint64_t off_o_bias, off_up_bias, off_down_bias, pos_addr; /* gpt; pos_addr absolute */
     uint64_t off_qkv_bias, off_qk_norm; /* biases of q, k, v in a row; norms of q and k; where the model has them */

@@ -149,12 +149,13 @@ static uint64_t map_rows(slx_map_rows *o, uint64_t at, uint64_t d, bool norm, bo
     return o->end = b.at;
 }
 
-static uint64_t map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32_t mr)
+/* kv: KV heads whose codes are held at once. */
+static uint64_t map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32_t kv, uint32_t mr)
 {
     bump b = {at};
     const slx_hparams *hp = &p->model->hp;
     uint64_t qr = 4ull * hp->head_dim * p->heads * mr, kr = 4ull * hp->head_dim * p->kv_heads * mr;
-    uint64_t qc = (uint64_t)mr * p->heads * p->hdp, kc = (uint64_t)mr * p->hdp;
+    uint64_t qc = (uint64_t)mr * p->heads * p->hdp, kc = (uint64_t)kv * mr * p->hdp;
     o->mr = mr;
     o->idx_stride = up(4ull * mr, 64);
     o->idx = area(&b, 4 * o->idx_stride);
@@ -168,7 +169,7 @@ static uint64_t map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32
     o->kc = area(&b, kc);
     o->ks = area(&b, kc / 32);
     o->vc = area(&b, kc);
-    o->vs = area(&b, mr);
+    o->vs = area(&b, (uint64_t)kv * mr);
     o->b = area(&b, hp->qkv_bias ? 4ull * hp->head_dim * (p->heads + 2ull * p->kv_heads) : 0);
     o->nw = area(&b, hp->qk_norm ? 8ull * hp->head_dim : 0);
     return o->end = b.at;
@@ -185,7 +186,8 @@ static uint64_t map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint32
     o->qs = area(&b, m * p->hdp / 32);
     o->lim = area(&b, 8ull * rows);
     o->pages = area(&b, 4 * up(p->max_chunks, SLX_GROUP_CHUNKS));
-    o->page_step = pages > 1 ? 264ull * p->hdp : 0;
+    o->buffers = pages;
+    o->page_step = 264ull * p->hdp;
     o->page = area(&b, 264ull * p->hdp * pages);
     o->t = area(&b, m * 4 * SLX_MAX_CHUNK);
     o->p = o->t; /* VSMX works in place */
@@ -203,6 +205,83 @@ static uint64_t map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint32
     o->goc = area(&b, chips * m * hd * (p->heads_quantised ? 1 : 4));
     o->gocs = area(&b, p->heads_quantised ? chips * m * hd / 32 : 0);
     return o->end = b.at;
+}
+
+/* ------------------------------------------------------------------ short steps */
+
+/* Most slices of a matrix that one tile has. */
+static uint64_t slices_a_tile(const slx_plan *p, const slx_mat_plan *m)
+{
+    return (m->slices + p->tiles - 1) / p->tiles;
+}
+
+static uint64_t slice_bytes(const slx_mat_plan *m)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < m->pieces; i++) {
+        size_t s, mm;
+        uint32_t n = slx_tree_cut(m->kblk, m->pieces, i + 1) - slx_tree_cut(m->kblk, m->pieces, i);
+        sum += slx_btile_bytes(m->fmt, m->ns, n, &s, &mm);
+    }
+    return sum;
+}
+
+/* Everything apart from everything else: what one phase pushes to other tiles must not meet what they still read. */
+static uint64_t map_short(const slx_plan *p, slx_map_short *o, uint64_t at, uint32_t rows,
+                          uint32_t buffers, bool resident)
+{
+    const slx_hparams *hp = &p->model->hp;
+    const slx_mat_plan *m = p->mat;
+    bump b = {at};
+    uint32_t samples = p->opt.max_samples;
+    uint64_t kblk_a = p->kblk_a > p->kblk_d ? p->kblk_a : p->kblk_d;
+    o->rows = rows;
+    o->resident = resident;
+    o->sample = area(&b, 4ull * samples);
+    /* what control flow reads comes first, so that little else can be taken for it */
+    b.at =
+        map_attn(p, &o->attn, b.at, buffers, rows < p->attn.item_rows ? rows : p->attn.item_rows);
+    b.at = map_rope(p, &o->rope, b.at, p->kv_heads, 1);
+    b.at = map_embed(p, &o->embed, b.at, 1);
+    o->a = area(&b, rows * kblk_a * 32);
+    o->as = area(&b, rows * kblk_a);
+    o->a4 = area(&b, (uint64_t)rows * p->kblk_ff * 32);
+    o->a4s = area(&b, (uint64_t)rows * p->kblk_ff);
+    o->y = area(&b, 128ull * p->kblk_d);
+    o->norm_ffn = area(&b, 4ull * hp->d_model);
+    o->norm_attn = area(&b, 4ull * hp->d_model);
+    b.at = map_linear(p, &o->lin, b.at, 0, &m[SLX_MAT_Q], rows);
+    b.at = map_gateup(p, &o->gateup, b.at, 0, rows);
+    b.at = map_head(p, &o->head, b.at, p->kblk_d, &m[SLX_MAT_HEAD], samples);
+    for (int i = 0; i < SLX_MAT_HEAD; i++)
+        o->home[i] = resident ? area(&b, slices_a_tile(p, &m[i]) * slice_bytes(&m[i])) : 0;
+    return o->end = b.at;
+}
+
+/* Rows of a short step and buffers of pages, the best first: buffers hide the memory's latency behind each other, rows
+ * beyond some gain little, since their own products and copies then take what the exchange through memory took. */
+static const struct {
+    uint32_t rows, buffers;
+} shorts[] = {{32, 8}, {16, 8}, {8, 8}, {32, 4}, {16, 4}, {8, 4},
+              {32, 2}, {16, 2}, {8, 2}, {4, 2},  {2, 2},  {1, 1}};
+
+static void plan_short(slx_plan *p, uint64_t at)
+{
+    uint64_t cells = 1;
+    for (int i = 0; i < SLX_N_MATS; i++)
+        if (cells_a_row(&p->mat[i]) > cells) cells = cells_a_row(&p->mat[i]);
+    p->brief.rows = 0;
+    if (p->chips > 1 || p->model->hp.gpt || !p->heads_quantised || p->opt.max_samples > p->max_m ||
+        p->opt.max_samples * cells > p->acc_cells)
+        return;
+    for (int resident = !p->in_rom; resident >= 0; resident--)
+        for (size_t i = 0; i < sizeof shorts / sizeof shorts[0]; i++) {
+            uint32_t r = shorts[i].rows, b = shorts[i].buffers;
+            if (r > p->tiles || r > p->opt.max_rows || r > p->max_m || r * cells > p->acc_cells)
+                continue;
+            if (map_short(p, &p->brief, at, r, b, resident) <= p->spm_bytes) return;
+        }
+    p->brief.rows = 0;
 }
 
 /* ------------------------------------------------------------------ fitting */
@@ -315,7 +394,7 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
     score += (double)mr / cap;
     FIT(mr, "rowq", cap, map_rows(&p->rowq, at, p->attn_cols, false, false, MR));
     cap = min_u64(p->rows_cap, 4095 / p->heads);
-    FIT(mr, "rope", cap, map_rope(p, &p->rope, at, MR));
+    FIT(mr, "rope", cap, map_rope(p, &p->rope, at, 1, MR));
     score += (double)mr / p->rows_cap;
 
     /* items: enough of them for every tile in a step of max_rows; two page buffers unless they cost half the rows */
@@ -331,6 +410,8 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
     for (two = cap; two && map_attn(p, &p->attn, at, 2, two) > have;) two--;
     if (two * 2 < one) map_attn(p, &p->attn, at, 1, one);
     score += (double)p->attn.item_rows / cap;
+    plan_short(p, at);
+    if (p->brief.rows) score += 1 + p->brief.resident;
     return score;
 }
 

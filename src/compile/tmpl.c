@@ -14,9 +14,10 @@
 SLX_TEMPLATES(X)
 #undef X
 
-static const char *const tmpl_names[] = {"prologue", "barrier", "embed",     "loop_begin",
-                                         "linear",   "rope",    "attention", "rowq",
-                                         "rows",     "gateup",  "lmhead",    "end"};
+static const char *const tmpl_names[] = {"prologue", "barrier",   "branch", "jump",       "tables",
+                                         "prefetch", "normld",    "embed",  "loop_begin", "linear",
+                                         "rope",     "attention", "rowq",   "rows",       "gateup",
+                                         "lmhead",   "end"};
 static const struct {
     uint32_t n;
     const char *const *names;
@@ -24,6 +25,11 @@ static const struct {
 } tmpls[] = {
     {SLX_PROLOGUE_n_params, names_PROLOGUE, tmpl_prologue},
     {SLX_BARRIER_n_params, names_BARRIER, tmpl_barrier},
+    {SLX_BRANCH_n_params, names_BRANCH, tmpl_branch},
+    {SLX_JUMP_n_params, names_JUMP, tmpl_jump},
+    {SLX_TABLES_n_params, names_TABLES, tmpl_tables},
+    {SLX_PREFETCH_n_params, names_PREFETCH, tmpl_prefetch},
+    {SLX_NORMLD_n_params, names_NORMLD, tmpl_normld},
     {SLX_EMBED_n_params, names_EMBED, tmpl_embed},
     {SLX_LOOP_BEGIN_n_params, names_LOOP_BEGIN, tmpl_loop_begin},
     {SLX_LINEAR_n_params, names_LINEAR, tmpl_linear},
@@ -59,9 +65,8 @@ const char *slx_template_param_name(uint32_t id, uint32_t i)
 
 bool slx_template_expand(uint32_t id, const uint64_t *param, uint32_t pc0, slx_buf *out)
 {
-    (void)pc0; /* no template branches yet; targets are absolute when one does */
     if (id >= SLX_N_TEMPLATES) return false;
-    em e = {.out = out, .start = out->len, .ok = true};
+    em e = {.out = out, .start = out->len, .pc0 = pc0, .ok = true};
     tmpls[id].fn(&e, param);
     if (!e.ok) out->len = e.start;
     return e.ok;
@@ -69,11 +74,12 @@ bool slx_template_expand(uint32_t id, const uint64_t *param, uint32_t pc0, slx_b
 
 const char *slx_tmpl_token_name(unsigned id)
 {
-    static const char *const names[] = {NULL,    "bar",    "wfree",  "wready", "afree", "aready",
-                                        "pfree", "pready", "yfree",  "yready", "in",    "out",
-                                        "round", "ofree",  "tv",     "vt",     "gfree", "item",
-                                        "seen",  "zfree",  "zready", "vnet",   "met",
-                                        "bfree"};
+    static const char *const names[] = {
+        NULL,     "bar",    "wfree", "wready", "afree",  "aready", "pfree", "pready", "yfree",
+        "yready", "in",     "out",   "round",  "ofree",  "tv",     "vt",    "gfree",  "item",
+        "seen",   "bart",   "barv",  "nfree",  "nready", "qkvr",   "qkvf",  "or",     "of",
+        "gater",  "gatef",  "upr",   "upf",    "downr",  "downf",  "pace",  "sfree",  "sready",
+        "zfree",  "zready", "vnet",  "met",    "bfree"};
     _Static_assert(sizeof names / sizeof names[0] == TK_END, "one name a token");
     return id < TK_END ? names[id] : NULL;
 }
@@ -201,6 +207,12 @@ void e_stx(em *e, uint32_t base, uint32_t src, uint32_t idx, uint32_t count, uin
     put(e, SLX_OP_STX, 0, 0, 0, toks, base, src, idx, count, IMM(bytes), IMM(stride));
 }
 
+void e_mov(em *e, uint32_t src, bool all, uint32_t tile, uint32_t dst, uint32_t bytes,
+           uint32_t rows, uint32_t toks)
+{
+    put(e, SLX_OP_MOV, 0, all, 0, toks, src, all ? 0 : tile, dst, bytes, rows, 0);
+}
+
 void e_mm(em *e, unsigned fmt, unsigned flags, unsigned log2g, uint64_t acc, uint64_t a,
           uint64_t as, uint32_t b, uint32_t mn, uint32_t kld, uint32_t toks)
 {
@@ -241,18 +253,37 @@ void e_nrm(em *e, uint64_t d, uint64_t a, uint64_t w, uint32_t eps, uint32_t rc,
     put(e, SLX_OP_VNRM, SLX_NRMFN_rms, 0, 0, toks, IMM(d), IMM(a), IMM(w), IMM(eps), rc, 0);
 }
 
-void e_norm(em *e, bool layer, uint64_t d, uint64_t a, uint64_t w, uint64_t cols, uint32_t eps, uint32_t rc,
-            uint32_t toks)
+void e_norm(em *e, bool layer, uint64_t d, uint64_t a, uint64_t w, uint64_t cols, uint32_t eps,
+            uint32_t rc, uint32_t toks)
 {
     if (!layer) {
         e_nrm(e, d, a, w, eps, rc, toks);
         return;
     }
     put(e, SLX_OP_VNRM, SLX_NRMFN_layer, 0, 0, toks, IMM(d), IMM(a), IMM(w), IMM(eps), rc, 0);
-    put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_row, 0, NOTOK, IMM(d), IMM(d), IMM(w + row_bytes(cols)), rc, 0, 0);
+    put(e, SLX_OP_VBIN, SLX_BINFN_add, SLX_BCAST_row, 0, NOTOK, IMM(d), IMM(d),
+        IMM(w + row_bytes(cols)), rc, 0, 0);
+}
+
+void e_join(em *e, slx_engine_id engine, uint32_t toks)
+{
+    switch (engine) {
+    case SLX_ENG_LDQ: e_ld(e, 0, REG(SLX_R_DESC), 0, 0, 0, 0, toks); return;
+    case SLX_ENG_STQ: e_mov(e, 0, true, 0, 0, 0, 0, toks); return;
+    case SLX_ENG_TEN: e_aadd(e, 0, 0, 0, 0, toks); return;
+    case SLX_ENG_VEC: put(e, SLX_OP_VUN, SLX_UNFN_copy, 0, 0, toks, 0, 0, 0, 0, 0, 0); return;
+    default: e->ok = false;
+    }
 }
 
 /* ------------------------------------------------------------------ common stretches of CTL code */
+
+/* The mins change nothing, they tell the verifier. */
+void e_own_row(em *e, uint64_t push, unsigned r_at, unsigned r_m)
+{
+    e_alu(e, SLX_ALUFN_min, r_at, REG(R_ROW0), IMM(push - 1));
+    e_alu(e, SLX_ALUFN_min, r_m, REG(R_MYROWS), IMM(1));
+}
 
 void e_row_tile(em *e, unsigned ri, unsigned r_count, uint64_t mr, unsigned r_at, unsigned r_m)
 {
@@ -288,9 +319,10 @@ void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_
 void tmpl_prologue(em *e, const uint64_t *p)
 {
     for (unsigned t = 1; t < SLX_N_TOKENS; t++) {
-        uint64_t credit = t == TK_WFREE                    ? p[SLX_PROLOGUE_slots]
-                          : t == TK_PFREE || t == TK_ZFREE ? 2
-                                                           : 1;
+        uint64_t credit = 1;
+        if (t == TK_WFREE) credit = p[SLX_PROLOGUE_slots];
+        if (t == TK_SFREE) credit = p[SLX_PROLOGUE_buffers];
+        if (t == TK_PFREE || t == TK_ZFREE || t == TK_NFREE || t == TK_PACE) credit = 2;
         if (p[SLX_PROLOGUE_tok_credit_mask] >> t & 1 && credit)
             put(e, SLX_OP_TOK, 0, 0, 0, NOTOK, t, IMM(credit), 0, 0, 0, 0);
     }
@@ -310,12 +342,50 @@ void tmpl_prologue(em *e, const uint64_t *p)
     e_li(e, R_WBUF, 0);
 }
 
-/* BAR is the last of the phase in STQ; the empty LD holds LDQ back until every tile has come to it. */
+/* BAR is the last of the phase in STQ; an instruction without work holds the engine that reads next back until every
+ * tile has come to it. */
 void tmpl_barrier(em *e, const uint64_t *p)
 {
-    if (p[SLX_BARRIER_group] > 255) e->ok = false;
-    put(e, SLX_OP_BAR, 0, 0, 0, POST(TK_BAR), (uint32_t)p[SLX_BARRIER_group], 0, 0, 0, 0, 0);
-    e_ld(e, 0, REG(SLX_R_DESC), 0, 0, 0, 0, WAIT(TK_BAR));
+    static const unsigned token[] = {TK_BAR, TK_BART, TK_BARV, TK_BAR};
+    static const slx_engine_id waits[] = {SLX_ENG_LDQ, SLX_ENG_TEN, SLX_ENG_VEC};
+    uint64_t to = p[SLX_BARRIER_to];
+    if (p[SLX_BARRIER_group] > 255 || to > SLX_TO_LDQ_LATER) {
+        e->ok = false;
+        return;
+    }
+    put(e, SLX_OP_BAR, 0, 0, 0, POST(token[to]), (uint32_t)p[SLX_BARRIER_group], 0, 0, 0, 0, 0);
+    if (to != SLX_TO_LDQ_LATER) e_join(e, waits[to], WAIT(token[to]));
+}
+
+void e_br(em *e, unsigned cond, uint32_t a, uint32_t b, uint64_t words)
+{
+    uint64_t target = e->pc0 + (e->out->len - e->start) / sizeof(slx_insn) + 1 + words;
+    put(e, SLX_OP_BR, cond, 0, 0, NOTOK, a, b, IMM(target), 0, 0, 0);
+}
+
+size_t e_skip(em *e, unsigned cond, uint32_t a, uint32_t b)
+{
+    size_t at = e->out->len;
+    e_br(e, cond, a, b, 0);
+    return at;
+}
+
+void e_skip_end(em *e, size_t at)
+{
+    slx_insn i;
+    memcpy(&i, e->out->ptr + at, sizeof i);
+    i.w[4] = e->pc0 + (uint32_t)((e->out->len - e->start) / sizeof i);
+    memcpy(e->out->ptr + at, &i, sizeof i);
+}
+
+void tmpl_branch(em *e, const uint64_t *p)
+{
+    e_br(e, SLX_COND_geu, REG(R_ROWS), IMM(p[SLX_BRANCH_rows] + 1), p[SLX_BRANCH_words]);
+}
+
+void tmpl_jump(em *e, const uint64_t *p)
+{
+    e_br(e, SLX_COND_eq, IMM(0), IMM(0), p[SLX_JUMP_words]);
 }
 
 void tmpl_loop_begin(em *e, const uint64_t *p)

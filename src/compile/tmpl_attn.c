@@ -16,6 +16,141 @@ static void row_addr(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t s
     e_addc(e, rd, rd, base);
 }
 
+/* Of rows AT .. AT+M-1: the index tables, and with the first of them the rotations. Uses registers 15 and 16. */
+static void load_tables(em *e, unsigned r_at, unsigned r_m, uint64_t idx, uint64_t idx_stride,
+                        const uint64_t off[4], uint64_t n_rot, uint64_t rope, uint64_t spm_tab,
+                        uint32_t first)
+{
+    enum { AT4 = 15, BYTES };
+    e_alu(e, SLX_ALUFN_shl, AT4, REG(r_at), IMM(2));
+    e_alu(e, SLX_ALUFN_add, AT4, REG(AT4), REG(SLX_R_DESC));
+    e_alu(e, SLX_ALUFN_shl, BYTES, REG(r_m), IMM(2));
+    for (uint64_t k = 0; k < 4; k++)
+        e_ld(e, IMM(idx + k * idx_stride), regi(e, AT4, (int64_t)off[k]), REG(BYTES), IMM(1), 0, 0,
+             k ? NOTOK : first);
+    if (n_rot)
+        e_ldx(e, IMM(spm_tab), addr_c(e, rope), IMM(idx), REG(r_m), n_rot * 4, n_rot * 4, NOTOK);
+}
+
+/* Where a descriptor has items and lists of pages, and where one of each lies in the scratchpad. */
+typedef struct {
+    uint64_t off_item, off_pages, max_items, max_list, max_chunks, spm_item, spm_pages;
+} item_tables;
+
+/* Item r_item and its pages for CTL, which waits for them. Uses registers 15, 20 and 21. */
+static void load_item(em *e, const item_tables *t, unsigned r_item)
+{
+    enum { T0 = 15, PAGEAT = 20, CHUNKS };
+    /* the min changes nothing, it tells the verifier */
+    e_alu(e, SLX_ALUFN_min, T0, REG(r_item), IMM(t->max_items - 1));
+    e_alu(e, SLX_ALUFN_shl, T0, REG(T0), IMM(5));
+    e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
+    e_ld(e, IMM(t->spm_item), regi(e, T0, (int64_t)t->off_item), IMM(32), IMM(1), 0, 0,
+         WAITPOST(TK_SEEN, TK_ITEM));
+    e_lds(e, PAGEAT, t->spm_item + 12, t->max_list, false, WAIT(TK_ITEM));
+    e_lds(e, CHUNKS, t->spm_item + 16, t->max_chunks, false, POST(TK_SEEN));
+    e_alu(e, SLX_ALUFN_shl, T0, REG(PAGEAT), IMM(2));
+    e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
+    e_alu(e, SLX_ALUFN_shl, CHUNKS, REG(CHUNKS), IMM(2));
+    e_ld(e, IMM(t->spm_pages), regi(e, T0, (int64_t)t->off_pages), REG(CHUNKS), IMM(1), 0, 0,
+         WAITPOST(TK_SEEN, TK_ITEM));
+    e_lds(e, CHUNKS, t->spm_item + 16, t->max_chunks, false, WAITPOST(TK_ITEM, TK_SEEN));
+}
+
+/* CTL waits for all of it; other engines read it behind what waits for EMBED's loads, which come later. */
+void tmpl_tables(em *e, const uint64_t *p)
+{
+    enum { FIRST = 12, AT, M, T0 };
+    const uint64_t off[4] = {p[SLX_TABLES_off_position], p[SLX_TABLES_off_kcode],
+                             p[SLX_TABLES_off_kscale], p[SLX_TABLES_off_vscale]};
+    if (p[SLX_TABLES_push] == 0) {
+        e->ok = false;
+        return;
+    }
+    e_own_row(e, p[SLX_TABLES_push], AT, M);
+    load_tables(e, AT, M, p[SLX_TABLES_spm_idx], p[SLX_TABLES_idx_stride], off, p[SLX_TABLES_n_rot],
+                p[SLX_TABLES_rope], p[SLX_TABLES_spm_tab], NOTOK);
+    e_alu(e, SLX_ALUFN_shl, T0, REG(R_SAMPLES), IMM(2));
+    e_ld(e, IMM(p[SLX_TABLES_spm_sample]), regi(e, SLX_R_DESC, (int64_t)p[SLX_TABLES_off_sample]),
+         REG(T0), IMM(1), 0, 0, NOTOK);
+    uint64_t item = p[SLX_TABLES_spm_item];
+    const item_tables it = {p[SLX_TABLES_off_item],   p[SLX_TABLES_off_pages],
+                            p[SLX_TABLES_max_items],  p[SLX_TABLES_max_list],
+                            p[SLX_TABLES_max_chunks], item,
+                            p[SLX_TABLES_spm_pages]};
+    e_alu(e, SLX_ALUFN_shl, T0, REG(SLX_R_TILE), IMM(3));
+    e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
+    e_ld(e, IMM(item + SLX_SPAN_AT), regi(e, T0, (int64_t)p[SLX_TABLES_off_span]), IMM(8), IMM(1),
+         0, 0, WAITPOST(TK_SEEN, TK_ITEM));
+    e_lds(e, FIRST, item + SLX_SPAN_AT, it.max_items, false, WAIT(TK_ITEM));
+    e_lds(e, T0, item + SLX_SPAN_AT + 4, it.max_items, false, POST(TK_SEEN));
+    e_alu(e, SLX_ALUFN_min, T0, REG(T0), IMM(1));
+    size_t any = e_loop(e, REG(T0), 0);
+    load_item(e, &it, FIRST);
+    e_loop_end(e, any);
+}
+
+/* Keys, which lie at k_at, and values of M rows to their pages, head after head. */
+static void append_heads(em *e, const uint64_t *p, unsigned M, uint64_t k_at)
+{
+    enum { T0 = 15, B, H = 20 };
+    uint64_t kvh = p[SLX_ROPE_kv_heads], hd = p[SLX_ROPE_hd], hdp = p[SLX_ROPE_hdp], nb = hdp / 32;
+    uint64_t idx = p[SLX_ROPE_spm_idx], is = p[SLX_ROPE_idx_stride], kr = 4 * hd * kvh;
+    size_t hl = e_loop(e, IMM(kvh), H);
+    e_mulc(e, T0, H, 4 * hd);
+    e_mulc(e, B, H, p[SLX_ROPE_kv_head_stride]);
+    e_alu(e, SLX_ALUFN_add, B, REG(B), REG(R_KV));
+    e_quant(e, 0, p[SLX_ROPE_spm_kc], p[SLX_ROPE_spm_ks], regi(e, T0, (int64_t)k_at), 0,
+            pair_r(e, M, hd), kr, WAIT(TK_OFREE));
+    e_quant(e, SLX_F_ROW, p[SLX_ROPE_spm_vc], p[SLX_ROPE_spm_vs],
+            regi(e, T0, (int64_t)p[SLX_ROPE_spm_v]), 0, pair_r(e, M, hd), kr, POST(TK_OUT));
+    e_stx(e, REG(B), IMM(p[SLX_ROPE_spm_kc]), IMM(idx + is), REG(M), hdp, hdp, WAIT(TK_OUT));
+    e_stx(e, regi(e, B, (int64_t)(128 * hdp)), IMM(p[SLX_ROPE_spm_ks]), IMM(idx + 2 * is), REG(M),
+          nb, nb, NOTOK);
+    e_stx(e, regi(e, B, (int64_t)(132 * hdp)), IMM(p[SLX_ROPE_spm_vc]), IMM(idx + is), REG(M), hdp,
+          hdp, NOTOK);
+    e_stx(e, regi(e, B, (int64_t)(260 * hdp)), IMM(p[SLX_ROPE_spm_vs]), IMM(idx + 3 * is), REG(M),
+          1, 1, POST(TK_OFREE));
+    e_loop_end(e, hl);
+}
+
+/* The same of one row, all heads at once: its places are a stride apart. MK is kv_heads, or 0 where there is no row. */
+static void append_row(em *e, const uint64_t *p, unsigned M, unsigned MK)
+{
+    enum { AT = 20, T0 = 15 };
+    uint64_t hd = p[SLX_ROPE_hd], hdp = p[SLX_ROPE_hdp], nb = hdp / 32, pages = p[SLX_ROPE_pages];
+    uint64_t idx = p[SLX_ROPE_spm_idx], is = p[SLX_ROPE_idx_stride],
+             head = p[SLX_ROPE_kv_head_stride];
+    const uint64_t page[3] = {264, 8448, 264 * hdp}; /* units of codes, K scales, V scales */
+    if (pages == 0) {
+        e->ok = false;
+        return;
+    }
+    for (unsigned k = 0; k < 3; k++) e_li(e, AT + k, 0);
+    size_t none =
+        e_skip(e, SLX_COND_eq, REG(M), IMM(0)); /* the tables were loaded for rows alone */
+    for (unsigned k = 0; k < 3; k++)
+        e_lds(e, AT + k, idx + (k + 1) * is, (pages - 1) * page[k] + SLX_MAX_CHUNK - 1, false,
+              NOTOK);
+    e_skip_end(e, none);
+    e_quant(e, 0, p[SLX_ROPE_spm_kc], p[SLX_ROPE_spm_ks], IMM(p[SLX_ROPE_spm_r]), 0,
+            pair_r(e, MK, hd), 0, NOTOK);
+    e_quant(e, SLX_F_ROW, p[SLX_ROPE_spm_vc], p[SLX_ROPE_spm_vs], IMM(p[SLX_ROPE_spm_v]), 0,
+            pair_r(e, MK, hd), 0, POST(TK_OUT));
+    const struct {
+        uint64_t at, unit, spm, off;
+    } part[4] = {{AT, hdp, p[SLX_ROPE_spm_kc], 0},
+                 {AT + 1, nb, p[SLX_ROPE_spm_ks], 128 * hdp},
+                 {AT, hdp, p[SLX_ROPE_spm_vc], 132 * hdp},
+                 {AT + 2, 1, p[SLX_ROPE_spm_vs], 260 * hdp}};
+    for (int k = 0; k < 4; k++) {
+        e_mulc(e, T0, (unsigned)part[k].at, part[k].unit);
+        e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(R_KV));
+        e_st(e, regi(e, T0, (int64_t)part[k].off), IMM(part[k].spm), IMM(part[k].unit), REG(MK),
+             part[k].unit, head, k ? NOTOK : WAIT(TK_OUT));
+    }
+}
+
 void tmpl_rope(em *e, const uint64_t *p)
 {
     enum { N = 11, I, AT, M, T0, B, MQ, MK, H = 20, ANY };
@@ -27,45 +162,48 @@ void tmpl_rope(em *e, const uint64_t *p)
              qr = 4 * hd * heads;
     const uint64_t tables[4] = {p[SLX_ROPE_off_position], p[SLX_ROPE_off_kcode],
                                 p[SLX_ROPE_off_kscale], p[SLX_ROPE_off_vscale]};
-    if (n_rot == 0 && !p[SLX_ROPE_bias]) e->ok = false; /* nothing would take the token of the loads */
+    const uint64_t push = p[SLX_ROPE_push];
+    size_t loop = 0;
+    if ((n_rot == 0 && !p[SLX_ROPE_bias]) || (n_rot == 0 && push))
+        e->ok = false; /* nothing would take the token of the loads */
     if (!e->ok || hd % 16 || n_rot % 16 || n_rot > hd || hdp % 32 || mr == 0 || mr * heads > 4095 ||
         p[SLX_ROPE_rows_cap] == 0) {
         e->ok = false;
         return;
     }
-    e_tiles(e, N, R_MYROWS, mr);
+    if (!push) e_tiles(e, N, R_MYROWS, mr);
     if (p[SLX_ROPE_bias] || p[SLX_ROPE_norm]) /* a tile without rows needs none of it */
         e_alu(e, SLX_ALUFN_min, ANY, REG(R_MYROWS), IMM(1));
     if (p[SLX_ROPE_bias]) {
         e_addc(e, T0, R_W, p[SLX_ROPE_off_bias]);
-        e_ld(e, IMM(p[SLX_ROPE_spm_bias]), REG(T0), IMM(qr + 2 * kr), REG(ANY), 0, 0, NOTOK);
+        e_ld(e, IMM(p[SLX_ROPE_spm_bias]), REG(T0), IMM(qr + 2 * kr), REG(ANY), 0, 0,
+             push && !p[SLX_ROPE_norm] ? POST(TK_IN) : NOTOK);
     }
     if (p[SLX_ROPE_norm]) {
         e_addc(e, T0, R_W, p[SLX_ROPE_off_norm]);
-        e_ld(e, IMM(p[SLX_ROPE_spm_norm]), REG(T0), IMM(8 * hd), REG(ANY), 0, 0, NOTOK);
+        e_ld(e, IMM(p[SLX_ROPE_spm_norm]), REG(T0), IMM(8 * hd), REG(ANY), 0, 0,
+             push ? POST(TK_IN) : NOTOK);
     }
-    size_t loop = e_loop(e, REG(N), I);
-    e_row_tile(e, I, R_MYROWS, mr, AT, M);
-    e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(R_ROW0));
-    e_alu(e, SLX_ALUFN_shl, T0, REG(AT), IMM(2));
-    e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
-    e_alu(e, SLX_ALUFN_shl, B, REG(M), IMM(2));
-    for (uint64_t k = 0; k < 4; k++)
-        e_ld(e, IMM(idx + k * is), regi(e, T0, (int64_t)tables[k]), REG(B), IMM(1), 0, 0,
-             k ? NOTOK : WAIT(TK_ROUND));
-    if (n_rot)
-        e_ldx(e, IMM(p[SLX_ROPE_spm_tab]), addr_c(e, p[SLX_ROPE_rope]), IMM(idx), REG(M), n_rot * 4,
-              n_rot * 4, NOTOK);
-    row_addr(e, T0, AT, p[SLX_ROPE_qkv], stride);
-    e_ld(e, IMM(p[SLX_ROPE_spm_q]), REG(T0), IMM(qr), REG(M), stride, qr, NOTOK);
-    e_ld(e, IMM(p[SLX_ROPE_spm_k]), regi(e, T0, (int64_t)p[SLX_ROPE_off_k]), IMM(kr), REG(M),
-         stride, kr, NOTOK);
-    e_ld(e, IMM(p[SLX_ROPE_spm_v]), regi(e, T0, (int64_t)p[SLX_ROPE_off_v]), IMM(kr), REG(M),
-         stride, kr, POST(TK_IN));
+    if (push) { /* tables and products are there */
+        e_own_row(e, push, AT, M);
+    } else {
+        loop = e_loop(e, REG(N), I);
+        e_row_tile(e, I, R_MYROWS, mr, AT, M);
+        e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(R_ROW0));
+        load_tables(e, AT, M, idx, is, tables, n_rot, p[SLX_ROPE_rope], p[SLX_ROPE_spm_tab],
+                    WAIT(TK_ROUND));
+        row_addr(e, T0, AT, p[SLX_ROPE_qkv], stride);
+        e_ld(e, IMM(p[SLX_ROPE_spm_q]), REG(T0), IMM(qr), REG(M), stride, qr, NOTOK);
+        e_ld(e, IMM(p[SLX_ROPE_spm_k]), regi(e, T0, (int64_t)p[SLX_ROPE_off_k]), IMM(kr), REG(M),
+             stride, kr, NOTOK);
+        e_ld(e, IMM(p[SLX_ROPE_spm_v]), regi(e, T0, (int64_t)p[SLX_ROPE_off_v]), IMM(kr), REG(M),
+             stride, kr, POST(TK_IN));
+    }
     e_mulc(e, MQ, M, heads);
     e_mulc(e, MK, M, kvh);
     unsigned fn = p[SLX_ROPE_style] ? SLX_ROTFN_half : SLX_ROTFN_interleaved;
-    uint32_t in = WAIT(TK_IN); /* of whichever comes first */
+    /* of whichever comes first */
+    uint32_t in = push && !p[SLX_ROPE_bias] && !p[SLX_ROPE_norm] ? NOTOK : WAIT(TK_IN);
     if (p[SLX_ROPE_bias]) {
         const uint64_t part[3] = {p[SLX_ROPE_spm_q], p[SLX_ROPE_spm_k], p[SLX_ROPE_spm_v]},
                        from[3] = {0, qr, qr + kr};
@@ -86,34 +224,46 @@ void tmpl_rope(em *e, const uint64_t *p)
     if (n_rot)
         put(e, SLX_OP_VROT, fn, 0, 0, in, IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_k]),
             IMM(p[SLX_ROPE_spm_tab]), pair_r(e, MK, hd), pair_c(e, kvh, n_rot), 0);
-    size_t hl = e_loop(e, IMM(kvh), H);
-    e_mulc(e, T0, H, 4 * hd);
-    e_mulc(e, B, H, p[SLX_ROPE_kv_head_stride]);
-    e_alu(e, SLX_ALUFN_add, B, REG(B), REG(R_KV));
-    e_quant(e, 0, p[SLX_ROPE_spm_kc], p[SLX_ROPE_spm_ks], regi(e, T0, (int64_t)k_at),
-            0, pair_r(e, M, hd), kr, WAIT(TK_OFREE));
-    e_quant(e, SLX_F_ROW, p[SLX_ROPE_spm_vc], p[SLX_ROPE_spm_vs],
-            regi(e, T0, (int64_t)p[SLX_ROPE_spm_v]), 0, pair_r(e, M, hd), kr, POST(TK_OUT));
-    e_stx(e, REG(B), IMM(p[SLX_ROPE_spm_kc]), IMM(idx + is), REG(M), hdp, hdp, WAIT(TK_OUT));
-    e_stx(e, regi(e, B, (int64_t)(128 * hdp)), IMM(p[SLX_ROPE_spm_ks]), IMM(idx + 2 * is), REG(M),
-          nb, nb, NOTOK);
-    e_stx(e, regi(e, B, (int64_t)(132 * hdp)), IMM(p[SLX_ROPE_spm_vc]), IMM(idx + is), REG(M), hdp,
-          hdp, NOTOK);
-    e_stx(e, regi(e, B, (int64_t)(260 * hdp)), IMM(p[SLX_ROPE_spm_vs]), IMM(idx + 3 * is), REG(M),
-          1, 1, POST(TK_OFREE));
-    e_loop_end(e, hl);
+    if (push)
+        append_row(e, p, M, MK);
+    else
+        append_heads(e, p, M, k_at);
     if (n_rot)
         put(e, SLX_OP_VROT, fn, 0, 0, NOTOK, IMM(p[SLX_ROPE_spm_r]), IMM(p[SLX_ROPE_spm_q]),
             IMM(p[SLX_ROPE_spm_tab]), pair_r(e, MQ, hd), pair_c(e, heads, n_rot), 0);
-    e_quant(e, 0, p[SLX_ROPE_spm_qc], p[SLX_ROPE_spm_qs], IMM(n_rot ? p[SLX_ROPE_spm_r] : p[SLX_ROPE_spm_q]), 0,
-            pair_r(e, MQ, hd), 0, POST(TK_OUT));
+    e_quant(e, 0, p[SLX_ROPE_spm_qc], p[SLX_ROPE_spm_qs],
+            IMM(n_rot ? p[SLX_ROPE_spm_r] : p[SLX_ROPE_spm_q]), 0, pair_r(e, MQ, hd), 0,
+            POST(TK_OUT));
     row_addr(e, T0, AT, p[SLX_ROPE_q_codes], heads * hdp);
     e_st(e, REG(T0), IMM(p[SLX_ROPE_spm_qc]), IMM(heads * hdp), REG(M), heads * hdp, heads * hdp,
          WAIT(TK_OUT));
     row_addr(e, T0, AT, p[SLX_ROPE_q_scales], heads * nb);
     e_st(e, REG(T0), IMM(p[SLX_ROPE_spm_qs]), IMM(heads * nb), REG(M), heads * nb, heads * nb,
-         POST(TK_ROUND));
-    e_loop_end(e, loop);
+         push ? NOTOK : POST(TK_ROUND));
+    if (!push) e_loop_end(e, loop);
+}
+
+/* An item's rows of quantised heads to all tiles: part bytes of each row of codes, `row` bytes long. */
+static void push_heads(em *e, const uint64_t *p, unsigned r_row0, unsigned r_rows, unsigned r_head,
+                       uint64_t row, uint64_t part)
+{
+    enum { I = 21, COL, AT, FROM };
+    e_join(e, SLX_ENG_STQ, WAIT(TK_OUT));
+    size_t rows = e_loop(e, REG(r_rows), I);
+    for (int k = 0; k < 2; k++) {
+        uint64_t unit = k ? 32 : 1, from = p[k ? SLX_ATTENTION_spm_ocs : SLX_ATTENTION_spm_oc],
+                 to = p[k ? SLX_ATTENTION_out_scales : SLX_ATTENTION_out_codes];
+        /* the min changes nothing, it tells the verifier */
+        e_alu(e, SLX_ALUFN_add, AT, REG(r_row0), REG(I));
+        e_alu(e, SLX_ALUFN_min, AT, REG(AT), IMM(p[SLX_ATTENTION_push] - 1));
+        row_addr(e, AT, AT, to, row / unit);
+        e_mulc(e, COL, r_head, part / unit);
+        e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(COL));
+        row_addr(e, FROM, I, from, part / unit);
+        e_mov(e, REG(FROM), true, 0, REG(AT), IMM(part / unit), IMM(1), NOTOK);
+    }
+    e_loop_end(e, rows);
+    e_join(e, SLX_ENG_STQ, POST(TK_ROUND));
 }
 
 void tmpl_attention(em *e, const uint64_t *p)
@@ -151,25 +301,47 @@ void tmpl_attention(em *e, const uint64_t *p)
     }
     uint64_t g = heads / kvh, item = p[SLX_ATTENTION_spm_item], t = p[SLX_ATTENTION_spm_t],
              pp = p[SLX_ATTENTION_spm_p];
-    unsigned pfree = step ? TK_PFREE : TK_AFREE, pready = step ? TK_PREADY : TK_AREADY;
-    e_alu(e, SLX_ALUFN_shl, T0, REG(SLX_R_TILE), IMM(3));
-    e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
-    e_ld(e, IMM(item), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_span]), IMM(8), IMM(1), 0, 0,
-         WAITPOST(TK_SEEN, TK_ITEM));
-    e_lds(e, FIRST, item, p[SLX_ATTENTION_max_items], false, WAIT(TK_ITEM));
-    e_lds(e, COUNT, item + 4, p[SLX_ATTENTION_max_items], false, POST(TK_SEEN));
+    uint64_t push = p[SLX_ATTENTION_push], buffers = p[SLX_ATTENTION_buffers];
+    unsigned pfree = push ? TK_SFREE : buffers > 1 ? TK_PFREE : TK_AFREE, pready = pfree + 1;
+    _Static_assert(TK_SFREE + 1 == TK_SREADY && TK_PFREE + 1 == TK_PREADY &&
+                       TK_AFREE + 1 == TK_AREADY,
+                   "pairs");
+    if (buffers == 0 || buffers & (buffers - 1) || buffers > 64 || (!push && buffers > 2)) {
+        e->ok = false;
+        return;
+    }
+    uint64_t span = push ? item + SLX_SPAN_AT : item;
+    if (!push) {
+        e_alu(e, SLX_ALUFN_shl, T0, REG(SLX_R_TILE), IMM(3));
+        e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
+        e_ld(e, IMM(item), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_span]), IMM(8), IMM(1), 0, 0,
+             WAITPOST(TK_SEEN, TK_ITEM));
+    }
+    e_lds(e, FIRST, span, p[SLX_ATTENTION_max_items], false, push ? NOTOK : WAIT(TK_ITEM));
+    e_lds(e, COUNT, span + 4, p[SLX_ATTENTION_max_items], false, push ? NOTOK : POST(TK_SEEN));
+    if (push) e_join(e, SLX_ENG_LDQ, WAIT(TK_BAR)); /* the barrier before: SLX_TO_LDQ_LATER */
+    const item_tables it = {p[SLX_ATTENTION_off_item],   p[SLX_ATTENTION_off_pages],
+                            p[SLX_ATTENTION_max_items],  p[SLX_ATTENTION_max_list],
+                            p[SLX_ATTENTION_max_chunks], item,
+                            p[SLX_ATTENTION_spm_pages]};
     size_t items = e_loop(e, REG(COUNT), I);
     e_alu(e, SLX_ALUFN_add, T0, REG(FIRST), REG(I));
-    e_alu(e, SLX_ALUFN_min, T0, REG(T0), IMM(p[SLX_ATTENTION_max_items] - 1));
-    e_alu(e, SLX_ALUFN_shl, T0, REG(T0), IMM(5));
-    e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
-    e_ld(e, IMM(item), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_item]), IMM(32), IMM(1), 0, 0,
-         WAITPOST(TK_SEEN, TK_ITEM));
-    e_lds(e, ROW0, item, p[SLX_ATTENTION_max_rows] - 1, false, WAIT(TK_ITEM));
+    if (push) { /* TABLES brought the first */
+        size_t one = e_skip(e, SLX_COND_eq, REG(COUNT), IMM(1));
+        load_item(e, &it, T0);
+        e_skip_end(e, one);
+    } else {
+        e_alu(e, SLX_ALUFN_min, T0, REG(T0), IMM(p[SLX_ATTENTION_max_items] - 1));
+        e_alu(e, SLX_ALUFN_shl, T0, REG(T0), IMM(5));
+        e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
+        e_ld(e, IMM(item), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_item]), IMM(32), IMM(1), 0, 0,
+             WAITPOST(TK_SEEN, TK_ITEM));
+    }
+    e_lds(e, ROW0, item, p[SLX_ATTENTION_max_rows] - 1, false, push ? NOTOK : WAIT(TK_ITEM));
     e_lds(e, ROWS, item + 4, p[SLX_ATTENTION_item_rows], false, NOTOK);
     e_lds(e, KVHEAD, item + 8, kvh - 1, false, NOTOK);
     e_lds(e, PAGEAT, item + 12, p[SLX_ATTENTION_max_list], false, NOTOK);
-    e_lds(e, CHUNKS, item + 16, p[SLX_ATTENTION_max_chunks], false, POST(TK_SEEN));
+    e_lds(e, CHUNKS, item + 16, p[SLX_ATTENTION_max_chunks], false, push ? NOTOK : POST(TK_SEEN));
     e_mulc(e, M, ROWS, g);
     /* inputs of the item */
     row_addr(e, T0, ROW0, p[SLX_ATTENTION_q_codes], heads * hdp);
@@ -186,12 +358,14 @@ void tmpl_attention(em *e, const uint64_t *p)
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
     e_alu(e, SLX_ALUFN_shl, T1, REG(ROWS), IMM(3));
     e_ld(e, IMM(p[SLX_ATTENTION_spm_lim]), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_lim]), REG(T1),
-         IMM(1), 0, 0, NOTOK);
-    e_alu(e, SLX_ALUFN_shl, T0, REG(PAGEAT), IMM(2));
-    e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
-    e_alu(e, SLX_ALUFN_shl, T1, REG(CHUNKS), IMM(2));
-    e_ld(e, IMM(p[SLX_ATTENTION_spm_pages]), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_pages]),
-         REG(T1), IMM(1), 0, 0, POST(TK_IN));
+         IMM(1), 0, 0, push ? POST(TK_IN) : NOTOK);
+    if (!push) {
+        e_alu(e, SLX_ALUFN_shl, T0, REG(PAGEAT), IMM(2));
+        e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
+        e_alu(e, SLX_ALUFN_shl, T1, REG(CHUNKS), IMM(2));
+        e_ld(e, IMM(p[SLX_ATTENTION_spm_pages]), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_pages]),
+             REG(T1), IMM(1), 0, 0, POST(TK_IN));
+    }
     e_mulc(e, KV, KVHEAD, p[SLX_ATTENTION_kv_head_stride]);
     e_alu(e, SLX_ALUFN_add, KV, REG(KV), REG(R_KV));
     uint32_t s = IMM(p[SLX_ATTENTION_spm_sts]), so = IMM(p[SLX_ATTENTION_spm_os]);
@@ -206,12 +380,22 @@ void tmpl_attention(em *e, const uint64_t *p)
     put(e, SLX_OP_VMRG, SLX_MRGFN_empty, 0, 0, NOTOK, tt, to, 0, 0, pair_r(e, M, hd), 0);
     size_t chunks = e_loop(e, REG(NC), C);
     e_alu(e, SLX_ALUFN_add, CHUNK, REG(C0), REG(C));
-    e_alu(e, SLX_ALUFN_and, PAGE, REG(CHUNK), IMM(1));
+    e_alu(e, SLX_ALUFN_and, PAGE, REG(CHUNK), IMM(buffers - 1));
     e_mulc(e, PAGE, PAGE, step);
     e_alu(e, SLX_ALUFN_shl, T0, REG(CHUNK), IMM(2));
-    e_ldx(e, regi(e, PAGE, (int64_t)page), REG(KV),
-          regi(e, T0, (int64_t)p[SLX_ATTENTION_spm_pages]), IMM(1), 264 * hdp,
-          p[SLX_ATTENTION_page_stride], WAITPOST(pfree, pready));
+    if (push) { /* LDX would wait for the loads before it: here all buffers fill at once */
+        put(e, SLX_OP_LDS, SLX_WIDTH_u32, 0, 0, NOTOK, T0,
+            regi(e, T0, (int64_t)p[SLX_ATTENTION_spm_pages]), IMM(p[SLX_ATTENTION_max_list] - 1), 0,
+            0, 0);
+        e_mulc(e, T0, T0, p[SLX_ATTENTION_page_stride]);
+        e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(KV));
+        e_ld(e, regi(e, PAGE, (int64_t)page), REG(T0), IMM(264 * hdp), IMM(1), 0, 0,
+             WAITPOST(pfree, pready));
+    } else {
+        e_ldx(e, regi(e, PAGE, (int64_t)page), REG(KV),
+              regi(e, T0, (int64_t)p[SLX_ATTENTION_spm_pages]), IMM(1), 264 * hdp,
+              p[SLX_ATTENTION_page_stride], WAITPOST(pfree, pready));
+    }
     e_mm(e, SLX_FMT_mxint8, 0, 0, 0, p[SLX_ATTENTION_spm_q], p[SLX_ATTENTION_spm_qs],
          regi(e, PAGE, (int64_t)page), pair_r(e, M, SLX_MAX_CHUNK), pair_c(e, nb, nb),
          WAIT(pready));
@@ -237,13 +421,18 @@ void tmpl_attention(em *e, const uint64_t *p)
     uint64_t chips = gather ? p[SLX_ATTENTION_chips] : 1, row = p[SLX_ATTENTION_out_cols],
              own = g * hd, part = own * chips;
     uint32_t made = gather ? POST(TK_VNET) : POST(TK_OUT), met = WAIT(gather ? TK_MET : TK_OUT);
-    if (row != chips * heads * hd) e->ok = false;
+    if (row != chips * heads * hd || (push && (gather || !codes))) e->ok = false;
     put(e, SLX_OP_VMRG, SLX_MRGFN_final, 0, 0, codes ? NOTOK : made, s, so, 0, 0, pair_r(e, M, hd),
         0);
     if (codes) {
         uint64_t oc = p[SLX_ATTENTION_spm_oc], ocs = p[SLX_ATTENTION_spm_ocs];
         if (hd % 32) e->ok = false;
         e_quant(e, 0, oc, ocs, so, 0, pair_r(e, M, hd), 0, made);
+        if (push) {
+            push_heads(e, p, ROW0, ROWS, KVHEAD, row, part);
+            e_loop_end(e, items);
+            return;
+        }
         if (gather) {
             e_gat(e, IMM(p[SLX_ATTENTION_spm_goc]), IMM(oc), own, REG(ROWS), WAIT(TK_VNET));
             e_gat(e, IMM(p[SLX_ATTENTION_spm_gocs]), IMM(ocs), own / 32, REG(ROWS), POST(TK_MET));

@@ -9,6 +9,8 @@
  *   TK_AREADY   LDQ -> TEN         0        ... is full
  *   TK_PFREE    TEN -> LDQ         2        a page buffer is free
  *   TK_PREADY   LDQ -> TEN         0        ... is full
+ *   TK_SFREE    TEN -> LDQ         buffers  ... of a short step
+ *   TK_SREADY   LDQ -> TEN         0        ... is full
  *   TK_YFREE    STQ -> TEN         1        the output buffer is free
  *   TK_YREADY   TEN -> STQ         0        ... is full
  *   TK_IN       LDQ -> VEC         0        inputs of a row tile are in the scratchpad
@@ -19,6 +21,14 @@
  *   TK_VT       VEC -> TEN         0        probabilities are there
  *   TK_GFREE    VEC -> TEN         1        gate and up buffers are free
  *   TK_BFREE    VEC -> LDQ         1        the biases of a slice have been added
+ *   TK_BART     STQ -> TEN         0        the phase before is over on every tile: for TEN
+ *   TK_BARV     STQ -> VEC         0        ... for VEC
+ *   TK_NFREE    VEC -> LDQ         2        a norm's weight has been used (short steps: two places)
+ *   TK_NREADY   LDQ -> VEC         0        ... is there
+ *   TK_QKVR ..  LDQ -> TEN         0        prefetched weights of q k v, o, gate, up, down are there
+ *   TK_QKVF ..  TEN -> LDQ         1        ... have been used
+ *   TK_PACE     LDQ -> LDQ         2        so many loads of prefetched weights are under way: what LDQ and STQ do between them finds
+ *                                           no long queue at the memory
  *   TK_ITEM     LDQ -> CTL         0        a table for LDS is there
  *   TK_SEEN     CTL -> LDQ         1        LDS has read it
  *   TK_ZFREE    STQ -> TEN         2        an output buffer of a product that meets other chips is free (several chips)
@@ -34,13 +44,18 @@
 enum {
     TK_BAR = 1, TK_WFREE, TK_WREADY, TK_AFREE, TK_AREADY, TK_PFREE, TK_PREADY, TK_YFREE, TK_YREADY, TK_IN, TK_OUT,
     TK_ROUND, TK_OFREE, TK_TV, TK_VT, TK_GFREE, TK_ITEM, TK_SEEN,
+    TK_BART, TK_BARV, TK_NFREE, TK_NREADY, TK_QKVR, TK_QKVF, TK_OR, TK_OF, TK_GATER, TK_GATEF, TK_UPR, TK_UPF,
+    TK_DOWNR, TK_DOWNF, TK_PACE, TK_SFREE, TK_SREADY,
     TK_ZFREE, TK_ZREADY, TK_VNET, TK_MET, TK_BFREE, TK_END
 };
-/* Ids with a credit of one; TK_PFREE has two, TK_WFREE the slots of the ring. Programs of several chips give TK_ZFREE two. */
+/* Ids with a credit of one; TK_PFREE, TK_NFREE and TK_PACE have two, TK_WFREE the slots of the ring. Programs of several chips give
+ * TK_ZFREE two. */
 #define TK_CREDITS                                                                                 \
     (UINT64_C(1) << TK_WFREE | UINT64_C(1) << TK_PFREE | UINT64_C(1) << TK_AFREE | UINT64_C(1) << TK_YFREE |                 \
      UINT64_C(1) << TK_ROUND | UINT64_C(1) << TK_OFREE | UINT64_C(1) << TK_GFREE |                 \
-     UINT64_C(1) << TK_SEEN | UINT64_C(1) << TK_BFREE)
+     UINT64_C(1) << TK_SEEN | UINT64_C(1) << TK_BFREE | UINT64_C(1) << TK_NFREE | UINT64_C(1) << TK_QKVF |                   \
+     UINT64_C(1) << TK_OF | UINT64_C(1) << TK_GATEF | UINT64_C(1) << TK_UPF |                   \
+     UINT64_C(1) << TK_DOWNF | UINT64_C(1) << TK_PACE | UINT64_C(1) << TK_SFREE)
 const char *slx_tmpl_token_name(unsigned id); /* "wfree"; NULL */
 
 enum {
@@ -53,6 +68,7 @@ enum {
 typedef struct {
     slx_buf *out;
     size_t start;
+    uint32_t pc0; /* of the first word */
     bool ok;
 } em;
 
@@ -85,12 +101,19 @@ void e_alu(em *e, unsigned fn, unsigned rd, uint32_t a, uint32_t b);
 void e_addc(em *e, unsigned rd, unsigned rs, uint64_t c); /* rd := rs + c */
 void e_mulc(em *e, unsigned rd, unsigned rs, uint64_t c); /* rd := rs * c */
 void e_lds(em *e, unsigned rd, uint64_t spm, uint64_t limit, bool uni, uint32_t toks);
+/* Where `a cond b`, on behind the next `words` words. */
+void e_br(em *e, unsigned cond, uint32_t a, uint32_t b, uint64_t words);
+/* What is emitted up to e_skip_end is skipped where `a cond b`. */
+size_t e_skip(em *e, unsigned cond, uint32_t a, uint32_t b);
+void e_skip_end(em *e, size_t at);
 size_t e_loop(em *e, uint32_t n, unsigned counter);
 void e_loop_end(em *e, size_t at);
 void e_ld(em *e, uint32_t dst, uint32_t src, uint32_t bytes, uint32_t rows, uint64_t sstride, uint64_t dstride, uint32_t toks);
 void e_ldx(em *e, uint32_t dst, uint32_t base, uint32_t idx, uint32_t count, uint64_t bytes, uint64_t stride, uint32_t toks);
 void e_st(em *e, uint32_t dst, uint32_t src, uint32_t bytes, uint32_t rows, uint64_t sstride, uint64_t dstride, uint32_t toks);
 void e_stx(em *e, uint32_t base, uint32_t src, uint32_t idx, uint32_t count, uint64_t bytes, uint64_t stride, uint32_t toks);
+/* To tile `tile` (operand), or with all to every tile; rows lie one behind the other. */
+void e_mov(em *e, uint32_t src, bool all, uint32_t tile, uint32_t dst, uint32_t bytes, uint32_t rows, uint32_t toks);
 void e_mm(em *e, unsigned fmt, unsigned flags, unsigned log2g, uint64_t acc, uint64_t a, uint64_t as, uint32_t b,
           uint32_t mn, uint32_t kld, uint32_t toks);
 void e_aadd(em *e, uint64_t d, uint64_t a, uint64_t b, uint32_t n, uint32_t toks);
@@ -105,6 +128,11 @@ void e_nrm(em *e, uint64_t d, uint64_t a, uint64_t w, uint32_t eps, uint32_t rc,
 /* As e_nrm; layer: a layer norm of `cols` columns, whose bias lies behind w. */
 void e_norm(em *e, bool layer, uint64_t d, uint64_t a, uint64_t w, uint64_t cols, uint32_t eps, uint32_t rc,
             uint32_t toks);
+
+/* An instruction without work, for its tokens. */
+void e_join(em *e, slx_engine_id engine, uint32_t toks);
+/* A short step's row of this tile: r_at its number, r_m 1 or 0. */
+void e_own_row(em *e, uint64_t push, unsigned r_at, unsigned r_m);
 
 /* Row tile i (register ri) of `count` (register) rows in tiles of mr: r_at := i*mr, r_m := min(count - r_at, mr). */
 void e_row_tile(em *e, unsigned ri, unsigned r_count, uint64_t mr, unsigned r_at, unsigned r_m);
@@ -123,6 +151,11 @@ void tmpl_prologue(em *e, const uint64_t *p);
 void tmpl_barrier(em *e, const uint64_t *p);
 void tmpl_loop_begin(em *e, const uint64_t *p);
 void tmpl_end(em *e, const uint64_t *p);
+void tmpl_branch(em *e, const uint64_t *p);
+void tmpl_jump(em *e, const uint64_t *p);
+void tmpl_tables(em *e, const uint64_t *p);
+void tmpl_prefetch(em *e, const uint64_t *p);
+void tmpl_normld(em *e, const uint64_t *p);
 void tmpl_embed(em *e, const uint64_t *p);
 void tmpl_rows(em *e, const uint64_t *p);
 void tmpl_rowq(em *e, const uint64_t *p);

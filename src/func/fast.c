@@ -175,6 +175,17 @@ static slx_status pack_rows(const slx_fast *f, const pack_job *j, uint32_t row0,
     uint8_t *codes = buf, *scales = buf + rows * cb;
     uint16_t *m = w->fmt == SLX_FMT_q4sm ? (uint16_t *)(void *)(scales + rows * sb) : NULL;
     SLX_TRY(slx_import_rows(f->model, w, SLX_ALONE, row0, rows, codes, scales, m, err));
+    if (w->fmt == SLX_FMT_mxfp4) { /* panels have it as MXINT8, with the same products */
+        int8_t *as8 = (int8_t *)buf + (size_t)rows * w->kblk * 17;
+        uint8_t *s8 = (uint8_t *)as8 + 32 * (size_t)w->kblk;
+        for (uint32_t r = 0; r < rows; r++) {
+            for (uint32_t b = 0; b < w->kblk; b++)
+                s8[b] = slx_mxfp4_block(codes + r * cb + 16 * (size_t)b, scales[r * sb + b],
+                                        as8 + 32 * (size_t)b);
+            slx_panels_put(j->p, row0 + r, (const uint8_t *)as8, s8, NULL);
+        }
+        return SLX_OK;
+    }
     for (uint32_t r = 0; r < rows; r++)
         slx_panels_put(j->p, row0 + r, codes + r * cb, scales + r * sb,
                        m ? m + r * (sb / 2) : NULL);
@@ -204,8 +215,9 @@ static slx_status pack_all(slx_fast *f, pack_job *jobs, uint32_t n, slx_err *err
 {
     packing k = {.f = f, .jobs = jobs, .n_jobs = n};
     for (uint32_t i = 0; i < n; i++)
-        slx_panels_init(jobs[i].p, (slx_num_fmt)jobs[i].w.fmt, f->kern->level, jobs[i].w.n_pad,
-                        jobs[i].w.kblk, jobs[i].log2g);
+        slx_panels_init(jobs[i].p,
+                        jobs[i].w.fmt == SLX_FMT_mxfp4 ? SLX_NF_MXINT8 : (slx_num_fmt)jobs[i].w.fmt,
+                        f->kern->level, jobs[i].w.n_pad, jobs[i].w.kblk, jobs[i].log2g);
     slx_team_run(f->team, pack_thread, &k);
     for (int i = 0; i < f->n_threads; i++)
         if (k.status[i] != SLX_OK) {

@@ -10,7 +10,7 @@
 
 #define P(span, T, name) ((span)->param[SLX_##T##_##name])
 
-enum { MAX_AREAS = 24, MAX_TILE_ROWS = 4095 };
+enum { MAX_AREAS = 80, MAX_TILE_ROWS = 4095 };
 
 typedef struct {
     const char *name;
@@ -154,22 +154,27 @@ static bool head(slx_fast_proof *pf, const slx_fast_spans *s)
 
 /* ------------------------------------------------------------------ rows */
 
+static void areas_embed(areas *l, const slx_span *x, uint64_t mr)
+{
+    unsigned fmt = (unsigned)P(x, EMBED, emb_fmt);
+    uint64_t d = P(x, EMBED, d), kb = mr * P(x, EMBED, kblk);
+    uint64_t scales = kb * slx_fmt_scale_bytes(fmt);
+    put(l, "token ids", P(x, EMBED, spm_idx), mr * 4);
+    put(l, "codes of the table", P(x, EMBED, spm_codes), kb * slx_fmt_code_bytes(fmt));
+    put(l, "scales of the table", P(x, EMBED, spm_scales),
+        fmt == SLX_FMT_q4sm ? up64(scales) + scales : scales);
+    put(l, "x", P(x, EMBED, spm_x), mr * up64(4 * d));
+    put(l, "norm", P(x, EMBED, spm_n), mr * up64(4 * d));
+    put(l, "weight", P(x, EMBED, spm_w), 4 * d);
+    put(l, "codes", P(x, EMBED, spm_q), kb * 32);
+    put(l, "scales", P(x, EMBED, spm_qs), kb);
+}
+
 static bool embed(slx_fast_proof *pf, const slx_span *x)
 {
     areas l = {.pf = pf, .span = x};
-    unsigned fmt = (unsigned)P(x, EMBED, emb_fmt);
-    uint64_t mr = P(x, EMBED, mr), d = P(x, EMBED, d), kb = mr * P(x, EMBED, kblk);
-    uint64_t scales = kb * slx_fmt_scale_bytes(fmt);
-    put(&l, "token ids", P(x, EMBED, spm_idx), mr * 4);
-    put(&l, "codes of the table", P(x, EMBED, spm_codes), kb * slx_fmt_code_bytes(fmt));
-    put(&l, "scales of the table", P(x, EMBED, spm_scales),
-        fmt == SLX_FMT_q4sm ? up64(scales) + scales : scales);
-    put(&l, "x", P(x, EMBED, spm_x), mr * up64(4 * d));
-    put(&l, "norm", P(x, EMBED, spm_n), mr * up64(4 * d));
-    put(&l, "weight", P(x, EMBED, spm_w), 4 * d);
-    put(&l, "codes", P(x, EMBED, spm_q), kb * 32);
-    put(&l, "scales", P(x, EMBED, spm_qs), kb);
-    return scratchpad(&l, mr);
+    areas_embed(&l, x, P(x, EMBED, mr));
+    return scratchpad(&l, P(x, EMBED, mr));
 }
 
 static bool rows(slx_fast_proof *pf, const slx_span *x)
@@ -196,67 +201,149 @@ static bool rowq(slx_fast_proof *pf, const slx_span *x)
 
 /* ------------------------------------------------------------------ heads */
 
-static bool rope(slx_fast_proof *pf, const slx_span *x)
+/* Rows of a tile, KV heads whose codes are held at once. */
+static void areas_rope(areas *l, const slx_span *x, uint64_t mr, uint64_t kv_held)
 {
     static const char *const index[4] = {"positions", "indices of codes", "indices of K scales",
                                          "indices of V scales"};
-    areas l = {.pf = pf, .span = x};
-    uint64_t mr = P(x, ROPE, mr), hd = P(x, ROPE, hd), hdp = P(x, ROPE, hdp),
-             heads = P(x, ROPE, heads);
+    uint64_t hd = P(x, ROPE, hd), hdp = P(x, ROPE, hdp), heads = P(x, ROPE, heads);
     uint64_t q = mr * heads * hd * 4, kv = mr * P(x, ROPE, kv_heads) * hd * 4;
     for (uint64_t i = 0; i < 4; i++)
-        put(&l, index[i], P(x, ROPE, spm_idx) + i * P(x, ROPE, idx_stride), mr * 4);
-    put(&l, "table", P(x, ROPE, spm_tab), mr * P(x, ROPE, n_rot) * 4);
-    put(&l, "q", P(x, ROPE, spm_q), q);
-    put(&l, "k", P(x, ROPE, spm_k), kv);
-    put(&l, "v", P(x, ROPE, spm_v), kv);
-    put(&l, "rotated", P(x, ROPE, spm_r), q > kv ? q : kv);
-    put(&l, "q codes", P(x, ROPE, spm_qc), mr * heads * hdp);
-    put(&l, "q scales", P(x, ROPE, spm_qs), mr * heads * hdp / 32);
-    put(&l, "k codes", P(x, ROPE, spm_kc), mr * hdp);
-    put(&l, "k scales", P(x, ROPE, spm_ks), mr * hdp / 32);
-    put(&l, "v codes", P(x, ROPE, spm_vc), mr * hdp);
-    put(&l, "v scales", P(x, ROPE, spm_vs), mr);
+        put(l, index[i], P(x, ROPE, spm_idx) + i * P(x, ROPE, idx_stride), mr * 4);
+    put(l, "table", P(x, ROPE, spm_tab), mr * P(x, ROPE, n_rot) * 4);
+    put(l, "q", P(x, ROPE, spm_q), q);
+    put(l, "k", P(x, ROPE, spm_k), kv);
+    put(l, "v", P(x, ROPE, spm_v), kv);
+    put(l, "rotated", P(x, ROPE, spm_r), q > kv ? q : kv);
+    put(l, "q codes", P(x, ROPE, spm_qc), mr * heads * hdp);
+    put(l, "q scales", P(x, ROPE, spm_qs), mr * heads * hdp / 32);
+    put(l, "k codes", P(x, ROPE, spm_kc), kv_held * mr * hdp);
+    put(l, "k scales", P(x, ROPE, spm_ks), kv_held * mr * hdp / 32);
+    put(l, "v codes", P(x, ROPE, spm_vc), kv_held * mr * hdp);
+    put(l, "v scales", P(x, ROPE, spm_vs), kv_held * mr);
     if (P(x, ROPE, bias))
-        put(&l, "biases", P(x, ROPE, spm_bias), (heads + 2 * P(x, ROPE, kv_heads)) * hd * 4);
-    if (P(x, ROPE, norm)) put(&l, "norms", P(x, ROPE, spm_norm), 2 * hd * 4);
-    return scratchpad(&l, mr * heads);
+        put(l, "biases", P(x, ROPE, spm_bias), (heads + 2 * P(x, ROPE, kv_heads)) * hd * 4);
+    if (P(x, ROPE, norm)) put(l, "norms", P(x, ROPE, spm_norm), 2 * hd * 4);
 }
 
-static bool attention(slx_fast_proof *pf, const slx_span *x)
+static bool rope(slx_fast_proof *pf, const slx_span *x)
 {
     areas l = {.pf = pf, .span = x};
+    areas_rope(&l, x, P(x, ROPE, mr), 1);
+    return scratchpad(&l, P(x, ROPE, mr) * P(x, ROPE, heads));
+}
+
+/* Returns the head rows of an item. */
+static uint64_t areas_attention(areas *l, const slx_span *x)
+{
     uint64_t hd = P(x, ATTENTION, hd), hdp = P(x, ATTENTION, hdp),
              rows_ = P(x, ATTENTION, item_rows);
     uint64_t m = rows_ * (P(x, ATTENTION, heads) / P(x, ATTENTION, kv_heads)), page = 264 * hdp;
     uint64_t at = P(x, ATTENTION, spm_page), step = P(x, ATTENTION, page_step),
              t = P(x, ATTENTION, spm_t);
-    put(&l, "item", P(x, ATTENTION, spm_item), 32);
-    put(&l, "q", P(x, ATTENTION, spm_q), m * hdp);
-    put(&l, "q scales", P(x, ATTENTION, spm_qs), m * hdp / 32);
-    put(&l, "limits", P(x, ATTENTION, spm_lim), rows_ * 8);
-    put(&l, "page list", P(x, ATTENTION, spm_pages), P(x, ATTENTION, max_chunks) * 4);
-    put(&l, "page", at, page);
-    if (step) put(&l, "other page", at + step, page);
-    put(&l, "t", t, m * 4 * SLX_MAX_CHUNK);
-    if (P(x, ATTENTION, spm_p) != t) put(&l, "p", P(x, ATTENTION, spm_p), m * 4 * SLX_MAX_CHUNK);
-    put(&l, "p codes", P(x, ATTENTION, spm_pc), m * SLX_MAX_CHUNK);
-    put(&l, "p scales", P(x, ATTENTION, spm_ps), m * SLX_MAX_CHUNK / 32);
-    put(&l, "chunk's state", P(x, ATTENTION, spm_st2), m * 8);
-    put(&l, "chunk's o", P(x, ATTENTION, spm_o2), m * up64(4 * hd));
-    put(&l, "group's state", P(x, ATTENTION, spm_stt), m * 8);
-    put(&l, "group's o", P(x, ATTENTION, spm_ot), m * up64(4 * hd));
-    put(&l, "state", P(x, ATTENTION, spm_sts), m * 8);
-    put(&l, "o", P(x, ATTENTION, spm_os), m * up64(4 * hd));
+    put(l, "item", P(x, ATTENTION, spm_item), 32);
+    put(l, "q", P(x, ATTENTION, spm_q), m * hdp);
+    put(l, "q scales", P(x, ATTENTION, spm_qs), m * hdp / 32);
+    put(l, "limits", P(x, ATTENTION, spm_lim), rows_ * 8);
+    put(l, "page list", P(x, ATTENTION, spm_pages), P(x, ATTENTION, max_chunks) * 4);
+    put(l, "pages", at, step * (P(x, ATTENTION, buffers) - 1) + page);
+    if (step < page && P(x, ATTENTION, buffers) > 1)
+        put(l, "next page", at, page); /* refused as lying over it */
+    put(l, "t", t, m * 4 * SLX_MAX_CHUNK);
+    if (P(x, ATTENTION, spm_p) != t) put(l, "p", P(x, ATTENTION, spm_p), m * 4 * SLX_MAX_CHUNK);
+    put(l, "p codes", P(x, ATTENTION, spm_pc), m * SLX_MAX_CHUNK);
+    put(l, "p scales", P(x, ATTENTION, spm_ps), m * SLX_MAX_CHUNK / 32);
+    put(l, "chunk's state", P(x, ATTENTION, spm_st2), m * 8);
+    put(l, "chunk's o", P(x, ATTENTION, spm_o2), m * up64(4 * hd));
+    put(l, "group's state", P(x, ATTENTION, spm_stt), m * 8);
+    put(l, "group's o", P(x, ATTENTION, spm_ot), m * up64(4 * hd));
+    put(l, "state", P(x, ATTENTION, spm_sts), m * 8);
+    put(l, "o", P(x, ATTENTION, spm_os), m * up64(4 * hd));
     if (P(x, ATTENTION, out_codes)) {
-        put(&l, "o codes", P(x, ATTENTION, spm_oc), m * hd);
-        put(&l, "o scales", P(x, ATTENTION, spm_ocs), m * hd / 32);
+        put(l, "o codes", P(x, ATTENTION, spm_oc), m * hd);
+        put(l, "o scales", P(x, ATTENTION, spm_ocs), m * hd / 32);
     }
     uint64_t chips = P(x, ATTENTION, chips) > 1 ? P(x, ATTENTION, chips) : 0,
              codes = P(x, ATTENTION, out_codes);
-    put(&l, "all chips' o", P(x, ATTENTION, spm_goc), chips * m * hd * (codes ? 1 : 4));
-    put(&l, "all chips' o scales", P(x, ATTENTION, spm_gocs), codes ? chips * m * hd / 32 : 0);
-    return scratchpad(&l, m);
+    put(l, "all chips' o", P(x, ATTENTION, spm_goc), chips * m * hd * (codes ? 1 : 4));
+    put(l, "all chips' o scales", P(x, ATTENTION, spm_gocs), codes ? chips * m * hd / 32 : 0);
+    return m;
+}
+
+static bool attention(slx_fast_proof *pf, const slx_span *x)
+{
+    areas l = {.pf = pf, .span = x};
+    return scratchpad(&l, areas_attention(&l, x));
+}
+
+/* ------------------------------------------------------------------ short steps */
+
+/* Slices of a matrix, in places of their own. */
+static void homes(areas *l, uint64_t at, uint64_t slices, uint64_t tiles, uint64_t fmt,
+                  uint64_t kblk, uint64_t pieces)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < pieces; i++)
+        bytes += tile_bytes(fmt, 32,
+                            slx_tree_cut((uint32_t)kblk, (uint32_t)pieces, i + 1) -
+                                slx_tree_cut((uint32_t)kblk, (uint32_t)pieces, i));
+    put(l, "weights", at, (slices + tiles - 1) / tiles * bytes);
+}
+
+static void homes_linear(areas *l, const slx_span *x)
+{
+    for (int i = 0; P(x, LINEAR, ready) && i < SLX_LINEAR_PARTS; i++)
+        if (x->param[SLX_LINEAR_slices + i])
+            homes(l, x->param[SLX_LINEAR_home + i], x->param[SLX_LINEAR_slices + i],
+                  P(x, LINEAR, tiles), x->param[SLX_LINEAR_fmt + i], P(x, LINEAR, kblk),
+                  P(x, LINEAR, pieces));
+}
+
+/* One list for all phases: a short step lays nothing over anything. */
+bool slx_fast_short_apart(slx_fast_proof *pf, const slx_fast_short *w)
+{
+    areas l = {.pf = pf, .span = w->branch};
+    const slx_span *t = w->tables, *e = w->embed, *q = w->qkv, *r = w->rope, *g = w->gateup,
+                   *h = w->head;
+    const slx_program_info *in = &pf->p->info;
+    uint64_t n = P(w->branch, BRANCH, rows), d = in->d_model, kd = (d + 31) / 32,
+             kf = (in->d_ff + 31) / 32;
+    uint64_t ka = ((uint64_t)in->n_heads * in->head_dim + 31) / 32, k = ka > kd ? ka : kd,
+             samples = P(h, LMHEAD, mr);
+    put(&l, "sample rows", P(t, TABLES, spm_sample), 4ull * in->desc.max_samples);
+    areas_rope(&l, r, 1, P(r, ROPE, kv_heads));
+    areas_attention(&l, w->attn);
+    areas_embed(&l, e, 1);
+    put(&l, "a", P(e, EMBED, a_codes), n * k * 32);
+    put(&l, "a's scales", P(e, EMBED, a_scales), n * k);
+    put(&l, "gate and up codes", P(g, GATEUP, out_codes), n * kf * 32);
+    put(&l, "gate and up scales", P(g, GATEUP, out_scales), n * kf);
+    put(&l, "y", P(w->o, LINEAR, out), kd * 128);
+    put(&l, "norm", P(w->norm1, NORMLD, spm_w), 4 * d);
+    put(&l, "other norm", P(w->norm2, NORMLD, spm_w), 4 * d);
+    put(&l, "q, k, v out", P(q, LINEAR, spm_y), n * 128);
+    put(&l, "gate", P(g, GATEUP, spm_g), n * 128);
+    put(&l, "up", P(g, GATEUP, spm_u), n * 128);
+    put(&l, "codes of a slice", P(g, GATEUP, spm_q), n * 32);
+    put(&l, "scales of a slice", P(g, GATEUP, spm_qs), n);
+    put(&l, "sampled", P(h, LMHEAD, spm_a), samples * kd * 32);
+    put(&l, "sampled scales", P(h, LMHEAD, spm_as), samples * kd);
+    put(&l, "logits", P(h, LMHEAD, spm_y), samples * P(h, LMHEAD, ns) * 4);
+    put(&l, "ring of weights", P(q, LINEAR, ring), P(q, LINEAR, slot) * P(q, LINEAR, slots));
+    homes_linear(&l, q);
+    homes_linear(&l, w->o);
+    homes_linear(&l, w->down);
+    if (P(g, GATEUP, ready))
+        for (int i = 0; i < 2; i++)
+            homes(&l, g->param[SLX_GATEUP_home + i], P(g, GATEUP, slices), P(g, GATEUP, tiles),
+                  g->param[SLX_GATEUP_fmt_gate + i], P(g, GATEUP, kblk), P(g, GATEUP, pieces));
+    /* mr spaces the cells of pieces */
+    if (P(q, LINEAR, mr) < n || P(w->o, LINEAR, mr) < n || P(w->down, LINEAR, mr) < n ||
+        P(g, GATEUP, mr) < n)
+        return slx_fast_no(pf, w->branch, "a row tile below the rows of a short step");
+    return slx_fast_same(pf, w->o, "y", P(w->o, LINEAR, spm_y), P(q, LINEAR, spm_y)) &&
+           slx_fast_same(pf, w->down, "y", P(w->down, LINEAR, spm_y), P(q, LINEAR, spm_y)) &&
+           scratchpad(&l, n);
 }
 
 /* ------------------------------------------------------------------ HBM */

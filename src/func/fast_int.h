@@ -2,6 +2,7 @@
  *
  *   fast.c       open: prove the spans, find the weights, pack them; close
  *   fast_prove.c spans -> the words they claim to be; how the phases of one layer hang together
+ *   fast_short.c the way of short steps computes the same
  *   fast_apart.c areas of a scratchpad and buffers of HBM that a phase uses lie apart
  *   fast_desc.c  a step's descriptor, held to the form that a host writes
  *   fast_step.c  a step: phases over a thread team          fast_attn.c  rope, KV pages, attention
@@ -29,6 +30,14 @@ typedef struct {
         *rows2, *head;
 } slx_fast_spans;
 
+/* Spans of the way that short steps take: the same phases, each with a twin above. branch is NULL where the program has
+ * none. load: prefetches of q k v (first layer), o, gate, up, down, of the next layer's q k v; NULL where weights lie
+ * in ROM or pass through the ring. */
+typedef struct {
+    const slx_span *branch, *tables, *embed, *loop, *qkv, *rope, *attn, *norm1, *norm2, *o, *rows1, *gateup, *down,
+        *rows2, *head, *jump, *load[6];
+} slx_fast_short;
+
 /* A proof under way: the first reason against it, in buf. Both helpers are false when they say no. */
 typedef struct {
     const slx_program *p;
@@ -41,6 +50,17 @@ bool slx_fast_same(slx_fast_proof *pf, const slx_span *s, const char *what, uint
                    uint64_t expected);
 /* For a program whose phases fit each other: nothing that a phase writes lies over what it still reads. */
 bool slx_fast_apart(slx_fast_proof *pf, const slx_fast_spans *s);
+
+/* Takes the spans of the short way from *i on, if there are any; their order only. */
+bool slx_fast_short_order(slx_fast_proof *pf, uint32_t *i, slx_fast_short *w);
+/* The short way computes what its twins in s do. */
+bool slx_fast_short_same(slx_fast_proof *pf, const slx_fast_spans *s, const slx_fast_short *w);
+bool slx_fast_short_apart(slx_fast_proof *pf, const slx_fast_short *w);
+/* The next span if it is of the wanted template, else NULL with the reason; a barrier of all tiles for `to`. */
+const slx_span *slx_fast_take(slx_fast_proof *pf, uint32_t *i, slx_template_id id);
+bool slx_fast_barrier(slx_fast_proof *pf, uint32_t *i, uint64_t to);
+/* The LOOP of a layer span covers exactly the words up to `end`. */
+bool slx_fast_loop_ends(slx_fast_proof *pf, const slx_span *loop, uint32_t end);
 
 /* Fills *s from the program's spans; NULL when every word is proved and the phases fit each other, else the reason
  * (in buf). */

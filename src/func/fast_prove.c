@@ -1,7 +1,7 @@
 /* fast_prove.c - why a fused kernel may stand for a stretch of the program.
  *
  * 1. The spans cover the stream without a gap, and each expands, word for word, to what the stream holds.
- * 2. The templates stand in the one order the kernels know.
+ * 2. The templates stand in the one order the kernels know, for short steps in another (fast_short.c).
  * 3. Every address and count a template was given fits its neighbours: a phase reads exactly the buffer that the phase
  *    before it wrote, with the same widths; buffers lie apart, and so do the scratchpad areas of one span
  *    (fast_apart.c).
@@ -61,7 +61,7 @@ static bool words_match(proof *pf, const slx_span *s, uint32_t pc)
 }
 
 /* Step 2: takes the next span if it is of the wanted template. */
-static const slx_span *take(proof *pf, uint32_t *i, slx_template_id id)
+const slx_span *slx_fast_take(proof *pf, uint32_t *i, slx_template_id id)
 {
     const slx_span *s = *i < pf->p->n_spans ? &pf->p->spans[*i] : NULL;
     if (!s || s->tmpl != (uint32_t)id) {
@@ -72,61 +72,73 @@ static const slx_span *take(proof *pf, uint32_t *i, slx_template_id id)
     return s;
 }
 
-static bool barrier(proof *pf, uint32_t *i)
+bool slx_fast_barrier(proof *pf, uint32_t *i, uint64_t to)
 {
-    const slx_span *s = take(pf, i, SLX_TMPL_BARRIER);
+    const slx_span *s = slx_fast_take(pf, i, SLX_TMPL_BARRIER);
     if (!s) return false;
     uint64_t g = s->param[SLX_BARRIER_group];
     if (g >= pf->p->n_groups || pf->p->groups[g].first != 0 ||
         pf->p->groups[g].count != pf->p->info.n_tiles)
         return no(pf, s, "not a barrier of all tiles");
-    return true;
+    return same(pf, s, "engine that waits", s->param[SLX_BARRIER_to], to);
 }
 
-static bool order(proof *pf, slx_fast_spans *s)
+bool slx_fast_loop_ends(proof *pf, const slx_span *loop, uint32_t end)
+{
+    const slx_insn *in = &pf->p->insns[loop->pc];
+    uint32_t at = loop->pc;
+    while (slx_insn_op(in) != SLX_OP_LOOP && at < loop->pc + loop->count) in++, at++;
+    return same(pf, loop, "end of the layer loop", at + 1 + loop->param[SLX_LOOP_BEGIN_body], end);
+}
+
+static bool order(proof *pf, slx_fast_spans *s, slx_fast_short *w)
 {
     uint32_t i = 0;
     const slx_program *p = pf->p;
 #define TAKE(field, id)                                                                            \
-    if (!(s->field = take(pf, &i, SLX_TMPL_##id))) return false
+    if (!(s->field = slx_fast_take(pf, &i, SLX_TMPL_##id))) return false
     TAKE(prologue, PROLOGUE);
+    if (!slx_fast_short_order(pf, &i, w)) return false;
     TAKE(embed, EMBED);
-    if (!barrier(pf, &i)) return false;
+    if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     TAKE(loop, LOOP_BEGIN);
     TAKE(qkv, LINEAR);
-    if (!barrier(pf, &i)) return false;
+    if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     TAKE(rope, ROPE);
-    if (!barrier(pf, &i)) return false;
+    if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     TAKE(attn, ATTENTION);
-    if (!barrier(pf, &i)) return false;
+    if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     if (i < p->n_spans && p->spans[i].tmpl == SLX_TMPL_ROWQ) {
         TAKE(rowq, ROWQ);
-        if (!barrier(pf, &i)) return false;
+        if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     }
     TAKE(o, LINEAR);
-    if (!barrier(pf, &i)) return false;
+    if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     TAKE(rows1, ROWS);
-    if (!barrier(pf, &i)) return false;
+    if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     TAKE(gateup, GATEUP);
-    if (!barrier(pf, &i)) return false;
+    if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     TAKE(down, LINEAR);
-    if (!barrier(pf, &i)) return false;
+    if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     TAKE(rows2, ROWS);
-    if (!barrier(pf, &i)) return false;
+    if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     uint32_t body_end = p->spans[i - 1].pc + p->spans[i - 1].count;
     TAKE(head, LMHEAD);
-    const slx_span *end = take(pf, &i, SLX_TMPL_END);
+    const slx_span *end = slx_fast_take(pf, &i, SLX_TMPL_END);
 #undef TAKE
     if (!end) return false;
     if (i != p->n_spans || end->pc + end->count != p->n_insns)
         return no(pf, end, "something follows the end");
     if (p->entry_step != 0) return no(pf, s->prologue, "a step does not start here");
-    /* the LOOP spans exactly the layer's phases: its body is counted from the LOOP instruction of this template */
-    uint64_t body = s->loop->param[SLX_LOOP_BEGIN_body];
-    const slx_insn *in = &p->insns[s->loop->pc];
-    uint32_t at = s->loop->pc;
-    while (slx_insn_op(in) != SLX_OP_LOOP && at < s->loop->pc + s->loop->count) in++, at++;
-    return same(pf, s->loop, "end of the layer loop", at + 1 + body, body_end);
+    if (w->branch &&
+        (!same(pf, w->branch, "where it goes",
+               w->branch->pc + w->branch->count + w->branch->param[SLX_BRANCH_words],
+               s->embed->pc) ||
+         !same(pf, w->jump, "where it goes",
+               w->jump->pc + w->jump->count + w->jump->param[SLX_JUMP_words], end->pc)))
+        return false;
+    /* the LOOP spans exactly the layer's phases */
+    return slx_fast_loop_ends(pf, s->loop, body_end);
 }
 
 #define P(span, T, name) ((span)->param[SLX_##T##_##name])
@@ -140,6 +152,24 @@ static bool nodes(proof *pf, const slx_span *l, uint64_t chips)
     if (!(chips & (chips - 1)) && chips << P(l, LINEAR, log2g) <= 8) return true;
     return no(pf, l, "RED over %u chips of %u segments each", (unsigned)chips,
               1u << P(l, LINEAR, log2g));
+}
+
+/* Everything through memory, weights through the ring: what the fused kernels know of any step. */
+static bool plain(proof *pf, const slx_fast_spans *s)
+{
+    const slx_span *linear[] = {s->qkv, s->o, s->down}, *rows[] = {s->rows1, s->rows2};
+    bool ok = same(pf, s->embed, "short steps", P(s->embed, EMBED, push), 0) &&
+              same(pf, s->rope, "short steps", P(s->rope, ROPE, push), 0) &&
+              same(pf, s->attn, "short steps", P(s->attn, ATTENTION, push), 0) &&
+              same(pf, s->gateup, "short steps", P(s->gateup, GATEUP, push), 0) &&
+              same(pf, s->gateup, "token of weights", P(s->gateup, GATEUP, ready), 0) &&
+              same(pf, s->head, "short steps", P(s->head, LMHEAD, push), 0);
+    for (int i = 0; ok && i < 3; i++)
+        ok = same(pf, linear[i], "short steps", P(linear[i], LINEAR, push), 0) &&
+             same(pf, linear[i], "token of weights", P(linear[i], LINEAR, ready), 0);
+    for (int i = 0; ok && i < 2; i++)
+        ok = same(pf, rows[i], "short steps", P(rows[i], ROWS, push), 0);
+    return ok;
 }
 
 static bool layout_prologue(proof *pf, const slx_fast_spans *s)
@@ -334,6 +364,7 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
 const char *slx_fast_prove(const slx_program *p, slx_fast_spans *s, uint32_t *fused, char buf[256])
 {
     proof pf = {.p = p, .buf = buf};
+    slx_fast_short brief = {0};
     uint32_t pc = 0;
     memset(s, 0, sizeof *s);
     *fused = 0;
@@ -343,8 +374,9 @@ const char *slx_fast_prove(const slx_program *p, slx_fast_spans *s, uint32_t *fu
     }
     if (pf.why) return pf.why;
     if (!p->n_spans) return "the program names no templates";
-    if (!order(&pf, s) || !layout_prologue(&pf, s) || !data_flow(&pf, s) ||
-        !slx_fast_apart(&pf, s)) {
+    if (!order(&pf, s, &brief) || !plain(&pf, s) || !layout_prologue(&pf, s) ||
+        !data_flow(&pf, s) || !slx_fast_apart(&pf, s) ||
+        (brief.branch && !slx_fast_short_same(&pf, s, &brief))) {
         *fused = 0;
         return pf.why ? pf.why : "the program lacks a region";
     }

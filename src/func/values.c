@@ -11,9 +11,15 @@ bool slx_block_values(unsigned fmt, const uint8_t *codes, const uint8_t *scales,
         uint32_t b = c / 32;
         float v;
         uint16_t d = 0, off = 0;
-        if (fmt != SLX_FMT_mxint8) memcpy(&d, scales + 2 * b, 2);
+        int8_t block[32];
+        if (fmt != SLX_FMT_mxint8 && fmt != SLX_FMT_mxfp4) memcpy(&d, scales + 2 * b, 2);
         switch (fmt) {
         case SLX_FMT_mxint8: v = slx_mxint8_value((int8_t)codes[c], scales[b]); break;
+        case SLX_FMT_mxfp4: {
+            uint8_t scale = slx_mxfp4_block(codes + 16 * (size_t)b, scales[b], block);
+            v = slx_mxint8_value(block[c % 32], scale);
+            break;
+        }
         case SLX_FMT_q8s: v = slx_fp16_to_f32(d) * (float)(int8_t)codes[c]; break;
         default: {
             uint8_t byte = codes[c / 2];

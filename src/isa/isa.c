@@ -109,7 +109,7 @@ static const char *say(char buf[256], const char *fmt, ...)
 
 static bool reserved_fmt(unsigned fmt)
 {
-    return fmt == SLX_FMT_mxfp4 || fmt == SLX_FMT_mxfp6 || fmt == SLX_FMT_mxfp8 ||
+    return fmt == SLX_FMT_mxfp6 || fmt == SLX_FMT_mxfp8 ||
            fmt == SLX_FMT_i8s || fmt == SLX_FMT_bf16;
 }
 
@@ -117,8 +117,8 @@ static bool reserved_fmt(unsigned fmt)
 static bool reserved_fn(unsigned op, int which, unsigned code)
 {
     switch (op) {
-    case SLX_OP_MM:
-    case SLX_OP_VCVT: return reserved_fmt(code);
+    case SLX_OP_MM: return reserved_fmt(code) || (which == 1 && code == SLX_FMT_mxfp4);
+    case SLX_OP_VCVT: return reserved_fmt(code) || (which == 0 && code == SLX_FMT_mxfp4);
     case SLX_OP_VUN: return which == 0 && code == SLX_UNFN_log2;
     case SLX_OP_VGAT: return which == 0 && code == SLX_GATFN_scatter;
     case SLX_OP_RED: return which == 0 && code == SLX_COMFN_max;
@@ -281,6 +281,7 @@ unsigned slx_fmt_code_bytes(unsigned fmt)
     switch (fmt) {
     case SLX_FMT_mxint8:
     case SLX_FMT_q8s: return 32;
+    case SLX_FMT_mxfp4:
     case SLX_FMT_q4s:
     case SLX_FMT_q4sm: return 16;
     default: return 0;
@@ -290,7 +291,7 @@ unsigned slx_fmt_code_bytes(unsigned fmt)
 unsigned slx_fmt_scale_bytes(unsigned fmt)
 {
     if (!slx_fmt_code_bytes(fmt)) return 0;
-    return fmt == SLX_FMT_mxint8 ? 1 : 2;
+    return fmt == SLX_FMT_mxint8 || fmt == SLX_FMT_mxfp4 ? 1 : 2;
 }
 
 size_t slx_btile_bytes(unsigned fmt, uint32_t n, uint32_t kblk, size_t *off_scale, size_t *off_m)

@@ -60,8 +60,8 @@ static void function_table(slx_buf *out)
     slx_buf_adds(out, " |\n");
     SLX_FN_LISTS(ROW)
 #undef ROW
-    slx_buf_adds(out, "\nReserved, refused by name: formats mxfp4, mxfp6, mxfp8, i8s and bf16 in "
-                      "MM and VCVT; gelu and log2 "
+    slx_buf_adds(out, "\nReserved, refused by name: formats mxfp6, mxfp8, i8s and bf16 in "
+                      "MM and VCVT, mxfp4 but for weights; gelu and log2 "
                       "of VUN; layer of VNRM; scatter of VGAT; max of RED.\n");
 }
 

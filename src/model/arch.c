@@ -12,11 +12,11 @@
 #define MAX_COUNT  ((uint32_t)SLX_MAX_COUNT)
 #define MAX_LAYERS ((uint32_t)SLX_MAX_LAYERS)
 
-const char slx_matmul_types[] = "F32, F16, BF16, Q4_0, Q4_1, Q8_0";
+const char slx_matmul_types[] = "F32, F16, BF16, Q4_0, Q4_1, Q8_0, MXFP4";
 bool slx_type_for_matmul(uint32_t type)
 {
     return type == SLX_T_F32 || type == SLX_T_F16 || type == SLX_T_BF16 || type == SLX_T_Q4_0 ||
-           type == SLX_T_Q4_1 || type == SLX_T_Q8_0;
+           type == SLX_T_Q4_1 || type == SLX_T_Q8_0 || type == SLX_T_MXFP4;
 }
 
 static bool type_for_vector(uint32_t type)

@@ -436,7 +436,7 @@ static slx_status load_weight_type(const reader *r, slx_config *c, const char *s
                     "key 'quantization_config': found a storage format that is not known here; say "
                     "the weights' type (%s)",
                     slx_matmul_types);
-    for (uint32_t type = 0; type <= SLX_T_BF16; type++) {
+    for (uint32_t type = 0; type <= SLX_T_MXFP4; type++) {
         const char *known = slx_tensor_type_name(type);
         if (!known || strcmp(known, name) || !slx_type_for_matmul(type)) continue;
         c->weight_type = type;

@@ -37,14 +37,17 @@ float slx_rne_int(float x);                     /* nearest integer, ties to even
 
 /* Matrices of blocks of 32. Codes: 8-bit formats one byte an element, 4-bit low nibble = even element. */
 typedef enum { /* same codes as SLX_FMT_* of the ISA */
-    SLX_NF_MXINT8 = 1, SLX_NF_Q4S = 5, SLX_NF_Q4SM = 6, SLX_NF_Q8S = 7
+    SLX_NF_MXINT8 = 1, SLX_NF_MXFP4 = 2, SLX_NF_Q4S = 5, SLX_NF_Q4SM = 6, SLX_NF_Q8S = 7
 } slx_num_fmt;
 
 /* acc cell of one output: tree of 2^log2g segments over blocks [0, kblk). a: int8 codes [32*kblk], as: E8M0 codes [kblk];
- * w: codes [kblk], ws: scale plane of the row (u8 for MXINT8, fp16 for Q*), wm: m plane of the row (Q4SM) or NULL.
+ * w: codes [kblk], ws: scale plane of the row (u8 for MX*, fp16 for Q*), wm: m plane of the row (Q4SM) or NULL.
  * chain_in: with log2g == 0 the chain starts from *chain_in instead of +0 when not NULL. */
 float slx_dot(slx_num_fmt fmt, const int8_t *a, const uint8_t *as, const uint8_t *w, const void *ws, const uint16_t *wm,
               uint32_t kblk, unsigned log2g, const float *chain_in);
+/* A block of MXFP4 as the block of MXINT8 with the same values: twice the element (E2M1: 0 .5 1 1.5 2 3 4 6 and negative)
+ * as the integer, 2^(scale - 128) = 2^(scale + 5 - 133). So every product has the same integer and the same scale. */
+uint8_t slx_mxfp4_block(const uint8_t codes[16], uint8_t scale, int8_t out[32]);
 /* BT form: w is int8 [32*kblk] rows with stride bytes, column n; no scales of w. G = 1. */
 float slx_dot_bt(const int8_t *a, const uint8_t *as, const int8_t *w, size_t row_stride, uint32_t kblk,
                  const float *chain_in);

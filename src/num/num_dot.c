@@ -74,6 +74,16 @@ static void unpack4(const uint8_t *restrict w, int8_t off, int8_t *restrict out)
 #endif
 }
 
+uint8_t slx_mxfp4_block(const uint8_t codes[16], uint8_t scale, int8_t out[32])
+{
+    static const int8_t twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    for (int k = 0; k < 16; k++) {
+        out[2 * k] = twice[codes[k] & 15];
+        out[2 * k + 1] = twice[codes[k] >> 4];
+    }
+    return scale ? (uint8_t)(scale + 5) : 0;
+}
+
 typedef struct {
     slx_num_fmt fmt;
     const int8_t *a;
@@ -101,13 +111,20 @@ static void block_step(const operands *o, uint32_t b, steps *st)
     uint8_t ea = o->as[b];
     int8_t nibbles[32];
     const int8_t *w = (const int8_t *)o->w + (size_t)b * 32;
+    const uint8_t *ew = (const uint8_t *)o->ws + b; /* of MX formats */
+    uint8_t as_int8;
+    if (o->fmt == SLX_NF_MXFP4) {
+        as_int8 = slx_mxfp4_block(o->w + (size_t)b * 16, *ew, nibbles);
+        ew = &as_int8;
+        w = nibbles;
+    }
     if (o->fmt == SLX_NF_Q4S || o->fmt == SLX_NF_Q4SM) {
         unpack4(o->w + (size_t)b * 16, o->fmt == SLX_NF_Q4S ? 8 : 0, nibbles);
         w = nibbles;
     }
     st->t[st->n] = (float)dot32(a, w);
-    st->s[st->n++] = o->fmt == SLX_NF_MXINT8 ? slx_scale_mx(ea, ((const uint8_t *)o->ws)[b])
-                                             : scale_q(o->ws, b, ea);
+    bool mx = o->fmt == SLX_NF_MXINT8 || o->fmt == SLX_NF_MXFP4;
+    st->s[st->n++] = mx ? slx_scale_mx(ea, *ew) : scale_q(o->ws, b, ea);
     if (o->fmt == SLX_NF_Q4SM) {
         st->t[st->n] = (float)sum32(a);
         st->s[st->n++] = scale_q(o->wm, b, ea);

@@ -66,6 +66,7 @@ static inline slx_panel_shape slx_panel_shape_of(slx_num_fmt f)
     case SLX_NF_Q4SM: return (slx_panel_shape){320, 256, 288};
     case SLX_NF_Q8S: return (slx_panel_shape){544, 512, 0};
     case SLX_NF_MXINT8: return (slx_panel_shape){528, 512, 0};
+    case SLX_NF_MXFP4: break; /* becomes MXINT8 (slx_mxfp4_block) */
     }
     SLX_BUG("format %d has no panels", (int)f);
 }

@@ -336,20 +336,20 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
 }
 
 uint64_t slx_tm_move(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, uint32_t first,
-                     uint32_t count, uint64_t start, uint64_t *startup)
+                     uint32_t count, uint32_t copies, uint64_t start, uint64_t *startup)
 {
     uint32_t hops = 0;
     uint64_t at = start * SLX_TM_TICKS + m->start_ticks,
              ticks = (uint64_t)ceil((double)r->link_bytes * m->link_ticks);
-    uint64_t begin = at > m->link_out[tile] ? at : m->link_out[tile];
+    uint64_t begin = at > m->link_out[tile] ? at : m->link_out[tile], end = begin + ticks;
     for (uint32_t i = first; i < first + count; i++) {
         uint32_t h = slx_tm_hops(m->chip, tile, i);
         if (h > hops) hops = h;
-        if (i != tile && m->link_in[i] > begin) begin = m->link_in[i];
+        if (i == tile) continue;
+        m->link_in[i] = (m->link_in[i] > begin ? m->link_in[i] : begin) + ticks * copies;
+        if (m->link_in[i] > end) end = m->link_in[i];
     }
-    for (uint32_t i = first; i < first + count; i++)
-        if (i != tile) m->link_in[i] = begin + ticks;
     m->link_out[tile] = begin + ticks;
     *startup = (m->start_ticks + hops * m->hop_ticks + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
-    return (begin + ticks + hops * m->hop_ticks + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
+    return (end + hops * m->hop_ticks + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
 }

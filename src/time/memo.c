@@ -2,9 +2,9 @@
  *
  *   decode    batch x mean length x longest / mean       prefill    rows x tokens before
  *
- *   batch, rows   1, 2, 3, 4, 6, 8, 12, 16, then the ends of every stretch that the tensor engine does in as many
- *   passes (17 and
- *                 32, 33 and 48, ..), every fourth stretch from the fifth on
+ *   batch, rows   every one up to 16, then the ends of every stretch that the tensor engine does in as many passes
+ *                 (17 and 32, 33 and 48, ..), every fourth stretch from the fifth on; the last short step and the one
+ *                 behind it, which takes another way
  *   lengths       0, 1, 2, 3, 4, 6, 8, .. times 128; the longest that fits ends them
  *   longest       1, 1.5, 2, 3, 4, 6, .. times the mean; the lengths follow a power law that gives both
  *
@@ -26,7 +26,8 @@ struct slx_memo {
     const slx_program *p;
     const slx_chip *c;
     slx_time_watts watts;
-    uint32_t pass; /* rows of a pass of the tensor engine */
+    uint32_t pass;       /* rows of a pass of the tensor engine */
+    uint32_t short_rows; /* most rows of a short step, 0: there is none */
     uint8_t *desc;
     point *table;
     uint32_t n, cap; /* cap: a power of two, at most half full */
@@ -43,6 +44,8 @@ slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c
         SLX_TRY(slx_time_get_watts(&w, c, err));
     slx_memo *m = slx_xcalloc(1, sizeof *m);
     *m = (slx_memo){.p = p, .c = c, .watts = w, .pass = c->ten.m < 16 ? 16 : c->ten.m, .cap = 256};
+    for (uint32_t i = 0; i < p->n_spans; i++)
+        if (!strcmp(p->spans[i].name, "branch")) m->short_rows = (uint32_t)p->spans[i].param[0];
     m->desc = slx_xcalloc(1, p->info.desc.bytes + 1u);
     m->table = slx_xcalloc(m->cap, sizeof *m->table);
     *out = m;
@@ -170,17 +173,22 @@ static uint32_t next_step(uint32_t n)
     return n < 3 ? n + 1 : n & (n - 1) ? n / 3 * 4 : n / 2 * 3;
 }
 
-static between rows_axis(const slx_memo *m, uint32_t n, uint32_t most)
+static between steps_axis(const slx_memo *m, uint32_t n, uint32_t most)
 {
-    if (n <= m->pass) {
-        uint32_t low = 1;
-        while (next_step(low) <= n && next_step(low) <= m->pass) low = next_step(low);
-        uint32_t high = low == n ? n : next_step(low);
-        return of(low, high > most ? most : high, n);
-    }
+    if (n <= m->pass) return of(n, n, n);
     uint32_t k = (n - 1) / m->pass, first = k < 4 ? k : k / 4 * 4, last = k < 4 ? k : first + 3;
     uint32_t high = (last + 1) * m->pass;
     return of(first * m->pass + 1, high > most ? most : high, n);
+}
+
+/* The same with the last short step and the step behind it, which takes another way: nothing lies between these two. */
+static between rows_axis(const slx_memo *m, uint32_t n, uint32_t most)
+{
+    between b = steps_axis(m, n, most);
+    uint32_t low = b.low, high = b.high;
+    if (n <= m->short_rows && high > m->short_rows) high = m->short_rows;
+    if (n > m->short_rows && low <= m->short_rows) low = m->short_rows + 1;
+    return low == b.low && high == b.high ? b : of(low, high, n);
 }
 
 /* In chunks: 0, 1, 2, 3, 4, 6, 8, 12, .. */
@@ -267,7 +275,10 @@ slx_status slx_memo_decode(slx_memo *m, uint32_t batch, uint64_t sum, uint32_t l
             err, SLX_EINPUT, in->model_name, 0, 0,
             "found a longest of %u and a sum of %llu tokens, expected the sum of %u sequences",
             longest, (unsigned long long)sum, batch);
-    double mean = (double)sum / batch, ratio = sum ? longest / mean : 1;
+    /* attention goes by whole pages: the longest decides, and all are taken to lie as far behind a page as it */
+    double page = longest / SLX_MAX_CHUNK * SLX_MAX_CHUNK,
+           mean = longest ? (double)sum / batch * page / longest : 0,
+           ratio = mean > 0 ? page / mean : 1;
     between b = rows_axis(m, batch, most);
     slx_memo_cost other;
     SLX_TRY(decode_length(m, b.low, mean, ratio, out, err));

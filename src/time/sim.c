@@ -380,7 +380,7 @@ static void transfer(sim *s, uint32_t i, engine *e)
         for (uint32_t t = first; r->group && t < first + count; t++)
             if (s->a->mem->far[t] > far) far = s->a->mem->far[t];
         if (r->op == SLX_OP_MOV)
-            end = slx_tm_move(s->a->mem, r, s->a->tiles[i], first, count, start, &startup);
+            end = slx_tm_move(s->a->mem, r, s->a->tiles[i], first, count, s->a->copies[i], start, &startup);
         else
             end = slx_tm_transfer(s->a->mem, r, e->cur.idx, first, count, far, s->a->copies[i],
                                   start, e->start->last - start, &startup, &least, &tail);

@@ -84,6 +84,31 @@ static void by_hash(classes *c, const slx_tm_walk *w, const slx_tm_mem *m)
     }
 }
 
+/* Classes of fewer than `least` tiles fall apart into tiles: what few tiles do at once (heads attended to, rows of a
+ * short step) contends by its very addresses, which no class knows. */
+static void split(classes *c, const slx_tm_walk *w, const slx_tm_mem *m, uint32_t least)
+{
+    uint32_t kept = 0, n = c->n, *class_of = slx_xcalloc(w->n, sizeof *class_of);
+    for (uint32_t i = 0; i < w->n; i++)
+        while (class_of[i] < n &&
+               memcmp(w->w[c->tiles[class_of[i]]].hash, w->w[i].hash, sizeof w->w[i].hash) != 0)
+            class_of[i]++;
+    classes old = *c;
+    classes_init(c, w->n);
+    for (uint32_t i = 0; i < w->n; i++) {
+        uint32_t k = class_of[i];
+        bool whole = old.copies[k] >= least;
+        if (whole && old.tiles[k] != i) continue;
+        c->tiles[kept] = i;
+        c->copies[kept] = whole ? old.copies[k] : 1;
+        c->last[kept] = whole ? old.last[k] : i;
+        c->far[kept++] = whole ? old.far[k] : m->far[i];
+    }
+    c->n = kept;
+    free(old.tiles);
+    free(class_of);
+}
+
 /* ------------------------------------------------------------------ the step */
 
 static slx_status check(const slx_program *p, const slx_chip *c, const uint8_t *desc, slx_err *err)
@@ -244,6 +269,7 @@ static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_
     }
     if (fold) { /* bytes from another tile may steer this one: then all are walked */
         out->n_classes = c->n;
+        split(c, w, m, FOLD_FROM);
         for (uint32_t i = 0; i < w->n; i++) w->w[i].absent = !w->crossing, w->w[i].silent = true;
         for (uint32_t k = 0; k < c->n; k++) {
             slx_tm_walker *a = &w->w[c->tiles[k]], *b = &w->w[c->last[k]];

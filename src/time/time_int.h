@@ -112,9 +112,10 @@ static inline uint32_t slx_tm_stack(const slx_tm_mem *m, uint64_t addr) {
 uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx, uint32_t first,
                          uint32_t count, uint32_t far_hops, uint32_t copies, uint64_t start, uint64_t late,
                          uint64_t *startup, uint64_t *least, uint64_t *tail);
-/* A MOV. */
-uint64_t slx_tm_move(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, uint32_t first, uint32_t count, uint64_t start,
-                     uint64_t *startup);
+/* A MOV: the link of every receiver takes it when it is free. copies: tiles of the class, which MOV at once; the end is the
+ * last one's. */
+uint64_t slx_tm_move(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, uint32_t first, uint32_t count, uint32_t copies,
+                     uint64_t start, uint64_t *startup);
 
 /* ------------------------------------------------------------------ other chips: net.c */
 

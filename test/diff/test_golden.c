@@ -182,7 +182,7 @@ static void test_random(void **state)
     static const char *const chips[] = {"silex-mini", "silex-one", "silex-1"};
     static const char *const archs[] = {"llama", "qwen2", "qwen3"};
     static const uint32_t types[] = {SLX_T_F32,  SLX_T_F16,  SLX_T_BF16,
-                                     SLX_T_Q4_0, SLX_T_Q4_1, SLX_T_Q8_0};
+                                     SLX_T_Q4_0, SLX_T_Q4_1, SLX_T_Q8_0, SLX_T_MXFP4};
     for (int i = 0; i < 24; i++) {
         uint32_t kv = 1 + slx_rng_below(&r, 3), group = 1 + slx_rng_below(&r, 4);
         bool blocks = slx_rng_below(&r, 2);
@@ -200,7 +200,7 @@ static void test_random(void **state)
         s.tied = slx_rng_below(&r, 2);
         s.rope_freqs = slx_rng_below(&r, 3) == 0;
         uint32_t *t[] = {&s.t_embd, &s.t_output, &s.t_qkv, &s.t_o, &s.t_gate_up, &s.t_down};
-        for (int k = 0; k < 6; k++) *t[k] = types[slx_rng_below(&r, blocks ? 6 : 3)];
+        for (int k = 0; k < 6; k++) *t[k] = types[slx_rng_below(&r, blocks ? 7 : 3)];
         uint32_t n = i == 0 ? 200 : 3 + slx_rng_below(&r, 30);
         run(s, chips[i % 8 == 7 ? 2 : i % 2], n, 1 + slx_rng_below(&r, n));
     }

@@ -240,8 +240,9 @@ static void test_weights_in_place(void **state)
         products += rom;
         attention += !rom;
     }
-    assert_int_equal(products, 8); /* q k v o gate up down head: every weight in one piece */
-    assert_int_equal(attention, 2);
+    /* q k v o gate up down head, every weight in one piece; once for short steps, once for others */
+    assert_int_equal(products, 16);
+    assert_int_equal(attention, 4);
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < p.n_weights; i++)
         if (p.weights[i].layout == SLX_LAYOUT_SLICES) bytes += p.weights[i].bytes;
@@ -252,6 +253,17 @@ static void test_weights_in_place(void **state)
     free(s.layers);
 
     shape_make(&s, llama8b, SLX_T_Q4_0);
+    /* without a wish, as many pages as the memory has room for: one more is refused by that number */
+    slx_compile_options one_more = {0};
+    char most[64];
+    assert_int_equal(slx_compile(&p, &s.m, c, NULL, NULL, NULL, &err), SLX_OK);
+    assert_in_range(p.info.desc.max_pages, 1, 79); /* 64 for the context and 16 more do not fit */
+    snprintf(most, sizeof most, "max_pages %u (now %u)", p.info.desc.max_pages,
+             p.info.desc.max_pages + 1);
+    one_more.max_pages = p.info.desc.max_pages + 1;
+    slx_program_free(&p);
+    assert_int_equal(slx_compile(&p, &s.m, c, &one_more, NULL, NULL, &err), SLX_EUNSUPPORTED);
+    assert_non_null(strstr(err.msg, most));
     slx_compile_options few = {.max_pages = 20, .max_rows = 128};
     if (slx_compile(&p, &s.m, c, &few, NULL, NULL, &err) != SLX_OK) fail_msg("%s", err.msg);
     check_program(&p);

@@ -54,6 +54,10 @@ static double value(uint32_t fmt, const uint8_t *codes, const void *scales, cons
     case SLX_FMT_q4sm: return (double)slx_f16_to_f32(d[b]) * nib + (double)slx_f16_to_f32(mm[b]);
     case SLX_FMT_q4s: return (double)slx_f16_to_f32(d[b]) * ((double)nib - 8);
     case SLX_FMT_q8s: return (double)slx_f16_to_f32(d[b]) * (int8_t)codes[k];
+    case SLX_FMT_mxfp4: {
+        static const double e2m1[8] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+        return s[b] ? (nib & 8 ? -1 : 1) * e2m1[nib & 7] * pow2(s[b] - 127) : 0;
+    }
     default: return s[b] ? (int8_t)codes[k] * pow2(s[b] - 133) : 0;
     }
 }
@@ -86,8 +90,10 @@ static void check_native(uint32_t type, uint32_t fmt)
         for (uint32_t i = 0; i < 2; i++) {
             assert_true(slx_dequant(t->type, t->data + (r + i) * t->row_bytes, want, 96));
             for (uint32_t k = 0; k < 96; k++)
-                assert_true(want[k] == (float)value(fmt, codes + i * 3 * slx_fmt_code_bytes(fmt),
-                                                    scales + i * 3, mm + i * 3, k));
+                assert_true(want[k] ==
+                            (float)value(fmt, codes + i * 3 * slx_fmt_code_bytes(fmt),
+                                         (const uint8_t *)scales + i * 3 * slx_fmt_scale_bytes(fmt),
+                                         mm + i * 3, k));
         }
     }
     done(m);
@@ -99,6 +105,7 @@ static void test_native(void **state)
     check_native(SLX_T_Q4_1, SLX_FMT_q4sm);
     check_native(SLX_T_Q4_0, SLX_FMT_q4s);
     check_native(SLX_T_Q8_0, SLX_FMT_q8s);
+    check_native(SLX_T_MXFP4, SLX_FMT_mxfp4);
 }
 
 /* To MXINT8: at most half a step of the block's scale away, rows behind the last and columns behind K are zero. */

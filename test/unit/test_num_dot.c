@@ -27,9 +27,23 @@ static double half_value(uint16_t h)
     return h & 0x8000 ? -x : x;
 }
 
+static bool is_mx(slx_num_fmt fmt)
+{
+    return fmt == SLX_NF_MXINT8 || fmt == SLX_NF_MXFP4;
+}
+
+/* Twice a number of one sign, two exponent (bias 1) and one fraction bits, an integer. */
+static int twice_e2m1(unsigned code)
+{
+    unsigned e = code >> 1 & 3, f = code & 1;
+    double x = e ? ldexp(1 + f / 2.0, (int)e - 1) : f / 2.0;
+    return (int)(code & 8 ? -2 * x : 2 * x);
+}
+
 static int weight(const operands *o, uint32_t k)
 {
     switch (o->fmt) {
+    case SLX_NF_MXFP4: return twice_e2m1(k % 2 ? o->w[k / 2] / 16 : o->w[k / 2] % 16);
     case SLX_NF_Q4S: return (k % 2 ? o->w[k / 2] / 16 : o->w[k / 2] % 16) - 8;
     case SLX_NF_Q4SM: return k % 2 ? o->w[k / 2] / 16 : o->w[k / 2] % 16;
     default: return (int8_t)o->w[k];
@@ -39,6 +53,7 @@ static int weight(const operands *o, uint32_t k)
 static double block_scale(const operands *o, uint32_t b)
 {
     if (!o->as[b]) return 0;
+    if (o->fmt == SLX_NF_MXFP4) return o->e[b] ? ldexp(1, o->as[b] - 133 + o->e[b] - 128) : 0;
     if (o->fmt == SLX_NF_MXINT8) return o->e[b] ? ldexp(1, o->as[b] + o->e[b] - 266) : 0;
     return half_value(o->d[b]) * ldexp(1, o->as[b] - 133);
 }
@@ -81,8 +96,9 @@ static float want_dot(const operands *o, unsigned log2g, const float *chain_in)
 static float got_dot(const operands *o, uint32_t lo, uint32_t hi, unsigned log2g,
                      const float *chain_in)
 {
-    uint32_t per = o->fmt == SLX_NF_Q4S || o->fmt == SLX_NF_Q4SM ? 16 : 32;
-    const void *ws = o->fmt == SLX_NF_MXINT8 ? (const void *)(o->e + lo) : (const void *)(o->d + lo);
+    uint32_t per =
+        o->fmt == SLX_NF_MXFP4 || o->fmt == SLX_NF_Q4S || o->fmt == SLX_NF_Q4SM ? 16 : 32;
+    const void *ws = is_mx(o->fmt) ? (const void *)(o->e + lo) : (const void *)(o->d + lo);
     return slx_dot(o->fmt, o->a + 32 * lo, o->as + lo, o->w + per * lo, ws,
                    o->fmt == SLX_NF_Q4SM ? o->m + lo : NULL, hi - lo, log2g, chain_in);
 }
@@ -107,7 +123,8 @@ static void random_operands(operands *o, slx_rng *r, slx_num_fmt fmt, uint32_t k
     }
 }
 
-static const slx_num_fmt formats[] = {SLX_NF_MXINT8, SLX_NF_Q4S, SLX_NF_Q4SM, SLX_NF_Q8S};
+static const slx_num_fmt formats[] = {SLX_NF_MXINT8, SLX_NF_Q4S, SLX_NF_Q4SM, SLX_NF_Q8S,
+                                      SLX_NF_MXFP4};
 
 static void test_dot(void **state)
 {
@@ -116,7 +133,8 @@ static void test_dot(void **state)
     assert_non_null(o);
     slx_rng r = {1};
     for (int i = 0; i < 20000; i++) {
-        random_operands(o, &r, formats[i % 4], i % 97 == 0 ? 0 : 1 + slx_rng_below(&r, i % 5 ? 20 : 79));
+        random_operands(o, &r, formats[i % 5],
+                        i % 97 == 0 ? 0 : 1 + slx_rng_below(&r, i % 7 ? 20 : 79));
         unsigned log2g = slx_rng_below(&r, 4);
         float in = (float)(slx_rng_f64(&r) - 0.5), *chain = i % 3 ? NULL : &in;
         float want = want_dot(o, log2g, chain), got = got_dot(o, 0, o->kblk, log2g, chain);
@@ -180,7 +198,8 @@ static void test_bt(void **state)
         uint32_t kblk = slx_rng_below(&r, 5), n = slx_rng_below(&r, COLS);
         for (size_t k = 0; k < sizeof a; k++) a[k] = (int8_t)((int)slx_rng_below(&r, 255) - 127);
         for (size_t k = 0; k < sizeof w; k++) w[k] = (int8_t)slx_rng_u64(&r);
-        for (int b = 0; b < 4; b++) as[b] = (uint8_t)(slx_rng_below(&r, 5) ? 110 + slx_rng_below(&r, 30) : 0);
+        for (int b = 0; b < 4; b++)
+            as[b] = (uint8_t)(slx_rng_below(&r, 5) ? 110 + slx_rng_below(&r, 30) : 0);
         float in = (float)slx_rng_f64(&r), acc = i % 2 ? in : 0;
         for (uint32_t b = 0; b < kblk; b++) {
             long dot = 0;
@@ -216,8 +235,9 @@ static void test_speed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dot), cmocka_unit_test(test_tree_splits), cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_bt),  cmocka_unit_test(test_speed),
+        cmocka_unit_test(test_dot),   cmocka_unit_test(test_tree_splits),
+        cmocka_unit_test(test_exact), cmocka_unit_test(test_bt),
+        cmocka_unit_test(test_speed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -702,9 +702,11 @@ static void invariants(const slx_program *p, const uint8_t *desc, const slx_time
     assert_int_equal(parts[5], r->cycles);
     if (r->cycles < r->roofline_cycles)
         fail_msg("%s: %llu cycles beat the roofline", what, (unsigned long long)r->cycles);
-    for (uint32_t l = 2; l < r->n_layers;
-         l++) /* layers do equal work; addresses change hops and units a little */
-        assert_true(fabs((double)r->layer_fj[l] / (double)r->layer_fj[1] - 1) < 0.05);
+    /* layers do equal work, but that the last brings nothing for a next; addresses change hops and units a little */
+    for (uint32_t l = 2; l < r->n_layers; l++) {
+        double off = (double)r->layer_fj[l] / (double)r->layer_fj[1] - 1;
+        assert_true(off < 0.05 && off > (l + 1 < r->n_layers ? -0.05 : -0.5));
+    }
 }
 
 static void test_steps(void **state)
