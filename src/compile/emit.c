@@ -319,8 +319,12 @@ static void norm_ahead(emitter *e, const slx_plan *p, uint64_t off_norm, uint64_
 static void short_layer(emitter *e, const slx_plan *p)
 {
     const slx_map_short *b = &p->brief;
-    const slx_map_linear in = {.a = b->a, .as = b->as, .y = b->lin.y, .mr = b->rows},
-                         ff = {.a = b->a4, .as = b->a4s, .y = b->lin.y, .mr = b->rows};
+    const slx_map_linear in = {.a = b->a, .as = b->as, .y = b->lin.y, .y_step = b->lin.y_step, .mr = b->rows},
+                         ff = {.a = b->a4,
+                               .as = b->a4s,
+                               .y = b->lin.y,
+                               .y_step = b->lin.y_step,
+                               .mr = b->rows};
     const uint64_t qkv[3] = {b->rope.q, b->rope.k, b->rope.v};
     linear(e, p, SLX_MAT_Q, 3, "qkv", &in, p->a1c, p->a1s, p->kblk_d, qkv, p->qkv_stride, b->rows,
            ready_of(p, true, TK_QKVR));

@@ -250,7 +250,7 @@ static uint64_t map_short(const slx_plan *p, slx_map_short *o, uint64_t at, uint
     o->y = area(&b, 128ull * p->kblk_d);
     o->norm_ffn = area(&b, 4ull * hp->d_model);
     o->norm_attn = area(&b, 4ull * hp->d_model);
-    b.at = map_linear(p, &o->lin, b.at, 0, &m[SLX_MAT_Q], rows);
+    b.at = map_linear(p, &o->lin, b.at, 0, &m[SLX_MAT_O], rows); /* down is alike, q needs less */
     b.at = map_gateup(p, &o->gateup, b.at, 0, rows);
     b.at = map_head(p, &o->head, b.at, p->kblk_d, &m[SLX_MAT_HEAD], samples);
     for (int i = 0; i < SLX_MAT_HEAD; i++)
@@ -271,7 +271,8 @@ static void plan_short(slx_plan *p, uint64_t at)
     for (int i = 0; i < SLX_N_MATS; i++)
         if (cells_a_row(&p->mat[i]) > cells) cells = cells_a_row(&p->mat[i]);
     p->brief.rows = 0;
-    if (p->chips > 1 || p->model->hp.gpt || !p->heads_quantised || p->opt.max_samples > p->max_m ||
+    bool gathers = p->chips > 1 && !(p->sum_o && p->sum_down);
+    if (gathers || p->model->hp.gpt || !p->heads_quantised || p->opt.max_samples > p->max_m ||
         p->opt.max_samples * cells > p->acc_cells)
         return;
     for (int resident = !p->in_rom; resident >= 0; resident--)

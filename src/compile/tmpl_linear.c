@@ -49,8 +49,7 @@ static bool mat_init(em *e, mat *m)
     while (m->log2p < 3 && (UINT64_C(1) << m->log2p) < m->pieces) m->log2p++;
     if (m->pieces != UINT64_C(1) << m->log2p || m->log2p > m->log2g || m->log2g > 3 || m->mr == 0 ||
         m->ns == 0 || m->ns > 4096 || m->kblk == 0 || m->kblk > 4095 || m->a_ld < m->kblk ||
-        m->meet > 2 || (m->meet && (m->chips < 2 || m->y_step % 64)) || (m->push && m->chips > 1) ||
-        (m->ready && !is_ready(m->ready))) {
+        m->meet > 2 || (m->meet && (m->chips < 2 || m->y_step % 64)) || (m->ready && !is_ready(m->ready))) {
         e->ok = false;
         return false;
     }
@@ -157,32 +156,39 @@ static void first_y(em *e, const mat *m)
     if (m->meet) e_li(e, Y, m->spm_y);
 }
 
-/* M rows of slice SLICE out of the accumulators to their columns of the rows from `out` on, `stride` apart; through the
- * other chips where they meet. */
-static void put_rows(em *e, const mat *m, uint64_t out, uint64_t stride)
+/* M rows out of the accumulators, and through the other chips where they meet. Returns where they are then; STQ finds
+ * them there by *ready, and gives the buffer back by *free. */
+static uint32_t make_rows(em *e, const mat *m, unsigned *ready, unsigned *free)
 {
-    uint64_t y_row = 4 * m->ns, row = out_row(m);
-    uint32_t from = IMM(m->spm_y), done = WAITPOST(TK_YREADY, TK_YFREE);
+    uint64_t y_row = 4 * m->ns;
+    *ready = m->meet ? TK_MET : TK_YREADY, *free = m->meet ? TK_ZFREE : TK_YFREE;
     if (m->meet == 0) {
         e_aout(e, m->spm_y, pair_r(e, M, m->ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
-    } else {
-        e_alu(e, SLX_ALUFN_sub, Y, IMM(2 * m->spm_y + m->y_step), REG(Y));
-        put(e, SLX_OP_AOUT, SLX_OUTFMT_fp32, 0, 0, WAITPOST(TK_ZFREE, TK_ZREADY), REG(Y), 0,
-            pair_r(e, M, m->ns), IMM(y_row), 0, 0);
-        from = REG(Y);
-        if (m->meet == MEET_GATHER) {
-            from = regi(e, Y, (int64_t)(m->mr * y_row));
-            e_gat(e, from, REG(Y), y_row, REG(M), WAITPOST(TK_ZREADY, TK_MET));
-        } else {
-            e_mulc(e, CELLS, M, m->ns);
-            e_red(e, from, REG(Y), REG(CELLS), WAITPOST(TK_ZREADY, TK_MET));
-        }
-        done = WAITPOST(TK_MET, TK_ZFREE);
+        return IMM(m->spm_y);
     }
+    e_alu(e, SLX_ALUFN_sub, Y, IMM(2 * m->spm_y + m->y_step), REG(Y));
+    put(e, SLX_OP_AOUT, SLX_OUTFMT_fp32, 0, 0, WAITPOST(TK_ZFREE, TK_ZREADY), REG(Y), 0,
+        pair_r(e, M, m->ns), IMM(y_row), 0, 0);
+    if (m->meet == MEET_GATHER) {
+        uint32_t all = regi(e, Y, (int64_t)(m->mr * y_row));
+        e_gat(e, all, REG(Y), y_row, REG(M), WAITPOST(TK_ZREADY, TK_MET));
+        return all;
+    }
+    e_mulc(e, CELLS, M, m->ns);
+    e_red(e, REG(Y), REG(Y), REG(CELLS), WAITPOST(TK_ZREADY, TK_MET));
+    return REG(Y);
+}
+
+/* M rows of slice SLICE to their columns of the rows from `out` on, `stride` apart. */
+static void put_rows(em *e, const mat *m, uint64_t out, uint64_t stride)
+{
+    unsigned ready, free;
+    uint64_t row = out_row(m);
+    uint32_t from = make_rows(e, m, &ready, &free);
     at_row(e, OUT, AT, out, stride);
     e_mulc(e, TMP, SLICE, row);
     e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(TMP));
-    e_st(e, REG(OUT), from, IMM(row), REG(M), row, stride, done);
+    e_st(e, REG(OUT), from, IMM(row), REG(M), row, stride, WAITPOST(ready, free));
 }
 
 /* One slice of a SLICES matrix times A -> cells 0 ..; r_addr: its first byte; home: the place of the tile's first
@@ -258,20 +264,26 @@ static void slice_addr(em *e, unsigned rd, uint64_t bytes, uint64_t off)
  * columns. Row k is on tile ceil((k + 1) T / M) - 1; the min changes nothing, it tells the verifier. */
 static void push_out(em *e, const mat *m, uint64_t out, uint64_t tiles)
 {
-    uint64_t y = m->spm_y, y_row = 4 * m->ns;
-    e_aout(e, y, pair_r(e, M, m->ns), y_row, 0, WAITPOST(TK_YFREE, TK_YREADY));
+    unsigned ready, free;
+    uint64_t y_row = 4 * m->ns;
+    make_rows(e, m, &ready, &free);
     at_row(e, OUT, SLICE, out, y_row);
-    e_join(e, SLX_ENG_STQ, WAIT(TK_YREADY));
+    e_join(e, SLX_ENG_STQ, WAIT(ready));
     size_t rows = e_loop(e, REG(M), RI);
     e_addc(e, AC, RI, 1);
     e_mulc(e, AC, AC, tiles);
     e_alu(e, SLX_ALUFN_sub, AC, REG(AC), IMM(1));
     e_alu(e, SLX_ALUFN_divu, AC, REG(AC), REG(M));
     e_alu(e, SLX_ALUFN_min, AC, REG(AC), IMM(tiles - 1));
-    at_row(e, AS, RI, y, y_row);
+    if (m->meet) {
+        e_mulc(e, AS, RI, y_row);
+        e_alu(e, SLX_ALUFN_add, AS, REG(AS), REG(Y));
+    } else {
+        at_row(e, AS, RI, m->spm_y, y_row);
+    }
     e_mov(e, REG(AS), false, REG(AC), REG(OUT), IMM(y_row), IMM(1), NOTOK);
     e_loop_end(e, rows);
-    e_join(e, SLX_ENG_STQ, POST(TK_YFREE));
+    e_join(e, SLX_ENG_STQ, POST(free));
 }
 
 /* Block SLICE of every row of the next operation's input, and its scale, to all tiles. */
@@ -311,6 +323,7 @@ void tmpl_linear(em *e, const uint64_t *p)
              .y_step = p[SLX_LINEAR_y_step],
              .push = p[SLX_LINEAR_push],
              .ready = p[SLX_LINEAR_ready]};
+    if (m.push && m.meet == MEET_GATHER) e->ok = false; /* gathered rows are pushed nowhere */
     if (!mat_init(e, &m)) return;
     first_y(e, &m);
     size_t rows =
@@ -442,6 +455,7 @@ void tmpl_gateup(em *e, const uint64_t *p)
              .push = p[SLX_GATEUP_push],
              .ready = p[SLX_GATEUP_ready]};
     bool gather = m.chips > 1;
+    if (m.push && gather) e->ok = false;
     const unsigned fmt[2] = {(unsigned)p[SLX_GATEUP_fmt_gate], (unsigned)p[SLX_GATEUP_fmt_up]};
     const uint64_t off[2] = {p[SLX_GATEUP_off_gate], p[SLX_GATEUP_off_up]};
     const uint64_t spm[2] = {p[SLX_GATEUP_spm_g], p[SLX_GATEUP_spm_u]};

@@ -307,7 +307,7 @@ bool slx_fast_short_apart(slx_fast_proof *pf, const slx_fast_short *w)
                    *h = w->head;
     const slx_program_info *in = &pf->p->info;
     uint64_t n = P(w->branch, BRANCH, rows), d = in->d_model, kd = (d + 31) / 32,
-             kf = (in->d_ff + 31) / 32;
+             kf = P(g, GATEUP, out_kblk);
     uint64_t ka = ((uint64_t)in->n_heads * in->head_dim + 31) / 32, k = ka > kd ? ka : kd,
              samples = P(h, LMHEAD, mr);
     put(&l, "sample rows", P(t, TABLES, spm_sample), 4ull * in->desc.max_samples);
@@ -321,14 +321,18 @@ bool slx_fast_short_apart(slx_fast_proof *pf, const slx_fast_short *w)
     put(&l, "y", P(w->o, LINEAR, out), kd * 128);
     put(&l, "norm", P(w->norm1, NORMLD, spm_w), 4 * d);
     put(&l, "other norm", P(w->norm2, NORMLD, spm_w), 4 * d);
-    put(&l, "q, k, v out", P(q, LINEAR, spm_y), n * 128);
+    if (!output(&l, P(w->o, LINEAR, spm_y), n * 128, P(w->o, LINEAR, meet),
+                P(w->o, LINEAR, y_step)))
+        return false;
     put(&l, "gate", P(g, GATEUP, spm_g), n * 128);
     put(&l, "up", P(g, GATEUP, spm_u), n * 128);
     put(&l, "codes of a slice", P(g, GATEUP, spm_q), n * 32);
     put(&l, "scales of a slice", P(g, GATEUP, spm_qs), n);
     put(&l, "sampled", P(h, LMHEAD, spm_a), samples * kd * 32);
     put(&l, "sampled scales", P(h, LMHEAD, spm_as), samples * kd);
-    put(&l, "logits", P(h, LMHEAD, spm_y), samples * P(h, LMHEAD, ns) * 4);
+    if (!output(&l, P(h, LMHEAD, spm_y), samples * P(h, LMHEAD, ns) * 4, P(h, LMHEAD, meet),
+                P(h, LMHEAD, y_step)))
+        return false;
     put(&l, "ring of weights", P(q, LINEAR, ring), P(q, LINEAR, slot) * P(q, LINEAR, slots));
     homes_linear(&l, q);
     homes_linear(&l, w->o);
@@ -343,6 +347,7 @@ bool slx_fast_short_apart(slx_fast_proof *pf, const slx_fast_short *w)
         return slx_fast_no(pf, w->branch, "a row tile below the rows of a short step");
     return slx_fast_same(pf, w->o, "y", P(w->o, LINEAR, spm_y), P(q, LINEAR, spm_y)) &&
            slx_fast_same(pf, w->down, "y", P(w->down, LINEAR, spm_y), P(q, LINEAR, spm_y)) &&
+           slx_fast_same(pf, w->down, "other y", P(w->down, LINEAR, y_step), P(w->o, LINEAR, y_step)) &&
            scratchpad(&l, n);
 }
 

@@ -88,7 +88,8 @@ static const int of_linear[] = {X(LINEAR, off_w),  X(LINEAR, off_w1),  X(LINEAR,
                                 X(LINEAR, slices), X(LINEAR, slices1), X(LINEAR, slices2),
                                 X(LINEAR, kblk),   X(LINEAR, log2g),   X(LINEAR, pieces),
                                 X(LINEAR, ns),     X(LINEAR, tiles),   X(LINEAR, ring),
-                                X(LINEAR, slot),   X(LINEAR, slots),   -1};
+                                X(LINEAR, slot),   X(LINEAR, slots),   X(LINEAR, meet),
+                                X(LINEAR, chips),  -1};
 static const int of_rope[] = {X(ROPE, heads),    X(ROPE, kv_heads), X(ROPE, hd),
                               X(ROPE, hdp),      X(ROPE, n_rot),    X(ROPE, style),
                               X(ROPE, q_codes),  X(ROPE, q_scales), X(ROPE, kv_head_stride),
@@ -110,6 +111,8 @@ static const int of_attention[] = {X(ATTENTION, off_item),
                                    X(ATTENTION, scale_bits),
                                    X(ATTENTION, page_stride),
                                    X(ATTENTION, kv_head_stride),
+                                   X(ATTENTION, chips),
+                                   X(ATTENTION, out_cols),
                                    -1};
 static const int of_rows[] = {X(ROWS, d), X(ROWS, eps), -1};
 static const int of_gateup[] = {X(GATEUP, off_gate), X(GATEUP, off_up),
@@ -118,12 +121,14 @@ static const int of_gateup[] = {X(GATEUP, off_gate), X(GATEUP, off_up),
                                 X(GATEUP, pieces),   X(GATEUP, slices),
                                 X(GATEUP, tiles),    X(GATEUP, out_kblk),
                                 X(GATEUP, ring),     X(GATEUP, slot),
-                                X(GATEUP, slots),    -1};
+                                X(GATEUP, slots),    X(GATEUP, chips),
+                                -1};
 static const int of_head[] = {
     X(LMHEAD, w),      X(LMHEAD, off_scale), X(LMHEAD, off_m),  X(LMHEAD, fmt),
     X(LMHEAD, kblk),   X(LMHEAD, log2g),     X(LMHEAD, pieces), X(LMHEAD, ns),
     X(LMHEAD, slices), X(LMHEAD, tiles),     X(LMHEAD, logits), X(LMHEAD, logits_stride),
-    X(LMHEAD, ring),   X(LMHEAD, slot),      X(LMHEAD, slots),  -1};
+    X(LMHEAD, ring),   X(LMHEAD, slot),      X(LMHEAD, slots),  X(LMHEAD, meet),
+    X(LMHEAD, chips),  X(LMHEAD, turns),     -1};
 #undef X
 
 static bool twin(proof *pf, const slx_span *a, const slx_span *b, const int *which)
