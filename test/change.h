@@ -78,7 +78,14 @@ typedef struct {
     const slx_chip *chip;
     uint32_t prompt; /* rows of the first step */
     bool decode;     /* then a step of one row of each sequence */
+    uint8_t *mark;       /* [n_insns] or NULL: strict marks the words it runs */
+    const uint8_t *runs; /* such marks or NULL: words are changed among these alone */
 } change_case;
+
+static inline void change_mark(void *mark, const slx_retire *r)
+{
+    ((uint8_t *)mark)[r->pc] = 1;
+}
 
 static inline change_result change_run(const slx_program *p, const change_case *c,
                                        slx_machine_kind kind)
@@ -87,6 +94,7 @@ static inline change_result change_run(const slx_program *p, const change_case *
     slx_err err = {0};
     slx_machine *m = NULL;
     slx_machine_options o = {.kind = kind, .threads = 2};
+    if (c->mark && kind == SLX_MACHINE_STRICT) o.retire = change_mark, o.retire_arg = c->mark;
     if (slx_machine_open(&m, p, c->chip, c->model, &o, &err) != SLX_OK) fail_msg("%s", err.msg);
     uint32_t fused, spans;
     const char *why;
@@ -211,6 +219,7 @@ static inline bool change_word(const slx_program *p, slx_rng *r, const change_ca
     change_copy k;
     change_init(&k, p);
     uint32_t pc = slx_rng_below(r, p->n_insns), w = slx_rng_below(r, 8);
+    while (c->runs && !c->runs[pc]) pc = slx_rng_below(r, p->n_insns);
     uint32_t *word = &k.p.insns[pc].w[w], was = *word, by = (uint32_t)step[slx_rng_below(r, 12)];
     if (w < 2)
         *word ^= UINT32_C(1) << slx_rng_below(r, 32);

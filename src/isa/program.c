@@ -20,6 +20,13 @@ void slx_program_free(slx_program *p)
     slx_program_init(p);
 }
 
+uint32_t slx_program_short_rows(const slx_program *p)
+{
+    for (uint32_t i = 0; i < p->n_spans; i++)
+        if (!strcmp(p->spans[i].name, "branch")) return (uint32_t)p->spans[i].param[0];
+    return 0;
+}
+
 const slx_region *slx_program_region(const slx_program *p, slx_region_kind kind)
 {
     for (uint32_t i = 0; i < p->n_regions; i++)

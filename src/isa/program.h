@@ -162,6 +162,8 @@ typedef struct {
 
 void slx_program_init(slx_program *p);
 void slx_program_free(slx_program *p);
+/* Most rows of a step that takes the short way of a program that has two; 0: it has one. */
+uint32_t slx_program_short_rows(const slx_program *p);
 const slx_region *slx_program_region(const slx_program *p, slx_region_kind kind); /* first of a kind, NULL */
 
 /* File form. Reading checks structure (sizes, counts, names, instruction words by slx_insn_check), not legality: that

@@ -130,8 +130,15 @@ slx_chip_clock *slx_chip_clock_open(const slx_program *p, const slx_chip *c)
     add_point(k->decode.y, &k->decode.n_y, 256, longest);
     add_point(k->decode.y, &k->decode.n_y, longest, longest);
     static const double some_rows[] = {1, 16, 64, 128, 256, 512, 1024, 2048};
-    for (size_t i = 0; i < sizeof some_rows / sizeof *some_rows; i++)
-        add_point(k->prefill.x, &k->prefill.n_x, some_rows[i], rows < context ? rows : context);
+    const double most = rows < context ? rows : context, turn = slx_program_short_rows(p);
+    for (size_t i = 0; i < sizeof some_rows / sizeof *some_rows; i++) {
+        /* from the turn on steps go another way */
+        if (turn > 0 && (!i || some_rows[i - 1] < turn) && some_rows[i] >= turn) {
+            add_point(k->prefill.x, &k->prefill.n_x, turn, most);
+            add_point(k->prefill.x, &k->prefill.n_x, turn + 1, most);
+        }
+        add_point(k->prefill.x, &k->prefill.n_x, some_rows[i], most);
+    }
     double before = context + 1 - k->prefill.x[k->prefill.n_x - 1];
     add_point(k->prefill.y, &k->prefill.n_y, 0, before);
     add_point(k->prefill.y, &k->prefill.n_y, 1024, before);
@@ -145,8 +152,8 @@ slx_chip_clock *slx_chip_clock_open(const slx_program *p, const slx_chip *c)
     static const double few_rows[] = {1, 16, 64, 256, 1024};
     for (size_t i = 0; i < sizeof few_rows / sizeof *few_rows && most_rows >= 1; i++)
         add_point(k->both.y, &k->both.n_y, few_rows[i], most_rows);
-    slx_estimate second = {
-        .tpot_s = 1, .batch = 1}; /* a token a second: a million tokens are a million seconds */
+    /* a token a second: a million tokens are a million seconds */
+    slx_estimate second = {.tpot_s = 1, .batch = 1, .chips = slx_program_chips(&p->info)};
     k->usd_per_s = slx_estimate_usd_per_mtok(&usd, &second, c) ? usd.mid * 1e-6 : -1;
     if (pthread_create(&k->thread, NULL, run, k)) SLX_BUG("cannot start the chip clock's thread");
     return k;

@@ -1,12 +1,12 @@
 /* memo.c - the table behind memo.h.
  *
- *   decode    batch x mean length x longest / mean       prefill    rows x tokens before
+ *   decode    batch x longest x mean / longest           prefill    rows x tokens before
  *
  *   batch, rows   every one up to 16, then the ends of every stretch that the tensor engine does in as many passes
  *                 (17 and 32, 33 and 48, ..), every fourth stretch from the fifth on; the last short step and the one
  *                 behind it, which takes another way
  *   lengths       0, 1, 2, 3, 4, 6, 8, .. times 128; the longest that fits ends them
- *   longest       1, 1.5, 2, 3, 4, 6, .. times the mean; the lengths follow a power law that gives both
+ *   mean          0, 1, 2, 3 and 4 quarters of the longest (0: the longest alone); the lengths follow a power law
  *
  * Linear between neighbours in every direction. A point is a folded step. */
 #include "time/memo.h"
@@ -44,8 +44,7 @@ slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c
         SLX_TRY(slx_time_get_watts(&w, c, err));
     slx_memo *m = slx_xcalloc(1, sizeof *m);
     *m = (slx_memo){.p = p, .c = c, .watts = w, .pass = c->ten.m < 16 ? 16 : c->ten.m, .cap = 256};
-    for (uint32_t i = 0; i < p->n_spans; i++)
-        if (!strcmp(p->spans[i].name, "branch")) m->short_rows = (uint32_t)p->spans[i].param[0];
+    m->short_rows = slx_program_short_rows(p);
     m->desc = slx_xcalloc(1, p->info.desc.bytes + 1u);
     m->table = slx_xcalloc(m->cap, sizeof *m->table);
     *out = m;
@@ -202,25 +201,30 @@ static between length_axis(double x, uint32_t most)
 
 /* ------------------------------------------------------------------ decode */
 
-/* Longest mean of a batch of equal sequences. */
-static uint32_t most_tokens(const slx_memo *m, uint32_t batch)
+/* Longest sequence of a batch whose mean is `fill` of it, in whole pages; the position itself has room behind it. */
+static uint32_t most_tokens(const slx_memo *m, uint32_t batch, double fill)
 {
-    uint64_t fit = (uint64_t)(m->p->info.desc.max_pages / batch) * SLX_MAX_CHUNK;
-    if (fit > m->p->info.max_context) fit = m->p->info.max_context;
-    return fit ? (uint32_t)fit - 1 : 0;
+    uint64_t fit = (uint64_t)fmax(m->p->info.desc.max_pages / (batch * fill), 1), most = m->p->info.max_context - 1;
+    return (uint32_t)(fit - 1 < most / SLX_MAX_CHUNK ? fit - 1 : most / SLX_MAX_CHUNK) * SLX_MAX_CHUNK;
 }
 
-static slx_status decode_point(slx_memo *m, uint32_t batch, uint32_t mean, uint32_t halves,
+/* Fill of a point: quarters / 4, but no less than the longest sequence alone makes. */
+static double fill_of(uint32_t batch, uint32_t quarters)
+{
+    return fmax(quarters / 4.0, 1.0 / batch);
+}
+
+static slx_status decode_point(slx_memo *m, uint32_t batch, uint32_t longest, uint32_t quarters,
                                slx_memo_cost *out, slx_err *err)
 {
-    uint64_t key = 1 | (uint64_t)batch << 1 | (uint64_t)mean << 17 | (uint64_t)halves << 48;
+    uint64_t key = 1 | (uint64_t)batch << 1 | (uint64_t)longest << 17 | (uint64_t)quarters << 48;
     const point *p = place(m->table, m->cap, key);
     if (p->key) {
         *out = p->cost;
         return SLX_OK;
     }
     uint32_t *before = slx_xcalloc(batch, sizeof *before);
-    lengths(m, batch, (double)batch * mean, mean * fmin(halves / 2.0, batch), before);
+    lengths(m, batch, (double)batch * longest * fill_of(batch, quarters), longest, before);
     slx_status st = simulate(m, batch, before, 1, out, err);
     free(before);
     if (st != SLX_OK) return st;
@@ -234,28 +238,28 @@ static void mix(slx_memo_cost *a, const slx_memo_cost *b, double share)
     a->energy_j += (b->energy_j - a->energy_j) * share;
 }
 
-static slx_status decode_ratio(slx_memo *m, uint32_t batch, uint32_t mean, double ratio,
-                               slx_memo_cost *out, slx_err *err)
+static slx_status decode_fill(slx_memo *m, uint32_t batch, uint32_t longest, double fill,
+                              slx_memo_cost *out, slx_err *err)
 {
-    uint32_t low = 2, high = 3; /* halves: 2, 3, 4, 6, 8, 12, .. */
+    uint32_t low = longest && batch > 1 ? (uint32_t)fmin(4 * fill, 4) : 4;
+    double from = fill_of(batch, low);
     slx_memo_cost b;
-    while (high <= 2 * ratio) low = high, high = next_step(high);
-    SLX_TRY(decode_point(m, batch, mean, low, out, err));
-    if (!mean || batch == 1 || 2 * ratio <= low) return SLX_OK;
-    SLX_TRY(decode_point(m, batch, mean, high, &b, err));
-    mix(out, &b, (2 * ratio - low) / (high - low));
+    SLX_TRY(decode_point(m, batch, longest, low, out, err));
+    if (low == 4 || fill <= from) return SLX_OK;
+    SLX_TRY(decode_point(m, batch, longest, low + 1, &b, err));
+    mix(out, &b, (fill - from) / (fill_of(batch, low + 1) - from));
     return SLX_OK;
 }
 
-static slx_status decode_length(slx_memo *m, uint32_t batch, double mean, double ratio,
+static slx_status decode_length(slx_memo *m, uint32_t batch, uint32_t longest, double fill,
                                 slx_memo_cost *out, slx_err *err)
 {
-    uint32_t most = most_tokens(m, batch);
-    between l = length_axis(mean < most ? mean : most, most);
+    uint32_t most = most_tokens(m, batch, fill);
+    between l = length_axis(longest < most ? longest : most, most);
     slx_memo_cost b;
-    SLX_TRY(decode_ratio(m, batch, l.low, ratio, out, err));
+    SLX_TRY(decode_fill(m, batch, l.low, fill, out, err));
     if (l.share <= 0) return SLX_OK;
-    SLX_TRY(decode_ratio(m, batch, l.high, ratio, &b, err));
+    SLX_TRY(decode_fill(m, batch, l.high, fill, &b, err));
     mix(out, &b, l.share);
     return SLX_OK;
 }
@@ -276,14 +280,13 @@ slx_status slx_memo_decode(slx_memo *m, uint32_t batch, uint64_t sum, uint32_t l
             "found a longest of %u and a sum of %llu tokens, expected the sum of %u sequences",
             longest, (unsigned long long)sum, batch);
     /* attention goes by whole pages: the longest decides, and all are taken to lie as far behind a page as it */
-    double page = longest / SLX_MAX_CHUNK * SLX_MAX_CHUNK,
-           mean = longest ? (double)sum / batch * page / longest : 0,
-           ratio = mean > 0 ? page / mean : 1;
+    uint32_t page = longest / SLX_MAX_CHUNK * SLX_MAX_CHUNK;
+    double fill = longest ? (double)sum / batch / longest : 1;
     between b = rows_axis(m, batch, most);
     slx_memo_cost other;
-    SLX_TRY(decode_length(m, b.low, mean, ratio, out, err));
+    SLX_TRY(decode_length(m, b.low, page, fill, out, err));
     if (b.share <= 0) return SLX_OK;
-    SLX_TRY(decode_length(m, b.high, mean, ratio, &other, err));
+    SLX_TRY(decode_length(m, b.high, page, fill, &other, err));
     mix(out, &other, b.share);
     return SLX_OK;
 }
@@ -345,7 +348,7 @@ slx_status slx_memo_measure(slx_memo *m, uint32_t tries, uint32_t batch, uint32_
     slx_rng r = {seed};
     *out = (slx_memo_error){.tries = tries};
     for (uint32_t i = 0; i < tries; i++) {
-        uint32_t n = 1 + slx_rng_below(&r, batch), longest = 0, most = most_tokens(m, n);
+        uint32_t n = 1 + slx_rng_below(&r, batch), longest = 0, most = most_tokens(m, n, 1);
         uint32_t *before = slx_xcalloc(n, sizeof *before);
         uint64_t sum = 0;
         if (most > context) most = context;

@@ -22,9 +22,13 @@ static int share(uint64_t seed)
         print_error("%s\n", err.msg);
         return 1;
     }
-    change_case c = {.model = m, .chip = chip, .prompt = 2};
-    change_result before = change_run(&p, &c, SLX_MACHINE_STRICT),
-                  fast = change_run(&p, &c, SLX_MACHINE_FAST);
+    /* A step takes one of two ways: words of the other would show nothing. test_change goes both ways. */
+    uint8_t *runs = slx_xcalloc(p.n_insns, 1);
+    change_case c = {.model = m, .chip = chip, .prompt = 2, .mark = runs};
+    change_result before = change_run(&p, &c, SLX_MACHINE_STRICT);
+    c.mark = NULL;
+    c.runs = runs;
+    change_result fast = change_run(&p, &c, SLX_MACHINE_FAST);
     uint32_t bad = !fast.fused || fast.logits != before.logits || fast.kv != before.kv;
     change_counts words = {0}, params = {0};
     slx_rng r = {seed};
@@ -42,6 +46,7 @@ static int share(uint64_t seed)
             k ? "parameters" : "words", n[k]->tried, n[k]->verified, n[k]->ran, n[k]->faulted,
             n[k]->illegal, n[k]->differed, n[k]->fused);
     bad += words.verified - words.illegal < WORDS || words.fused || words.differed < WORDS / 5;
+    free(runs);
     slx_program_free(&p);
     slx_model_close(m);
     slx_chip_free(chip);

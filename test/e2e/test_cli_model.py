@@ -31,7 +31,8 @@ class Run(ModelCase):
         self.assertEqual((code, out), (0, "The capital of Japan is Tokyo.\n"))
         for line in (r"^ answer     \d+ prompt \+ 7 new tokens, end of turn +bits  ([0-9a-f]{4} ){3}[0-9a-f]{4}$",
                      r"^ this host  prefill [\d.]+ tok/s . decode [\d.]+ tok/s . \d+ threads? . \d+ MB . started in",
-                     r"^ program    [\d,]+ instructions \(\d+ KB\), 128 tiles, verified; \d+ M MAC and \d+ MB a token$",
+                     r"^ program    [\d,]+ instructions \(\d+ KB\), 128 tiles, verified; \d+ M MAC and [\d.]+ MB a "
+                     r"token$",
                      r"^ a token    [\d,]+ instructions on all tiles: CTL [\d,]+, LDQ",
                      r"^ the chip   silex-1: first token [\d.]+ [mu]s . then [\d.]+ [mu]s each . [\d.]+ mJ each "
                      r"\(low [\d.]+ mJ, high [\d.]+ mJ\) . limited by "):
