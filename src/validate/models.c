@@ -57,11 +57,11 @@ static void plain_name(char out[128], const char *name)
 /* Other names of the same shapes. */
 static const char *known_as(const char *name)
 {
-    static const char *const same[][2] = {{"gpt2", "gpt-2"},
-                                          {"gpt2-xl", "gpt-2-xl"},
-                                          {"gpt3", "gpt-3-175b"},
-                                          {"gpt-3", "gpt-3-175b"},
-                                          {"gpt3-175b", "gpt-3-175b"},
+    static const char *const same[][2] = {{"gpt-2", "gpt2"},
+                                          {"gpt-2-xl", "gpt2-xl"},
+                                          {"gpt3", "gpt3-175b"},
+                                          {"gpt-3", "gpt3-175b"},
+                                          {"gpt-3-175b", "gpt3-175b"},
                                           {"bloom", "bloom-176b"},
                                           {"mixtral-8x7b-v0.1", "mixtral-8x7b"},
                                           {"mixtral-8x22b-v0.1", "mixtral-8x22b"},

@@ -53,12 +53,12 @@ static void test_published_sizes(void **state)
         {"qwen3-235b-a22b", 235, 22, 0.02},  /* model card */
         {"gpt-oss-120b", 116.8, 5.7, 0.01}, /* model card: 116.83 B, 5.13 B without the embedding's 0.58 B */
         {"gpt-oss-20b", 20.9, 4.19, 0.01},  /* model card: 20.91 B, 3.61 B and 0.58 B */
-        {"gpt-3-175b", 175, 175, 0.01},     /* arXiv 2005.14165 */
+        {"gpt3-175b", 175, 175, 0.01},      /* arXiv 2005.14165 */
         {"bloom-176b", 176.2, 176.2, 0.01}, /* model card: 176,247,271,424 */
         {"opt-66b", 66, 66, 0.02},          /* arXiv 2205.01068 */
         {"gemma-2-27b", 27.2, 27.2, 0.01},  /* arXiv 2408.00118: 1.18 + 26.05 B */
         {"phi-2", 2.78, 2.78, 0.01},        /* model card: 2.7B; safetensors 2.78 B */
-        {"gpt-2", 0.124, 0.124, 0.02},      /* 124M */
+        {"gpt2", 0.124, 0.124, 0.02},       /* 124M */
         {"qwen-72b", 72, 72, 0.01},          {"llama-4-maverick", 400, 17, 0.02}, /* model card */
     };
     (void)state;
