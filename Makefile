@@ -25,7 +25,8 @@ endif
 # Empty on a machine without pkg-config: `run`, `test` and `check` call tools/setup first, then this Makefile again.
 PKGS     = libcyaml jansson libpcre2-8 cbc libmicrohttpd sqlite3
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+# cbc.pc names what its shared libraries bring along; their own headers need not be there.
+PKG_LIBS   := $(filter-out -lz -lbz2 -llapack -lblas,$(shell pkg-config --libs $(PKGS) 2>/dev/null))
 
 comma   := ,
 Q        = $(if $(V),,@)
