@@ -321,3 +321,16 @@ bool slx_yaml_is_line(const slx_yaml_node *n, size_t least, size_t most)
     }
     return true;
 }
+
+slx_status slx_yaml_unknown(const slx_yaml *t, const slx_yaml_node *n, const char *const *names,
+                            int n_names)
+{
+    slx_buf b = {0};
+    for (int i = 0; i < n_names; i++) slx_buf_addf(&b, "%s%s", i ? ", " : "", names[i]);
+    const char *near = slx_nearest(n->name, names, n_names);
+    slx_status s = slx_yaml_fail(
+        t, n->key_line, n->key_col, "%s: unknown key%s%s%s, expected one of %s", n->path,
+        near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", b.ptr);
+    slx_buf_free(&b);
+    return s;
+}

@@ -49,5 +49,7 @@ bool slx_yaml_is_line(const slx_yaml_node *n, size_t least, size_t most);
 const char *slx_yaml_found(char out[96], const slx_yaml_node *n);
 /* "PATH: found X, expected Y" at the node. */
 slx_status slx_yaml_fail_found(const slx_yaml *t, const slx_yaml_node *n, const char *expected);
+/* "PATH: unknown key (did you mean X?), expected one of names" at the node. */
+slx_status slx_yaml_unknown(const slx_yaml *t, const slx_yaml_node *n, const char *const *names, int n_names);
 
 #endif

@@ -46,19 +46,6 @@ static int names_in(const char *section, const char *names[SLX_CHIP_KEYS_MAX])
     return n;
 }
 
-static slx_status fail_unknown(const slx_yaml *t, const slx_yaml_node *n, const char *const *names,
-                               int n_names)
-{
-    slx_buf b = {0};
-    for (int i = 0; i < n_names; i++) slx_buf_addf(&b, "%s%s", i ? ", " : "", names[i]);
-    const char *near = slx_nearest(n->name, names, n_names);
-    slx_status s = slx_yaml_fail(
-        t, n->key_line, n->key_col, "%s: unknown key%s%s%s, expected one of %s", n->path,
-        near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", b.ptr);
-    slx_buf_free(&b);
-    return s;
-}
-
 /* ------------------------------------------------------------------ values */
 
 static bool parse_value(const slx_yaml_node *n, slx_chip_key_type type, double least, double most,
@@ -171,7 +158,7 @@ static slx_status check_source_part(const slx_yaml *t, const slx_yaml_node *n)
         return slx_yaml_is_line(n, 1, 1000)
                    ? SLX_OK
                    : slx_yaml_fail_found(t, n, "one line of text of 1 to 1000 characters");
-    return fail_unknown(t, n, parts, 3);
+    return slx_yaml_unknown(t, n, parts, 3);
 }
 
 static slx_status check_source(const slx_yaml *t, const slx_yaml_node *n)
@@ -206,7 +193,7 @@ static slx_status check_node(const slx_yaml *t, const slx_yaml_node *n)
     if (!strcmp(up->path, "sources")) return check_source(t, n);
     if (!strncmp(n->path, "sources[", 8)) return check_source_part(t, n);
     const char *names[SLX_CHIP_KEYS_MAX];
-    return fail_unknown(t, n, names, names_in(up->path, names));
+    return slx_yaml_unknown(t, n, names, names_in(up->path, names));
 }
 
 /* Where to say that something is missing from a section: at the section's name, or at the top of the file. */

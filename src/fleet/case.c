@@ -24,19 +24,6 @@ const slx_yaml_node *slx_fleet_next(const slx_yaml *t, const slx_yaml_node *n)
     return NULL;
 }
 
-slx_status slx_fleet_unknown(const slx_yaml *t, const slx_yaml_node *n, const char *const *names,
-                             int n_names)
-{
-    slx_buf b = {0};
-    for (int i = 0; i < n_names; i++) slx_buf_addf(&b, "%s%s", i ? ", " : "", names[i]);
-    const char *near = slx_nearest(n->name, names, n_names);
-    slx_status s = slx_yaml_fail(
-        t, n->key_line, n->key_col, "%s: unknown key%s%s%s, expected one of %s", n->path,
-        near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", b.ptr);
-    slx_buf_free(&b);
-    return s;
-}
-
 slx_status slx_fleet_fail(const slx_yaml *t, const char *path, const char *fmt, ...)
 {
     char msg[512], up[256];
@@ -86,7 +73,7 @@ static slx_status unknown_in_block(const block *b, const slx_yaml_node *n)
     for (int i = 0; b->texts[i]; i++) names[count++] = b->texts[i];
     for (int k = 0; k < SLX_F_COUNT; k++)
         if (slx_fleet_keys[k].section == b->section) names[count++] = slx_fleet_keys[k].name;
-    return slx_fleet_unknown(b->r->t, n, names, count);
+    return slx_yaml_unknown(b->r->t, n, names, count);
 }
 
 static slx_status read_block(const block *b, const slx_yaml_node *up)
@@ -348,7 +335,7 @@ static slx_status read_case(const slx_fleet_reader *r)
     for (const slx_yaml_node *n = slx_fleet_child(t, root); n; n = slx_fleet_next(t, n)) {
         int k = 0;
         while (k < TOPS && strcmp(tops[k], n->name)) k++;
-        if (k == TOPS) return slx_fleet_unknown(t, n, tops, TOPS);
+        if (k == TOPS) return slx_yaml_unknown(t, n, tops, TOPS);
     }
     SLX_TRY(slx_fleet_read_text(r, root, "name", true, &c->name));
     SLX_TRY(slx_fleet_read_text(r, root, "title", true, &c->title));

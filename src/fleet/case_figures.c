@@ -121,7 +121,7 @@ slx_status slx_fleet_read_figure(const slx_fleet_reader *r, const slx_yaml_node 
     for (const slx_yaml_node *n = slx_fleet_child(t, up); n; n = slx_fleet_next(t, n)) {
         int k = 0;
         while (k < 6 && strcmp(names[k], n->name)) k++;
-        if (k == 6) return slx_fleet_unknown(t, n, names, 6);
+        if (k == 6) return slx_yaml_unknown(t, n, names, 6);
     }
     SLX_TRY(read_of(r, up, p));
     SLX_TRY(slx_fleet_read_text(r, up, "source", true, &p->source));

@@ -171,7 +171,7 @@ static slx_status find_parts(const slx_yaml *t, const slx_yaml_node *n,
     for (const slx_yaml_node *x = slx_fleet_child(t, n); x; x = slx_fleet_next(t, x)) {
         int p = 0;
         while (p < PARTS && strcmp(part_names[p], x->name)) p++;
-        if (p == PARTS) return slx_fleet_unknown(t, x, part_names, PARTS);
+        if (p == PARTS) return slx_yaml_unknown(t, x, part_names, PARTS);
         part[p] = x;
     }
     if (!part[P_UNIT] || !part[P_SOURCE])

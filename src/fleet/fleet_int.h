@@ -47,9 +47,6 @@ slx_status slx_fleet_read_text(const slx_fleet_reader *r, const slx_yaml_node *u
 slx_status slx_fleet_read_variant(const slx_fleet_reader *r, const slx_yaml_node *up);
 slx_status slx_fleet_read_figure(const slx_fleet_reader *r, const slx_yaml_node *up);
 bool slx_fleet_output_each(slx_fleet_output o); /* also of one option */
-/* Fails at a key that is none of the names. */
-slx_status slx_fleet_unknown(const slx_yaml *t, const slx_yaml_node *n, const char *const *names,
-                             int n_names);
 /* One figure: a mapping of low, mid, high or by_year or by_quarter, unit, source. in->path, key are set. */
 slx_status slx_fleet_read_input(const slx_fleet_reader *r, const slx_yaml_node *n,
                                 slx_fleet_input *in);
