@@ -1,5 +1,6 @@
 /* chip.c - what a chip's figures imply, and where they come from. */
 #include "chip/chip_int.h"
+#include "isa/isa.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -21,6 +22,17 @@ static slx_chip_peaks part_peaks(const slx_chip *c)
     p.balance_w4a8 = p.w4a8_ops / p.hbm_bytes_s;
     p.balance_w8a8 = p.w8a8_ops / p.hbm_bytes_s;
     return p;
+}
+
+double slx_chip_ten_rate(const slx_chip *c, unsigned fmt)
+{
+    switch (fmt) {
+    case SLX_FMT_mxfp4: return c->ten.rate.w4a8;
+    case SLX_FMT_q4s:
+    case SLX_FMT_q4sm: return c->ten.rate.q4s;
+    case SLX_FMT_q8s: return c->ten.rate.q8s;
+    default: return c->ten.rate.w8a8;
+    }
 }
 
 slx_chip_peaks slx_chip_get_peaks(const slx_chip *c)

@@ -123,6 +123,9 @@ typedef struct {
 } slx_chip_peaks;
 slx_chip_peaks slx_chip_get_peaks(const slx_chip *c);
 
+/* Products of weights in format `fmt` (SLX_FMT_* of the ISA) a clock of a tile, relative to ten.m * ten.n * ten.k; 0: none. */
+double slx_chip_ten_rate(const slx_chip *c, unsigned fmt);
+
 /* The memory of section hbm, or of a published chip's mem_gib and mem_tbs, lies on the die. */
 bool slx_chip_sram_memory(const slx_chip *c);
 

@@ -90,7 +90,10 @@ static void linear(emitter *e, const slx_plan *p, slx_mat_id id, int n, const ch
                                        P(LINEAR, chips, m->meet ? p->chips : 1),
                                        P(LINEAR, y_step, map->y_step),
                                        P(LINEAR, push, brief),
-                                       P(LINEAR, ready, ready)};
+                                       P(LINEAR, ready, ready),
+                                       P(LINEAR, whole, map->whole),
+                                       P(LINEAR, groups, map->groups),
+                                       P(LINEAR, row_cap, brief ? 0 : p->opt.max_rows)};
     for (int i = 0; i < n; i++) {
         v[SLX_LINEAR_off_w + i] = m[i].off_w;
         v[SLX_LINEAR_fmt + i] = m[i].fmt;
@@ -240,7 +243,8 @@ static void gateup(emitter *e, const slx_plan *p, bool brief)
          P(GATEUP, push, push_of(p, brief)), P(GATEUP, ready, ready),
          P(GATEUP, ready1, ready_of(p, brief, TK_UPR)),
          P(GATEUP, home, ready ? b->home[SLX_MAT_GATE] : 0),
-         P(GATEUP, home1, ready ? b->home[SLX_MAT_UP] : 0));
+         P(GATEUP, home1, ready ? b->home[SLX_MAT_UP] : 0), P(GATEUP, whole, m->whole),
+         P(GATEUP, groups, m->groups), P(GATEUP, row_cap, brief ? 0 : p->opt.max_rows));
 }
 
 static void head(emitter *e, const slx_plan *p, bool brief)

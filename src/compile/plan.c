@@ -463,6 +463,13 @@ static void print_row(FILE *out, const char *name, uint32_t rows, uint64_t end, 
             (unsigned long long)end, p->spm_bytes);
 }
 
+static void print_product(FILE *out, const char *name, uint32_t rows, uint32_t groups, uint64_t end,
+                          const slx_plan *p)
+{
+    print_row(out, name, rows, end, p);
+    if (groups > 1) fprintf(out, "             a long step's rows among up to %u groups of tiles\n", groups);
+}
+
 void slx_plan_print(const slx_plan *p, FILE *out)
 {
     fprintf(out,
@@ -487,14 +494,14 @@ void slx_plan_print(const slx_plan *p, FILE *out)
     else
         fprintf(out, "scratchpad: weights pass through %u slots of %u bytes\n", p->slots, p->slot);
     print_row(out, "embed", p->embed.mr, p->embed.end, p);
-    print_row(out, "q, k, v", p->lin_qkv.mr, p->lin_qkv.end, p);
+    print_product(out, "q, k, v", p->lin_qkv.mr, p->lin_qkv.groups, p->lin_qkv.end, p);
     print_row(out, "rope", p->rope.mr, p->rope.end, p);
     print_row(out, "attention", p->attn.item_rows, p->attn.end, p);
     if (!p->heads_quantised) print_row(out, "rowq", p->rowq.mr, p->rowq.end, p);
-    print_row(out, "o", p->lin_o.mr, p->lin_o.end, p);
+    print_product(out, "o", p->lin_o.mr, p->lin_o.groups, p->lin_o.end, p);
     print_row(out, "rows", p->rows.mr, p->rows.end, p);
-    print_row(out, "gateup", p->gateup.mr, p->gateup.end, p);
-    print_row(out, "down", p->lin_down.mr, p->lin_down.end, p);
+    print_product(out, "gateup", p->gateup.mr, p->gateup.groups, p->gateup.end, p);
+    print_product(out, "down", p->lin_down.mr, p->lin_down.groups, p->lin_down.end, p);
     print_row(out, "head", p->head.mr, p->head.end, p);
     if (p->brief.rows) {
         print_row(out, "short step", p->brief.rows, p->brief.end, p);

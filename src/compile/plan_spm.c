@@ -8,6 +8,8 @@
 #include "compile/plan.h"
 #include "compile/tmpl_int.h"
 
+#include <math.h>
+
 /* Of the ring: while one is multiplied the next comes. */
 enum { SLOTS = 2 };
 
@@ -69,6 +71,13 @@ static uint64_t map_y(const slx_plan *p, bump *b, const slx_mat_plan *m, uint32_
     return area(b, *step ? 2 * *step : y);
 }
 
+/* Blocks of A's rows that are held at once. */
+static uint32_t held_blocks(const slx_mat_plan *m, bool whole)
+{
+    return whole ? m->kblk : piece_blocks_max(m, m->pieces);
+}
+
+/* kp: blocks held of a row. */
 static uint64_t map_linear(const slx_plan *p, slx_map_linear *o, uint64_t at, uint32_t kp,
                            const slx_mat_plan *m, uint32_t mr)
 {
@@ -316,20 +325,113 @@ static uint32_t min_u64(uint64_t a, uint64_t b)
         (void)(expr);                                                                              \
     } while (0)
 
-/* Fewest pieces that hold at most `budget`; 0 = not even with all. A node of the tree needs a block at least. */
-static uint32_t pieces_for(const slx_plan *p, const slx_mat_plan *m, uint64_t budget)
-{
-    for (uint32_t n = 1; n <= 1u << m->log2g; n *= 2)
-        if (held_bytes(p, m, n) <= budget) return n;
-    return 0;
-}
-
 static bool fits(misfit *bad, uint32_t mr, const char *phase, const char *what, uint64_t need,
                  uint64_t have)
 {
     if (mr) return true;
     *bad = (misfit){phase, what, need, have};
     return false;
+}
+
+/* ------------------------------------------------------------------ row tiles of products */
+
+/* Matrices id .. id+n-1, which read the same rows. linear NULL: gate and up. */
+typedef struct {
+    const char *name;
+    slx_mat_id id;
+    int n;
+    slx_map_linear *linear;
+} phase;
+
+static uint64_t map_phase(slx_plan *p, const phase *f, uint64_t at, bool whole, uint32_t mr)
+{
+    uint32_t kp = held_blocks(&p->mat[f->id], whole);
+    return f->linear ? map_linear(p, f->linear, at, kp, &p->mat[f->id], mr)
+                     : map_gateup(p, &p->gateup, at, kp, mr);
+}
+
+/* Most row tiles' groups a chip can make: rows held whole, and weights that any tile may read. */
+static uint32_t groups_max(const slx_plan *p, bool whole)
+{
+    return whole && !p->in_rom ? p->tiles & (~p->tiles + 1) : 1;
+}
+
+/* What a phase takes of a step of max_rows rows with row tiles of mr, about, in clocks: the loads of activations, then
+ * those of weights or the products, whichever takes longer. Sets *groups, and *least to what the weights read once, or
+ * the products evenly shared, would take alone. Only for comparing choices: no chip's latencies are in it. */
+static double phase_clk(const slx_plan *p, const phase *f, bool whole, uint32_t mr,
+                        uint32_t *groups, double *least)
+{
+    const slx_chip *c = p->chip;
+    const slx_mat_plan *m = &p->mat[f->id];
+    /* what the memory brings, or what crosses the middle of the mesh, where half of all bytes pass */
+    double bytes_clk = fmin(slx_chip_get_peaks(c).hbm_bytes_s / (c->grid.clock_ghz * 1e9),
+                            4.0 * (c->grid.x < c->grid.y ? c->grid.x : c->grid.y) * c->noc.link_bytes_clk);
+    uint32_t rows = p->opt.max_rows, most = groups_max(p, whole), n = (rows + mr - 1) / mr;
+    if (most > 1) n = 1u << log2u(2 * n - 1);
+    *groups = n < most ? n : most;
+    uint32_t share = p->tiles / *groups, height = (rows + n - 1) / n; /* tiles of a group */
+    uint64_t slices = 0;
+    double weights = 0, products = 0, even = 0;
+    for (int i = 0; i < f->n; i++) {
+        double rate = slx_chip_ten_rate(c, m[i].fmt);
+        double pass = ceil((double)m[i].ns / c->ten.n) * m[i].kblk * 32 / c->ten.k / (rate > 0 ? rate : 1);
+        slices += m[i].slices;
+        if (!p->in_rom) weights += (double)m[i].slices * (double)slice_bytes(&m[i]);
+        products += (double)((m[i].slices + share - 1) / share) * ceil((double)height / c->ten.m) * pass;
+        even += (double)m[i].slices / p->tiles * rows / c->ten.m * pass;
+    }
+    products = (products + (double)slices / share * c->ten.c0_cycles) * (n / *groups);
+    double readers = whole ? fmin((double)p->tiles, (double)*groups * (double)slices) / *groups
+                           : (double)slices;
+    double a = (double)rows * 33 * m->kblk * readers / bytes_clk;
+    *least = fmax(weights / bytes_clk, even);
+    return a + fmax(weights * n / bytes_clk, products);
+}
+
+/* Rows of a row tile, what is held of a row, and groups of tiles for one phase: of what fits, the choice that takes the
+ * least time. Returns the share of that time nothing could save; 0 = does not fit. */
+static double lay_product(slx_plan *p, const phase *f, uint64_t at, misfit *bad)
+{
+    const slx_mat_plan *m = &p->mat[f->id];
+    uint32_t all_rows = min_u64(p->max_m, p->opt.max_rows), best_mr = 0, best_groups = 1, groups = 1;
+    uint32_t cap = min_u64(all_rows, p->acc_cells / cells_a_row(m));
+    double best = INFINITY, least = 0, floor_clk = 0;
+    bool best_whole = false;
+    if (!fits(bad, cap, f->name, "accumulator cells", cells_a_row(m), p->acc_cells)) return 0;
+    for (int whole = m->pieces == 1; whole < 2; whole++)
+        for (uint32_t most = cap; most; most /= 2) {
+            uint32_t lo = 0, hi = most;
+            while (lo < hi) {
+                uint32_t mr = lo + (hi - lo + 1) / 2;
+                if (map_phase(p, f, at, whole, mr) <= p->spm_bytes)
+                    lo = mr;
+                else
+                    hi = mr - 1;
+            }
+            double clk = lo ? phase_clk(p, f, whole, lo, &groups, &least) : INFINITY;
+            if (clk < best) {
+                best = clk, floor_clk = least;
+                best_mr = lo, best_groups = groups, best_whole = whole;
+            }
+        }
+    if (!fits(bad, best_mr, f->name, "bytes of scratchpad", map_phase(p, f, at, false, 1),
+              p->spm_bytes))
+        return 0;
+    map_phase(p, f, at, best_whole, best_mr);
+    if (f->linear)
+        f->linear->whole = best_whole, f->linear->groups = best_groups;
+    else
+        p->gateup.whole = best_whole, p->gateup.groups = best_groups;
+    return floor_clk / best;
+}
+
+/* Fewest pieces that hold at most `budget`; 0 = not even with all. A node of the tree needs a block at least. */
+static uint32_t pieces_for(const slx_plan *p, const slx_mat_plan *m, uint64_t budget)
+{
+    for (uint32_t n = 1; n <= 1u << m->log2g; n *= 2)
+        if (held_bytes(p, m, n) <= budget) return n;
+    return 0;
 }
 
 /* Lays everything out with slots of at most `budget` bytes. Returns a score, 0 = does not fit. */
@@ -359,32 +461,18 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
     p->ring = 64;
     uint64_t at = p->ring + (uint64_t)p->slot * p->slots, have = p->spm_bytes;
     double score = 0;
-    uint32_t all_rows = min_u64(p->max_m, p->opt.max_rows);
-
-#define LINEAR(dst, first, name)                                                                   \
-    do {                                                                                           \
-        slx_map_linear *o_ = &(dst);                                                               \
-        uint32_t kp_ = piece_blocks_max(&m[first], m[first].pieces);                               \
-        uint32_t cap_ = min_u64(all_rows, p->acc_cells / cells_a_row(&m[first])), mr_;             \
-        if (!fits(bad, cap_, name, "accumulator cells", cells_a_row(&m[first]), p->acc_cells))     \
-            return 0;                                                                              \
-        FIT(mr_, name, cap_, map_linear(p, o_, at, kp_, &m[first], MR));                           \
-        score += (double)mr_ / all_rows / (m[first].pieces > 1 && !p->in_rom ? 2 : 1);             \
-    } while (0)
-    LINEAR(p->lin_qkv, SLX_MAT_Q, "q, k, v");
-    LINEAR(p->lin_o, SLX_MAT_O, "o");
-    LINEAR(p->lin_down, SLX_MAT_DOWN, "down");
-#undef LINEAR
-    uint32_t mr, cap, kp = piece_blocks_max(&m[SLX_MAT_GATE], gu);
-    cap = min_u64(all_rows, p->acc_cells / cells_a_row(&m[SLX_MAT_GATE]));
-    if (!fits(bad, cap, "gate and up", "accumulator cells", cells_a_row(&m[SLX_MAT_GATE]),
-              p->acc_cells))
-        return 0;
-    FIT(mr, "gate and up", cap, map_gateup(p, &p->gateup, at, kp, MR));
-    score += (double)mr / all_rows / (gu > 1 && !p->in_rom ? 2 : 1);
-
+    const phase phases[] = {{"q, k, v", SLX_MAT_Q, 3, &p->lin_qkv},
+                            {"o", SLX_MAT_O, 1, &p->lin_o},
+                            {"down", SLX_MAT_DOWN, 1, &p->lin_down},
+                            {"gate and up", SLX_MAT_GATE, 2, NULL}};
+    for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
+        double share = lay_product(p, &phases[i], at, bad);
+        if (share <= 0) return 0;
+        score += share;
+    }
+    uint32_t mr, cap, kp;
     const slx_mat_plan *h = &m[SLX_MAT_HEAD];
-    kp = piece_blocks_max(h, h->pieces);
+    kp = held_blocks(h, false);
     cap = min_u64(min_u64(p->max_m, p->opt.max_samples), p->acc_cells / cells_a_row(h));
     if (!fits(bad, cap, "head", "accumulator cells", cells_a_row(h), p->acc_cells)) return 0;
     FIT(mr, "head", cap, map_head(p, &p->head, at, kp, h, MR));
@@ -412,7 +500,7 @@ static double lay_out(slx_plan *p, uint64_t budget, misfit *bad)
     if (two * 2 < one) map_attn(p, &p->attn, at, 1, one);
     score += (double)p->attn.item_rows / cap;
     plan_short(p, at);
-    if (p->brief.rows) score += 1 + p->brief.resident;
+    if (p->brief.rows) score += 1 + p->brief.resident + p->brief.rows / 32.0;
     return score;
 }
 

@@ -68,11 +68,13 @@ enum { SLX_SPAN_AT = 32 };
 enum { SLX_LINEAR_PARTS = 3 };
 /* out[row][col0 + slice*ns ..] := A * W^T; fp32. piece sizes follow from kblk and pieces. Up to three matrices read the
  * same A: off_w, fmt, slices, rot and out of each; no slices: there is none. a_ld: blocks from row to row of A.
- * meet SUM: RED of the parts; GATHER: slice s of chip r is slice s*chips + r of the output. */
+ * meet SUM: RED of the parts; GATHER: slice s of chip r is slice s*chips + r of the output.
+ * whole 1: a row tile's activations lie in the scratchpad with all their blocks, also where weights come in pieces. groups > 1
+ * (then whole, or one piece): rows are shared among groups of tiles as tmpl_share.c says; row_cap: most rows of a step. */
 #define SLX_TP_LINEAR(X) X(off_w) X(off_w1) X(off_w2) X(fmt) X(fmt1) X(fmt2) X(slices) X(slices1) X(slices2) X(rot) X(rot1) X(rot2) \
     X(out) X(out1) X(out2) X(out_stride) X(kblk) X(log2g) X(pieces) X(ns) X(tiles) X(a_codes) X(a_scales) \
     X(mr) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots) X(a_ld) X(meet) X(chips) X(y_step) \
-    X(push) X(ready) X(home) X(home1) X(home2)
+    X(push) X(ready) X(home) X(home1) X(home2) X(whole) X(groups) X(row_cap)
 /* bias 1: the biases of q, k, v, [heads + 2 kv_heads][hd] at r9 + off_bias, are added first; norm 1: then every head of q
  * and of k is normed, weights [hd] of q and [hd] of k at r9 + off_norm. */
 #define SLX_TP_ROPE(X) X(qkv) X(qkv_stride) X(off_k) X(off_v) X(heads) X(kv_heads) X(hd) X(hdp) X(n_rot) X(style) X(rope) \
@@ -99,7 +101,7 @@ enum { SLX_LINEAR_PARTS = 3 };
 #define SLX_TP_GATEUP(X) X(off_gate) X(off_up) X(fmt_gate) X(fmt_up) X(kblk) X(log2g) X(pieces) X(slices) X(tiles) X(a_codes) \
     X(a_scales) X(out_codes) X(out_scales) X(out_kblk) X(mr) X(spm_a) X(spm_as) X(spm_g) X(spm_u) X(spm_q) X(spm_qs) \
     X(ring) X(slot) X(slots) X(chips) X(spm_gq) X(spm_gqs) \
-    X(gelu) X(off_bias) X(spm_bias) X(push) X(ready) X(ready1) X(home) X(home1)
+    X(gelu) X(off_bias) X(spm_bias) X(push) X(ready) X(ready1) X(home) X(home1) X(whole) X(groups) X(row_cap)
 /* turns 1: the planes are those of all chips, slice s of chip r is their slice s*chips + r. */
 #define SLX_TP_LMHEAD(X) X(w) X(off_scale) X(off_m) X(fmt) X(kblk) X(log2g) X(pieces) X(ns) X(slices) X(tiles) X(a_codes) \
     X(a_scales) X(off_sample) X(logits) X(logits_stride) X(mr) X(spm_idx) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots) \

@@ -60,7 +60,9 @@ const char *slx_tmpl_token_name(unsigned id); /* "wfree"; NULL */
 
 enum {
     R_ROWS = 4, R_SAMPLES, R_ROW0, R_MYROWS, R_LAYER, R_W, R_KV,
+    R_SHARE_TMP = 18, /* r14 .. here are free while rows are shared out */
     R_WBUF = 19,
+    R_GROUP_TILES = 13, R_HEIGHT = 20, R_FIRST_ROWS = 29, /* of e_share, in matrix phases of long steps */
     R_PAIR = 30, R_CONST = 31 /* scratch of pair_r and of constants over 31 bits: dead after the next instruction */
 };
 
@@ -140,6 +142,21 @@ void e_row_tile(em *e, unsigned ri, unsigned r_count, uint64_t mr, unsigned r_at
 void e_tiles(em *e, unsigned rd, unsigned rs, uint64_t mr);
 /* First slice and number of slices of this tile: floor(t*S/T) .. */
 void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices, uint64_t tiles, uint64_t rot);
+
+/* How a matrix phase is shared among tiles (tmpl_share.c). groups: most groups of tiles, a power of two that divides them; up to 1:
+ * none. mr: most rows of a row tile; row_cap: most rows of a step. */
+typedef struct {
+    uint64_t tiles, groups, mr, row_cap;
+} e_share;
+bool e_share_ok(const e_share *s);
+/* r_count := row tiles of this tile. With groups R_GROUP_TILES, R_HEIGHT and R_FIRST_ROWS are set for the functions below;
+ * r14 .. R_SHARE_TMP are scratch. */
+void e_share_rows(em *e, const e_share *s, unsigned r_count);
+/* Row tile ri of this tile's: its first row and its rows. */
+void e_share_row_tile(em *e, const e_share *s, unsigned ri, unsigned r_at, unsigned r_m);
+/* First and number of this tile's slices, turned by rot; rd := slice r_first + r_i. */
+void e_share_slices(em *e, const e_share *s, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices, uint64_t rot);
+void e_share_slice(em *e, const e_share *s, unsigned rd, unsigned r_first, unsigned r_i, uint64_t slices);
 
 static inline uint64_t up(uint64_t v, uint64_t a) { return (v + a - 1) / a * a; }
 /* Bytes of a row of fp32 in the scratchpad, and of x and y in HBM. */

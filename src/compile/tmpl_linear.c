@@ -1,8 +1,8 @@
-/* tmpl_linear.c - matrix phases: linear, gate and up with silu, output head. Output rows in slices of ns; tile t owns
- * slices floor(t*S/T) .. floor((t+1)*S/T)-1.
+/* tmpl_linear.c - matrix phases: linear, gate and up with silu, output head. Output rows in slices of ns; which slices
+ * and rows are a tile's is in tmpl_share.c.
  *
- *   LOOP row tiles of mr rows
- *     activations -> A                     pieces > 1: for every slice, blocks of one piece at a time
+ *   LOOP row tiles
+ *     activations -> A                     not whole: for every slice, blocks of one piece at a time
  *     LOOP slices of each matrix
  *       weights, a piece a slot -> ring
  *       MM, AADD up the tree, AOUT, ST
@@ -21,8 +21,12 @@
  */
 #include "compile/tmpl_int.h"
 
+/* TILES and WM are R_GROUP_TILES and R_HEIGHT where a step is cut into groups: then the count of row tiles is in AT
+ * when the loop over them begins, and no weights have a place of their own. */
 enum { FIRST = 11, NSL, TILES, SL, SLICE, WA, TMP, WS, WM = 20, RI, AT, M, AC, AS, OUT, CELLS, Y };
-_Static_assert((int)Y < (int)R_PAIR, "registers");
+_Static_assert((int)Y < (int)R_FIRST_ROWS && (int)TILES == (int)R_GROUP_TILES && (int)WM == (int)R_HEIGHT &&
+                   (int)SL > (int)TILES && (int)WS <= (int)R_SHARE_TMP,
+               "registers");
 
 /* slx_meet of plan.h, as templates know it. */
 enum { MEET_GATHER = 2 };
@@ -31,6 +35,8 @@ enum { MEET_GATHER = 2 };
 typedef struct {
     uint64_t kblk, log2g, pieces, ns, mr, spm_a, spm_as, ring, slot, slots, push, ready;
     uint64_t a_ld, meet, chips, spm_y, y_step; /* Y: the output buffer in use where chips meet */
+    uint64_t whole;
+    e_share share; /* its mr is set by mat_init */
     unsigned log2p;
     bool rom, whole_a; /* whole_a: all blocks of A's rows are in the scratchpad, not one piece */
 } mat;
@@ -45,10 +51,12 @@ static bool mat_init(em *e, mat *m)
 {
     m->log2p = 0;
     m->rom = m->slots == 0;
-    m->whole_a = m->push || m->pieces == 1;
+    m->whole_a = m->push || m->whole || m->pieces == 1;
+    m->share.mr = m->mr;
     while (m->log2p < 3 && (UINT64_C(1) << m->log2p) < m->pieces) m->log2p++;
     if (m->pieces != UINT64_C(1) << m->log2p || m->log2p > m->log2g || m->log2g > 3 || m->mr == 0 ||
         m->ns == 0 || m->ns > 4096 || m->kblk == 0 || m->kblk > 4095 || m->a_ld < m->kblk ||
+        m->whole > 1 || !e_share_ok(&m->share) || (m->share.groups > 1 && (!m->whole_a || m->push)) ||
         m->meet > 2 || (m->meet && (m->chips < 2 || m->y_step % 64)) || (m->ready && !is_ready(m->ready))) {
         e->ok = false;
         return false;
@@ -110,10 +118,10 @@ static void at_row(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t str
     e_addc(e, rd, rd, base);
 }
 
-/* Blocks of piece p of M rows of A; AC and AS hold the addresses of the first row. */
+/* Blocks of piece p, or all, of M rows of A; AC and AS hold the addresses of the first row. */
 static void load_a(em *e, const mat *m, uint64_t p)
 {
-    uint64_t kp = piece_blocks(m, p), c = cut(m, p);
+    uint64_t kp = m->whole_a ? m->kblk : piece_blocks(m, p), c = m->whole_a ? 0 : cut(m, p);
     e_ld(e, IMM(m->spm_a), regi(e, AC, (int64_t)c * 32), IMM(kp * 32), REG(M), m->a_ld * 32,
          kp * 32, WAIT(TK_AFREE));
     e_ld(e, IMM(m->spm_as), regi(e, AS, (int64_t)c), IMM(kp), REG(M), m->a_ld, kp, POST(TK_AREADY));
@@ -206,27 +214,28 @@ static void mul_slice(em *e, const mat *m, unsigned fmt, unsigned r_addr, uint64
 
 /* Row tile RI of the step: its rows AT .. AT+M-1, and A where it is held whole. A tile that has none of the slices of
  * slices[i] (rot[i]), n matrices, has no row tiles. */
-static size_t row_tiles(em *e, const mat *m, uint64_t a_codes, uint64_t a_scales, uint64_t tiles,
-                        int n, const uint64_t *slices, const uint64_t *rot)
+static size_t row_tiles(em *e, const mat *m, uint64_t a_codes, uint64_t a_scales, int n,
+                        const uint64_t *slices, const uint64_t *rot)
 {
+    unsigned count = m->share.groups > 1 ? AT : TILES, own = m->share.groups > 1 ? AC : AT;
     if (m->push) { /* one tile of rows, A is there */
         e_alu(e, SLX_ALUFN_min, M, REG(R_ROWS), IMM(m->push));
         if (m->ready) e_join(e, SLX_ENG_TEN, WAIT((unsigned)m->ready));
         return 0;
     }
-    e_tiles(e, TILES, R_ROWS, m->mr);
-    e_li(e, AT, 0);
+    e_share_rows(e, &m->share, count);
+    e_li(e, own, 0);
     for (int i = 0; i < n; i++) {
         if (slices[i] == 0) continue;
-        e_slices(e, FIRST, NSL, TMP, slices[i], tiles, rot[i]);
-        e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(NSL));
+        e_share_slices(e, &m->share, FIRST, NSL, TMP, slices[i], rot[i]);
+        e_alu(e, SLX_ALUFN_add, own, REG(own), REG(NSL));
     }
-    put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, TILES, REG(TILES), IMM(0), REG(AT), 0, 0);
-    size_t rows = e_loop(e, REG(TILES), RI);
-    e_row_tile(e, RI, R_ROWS, m->mr, AT, M);
+    put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, count, REG(count), IMM(0), REG(own), 0, 0);
+    size_t rows = e_loop(e, REG(count), RI);
+    e_share_row_tile(e, &m->share, RI, AT, M);
     at_row(e, AC, AT, a_codes, m->a_ld * 32);
     at_row(e, AS, AT, a_scales, m->a_ld);
-    if (m->pieces == 1) {
+    if (m->whole_a) {
         load_a(e, m, 0);
         e_join(e, SLX_ENG_TEN, WAIT(TK_AREADY));
     }
@@ -239,16 +248,16 @@ static void row_tiles_end(em *e, const mat *m, size_t rows)
         if (m->ready) e_join(e, SLX_ENG_TEN, POST((unsigned)m->ready + 1));
         return;
     }
-    if (m->pieces == 1) e_join(e, SLX_ENG_TEN, POST(TK_AFREE));
+    if (m->whole_a) e_join(e, SLX_ENG_TEN, POST(TK_AFREE));
     e_loop_end(e, rows);
 }
 
 /* LOOP over this tile's slices: SL counts, SLICE is the number among all. */
-static size_t slices_of(em *e, uint64_t slices, uint64_t tiles, uint64_t rot)
+static size_t slices_of(em *e, const mat *m, uint64_t slices, uint64_t rot)
 {
-    e_slices(e, FIRST, NSL, TMP, slices, tiles, rot);
+    e_share_slices(e, &m->share, FIRST, NSL, TMP, slices, rot);
     size_t at = e_loop(e, REG(NSL), SL);
-    e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
+    e_share_slice(e, &m->share, SLICE, FIRST, SL, slices);
     return at;
 }
 
@@ -322,18 +331,22 @@ void tmpl_linear(em *e, const uint64_t *p)
              .spm_y = p[SLX_LINEAR_spm_y],
              .y_step = p[SLX_LINEAR_y_step],
              .push = p[SLX_LINEAR_push],
-             .ready = p[SLX_LINEAR_ready]};
+             .ready = p[SLX_LINEAR_ready],
+             .whole = p[SLX_LINEAR_whole],
+             .share = {.tiles = p[SLX_LINEAR_tiles],
+                       .groups = p[SLX_LINEAR_groups],
+                       .row_cap = p[SLX_LINEAR_row_cap]}};
     if (m.push && m.meet == MEET_GATHER) e->ok = false; /* gathered rows are pushed nowhere */
     if (!mat_init(e, &m)) return;
     first_y(e, &m);
     size_t rows =
-        row_tiles(e, &m, p[SLX_LINEAR_a_codes], p[SLX_LINEAR_a_scales], p[SLX_LINEAR_tiles],
-                  SLX_LINEAR_PARTS, p + SLX_LINEAR_slices, p + SLX_LINEAR_rot);
+        row_tiles(e, &m, p[SLX_LINEAR_a_codes], p[SLX_LINEAR_a_scales], SLX_LINEAR_PARTS,
+                  p + SLX_LINEAR_slices, p + SLX_LINEAR_rot);
     for (int k = 0; k < SLX_LINEAR_PARTS; k++) {
         unsigned fmt = (unsigned)p[SLX_LINEAR_fmt + k];
         if (p[SLX_LINEAR_slices + k] == 0) continue;
         size_t slices =
-            slices_of(e, p[SLX_LINEAR_slices + k], p[SLX_LINEAR_tiles], p[SLX_LINEAR_rot + k]);
+            slices_of(e, &m, p[SLX_LINEAR_slices + k], p[SLX_LINEAR_rot + k]);
         slice_addr(e, WA, slice_bytes(e, &m, fmt, m.pieces), p[SLX_LINEAR_off_w + k]);
         mul_slice(e, &m, fmt, WA, p[SLX_LINEAR_home + k]);
         if (m.push)
@@ -453,7 +466,11 @@ void tmpl_gateup(em *e, const uint64_t *p)
              .a_ld = p[SLX_GATEUP_kblk],
              .chips = p[SLX_GATEUP_chips],
              .push = p[SLX_GATEUP_push],
-             .ready = p[SLX_GATEUP_ready]};
+             .ready = p[SLX_GATEUP_ready],
+             .whole = p[SLX_GATEUP_whole],
+             .share = {.tiles = p[SLX_GATEUP_tiles],
+                       .groups = p[SLX_GATEUP_groups],
+                       .row_cap = p[SLX_GATEUP_row_cap]}};
     bool gather = m.chips > 1;
     if (m.push && gather) e->ok = false;
     const unsigned fmt[2] = {(unsigned)p[SLX_GATEUP_fmt_gate], (unsigned)p[SLX_GATEUP_fmt_up]};
@@ -462,15 +479,15 @@ void tmpl_gateup(em *e, const uint64_t *p)
     const unsigned addr[2] = {WA, WS};
     const uint64_t no_rot = 0;
     if (!mat_init(e, &m)) return;
-    size_t rows = row_tiles(e, &m, p[SLX_GATEUP_a_codes], p[SLX_GATEUP_a_scales],
-                            p[SLX_GATEUP_tiles], 1, p + SLX_GATEUP_slices, &no_rot);
+    size_t rows = row_tiles(e, &m, p[SLX_GATEUP_a_codes], p[SLX_GATEUP_a_scales], 1,
+                            p + SLX_GATEUP_slices, &no_rot);
     const bool gelu = p[SLX_GATEUP_gelu];
     const int first = gelu; /* of gate, up */
     const uint64_t ready1 = p[SLX_GATEUP_ready1];
     if (gelu && m.push) e->ok = false;
     if (!m.ready != !ready1 || (ready1 && !is_ready(ready1))) e->ok = false;
     if (ready1) e_join(e, SLX_ENG_TEN, WAIT((unsigned)ready1));
-    size_t slices = slices_of(e, p[SLX_GATEUP_slices], p[SLX_GATEUP_tiles], 0);
+    size_t slices = slices_of(e, &m, p[SLX_GATEUP_slices], 0);
     if (gelu) { /* the slice's biases */
         e_mulc(e, TMP, SLICE, 128);
         e_alu(e, SLX_ALUFN_add, TMP, REG(TMP), REG(R_W));

@@ -106,8 +106,9 @@ static bool linear(slx_fast_proof *pf, const slx_fast_spans *s, const slx_span *
     areas l = {.pf = pf, .span = x};
     uint64_t mr = P(x, LINEAR, mr), ns = P(x, LINEAR, ns);
     uint32_t kp = piece_blocks(P(x, LINEAR, kblk), P(x, LINEAR, pieces));
-    put(&l, "a", P(x, LINEAR, spm_a), mr * kp * 32);
-    put(&l, "a's scales", P(x, LINEAR, spm_as), mr * kp);
+    uint64_t ka = P(x, LINEAR, whole) ? P(x, LINEAR, kblk) : kp;
+    put(&l, "a", P(x, LINEAR, spm_a), mr * ka * 32);
+    put(&l, "a's scales", P(x, LINEAR, spm_as), mr * ka);
     uint64_t most = 0;
     for (int i = 0; i < SLX_LINEAR_PARTS; i++) {
         uint64_t n =
@@ -126,8 +127,9 @@ static bool gateup(slx_fast_proof *pf, const slx_fast_spans *s)
     uint32_t kp = piece_blocks(P(x, GATEUP, kblk), P(x, GATEUP, pieces));
     uint64_t g = tile_bytes(P(x, GATEUP, fmt_gate), 32, kp),
              u = tile_bytes(P(x, GATEUP, fmt_up), 32, kp);
-    put(&l, "a", P(x, GATEUP, spm_a), mr * kp * 32);
-    put(&l, "a's scales", P(x, GATEUP, spm_as), mr * kp);
+    uint64_t ka = P(x, GATEUP, whole) ? P(x, GATEUP, kblk) : kp;
+    put(&l, "a", P(x, GATEUP, spm_a), mr * ka * 32);
+    put(&l, "a's scales", P(x, GATEUP, spm_as), mr * ka);
     put(&l, "gate", P(x, GATEUP, spm_g), mr * 128);
     put(&l, "up", P(x, GATEUP, spm_u), mr * 128);
     put(&l, "codes", P(x, GATEUP, spm_q), mr * 32);

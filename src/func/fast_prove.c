@@ -216,7 +216,8 @@ static bool linear_shape(proof *pf, const slx_span *l, product x)
            same(pf, l, "input scales", P(l, LINEAR, a_scales), x.a_scales) &&
            same(pf, l, "input blocks", P(l, LINEAR, kblk), x.kblk) &&
            same(pf, l, "blocks of an input row", P(l, LINEAR, a_ld), x.a_ld) &&
-           same(pf, l, "tiles", P(l, LINEAR, tiles), pf->p->info.n_tiles);
+           same(pf, l, "tiles", P(l, LINEAR, tiles), pf->p->info.n_tiles) &&
+           same(pf, l, "most rows", P(l, LINEAR, row_cap), pf->p->info.desc.max_rows);
 }
 
 /* Whether o sums (each chip its heads) or gathers (all heads on every chip); what that asks of the heads' order. */
@@ -336,7 +337,8 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
     ok = ok && same(pf, g, "input codes", P(g, GATEUP, a_codes), P(w1, ROWS, a_codes)) &&
          same(pf, g, "input scales", P(g, GATEUP, a_scales), P(w1, ROWS, a_scales)) &&
          same(pf, g, "input blocks", P(g, GATEUP, kblk), kblk_d) && ff_meet(pf, s, &down) &&
-         same(pf, g, "tiles", P(g, GATEUP, tiles), in->n_tiles);
+         same(pf, g, "tiles", P(g, GATEUP, tiles), in->n_tiles) &&
+         same(pf, g, "most rows", P(g, GATEUP, row_cap), in->desc.max_rows);
     ok = ok && linear_shape(pf, s->down, down);
     ok = ok && same(pf, w2, "residual", P(w2, ROWS, x), x) &&
          same(pf, w2, "addend", P(w2, ROWS, y), P(s->down, LINEAR, out)) &&

@@ -76,13 +76,12 @@ static const char *product(const slx_tm_cost *k, const slx_insn *in, const uint6
     unsigned fmt = slx_insn_f0(in), flags = slx_insn_flags(in),
              g = 1u << ((flags & SLX_F_LOG2G) >> SLX_F_LOG2G_SHIFT);
     bool bt = flags & SLX_F_BT, init = flags & SLX_F_INIT;
-    double rate, mac = k->fj_w8a8, sum = k->fj_add;
+    double rate = slx_chip_ten_rate(c, fmt), mac = k->fj_w8a8, sum = k->fj_add;
     switch (fmt) {
-    case SLX_FMT_mxfp4: rate = c->ten.rate.w4a8, mac = k->fj_w4a8; break;
+    case SLX_FMT_mxfp4: mac = k->fj_w4a8; break;
     case SLX_FMT_q4s:
-    case SLX_FMT_q4sm: rate = c->ten.rate.q4s, mac = k->fj_w4a8, sum = k->fj_fma; break;
-    case SLX_FMT_q8s: rate = c->ten.rate.q8s, sum = k->fj_fma; break;
-    default: rate = c->ten.rate.w8a8;
+    case SLX_FMT_q4sm: mac = k->fj_w4a8, sum = k->fj_fma; break;
+    case SLX_FMT_q8s: sum = k->fj_fma; break;
     }
     if (rate <= 0) return "the chip's tensor engine has no rate for this format";
     w->cycles = 1;
