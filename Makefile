@@ -52,7 +52,7 @@ DIFF   := $(patsubst %.c,$(BUILD)/%,$(wildcard test/diff/*.c))
 REPLAY := $(patsubst test/fuzz/fuzz_%.c,$(BUILD)/test/fuzz/replay_%,$(wildcard test/fuzz/fuzz_*.c))
 SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/*.c))
 TOOLS  := $(patsubst %.c,$(BUILD)/%,$(wildcard tools/*.c))
-FITS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tools/fit/*.c))
+FITS   := $(BUILD)/tools/fit/fit $(BUILD)/tools/fit/fit_model $(BUILD)/tools/fit/pack
 
 .PHONY: all
 all: $(if $(wildcard src/cli/main.c),$(BIN),$(LIB))
@@ -107,6 +107,7 @@ $(REPLAY): $(BUILD)/test/fuzz/replay_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/tes
 	$(call say,LD $@)
 	$(Q)$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
 
+$(BUILD)/tools/fit/fit_model: $(BUILD)/tools/fit/simplex.o
 $(TOOLS) $(FITS): $(BUILD)/tools/%: $(BUILD)/tools/%.o $(LIB)
 	$(call say,LD $@)
 	$(Q)$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)

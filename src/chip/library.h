@@ -18,7 +18,12 @@
 typedef enum { SLX_LIB_16, SLX_LIB_8, SLX_LIB_4, SLX_LIB_WO, SLX_LIB_FORMATS } slx_lib_format;
 
 /* Kinds of kernels whose power differs: products and all others, decode attention, prefill attention. */
-typedef enum { SLX_LIB_DRAW_GEMM, SLX_LIB_DRAW_DECODE, SLX_LIB_DRAW_PREFILL, SLX_LIB_DRAWS } slx_lib_draw;
+typedef enum {
+    SLX_LIB_DRAW_GEMM,
+    SLX_LIB_DRAW_DECODE,
+    SLX_LIB_DRAW_PREFILL,
+    SLX_LIB_DRAWS
+} slx_lib_draw;
 
 /* Numbers, at most ten a kind beside the band; lib_keys.def says what each is and which value switches it off. */
 typedef struct {
@@ -28,8 +33,8 @@ typedef struct {
         double band_low, band_high;
     } gemm[SLX_LIB_FORMATS];
     struct {
-        double t0_us, cta_us, e_hbm, unit_gbs, l2_tbs, comb_us, c_res, q_geps, split_us, blk_us, row_ns,
-            band_low, band_high;
+        double t0_us, cta_us, e_hbm, unit_gbs, l2_tbs, comb_us, c_res, q_geps, split_us, blk_us,
+            row_ns, band_low, band_high;
     } decode;
     struct {
         double t0_us, cta_us, e_mac, exp_geps, e_hbm, kv_tbs, q8, f_thr, p, tail, band_low,
@@ -49,15 +54,19 @@ typedef struct {
     struct {
         double cap, idle, mac, mem, active, gap_us, band_low, band_high;
     } draw[SLX_LIB_DRAWS]; /* shares of the rated power */
-    struct { double t0_us, lat_us, e_norm, e_act, e_rope, e_add, c_res, l2_tbs, band_low, band_high; } rows;
-    struct { double gap_us, host_us, host_prefill, seq_us, slow, sum_mb, sum_gbs, band_low, band_high; } pass;
+    struct {
+        double t0_us, lat_us, e_norm, e_act, e_rope, e_add, c_res, l2_tbs, band_low, band_high;
+    } rows;
+    struct {
+        double gap_us, host_us, host_prefill, seq_us, slow, sum_mb, sum_gbs, band_low, band_high;
+    } pass;
     /* Facts of the library, key by key from the chip or its family. */
     struct {
         double area, side, split, rows_by_m, q_passes;
     } tiles[SLX_LIB_FORMATS];
     struct {
         double gemv, floor, copies, block_us, pack_prefill, prefill_rows, prefill_keys, small_rows,
-            decode_copy, unfused, weight_bytes, alone_us, graph_batch;
+            decode_copy, unfused, eager, weight_bytes, alone_us, graph_batch;
     } facts;
 } slx_lib_numbers;
 
@@ -75,9 +84,10 @@ typedef struct {
         double units, clock_ghz, tflops[SLX_LIB_FORMATS], mem_tbs, mem_gib, cache_mib, link_gbs,
             tdp_w;
     } fig;
-    bool inferred;                 /* a figure that times rest on was inferred */
-    bool own[SLX_LIB_FORMATS + 5 + SLX_LIB_DRAWS]; /* by section: numbers fitted on this chip (SLX_LIB_OWN_..) */
-    const char *software;          /* version the numbers hold for; "" = not said */
+    bool inferred; /* a figure that times rest on was inferred */
+    bool own[SLX_LIB_FORMATS + 5 +
+             SLX_LIB_DRAWS]; /* by section: numbers fitted on this chip (SLX_LIB_OWN_..) */
+    const char *software;    /* version the numbers hold for; "" = not said */
 } slx_lib;
 
 enum {

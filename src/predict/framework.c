@@ -35,28 +35,45 @@ static slx_status find_row(slx_framework *out, const char *text, const char *nam
         line++;
         if (*p != '#' && *p != '\n' && comma && same(name, p, (size_t)(comma - p))) {
             const char *at = comma + 1;
-            if (number(&at, &out->slow) && number(&at, &out->step_us) &&
-                number(&at, &out->seq_us) && number(&at, &out->front_us) &&
-                number(&at, &out->band_low) && number(&at, &out->band_high))
-                return SLX_OK;
+            double *const to[] = {&out->slow,     &out->step_us,   &out->seq_us,
+                                  &out->front_us, &out->mac_share, &out->kv_share,
+                                  &out->alike,    &out->band_low,  &out->band_high};
+            size_t i = 0;
+            while (i < sizeof to / sizeof *to && number(&at, to[i])) i++;
+            if (i == sizeof to / sizeof *to) return SLX_OK;
             return slx_fail(err, SLX_EINPUT, path, line, 0,
-                            "expected name,slow,step_us,seq_us,front_us,band_low,band_high,source");
+                            "expected name,slow,step_us,seq_us,front_us,mac_share,kv_share,alike,"
+                            "band_low,band_high,source");
         }
         p = nl ? nl + 1 : NULL;
     }
     return slx_fail(err, SLX_EUNSUPPORTED, path, 0, 0, "found no framework '%.40s'", name);
 }
 
+/* The band of a framework on the chips of a maker it was not measured with: assumed, from what the same framework took
+ * on AMD's against NVIDIA's. */
+static const double other_low = 0.5, other_high = 3;
+
 slx_status slx_framework_find(slx_framework *out, const char *name, const char *family,
                               slx_err *err)
 {
     char path[1024], both[160];
     slx_buf text = {0};
+    if (!family) family = "";
     SLX_TRY(slx_find_file(path, "data", "frameworks.csv", NULL, err));
     SLX_TRY(slx_read_file(&text, path, err));
-    snprintf(both, sizeof both, "%.60s/%.60s", name, family ? family : "");
+    snprintf(both, sizeof both, "%.60s/%.60s", name, family);
     slx_status st = find_row(out, text.ptr, both, path, NULL);
-    if (st == SLX_EUNSUPPORTED) st = find_row(out, text.ptr, name, path, err);
+    int maker = (int)strcspn(family, "-");
+    snprintf(both, sizeof both, "%.60s/%.*s", name, maker < 60 ? maker : 60, family);
+    if (st == SLX_EUNSUPPORTED) st = find_row(out, text.ptr, both, path, NULL);
+    if (st == SLX_EUNSUPPORTED) {
+        st = find_row(out, text.ptr, name, path, err);
+        if (strncmp(family, "nvidia", 6) != 0 &&
+            *family) /* the rows without a maker are NVIDIA's */
+            out->band_low = fmin(out->band_low, other_low),
+            out->band_high = fmax(out->band_high, other_high);
+    }
     slx_buf_free(&text);
     return st;
 }

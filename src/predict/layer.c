@@ -1,4 +1,8 @@
-/* layer.c - one operator of one layer, as one of tp chips launches it: the answers to questions of kind "layer". */
+/* layer.c - one operator of one layer, as one of tp chips launches it: the answers to questions of kind "layer".
+ *
+ * A framework without fused kernels makes a norm or a rotation of several (facts.eager): each is launched, and reads
+ * and writes what the one before left, some of it in 32 bits.
+ */
 #include "predict/predict_int.h"
 
 #include <string.h>
@@ -49,6 +53,53 @@ static bool by_value(const slx_shape *s, const char *op, uint32_t tp, slx_kernel
     return false;
 }
 
+typedef struct {
+    const char *op, *as;  /* timed as: norm = over a row, add = value by value */
+    double reads, writes; /* 16-bit values for each value of the operator */
+    double of_rows;       /* 1 = a value for each row alone */
+} part;
+
+/* PyTorch's LlamaRMSNorm: widen, square, mean, add, rsqrt, scale, narrow, weight. Rotation of q, then of k: times cos,
+ * minus half, join halves, times sin, sum. */
+static const part parts[] = {
+    {"norm", "add", 1, 2, 0},      {"norm", "add", 2, 2, 0},  {"norm", "norm", 2, 0, 0},
+    {"norm", "add", 2, 2, 1},      {"norm", "add", 2, 2, 1},  {"norm", "add", 2, 2, 0},
+    {"norm", "add", 2, 1, 0},      {"norm", "add", 1, 1, 0},  {"rope", "rope", 1, 1, 0},
+    {"rope", "rope", 0.5, 0.5, 0}, {"rope", "rope", 1, 1, 0}, {"rope", "rope", 1, 1, 0},
+    {"rope", "rope", 2, 1, 0},     {"act", "act", 1, 1, 0},
+};
+
+static slx_status add_parts(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err)
+{
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const part *p = &parts[i];
+        slx_kernel one = *k;
+        slx_lib_time more;
+        if (strcmp(p->op, k->name) != 0) continue;
+        one.name = p->as, one.reads = p->reads, one.writes = p->writes;
+        if (p->of_rows > 0) one.cols = 1;
+        SLX_TRY(slx_kernel_time(c, &one, &more, err));
+        t->seconds += more.seconds, t->low_s += more.low_s, t->high_s += more.high_s;
+    }
+    return SLX_OK;
+}
+
+/* A norm or rotation as the kernels that it is made of; false when the framework has one kernel for it. */
+static bool unfused(const slx_chip *c, const slx_shape *s, slx_kernel *k, uint32_t tp,
+                    slx_lib_time *t, slx_status *st, slx_err *err)
+{
+    bool norm = !strcmp(k->name, "norm"), rope = !strcmp(k->name, "rope");
+    if (!(c->lib.n.facts.eager > 0) || (norm && s->layer_norm)) return false;
+    if (!norm && !rope && strcmp(k->name, "act") != 0) return false;
+    *t = (slx_lib_time){.bound_by = "launch"};
+    uint32_t q = (s->n_heads + tp - 1) / tp * s->head_dim;
+    slx_kernel of_k = *k;
+    if (rope) of_k.cols = k->cols - q, k->cols = q;
+    *st = add_parts(c, k, t, err);
+    if (*st == SLX_OK && rope) *st = add_parts(c, &of_k, t, err);
+    return true;
+}
+
 slx_status slx_predict_layer(slx_predictor *p, const slx_chip *c, const slx_layer_ask *ask,
                              slx_band *seconds, slx_err *err)
 {
@@ -70,7 +121,14 @@ slx_status slx_predict_layer(slx_predictor *p, const slx_chip *c, const slx_laye
                         ask->op);
     slx_lib_time t;
     SLX_TRY(slx_stack_get(p, c, ask->software, &c, err));
-    SLX_TRY(slx_kernel_time(c, &k, &t, err));
+    slx_status st;
+    if (k.kind != SLX_KERNEL_ROWS || !unfused(c, ask->model, &k, ask->tp, &t, &st, err))
+        st = slx_kernel_time(c, &k, &t, err);
+    if (st) return st;
+    if (c->lib.n.facts.eager > 0 && k.kind == SLX_KERNEL_GEMM) {
+        double launch = c->lib.n.facts.alone_us * 1e-6;
+        t.seconds += launch, t.low_s += launch, t.high_s += launch;
+    }
     *seconds = (slx_band){t.low_s, t.seconds, t.high_s};
     return SLX_OK;
 }

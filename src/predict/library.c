@@ -15,6 +15,10 @@
 
 static const double cap_exponent = 0.38;
 
+/* Heads of all sequences above which vLLM's paged attention of 2024 (v1) works head by head: each reads the keys and
+ * values of its group again. From vllm/attention/ops/paged_attn.py of that year. */
+static const double paged_heads = 512;
+
 /* Kernels of a layer that plan.c leaves out as they take no time of their own on a device, but a launch each: models
  * with biases add them after the sums over chips, and add the residual apart. */
 static double more_launches(const slx_shape *s)
@@ -54,6 +58,24 @@ static double capped(const slx_chip *c, const slx_forward *f, const slx_lib_time
     return arithmetic ? pow(rated / f->power_cap_w, cap_exponent) : 1;
 }
 
+/* What a kernel cannot be shorter than under a framework whose own kernels are slower than the library's. */
+static double slowest(const slx_chip *c, const slx_forward *f, const slx_kernel *k,
+                      const slx_lib_time *t)
+{
+    const slx_lib *l = &c->lib;
+    slx_lib_dtype d = SLX_LIB_BF16;
+    if (k->kind == SLX_KERNEL_GEMM && f->mac_share > 0) {
+        slx_lib_dtype_parse(k->dtype, &d);
+        return t->flops / (f->mac_share * l->fig.tflops[slx_lib_dtype_format(d)] * 1e12);
+    }
+    bool paged = k->kind == SLX_KERNEL_ATTENTION && k->decode && f->kv_share > 0;
+    if (paged && (double)k->batch * k->q_heads > paged_heads) {
+        double each = 2.0 * k->head_dim * k->context * slx_dtype_bytes(k->kv_dtype, true);
+        return k->batch * k->q_heads * each / (f->kv_share * l->fig.mem_tbs * 1e12);
+    }
+    return 0;
+}
+
 typedef struct {
     double mid, low, high; /* of the device, us of each kind aside */
     double joules, joules_low, joules_high;
@@ -66,6 +88,11 @@ static slx_status add_kernel(sum *s, const slx_chip *c, const slx_forward *f, co
     slx_lib_watts w;
     slx_lib_dtype d = SLX_LIB_BF16;
     SLX_TRY(slx_kernel_time(c, k, &t, err));
+    double least = slowest(c, f, k, &t);
+    if (least > t.seconds) {
+        t.low_s *= least / t.seconds, t.high_s *= least / t.seconds;
+        t.seconds = least;
+    }
     bool launched = k->alone && k->kind != SLX_KERNEL_ROWS && k->kind != SLX_KERNEL_COLLECTIVE;
     double gap = (launched   ? c->lib.n.facts.alone_us
                   : k->alone ? 0

@@ -7,7 +7,8 @@
  *
  * Mixture of experts: each token picks top_k of E experts, every set equally likely. Of T tokens, an expert is then
  * missed with probability (1 - top_k/E)^T, so E (1 - (1 - top_k/E)^T) experts are read, and each has T top_k / (that)
- * rows on average. Experts are split over the chips like a dense MLP.
+ * rows on average. Copies of one sequence pick alike: T there counts none of them twice (f->alike). Experts are split
+ * over the chips like a dense MLP.
  */
 #include "predict/predict_int.h"
 
@@ -182,8 +183,9 @@ static void experts(planner *l)
 {
     const slx_shape *s = l->s;
     double layers = s->n_moe_layers, picks = (double)l->rows * s->top_k;
+    double own = l->f->q_len * (1 + (l->f->batch - 1) * (1 - l->f->alike)); /* rows not copies */
     if (layers <= 0) return;
-    double read = s->n_experts * (1 - pow(1 - (double)s->top_k / s->n_experts, l->rows));
+    double read = s->n_experts * (1 - pow(1 - (double)s->top_k / s->n_experts, own));
     gemm(l, "router", layers, 1, l->rows, s->n_experts, s->d_model);
     each(l, "route", layers, l->rows, s->n_experts, 2, 1);
     mlp(l, layers, read, (uint32_t)ceil(picks / read), s->d_expert);

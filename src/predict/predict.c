@@ -10,7 +10,8 @@ struct slx_predictor {
     slx_programs *programs;
     int n_stacks;
     struct {
-        uint64_t of;    /* hash of the chip */
+        uint64_t of; /* hash of the chip */
+        slx_software software;
         slx_chip *chip; /* NULL: it has no other software */
     } stack[MAX_STACKS];
 };
@@ -32,11 +33,12 @@ void slx_predictor_close(slx_predictor *p)
 
 /* ------------------------------------------------------------------ software */
 
-static slx_status plain_stack(const slx_chip *c, slx_chip **out, slx_err *err)
+slx_status slx_predict_stack(slx_chip **out, const slx_chip *c, slx_software software, slx_err *err)
 {
     char name[128], path[1024];
     *out = NULL;
-    snprintf(name, sizeof name, "%.100s-plain", c->family ? c->family : "generic");
+    snprintf(name, sizeof name, "%.100s-%s", c->family ? c->family : "generic",
+             software == SLX_SOFTWARE_EAGER ? "eager" : "plain");
     if (slx_find_file(path, "families", name, (const char *const[]){".yaml", NULL}, NULL) != SLX_OK)
         return SLX_OK;
     slx_chip_figures f = {.name = c->name,
@@ -52,9 +54,13 @@ static slx_status plain_stack(const slx_chip *c, slx_chip **out, slx_err *err)
                           .tdp_w = c->package.tdp_w,
                           .link_gbs = c->part.links_gbs / 2};
     SLX_TRY(slx_chip_from_figures(out, &f, err));
-    (*out)->given.rows =
-        c->given.rows; /* what was measured on this chip holds before its family's */
-    (*out)->given.pass = c->given.pass;
+    if (software ==
+        SLX_SOFTWARE_PLAIN) { /* what was measured on this chip holds before its family's */
+        (*out)->given.rows = c->given.rows;
+        (*out)->given.pass = c->given.pass;
+    } else { /* products are the library's under any framework */
+        memcpy((*out)->given.gemm, c->given.gemm, sizeof c->given.gemm);
+    }
     slx_chip_complete_library(*out);
     return SLX_OK;
 }
@@ -63,18 +69,20 @@ slx_status slx_stack_get(slx_predictor *p, const slx_chip *c, slx_software softw
                          const slx_chip **out, slx_err *err)
 {
     *out = c;
-    if (software != SLX_SOFTWARE_PLAIN || !c->library) return SLX_OK;
+    if ((software != SLX_SOFTWARE_PLAIN && software != SLX_SOFTWARE_EAGER) || !c->library)
+        return SLX_OK;
     int i = 0;
-    while (i < p->n_stacks && p->stack[i].of != c->hash) i++;
+    while (i < p->n_stacks && (p->stack[i].of != c->hash || p->stack[i].software != software)) i++;
     if (i == p->n_stacks) {
-        slx_chip *plain;
-        SLX_TRY(plain_stack(c, &plain, err));
+        slx_chip *other;
+        SLX_TRY(slx_predict_stack(&other, c, software, err));
         if (i == MAX_STACKS)
             slx_chip_free(p->stack[i = 0].chip);
         else
             p->n_stacks++;
         p->stack[i].of = c->hash;
-        p->stack[i].chip = plain;
+        p->stack[i].software = software;
+        p->stack[i].chip = other;
     }
     if (p->stack[i].chip) *out = p->stack[i].chip;
     return SLX_OK;

@@ -58,8 +58,17 @@ double slx_shape_kv_values(const slx_shape *s);
 /* What runs the kernels of a chip with `runs: library`. SERVING: an engine of today with whole passes as graphs, the
  * versions of the chip's family file. PLAIN: a framework that launches kernel by kernel, as most public step times were
  * measured (file NAME-plain of the family; where there is none, SERVING). ALONE: no pass at all, the operators of the layers
- * one by one, each with a launch of its own, as benches of operators time them: no embedding, no logits. */
-typedef enum { SLX_SOFTWARE_SERVING, SLX_SOFTWARE_PLAIN, SLX_SOFTWARE_ALONE } slx_software;
+ * one by one, each with a launch of its own, as benches of operators time them: no embedding, no logits. EAGER: single
+ * layers as modules of a framework that has no fused kernels for them (file NAME-eager; where there is none, SERVING). */
+typedef enum {
+    SLX_SOFTWARE_SERVING,
+    SLX_SOFTWARE_PLAIN,
+    SLX_SOFTWARE_ALONE,
+    SLX_SOFTWARE_EAGER
+} slx_software;
+/* The chip under PLAIN or EAGER software, for fits. NULL where its family has no such file. The caller's. */
+slx_status slx_predict_stack(slx_chip **out, const slx_chip *c, slx_software software,
+                             slx_err *err);
 
 typedef struct {
     const slx_shape *model;
@@ -74,6 +83,12 @@ typedef struct {
     const char *kv_dtype; /* NULL = bf16 */
     double power_cap_w;   /* of each chip; 0 = none */
     slx_software software;
+    /* Library chips alone. Under a framework that does not use the library's best kernels: of the peak that products
+     * reach at most; and of the memory's rate, of reads of keys and values by each query head of its own, which is so
+     * from 512 heads of all sequences on. 0 = no limit. */
+    double mac_share, kv_share;
+    double
+        alike; /* 0 .. 1: 1 = the sequences of a batch are copies of one, and go to the same experts */
 } slx_forward;
 
 enum { SLX_FORWARD_PARTS = 24 };
@@ -102,6 +117,16 @@ void slx_predictor_close(slx_predictor *p); /* NULL is fine */
 slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forward *f,
                             slx_forward_cost *out, slx_err *err);
 
+/* ------------------------------------------------------------------ serving frameworks */
+
+/* What a serving framework adds to passes: a row of data/frameworks.csv. A step takes slow times its pass, and on the
+ * host step_us and seq_us for each of its sequences; front_us passes before a prompt is looked at. mac_share, kv_share,
+ * alike: as in slx_forward. */
+typedef struct {
+    double slow, step_us, seq_us, front_us, mac_share, kv_share, alike;
+    double band_low, band_high; /* of what is measured over what is predicted; 0 = nothing known */
+} slx_framework;
+
 /* ------------------------------------------------------------------ one batch from start to end */
 
 /* A batch whose prompts of isl tokens start together and whose answers have osl tokens each: nothing joins it. */
@@ -113,6 +138,7 @@ typedef struct {
     slx_software software;
     const char
         *framework; /* a name of data/frameworks.csv: what it adds to a step; NULL = nothing */
+    const slx_framework *given; /* in place of the named one, where not NULL */
 } slx_static_ask;
 
 typedef struct {
@@ -170,12 +196,12 @@ slx_status slx_predict_layer(slx_predictor *p, const slx_chip *c, const slx_laye
 
 typedef struct {
     const slx_shape *model;
-    uint32_t context;         /* keys of each sequence while it decodes */
-    double tpot_s;            /* no token may take longer; 0 = no target */
-    uint32_t batch;           /* 0 = the best up to max_batch */
-    uint32_t tp;              /* 0 = the best of 1, 2, 4, 8 */
-    uint32_t max_tp;          /* of those; 0 = 8 */
-    uint32_t max_batch;       /* 0 = 512 */
+    uint32_t context;   /* keys of each sequence while it decodes */
+    double tpot_s;      /* no token may take longer; 0 = no target */
+    uint32_t batch;     /* 0 = the best up to max_batch */
+    uint32_t tp;        /* 0 = the best of 1, 2, 4, 8 */
+    uint32_t max_tp;    /* of those; 0 = 8 */
+    uint32_t max_batch; /* 0 = 512 */
     const char *dtype, *kv_dtype;
 } slx_best_ask;
 

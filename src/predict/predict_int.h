@@ -70,15 +70,10 @@ slx_status slx_stack_get(slx_predictor *p, const slx_chip *c, slx_software softw
 slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward_cost *out,
                             slx_err *err);
 
-/* A step takes slow times its pass, and on the host step_us and seq_us for each of its sequences; front_us passes
- * before a prompt is looked at. */
-typedef struct {
-    double slow, step_us, seq_us, front_us;
-    double band_low, band_high; /* of what is measured over what is predicted; 0 = nothing known */
-} slx_framework;
 /* Runs scatter more than the passes they are made of. */
 void slx_framework_widen(const slx_framework *fw, slx_band *b);
-/* By its name in data/frameworks.csv, punctuation and case aside; the row of the chip's family (may be NULL) first. */
+/* By its name in data/frameworks.csv, punctuation and case aside: the row NAME/family of the chip (may be NULL), else
+ * NAME/maker ("amd" of amd-cdna2), else NAME. */
 slx_status slx_framework_find(slx_framework *out, const char *name, const char *family,
                               slx_err *err);
 

@@ -110,7 +110,7 @@ static bool answer_layer(slx_question *q, slx_predictor *p, slx_models *models)
         return false;
     if (tokens > 1u << 28 || tp > 1024) return slx_cannot(q, "tokens over 2^28 or tp over 1024");
     a.tokens = (uint32_t)tokens, a.tp = (uint32_t)tp;
-    a.software = a.dtype && !strcmp(a.dtype, "fp16") ? SLX_SOFTWARE_PLAIN : SLX_SOFTWARE_SERVING;
+    a.software = a.dtype && !strcmp(a.dtype, "fp16") ? SLX_SOFTWARE_PLAIN : SLX_SOFTWARE_EAGER;
     a.model = open_shape(q, models, &own);
     if (!a.model) return false;
     slx_status st = slx_predict_layer(p, q->chip, &a, &s, &err);

@@ -230,7 +230,8 @@ static const char *word_of(const char *s)
                                         "nvfp4",
                                         "vLLM-2024",
                                         "TensorRT-LLM-2024",
-                                        "Deepspeed-MII-2024"};
+                                        "Deepspeed-MII-2024",
+                                        "llama.cpp-2024"};
     for (size_t i = 0; s && i < sizeof words / sizeof *words; i++)
         if (!strcmp(s, words[i])) return words[i];
     return NULL;
@@ -262,6 +263,7 @@ static slx_software software_of(const slx_set *s)
 {
     return !strcmp(s->only, "plain")   ? SLX_SOFTWARE_PLAIN
            : !strcmp(s->only, "alone") ? SLX_SOFTWARE_ALONE
+           : !strcmp(s->only, "eager") ? SLX_SOFTWARE_EAGER
                                        : SLX_SOFTWARE_SERVING;
 }
 

@@ -21,7 +21,8 @@ static void test_bars(void **state)
         double bar;
     } bars[] = {{"steps-a100", 0.15},     {"steps-h100", 0.15},        {"passes-tpu-v4", 0.10},
                 {"passes-tpu-v6e", 0.10}, {"layer-gpt3-a100x4", 0.06}, {"layers-a100", 0.10},
-                {"layers-h100", 0.12},    {"batches-a100", 0.15}};
+                {"layers-h100", 0.12},    {"batches-a100", 0.15},      {"batches-h100", 0.15},
+                {"batches-mi300x", 0.15}, {"modules-h100", 0.10}};
     (void)state;
     for (size_t i = 0; i < sizeof bars / sizeof *bars; i++) {
         const slx_set *s = slx_set_find(bars[i].set);

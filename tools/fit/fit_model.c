@@ -1,0 +1,276 @@
+/* fit_model.c - fits what passes, layers and whole batches add to kernels, to one half of measured rows of models.
+ *
+ *   fit_model DATA SECTION CHIP[,CHIP..] [--rounds N] [--drop ,key,key,]     DATA: what tools/fit/rows made
+ *
+ *   rows, gemm    layers-CHIP: norms, activations, sums; products. Of the family's NAME-plain where the set is.
+ *                 eager-CHIP: modules-CHIP, for NAME-eager
+ *   launch        eager-CHIP: what a product adds when it is launched alone
+ *   pass          steps-CHIP, passes-CHIP: launches by the host, slow sums
+ *   NAME-2024     batches-CHIP: a row of data/frameworks.csv
+ *
+ * Prints the numbers with the error on both halves and the band; as fit.c, it never looks at the test half before that.
+ * The loss is mean |r-1| + mean |ln r| / 2, r = predicted/measured. A number at its bound: leave its term out.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chip/chip.h"
+#include "simplex.h"
+#include "validate/validate.h"
+
+enum { CHIPS = 4, RESTARTS = 3 };
+
+typedef struct {
+    const char *key;
+    size_t at;               /* in slx_lib_numbers, or in slx_framework */
+    double low, high, start; /* start 0 = what the chip has */
+} param;
+
+#define N(member, low, high)                                                                       \
+    {                                                                                              \
+#member, offsetof(slx_lib_numbers, member), low, high, 0                                   \
+    }
+#define F(member, low, high, start)                                                                \
+    {                                                                                              \
+#member, offsetof(slx_framework, member), low, high, start                                 \
+    }
+static const struct {
+    const char *section, *sets[2]; /* prefixes of the names of its sets */
+    param p[SIMPLEX_MAX];
+} sections[] = {
+    {"rows",
+     {"layers", "modules"},
+     {N(rows.t0_us, 0.02, 60), N(rows.lat_us, 0.001, 10), N(rows.e_norm, 0.05, 4),
+      N(rows.e_act, 0.05, 4), N(rows.e_rope, 0.05, 4), N(rows.e_add, 0.05, 4),
+      N(rows.c_res, 0.05, 2), N(rows.l2_tbs, 0.5, 60)}},
+    {"gemm",
+     {"layers", "modules"},
+     {N(gemm[0].t0_us, 0.5, 60), N(gemm[0].fill_us, 0.02, 5), N(gemm[0].e_hbm, 0.4, 1),
+      N(gemm[0].unit_gbs, 10, 600), N(gemm[0].step_us, 0.01, 1), N(gemm[0].red_us, 0.3, 40),
+      N(gemm[0].f_thr, 0.3, 1), N(gemm[0].l2_tbs, 0.5, 60), N(gemm[0].p, 1.2, 8)}},
+    {"launch", {"layers", "modules"}, {N(facts.alone_us, 0.01, 60)}},
+    {"pass",
+     {"steps", "passes"},
+     {N(pass.host_us, 0.5, 500), N(pass.host_prefill, 0.2, 5), N(pass.seq_us, 0.5, 5000),
+      N(pass.slow, 0.5, 4), N(pass.sum_mb, 0.5, 1e3), N(pass.sum_gbs, 5, 1e4)}},
+    {"",
+     {"batches", NULL},
+     {F(slow, 0.9, 6, 1.1), F(step_us, 1, 2e5, 1000), F(seq_us, 0.1, 2e4, 30),
+      F(mac_share, 0.005, 1, 0.5), F(kv_share, 0.02, 8, 1), F(alike, 0.001, 1, 0.2)}}};
+#undef N
+#undef F
+enum { N_SECTIONS = sizeof sections / sizeof *sections };
+
+typedef struct {
+    int n_chips, n;
+    slx_chip *chip[CHIPS];
+    slx_rows fit[CHIPS], test[CHIPS];
+    const param *p[SIMPLEX_MAX];
+    slx_framework framework;
+    bool of_framework;
+} job;
+
+/* ------------------------------------------------------------------ loss */
+
+static void put(job *j, const double *x)
+{
+    for (int i = 0; i < j->n; i++) {
+        double v = exp(fmin(log(j->p[i]->high), fmax(log(j->p[i]->low), x[i])));
+        if (j->of_framework)
+            *(double *)((char *)&j->framework + j->p[i]->at) = v;
+        else
+            for (int c = 0; c < j->n_chips; c++)
+                *(double *)((char *)&j->chip[c]->given + j->p[i]->at) = v;
+    }
+    if (!j->of_framework)
+        for (int c = 0; c < j->n_chips; c++) slx_chip_complete_library(j->chip[c]);
+}
+
+static double ratio(const slx_chip *c, const slx_row *r)
+{
+    slx_guess g;
+    slx_err err;
+    return slx_ask_answer(c, &r->ask, &g, &err) == SLX_OK ? g.value / r->measured : NAN;
+}
+
+/* Each chip counts alike, however many rows it has. */
+static double loss(const double *x, void *of)
+{
+    job *j = of;
+    double all = 0;
+    put(j, x);
+    for (int c = 0; c < j->n_chips; c++) {
+        double sum = 0;
+        int n = 0;
+        for (int i = 0; i < j->fit[c].n; i++) {
+            double r = ratio(j->chip[c], &j->fit[c].row[i]);
+            if (r > 0) sum += fabs(r - 1) + fabs(log(r)) / 2, n++;
+        }
+        all += n ? sum / n / j->n_chips : 1e9;
+    }
+    return all;
+}
+
+/* ------------------------------------------------------------------ rows */
+
+/* Whether a row tells something about the section. */
+static bool of_section(const char *section, const slx_ask *a)
+{
+    bool product = a->kind == SLX_ASK_LAYER &&
+                   (strstr(a->layer.op, "_proj") || !strcmp(a->layer.op, "lm_head"));
+    if (!strcmp(section, "rows")) return !product;
+    if (!strcmp(section, "gemm") || !strcmp(section, "launch")) return product;
+    if (!strcmp(section, "pass")) return true;
+    return !strcmp(a->batch.framework, section);
+}
+
+/* Rows of one half, asked of the chip as it is: plain software is the chip that is given. */
+static slx_status read_half(job *j, slx_rows *out, const char *section, const slx_set *set,
+                            const char *dir, slx_half half, slx_err *err)
+{
+    int n = 0;
+    SLX_TRY(slx_rows_read(out, set, dir, half, err));
+    for (int i = 0; i < out->n; i++) {
+        slx_ask *a = &out->row[i].ask;
+        if (!of_section(section, a)) continue;
+        if (a->kind == SLX_ASK_LAYER) a->layer.software = SLX_SOFTWARE_SERVING;
+        if (a->kind == SLX_ASK_PASS) a->pass.software = SLX_SOFTWARE_SERVING;
+        if (a->kind == SLX_ASK_STATIC) a->batch.given = &j->framework;
+        out->row[n++] = out->row[i];
+    }
+    out->n = n;
+    return SLX_OK;
+}
+
+static slx_status add_chip(job *j, int s, const char *section, const char *name, const char *dir,
+                           slx_err *err)
+{
+    const slx_set *set = NULL;
+    int c = j->n_chips;
+    char of[128];
+    bool eager = !strncmp(name, "eager-", 6);
+    if (eager) name += 6;
+    for (int i = eager; i < 2 && !set && sections[s].sets[i]; i++) {
+        snprintf(of, sizeof of, "%s-%s", sections[s].sets[i], name);
+        set = slx_set_find(of);
+    }
+    if (!set) return slx_fail(err, SLX_EINPUT, of, 0, 0, "no such set");
+    if (c == CHIPS) return slx_fail(err, SLX_EINPUT, name, 0, 0, "expected up to %d chips", CHIPS);
+    SLX_TRY(slx_chip_load_any(&j->chip[c], name, err));
+    j->n_chips++;
+    if (!strcmp(set->only, "plain") || eager) {
+        slx_chip *other;
+        SLX_TRY(slx_predict_stack(&other, j->chip[c],
+                                  eager ? SLX_SOFTWARE_EAGER : SLX_SOFTWARE_PLAIN, err));
+        if (!other)
+            return slx_fail(err, SLX_EINPUT, name, 0, 0, "its family has no file %s", set->only);
+        slx_chip_free(j->chip[c]);
+        j->chip[c] = other;
+    }
+    SLX_TRY(read_half(j, &j->fit[c], section, set, dir, SLX_HALF_FIT, err));
+    return read_half(j, &j->test[c], section, set, dir, SLX_HALF_TEST, err);
+}
+
+/* ------------------------------------------------------------------ report */
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* measured/predicted below and above which 5 % of the fitted rows lie. */
+static void band(const job *j, double out[2])
+{
+    int n = 0, cap = 1;
+    for (int c = 0; c < j->n_chips; c++) cap += j->fit[c].n;
+    double *v = slx_xcalloc((size_t)cap, sizeof *v);
+    for (int c = 0; c < j->n_chips; c++)
+        for (int i = 0; i < j->fit[c].n; i++) {
+            double r = ratio(j->chip[c], &j->fit[c].row[i]);
+            if (r > 0) v[n++] = 1 / r;
+        }
+    qsort(v, (size_t)n, sizeof *v, by_value);
+    out[0] = n ? fmin(1, v[(int)(0.05 * n)]) : 1;
+    out[1] = n ? fmax(1, v[(int)(0.95 * (n - 1))]) : 1;
+    free(v);
+}
+
+static void report(job *j, const char *section)
+{
+    double b[2];
+    band(j, b);
+    for (int c = 0; c < j->n_chips; c++) {
+        slx_score fit, test;
+        slx_score_rows(&fit, &j->fit[c], j->chip[c]);
+        slx_score_rows(&test, &j->test[c], j->chip[c]);
+        printf("%s %s: fit %.2f (%d rows), test %.2f median %.2f p90 %.2f bias %+.2f (%d rows)\n",
+               j->chip[c]->name, section, 100 * fit.mape, fit.rows, 100 * test.mape,
+               100 * test.median, 100 * test.p90, 100 * test.bias, test.rows);
+    }
+    printf("%s:", section);
+    for (int i = 0; i < j->n; i++) {
+        const double *at = (const double *)((j->of_framework ? (const char *)&j->framework
+                                                             : (const char *)&j->chip[0]->given) +
+                                            j->p[i]->at);
+        printf(" %s=%.4g", j->p[i]->key, *at);
+    }
+    printf(" band_low=%.3f band_high=%.3f\n", b[0], b[1]);
+}
+
+static void start_at(job *j, int s, const char *drop, double *x, double *step)
+{
+    for (const param *p = sections[s].p; p->key; p++) {
+        char word[64];
+        snprintf(word, sizeof word, ",%s,", p->key);
+        if (strstr(drop, word)) continue;
+        double v = p->start;
+        if (!j->of_framework) v = *(const double *)((const char *)&j->chip[0]->lib.n + p->at);
+        x[j->n] = log(fmin(p->high, fmax(p->low, v)));
+        step[j->n] = x[j->n] + 0.4 > log(p->high) ? -0.4 : 0.4;
+        j->p[j->n++] = p;
+    }
+}
+
+static slx_status run(int argc, char **argv, slx_err *err)
+{
+    job j = {.framework = {.slow = 1}};
+    int s = 0, rounds = 300;
+    double x[SIMPLEX_MAX], step[SIMPLEX_MAX];
+    while (s < N_SECTIONS - 1 && strcmp(sections[s].section, argv[2]) != 0) s++;
+    j.of_framework = !*sections[s].section;
+    const char *drop = "";
+    for (int i = 4; i + 1 < argc; i += 2) {
+        if (!strcmp(argv[i], "--rounds")) rounds = atoi(argv[i + 1]);
+        if (!strcmp(argv[i], "--drop")) drop = argv[i + 1];
+    }
+    for (char *name = strtok(argv[3], ","); name; name = strtok(NULL, ","))
+        SLX_TRY(add_chip(&j, s, argv[2], name, argv[1], err));
+    start_at(&j, s, drop, x, step);
+    for (int k = 0; k < RESTARTS; k++) {
+        simplex_search(loss, &j, j.n, x, step, rounds);
+        fprintf(stderr, "  %.4f\n", loss(x, &j));
+        for (int i = 0; i < j.n; i++) step[i] = -step[i] / 2;
+    }
+    report(&j, argv[2]);
+    for (int c = 0; c < j.n_chips; c++) {
+        slx_rows_free(&j.fit[c]);
+        slx_rows_free(&j.test[c]);
+        slx_chip_free(j.chip[c]);
+    }
+    return SLX_OK;
+}
+
+int main(int argc, char **argv)
+{
+    slx_err err;
+    if (argc < 4) {
+        fprintf(stderr, "usage: fit_model DATA SECTION CHIP[,CHIP..] [--rounds N] "
+                        "[--drop ,key,key,]\n");
+        return 2;
+    }
+    slx_status s = run(argc, argv, &err);
+    if (s) slx_err_print(&err, stderr);
+    return slx_exit_code(s);
+}
