@@ -54,7 +54,7 @@ static uint32_t stack_hops(const slx_chip *c, uint32_t tile, uint32_t stack)
 static double stream_share(const slx_chip *c, const slx_hbmq_params *p)
 {
     uint32_t request = c->hbm.interleave_bytes > p->bytes ? c->hbm.interleave_bytes / p->bytes : 1;
-    return slx_hbmq_stream_share(p, fmax(1, (double)p->queue / request), request, 0);
+    return slx_hbmq_stream_share(p, p->queue > request ? p->queue / request : 1, request, 0);
 }
 
 slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, slx_err *err)

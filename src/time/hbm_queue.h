@@ -83,11 +83,14 @@ void slx_hbmq_push(slx_hbmq *q, uint64_t n, bool write, uint64_t tag, uint64_t a
 uint64_t slx_hbmq_drain(slx_hbmq *q);
 slx_hbmq_stats slx_hbmq_get_stats(const slx_hbmq *q);
 
-/* ------------------------------------------------------------------ closed form: hbm_rate.c */
+/* ------------------------------------------------------------------ what streams reach: hbm_rate.c */
 
 /* Share of the pins' rate that `streams` reach together which each ask for `request` neighbouring bursts at a time;
- * writes: share of the bursts. Above 0, at most 1. */
-double slx_hbmq_stream_share(const slx_hbmq_params *p, double streams, uint32_t request, double writes);
+ * writes: share of the bursts. Above 0, at most 1. A closed form where one is exact enough, else the queue's own rate over
+ * some thousand bursts. */
+double slx_hbmq_stream_share(const slx_hbmq_params *p, uint32_t streams, uint32_t request, double writes);
+/* The closed form alone, of streams that all read or all write. */
+double slx_hbmq_stream_law(const slx_hbmq_params *p, double streams, uint32_t request, bool write);
 
 /* ------------------------------------------------------------------ all of them */
 

@@ -153,23 +153,22 @@ static void closed_form(void **state)
 }
 
 /* By hand, silex-1 with figures changed. One bank for all: a row of 32 bursts takes 28 + 31 * 4 + 10 + 28 = 190 clocks
- * and not 64. 32 streams with a queue of 32: one request of 8 an opening, 2 activates of 8 clocks, one slot in 487.5
- * / 8 of them refresh's: 16 / (16 / (1 - 8 / 487.5)). */
+ * when it is read, 28 + 31 * 4 + 14 + 2 + 32 + 28 = 228 when it is written, and not 64. 8 streams, a set of banks each, and
+ * activates of 64 clocks: 128 for the 64 bursts of a row of two banks, one slot in 487.5 / 64 of them refresh's. 32 streams
+ * of 32 bursts: the queue holds 4 requests, of the 4 streams of a set and of the next one; 28 + 15 * 4 + 10 + 28 = 126 clocks
+ * a request of either. */
 static void closed_form_limits(void **state)
 {
     (void)state;
     slx_hbmq_params p;
     slx_chip *c = load(&p, "silex-1");
-    p.queue = 32;
-    assert_true(fabs(slx_hbmq_stream_share(&p, 32, 8, 0) - (1 - 8 / 487.5)) < 1e-12);
-    p.tfaw = 64; /* 16 clocks an activate: half the pins */
-    assert_true(fabs(slx_hbmq_stream_share(&p, 32, 8, 0) - 0.5 * (1 - 16 / 487.5)) < 1e-12);
+    assert_true(fabs(slx_hbmq_stream_law(&p, 32, 32, false) - 1) < 1e-12);
+    assert_true(fabs(slx_hbmq_stream_law(&p, 32, 32, true) - 64 / (164 / 2.0)) < 1e-12);
+    p.tfaw = 256;
+    assert_true(fabs(slx_hbmq_stream_law(&p, 8, 8, false) - (1 - 64 / 487.5)) < 1e-12);
     p.trefi = 0, p.banks = p.groups = p.spread = 1;
-    assert_true(fabs(slx_hbmq_stream_share(&p, 1, 8, 0) - 64.0 / 190) < 1e-12);
-    /* half writes, batches of 32 / (1/4) bursts: to writes 18 - 2 idle clocks, back 14 + 2 + 16 - 2 */
-    slx_hbmq_params_get(&p, c, &(slx_err){0});
-    p.queue = 32;
-    assert_true(fabs(slx_hbmq_stream_share(&p, 1, 8, 0.5) - 256 / (256 + 16 + 30.0)) < 1e-12);
+    assert_true(fabs(slx_hbmq_stream_law(&p, 1, 8, false) - 64.0 / 190) < 1e-12);
+    assert_true(fabs(slx_hbmq_stream_law(&p, 1, 8, true) - 64.0 / 228) < 1e-12);
     slx_chip_free(c);
 }
 
