@@ -187,11 +187,13 @@ static void print_memo(const memo_report *m)
 {
     const slx_memo_error *e = &m->error;
     if (!e->tries) return;
-    printf(
-        " table        of %u points, %u random steps beside it: time off by %.2g %% (worst %.2g), "
-        "energy by %.2g %% (worst %.2g)\n",
-        m->points, e->tries, 100 * e->mean, 100 * e->worst, 100 * e->energy_mean,
-        100 * e->energy_worst);
+    printf(" table        of %u points, %u random steps beside it: time off by %.2g %% (worst %.2g), "
+           "energy by %.2g %% (worst %.2g); a look-up %.2g us\n",
+           m->points, e->tries, 100 * e->mean, 100 * e->worst, 100 * e->energy_mean,
+           100 * e->energy_worst, e->look_up_s * 1e6);
+    if (e->mixed)
+        printf("              %u of them with a piece of a prompt too: time off by %.2g %% (worst %.2g)\n",
+               e->mixed, 100 * e->mixed_mean, 100 * e->mixed_worst);
 }
 
 static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e)
@@ -336,11 +338,13 @@ static void print_json(const slx_program *p, const slx_chip *c, const slx_estima
     const slx_memo_error *m = &memo->error;
     if (m->tries)
         json_object_set_new(j, "memo",
-                            json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "points",
+                            json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:f, s:f}", "points",
                                       (json_int_t)memo->points, "steps", (json_int_t)m->tries,
                                       "time_error_mean", m->mean, "time_error_worst", m->worst,
                                       "energy_error_mean", m->energy_mean, "energy_error_worst",
-                                      m->energy_worst));
+                                      m->energy_worst, "mixed_steps", (json_int_t)m->mixed,
+                                      "mixed_time_error_mean", m->mixed_mean,
+                                      "mixed_time_error_worst", m->mixed_worst));
     cli_json_print(j);
 }
 

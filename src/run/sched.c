@@ -43,6 +43,7 @@ struct slx_sched {
     uint32_t n_users, cap_users;
     slx_batch_entry *batch;
     slx_job **batch_job;
+    slx_memo_seq *timed; /* [slots] of the step, for the chip clock */
     uint32_t *found; /* pages of a prefix */
     float *scratch;
     double chip_clock;
@@ -126,6 +127,7 @@ slx_sched *slx_sched_open(slx_engine *e, const slx_sched_options *opt)
     if (!opt->no_prefix_cache) s->cache = slx_prefix_open(e);
     s->batch = slx_xcalloc(s->slots, sizeof *s->batch);
     s->batch_job = slx_xcalloc(s->slots, sizeof *s->batch_job);
+    s->timed = slx_xcalloc(s->slots, sizeof *s->timed);
     s->found = slx_xcalloc(d->max_pages, sizeof *s->found);
     s->scratch = slx_xcalloc(e->prog.info.vocab_pad, sizeof *s->scratch);
     return s;
@@ -168,6 +170,7 @@ void slx_sched_close(slx_sched *s)
     free(s->users);
     free(s->batch);
     free(s->batch_job);
+    free(s->timed);
     free(s->found);
     free(s->scratch);
     free(s);
@@ -370,10 +373,10 @@ static void draw(slx_sched *s, slx_job *j, const float *logits)
 }
 
 /* Time and energy on the chip of what the step held; shares by rows. */
-static void tick(slx_sched *s, const slx_step_shape *shape, uint32_t n, uint32_t rows)
+static void tick(slx_sched *s, uint32_t n, uint32_t rows)
 {
     double seconds = 0, joules = 0;
-    bool known = s->opt.clock && s->opt.clock(s->opt.clock_arg, shape, &seconds, &joules);
+    bool known = s->opt.clock && s->opt.clock(s->opt.clock_arg, s->timed, n, &seconds, &joules);
     s->chip_clock += seconds;
     for (uint32_t i = 0; i < n; i++) {
         slx_job *j = s->batch_job[i];
@@ -398,25 +401,18 @@ bool slx_sched_step(slx_sched *s)
     share_rows(s);
     find_pages(s);
 
-    uint32_t n = 0, rows = 0;
-    slx_step_shape shape = {0};
+    uint32_t n = 0, rows = 0, prompt_rows = 0;
     for (slx_job *j = s->running.head; j; j = j->next) {
         if (!j->fed) continue;
         uint32_t at = slx_seq_length(j->seq);
         bool prompt = !decodes(j) || j->n == j->n_prompt;
         s->batch_job[n] = j;
+        s->timed[n] = (slx_memo_seq){.rows = j->fed, .before = at, .samples = at + j->fed == j->n};
         s->batch[n++] = (slx_batch_entry){
             .seq = j->seq, .tokens = j->tokens + at, .n = j->fed, .n_logits = at + j->fed == j->n};
         rows += j->fed;
         s->users[j->user].turns += j->fed;
-        if (prompt) {
-            shape.n_prefill++;
-            shape.prefill_rows += j->fed;
-            shape.prefill_positions += at;
-        } else {
-            shape.n_decode++;
-            shape.decode_positions += at;
-        }
+        if (prompt) prompt_rows += j->fed;
     }
     slx_err err = {0};
     double before = slx_now_s();
@@ -424,9 +420,9 @@ bool slx_sched_step(slx_sched *s)
     double after = slx_now_s();
     s->stats.steps++;
     s->stats.rows += rows;
-    s->stats.prompt_rows += shape.prefill_rows;
+    s->stats.prompt_rows += prompt_rows;
     s->stats.step_s += after - before;
-    tick(s, &shape, n, rows);
+    tick(s, n, rows);
     if (st != SLX_OK) {
         fault(s, n, &err);
         return true;

@@ -19,6 +19,7 @@
 #define SLX_RUN_SCHED_H
 
 #include "run/draw.h"
+#include "time/memo.h"
 
 typedef struct slx_sched slx_sched;
 typedef struct slx_job slx_job;
@@ -46,20 +47,13 @@ typedef struct {
     void *arg;
 } slx_job_options;
 
-/* What one step held, for who counts time: n_decode sequences of one row and `decode_positions` positions together;
- * n_prefill sequences of prefill_rows rows behind prefill_positions earlier ones, together. */
-typedef struct {
-    uint32_t n_decode, n_prefill, prefill_rows;
-    uint64_t decode_positions, prefill_positions;
-} slx_step_shape;
-
 typedef struct {
     uint32_t chunk; /* prompt rows of a step while somebody decodes; 0 = 64 */
     uint32_t slots; /* sequences at once; 0 = what the program takes */
     uint32_t pages; /* KV pages to use; 0 = all (tests) */
     bool no_prefix_cache;
-    /* What a step takes on the chip; false when not known. NULL: no chip clock. */
-    bool (*clock)(void *arg, const slx_step_shape *s, double *seconds, double *joules);
+    /* What a step of these n sequences takes on the chip; false when not known. NULL: no chip clock. */
+    bool (*clock)(void *arg, const slx_memo_seq *seq, uint32_t n, double *seconds, double *joules);
     void *clock_arg;
 } slx_sched_options;
 

@@ -61,7 +61,7 @@ static json_t *step_json(const srv_server *s, uint32_t n, uint32_t positions)
     slx_time_result r;
     slx_err err;
     if (slx_chip_step_time(&r, slx_engine_program(s->engine), slx_engine_chip(s->engine), n,
-                           positions, 0, 0, &err) != SLX_OK)
+                           positions, &err) != SLX_OK)
         return json_pack("{s:s}", "why", err.msg);
     double bytes = (double)(r.hbm_read_bytes + r.hbm_write_bytes),
            joules = (double)r.energy_fj * 1e-15;

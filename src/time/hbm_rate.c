@@ -21,13 +21,13 @@
  * A refresh hides behind the other banks until its bursts fill the queue or may be passed no more (pass_max); the rest
  * of it stops the bus.
  *
- * That is the law of streams that only read or only write, and holds where no two of them share a bank or the data bus is
- * what they wait for. Where rows or activates come near, or reads and writes turn the bus around, order in the queue
- * decides, bank by bank: there the queue itself is asked (hbm_queue.c), for PLAYED bursts, some 45 ms. What the timing
- * machine asks for its chips, once a step, is on the law's side.
+ * That is the law of streams that only read or only write, and holds where no two of them share a bank or the data
+ * bus is what they wait for. Where rows or activates come near, or reads and writes turn the bus around, order in the
+ * queue decides, bank by bank: there the queue itself is asked (hbm_queue.c), for PLAYED bursts, some 45 ms. What the
+ * timing machine asks for its chips, once a step, is on the law's side.
  *
- * Neither holds where streams march through the same banks (starts a multiple of all banks' rows apart: up to six times too
- * fast). */
+ * Neither holds where streams march through the same banks (starts a multiple of all banks' rows apart: up to six
+ * times too fast). */
 #include "time/hbm_queue.h"
 
 #include <math.h>

@@ -1,15 +1,26 @@
 /* memo.c - the table behind memo.h.
  *
- *   decode    batch x longest x mean / longest           prefill    rows x tokens before
+ *   a step of R rows in n sequences, S of the rows sampled, whose attention takes a seconds by the law of
+ *   memo_attention.c
  *
- *   batch, rows   every one up to 16, then the ends of every stretch that the tensor engine does in as many passes
- *                 (17 and 32, 33 and 48, ..), every fourth stretch from the fifth on; the last short step and the one
- *                 behind it, which takes another way
- *   lengths       0, 1, 2, 3, 4, 6, 8, .. times 128; the longest that fits ends them
- *   mean          0, 1, 2, 3 and 4 quarters of the longest (0: the longest alone); the lengths follow a power law
+ *     S = R     between E(R, a) and O(R, a), by the pages    E: R sequences of one row each, all as long
+ *                                                            O: one of them long, the others of one page
+ *     else      P(R, a) + L(S) - L(1)                        P: one sequence of R rows, one of them sampled
+ *                                                            L: one sequence with S samples
  *
- * Linear between neighbours in every direction. A point is a folded step. */
-#include "time/memo.h"
+ * The law is asked of a point's own sequences as well; a line (E, O or P of one R) is straight between points of
+ * neighbouring a and goes on behind the last as between the last two. E and O take as long by the law and read as many
+ * pages as can be and as few; what that does beside weights that are loaded at the same time the law does not know. A
+ * page alone is measured on the program, of short and of long steps: one sequence, beside as many rows as make the
+ * step long.
+ *
+ *   R, S      every one up to 32 (P: 1, 2, 4, 8, 16), then the ends of every stretch of 8 (33 and 40, 41 and 48, ..),
+ *             every fourth from the ninth on; the last short step and the one behind it, which takes another way; the
+ *             last step whose tiles have at most as many items and the one behind it. Straight between them
+ *   lengths   1, 2, 4, 8, .. pages (P: 1, 4, 16, ..); what fits ends them
+ *
+ * Energy: of events, the same sum, each page's as measured; what goes by time, by the seconds. */
+#include "time/memo_int.h"
 
 #include "isa/step.h"
 
@@ -17,36 +28,68 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ONE_BY_ONE = 32, PIECE = 8 }; /* rows: programs do in pieces what they do in pieces, of 8 or multiples of it */
+enum { LENGTHS = 27 }; /* of 2^i pages, so many that no 32-bit position is beyond */
+
 typedef struct {
-    uint64_t key; /* 0: none */
-    slx_memo_cost cost;
+    bool known;
+    uint32_t pages;
+    slx_memo_load load; /* by the law */
+    slx_memo_parts is;  /* joules: without those of pages */
 } point;
+
+/* Steps of one number of rows, longer and longer. */
+typedef struct {
+    uint32_t n;
+    point p[LENGTHS];
+} line;
+
+typedef enum { EQUAL, EVEN, ONE_LONG, PROMPT, N_SHAPES } shape;
 
 struct slx_memo {
     const slx_program *p;
     const slx_chip *c;
     slx_time_watts watts;
-    uint32_t pass;       /* rows of a pass of the tensor engine */
-    uint32_t short_rows; /* most rows of a short step, 0: there is none */
+    slx_memo_attention law;
+    bool measured[2];        /* law's pages, of long and of short steps */
+    uint32_t short_rows;     /* most rows of a short step, 0: there is none */
+    uint32_t most_decode;    /* rows of a step that only decodes */
+    line **lines[N_SHAPES];  /* [rows] NULL: not asked for yet */
+    point *samples[2];       /* [max_samples + 1] of long and of short steps */
     uint8_t *desc;
-    point *table;
-    uint32_t n, cap; /* cap: a power of two, at most half full */
+    uint32_t n; /* simulated */
 };
+
+const slx_program_info *slx_memo_info(const slx_memo *m)
+{
+    return &m->p->info;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
 
 slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c,
                          const slx_time_watts *watts, slx_err *err)
 {
     slx_time_watts w;
+    slx_memo_attention law;
+    const slx_desc_layout *d = &p->info.desc;
     *out = NULL;
     if (watts)
         w = *watts;
     else
         SLX_TRY(slx_time_get_watts(&w, c, err));
+    SLX_TRY(slx_memo_attention_init(&law, p, c, err));
     slx_memo *m = slx_xcalloc(1, sizeof *m);
-    *m = (slx_memo){.p = p, .c = c, .watts = w, .pass = c->ten.m < 16 ? 16 : c->ten.m, .cap = 256};
+    *m = (slx_memo){.p = p, .c = c, .watts = w, .law = law};
     m->short_rows = slx_program_short_rows(p);
-    m->desc = slx_xcalloc(1, p->info.desc.bytes + 1u);
-    m->table = slx_xcalloc(m->cap, sizeof *m->table);
+    m->most_decode = least(least(d->max_seqs, d->max_rows), least(d->max_samples, d->max_pages));
+    m->desc = slx_xcalloc(1, d->bytes + 1u);
+    for (int i = 0; i < N_SHAPES; i++) m->lines[i] = slx_xcalloc(d->max_rows + (size_t)1, sizeof(line *));
+    m->samples[0] = slx_xcalloc(2 * (d->max_samples + (size_t)1), sizeof *m->samples[0]);
+    m->samples[1] = m->samples[0] + d->max_samples + 1;
     *out = m;
     return SLX_OK;
 }
@@ -54,8 +97,13 @@ slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c
 void slx_memo_close(slx_memo *m)
 {
     if (!m) return;
+    for (int k = 0; k < N_SHAPES; k++) {
+        for (uint32_t i = 0; i <= m->p->info.desc.max_rows; i++) free(m->lines[k][i]);
+        free(m->lines[k]);
+    }
+    free(m->samples[0]);
+    slx_memo_attention_deinit(&m->law);
     free(m->desc);
-    free(m->table);
     free(m);
 }
 
@@ -64,93 +112,116 @@ uint32_t slx_memo_points(const slx_memo *m)
     return m->n;
 }
 
-/* ------------------------------------------------------------------ steps */
+/* ------------------------------------------------------------------ one step */
 
-static uint32_t pages_of(uint64_t tokens)
+/* So many of all pages, as a pool that has been in use gives them: one behind the other, sequences alike would meet
+ * in the same pseudo-channels at the same time, or never. */
+static void scatter(uint32_t *page, uint32_t n, uint32_t all)
 {
-    return (uint32_t)((tokens + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK);
+    slx_rng r = {1};
+    uint32_t *pool = slx_xcalloc(all, sizeof *pool);
+    for (uint32_t i = 0; i < all; i++) pool[i] = i;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t k = i + slx_rng_below(&r, all - i);
+        page[i] = pool[k], pool[k] = pool[i];
+    }
+    free(pool);
 }
 
-/* n sequences with before[i] tokens and `rows` new ones each. */
-static slx_status simulate(slx_memo *m, uint32_t n, const uint32_t *before, uint32_t rows,
-                           slx_memo_cost *out, slx_err *err)
+slx_status slx_memo_simulate(slx_memo *m, const slx_memo_seq *seq, uint32_t n, slx_memo_parts *out,
+                             slx_err *err)
 {
     uint64_t pages = 0;
-    for (uint32_t i = 0; i < n; i++) pages += pages_of((uint64_t)before[i] + rows);
+    uint32_t rows = 0, at = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        pages += slx_memo_pages((uint64_t)seq[i].before + seq[i].rows);
+        if (seq[i].rows > rows) rows = seq[i].rows;
+    }
     if (pages > m->p->info.desc.max_pages)
         return slx_fail(err, SLX_EINPUT, m->p->info.model_name, 0, 0,
                         "found %llu pages of a step, expected at most %u",
                         (unsigned long long)pages, m->p->info.desc.max_pages);
     uint32_t *page = slx_xcalloc(pages + 1, sizeof *page),
-             *tokens = slx_xcalloc(rows, sizeof *tokens), at = 0;
-    slx_step_seq *seq = slx_xcalloc(n, sizeof *seq);
-    for (uint32_t i = 0; i < pages; i++) page[i] = i;
+             *tokens = slx_xcalloc(rows + (size_t)1, sizeof *tokens);
+    slx_step_seq *step = slx_xcalloc(n, sizeof *step);
+    scatter(page, (uint32_t)pages, m->p->info.desc.max_pages);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t each = pages_of((uint64_t)before[i] + rows);
-        seq[i] = (slx_step_seq){.tokens = tokens,
-                                .n = rows,
-                                .pos0 = before[i],
-                                .n_samples = 1,
-                                .pages = page + at,
-                                .n_pages = each};
+        uint32_t each = slx_memo_pages((uint64_t)seq[i].before + seq[i].rows);
+        step[i] = (slx_step_seq){.tokens = tokens,
+                                 .n = seq[i].rows,
+                                 .pos0 = seq[i].before,
+                                 .n_samples = seq[i].samples,
+                                 .pages = page + at,
+                                 .n_pages = each};
         at += each;
     }
     slx_time_result r;
-    memset(m->desc, 0, m->p->info.desc.bytes);
-    slx_status st = slx_step_build(&m->p->info, m->desc, seq, n, err);
+    slx_status st = slx_step_build(&m->p->info, m->desc, step, n, err);
     if (st == SLX_OK)
         st = slx_time_step(m->p, m->c, m->desc,
                            &(slx_time_options){.folded = true, .watts = &m->watts}, &r, err);
     if (st == SLX_OK) {
-        *out = (slx_memo_cost){r.seconds, (double)r.energy_fj * 1e-15};
+        *out = (slx_memo_parts){r.seconds, (double)(r.energy_fj - r.static_fj) * 1e-15,
+                                (double)r.static_fj * 1e-15 / r.seconds};
         slx_time_result_free(&r);
     }
-    free(seq);
+    free(step);
     free(tokens);
     free(page);
     return st;
 }
 
-/* Lengths that sum to about `sum` and reach `longest`: longest * u^(longest / mean - 1), u evenly over 0..1. All alike
- * when the longest is the mean, even from 0 when it is twice the mean, a few long ones above. Fewer tokens where the
- * pages would not fit. */
-static void lengths(const slx_memo *m, uint32_t batch, double sum, double longest, uint32_t *before)
+static bool is_short(const slx_memo *m, uint32_t rows)
 {
-    double power = sum > 0 ? longest * batch / sum - 1 : 0, rest = 0;
-    for (uint32_t i = 0; i + 1 < batch; i++) rest += pow((i + 0.5) / batch, power);
-    double scale = rest > 0 ? (sum - longest) / rest : 0;
-    for (uint64_t pages = UINT64_MAX;
-         pages > m->p->info.desc.max_pages && (pages == UINT64_MAX || longest >= 1);
-         scale *= 0.99, longest *= 0.99) {
-        pages = 0;
-        for (uint32_t i = 0; i < batch; i++) {
-            double l = i + 1 < batch ? scale * pow((i + 0.5) / batch, power) : longest;
-            before[i] = (uint32_t)fmin(l + 0.5, m->p->info.max_context - 1.0);
-            pages += pages_of(before[i] + UINT64_C(1));
-        }
-    }
+    return rows <= m->short_rows;
 }
 
-/* ------------------------------------------------------------------ table */
+/* ------------------------------------------------------------------ pages alone */
 
-static point *place(point *table, uint32_t cap, uint64_t key)
+/* One sequence of so many rows behind a few pages and behind more of them: what a page adds. A long step has other
+ * sequences beside it, of as few rows as may be, so that theirs end first. */
+static slx_status measure_size(slx_memo *m, bool small, uint32_t rows, double *page_s,
+                               double *page_j, slx_err *err)
 {
-    uint32_t i = (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (cap - 1);
-    while (table[i].key && table[i].key != key) i = (i + 1) & (cap - 1);
-    return &table[i];
+    enum { PAGES = 16 };
+    const slx_program_info *in = &m->p->info;
+    uint32_t beside = !small && rows <= m->short_rows ? m->short_rows + 1 - rows : 0;
+    uint32_t others = least(beside, least(in->desc.max_seqs, in->desc.max_pages) - 1);
+    uint32_t fit = least(in->desc.max_pages - others, in->max_context / SLX_MAX_CHUNK),
+             first = slx_memo_pages(rows);
+    uint32_t more = fit > first ? least(fit - first, PAGES) : 0, few = more / 2;
+    *page_s = *page_j = 0;
+    if (!more || rows + beside > in->desc.max_rows || (beside && !others))
+        return SLX_OK; /* no step can tell */
+    slx_memo_seq *seq = slx_xcalloc(others + (size_t)1, sizeof *seq);
+    slx_memo_parts a, b;
+    for (uint32_t i = 1; i <= others; i++)
+        seq[i].rows = i * beside / others - (i - 1) * beside / others;
+    seq[0] = (slx_memo_seq){.rows = rows, .before = few * SLX_MAX_CHUNK};
+    slx_status st = slx_memo_simulate(m, seq, others + 1, &a, err);
+    seq[0].before = more * SLX_MAX_CHUNK;
+    if (st == SLX_OK) st = slx_memo_simulate(m, seq, others + 1, &b, err);
+    free(seq);
+    if (st != SLX_OK) return st;
+    m->n += 2;
+    *page_s = fmax(0, (b.seconds - a.seconds) / (more - few));
+    *page_j = fmax(0, (b.joules - a.joules) / ((more - few) * (double)in->n_kv_heads));
+    return SLX_OK;
 }
 
-static void insert(slx_memo *m, uint64_t key, const slx_memo_cost *cost)
+static slx_status measure_pages(slx_memo *m, bool small, slx_err *err)
 {
-    if (2 * ++m->n > m->cap) {
-        point *t = slx_xcalloc(2 * (size_t)m->cap, sizeof *t);
-        for (uint32_t i = 0; i < m->cap; i++)
-            if (m->table[i].key) *place(t, 2 * m->cap, m->table[i].key) = m->table[i];
-        free(m->table);
-        m->table = t;
-        m->cap *= 2;
+    slx_memo_attention *k = &m->law;
+    if (m->measured[small]) return SLX_OK;
+    for (uint32_t i = 0; i < k->sizes; i++) {
+        uint32_t rows = slx_memo_attention_rows(k, i);
+        if (rows > m->p->info.desc.max_rows || (small && rows > m->short_rows))
+            k->page_s[small][i] = k->page_s[small][i - 1], k->page_j[small][i] = k->page_j[small][i - 1];
+        else
+            SLX_TRY(measure_size(m, small, rows, &k->page_s[small][i], &k->page_j[small][i], err));
     }
-    *place(m->table, m->cap, key) = (point){key, *cost};
+    m->measured[small] = true;
+    return SLX_OK;
 }
 
 /* ------------------------------------------------------------------ points of an axis */
@@ -166,206 +237,324 @@ static between of(uint32_t low, uint32_t high, double x)
     return (between){low, high, (x - low) / (high - low)};
 }
 
-/* The next of 1, 2, 3, 4, 6, 8, 12, .. */
-static uint32_t next_step(uint32_t n)
+static between pieces_axis(uint32_t n, uint32_t most)
 {
-    return n < 3 ? n + 1 : n & (n - 1) ? n / 3 * 4 : n / 2 * 3;
+    if (n <= ONE_BY_ONE) return of(n, n, n);
+    uint32_t k = (n - 1) / PIECE, first = k < 8 ? k : k / 4 * 4, last = k < 8 ? k : first + 3;
+    return of(first * PIECE + 1, least((last + 1) * PIECE, most), n);
 }
 
-static between steps_axis(const slx_memo *m, uint32_t n, uint32_t most)
+/* Nothing lies between `last` and the point behind it: x is on one side. */
+static void cut(between *b, uint32_t last, uint32_t x)
 {
-    if (n <= m->pass) return of(n, n, n);
-    uint32_t k = (n - 1) / m->pass, first = k < 4 ? k : k / 4 * 4, last = k < 4 ? k : first + 3;
-    uint32_t high = (last + 1) * m->pass;
-    return of(first * m->pass + 1, high > most ? most : high, n);
+    if (b->low > last || b->high <= last) return;
+    if (x <= last)
+        b->high = last;
+    else
+        b->low = last + 1;
 }
 
-/* The same with the last short step and the step behind it, which takes another way: nothing lies between these two. */
-static between rows_axis(const slx_memo *m, uint32_t n, uint32_t most)
+/* The same with the last short step, behind which steps take another way; and where tiles that decode get one item
+ * more. */
+static between rows_axis(const slx_memo *m, bool decode, uint32_t n, uint32_t most)
 {
-    between b = steps_axis(m, n, most);
-    uint32_t low = b.low, high = b.high;
-    if (n <= m->short_rows && high > m->short_rows) high = m->short_rows;
-    if (n > m->short_rows && low <= m->short_rows) low = m->short_rows + 1;
-    return low == b.low && high == b.high ? b : of(low, high, n);
-}
-
-/* In chunks: 0, 1, 2, 3, 4, 6, 8, 12, .. */
-static between length_axis(double x, uint32_t most)
-{
-    uint32_t low = 0, high = 1;
-    while ((double)high * SLX_MAX_CHUNK < x) low = high, high = next_step(high);
-    low *= SLX_MAX_CHUNK, high *= SLX_MAX_CHUNK;
-    return of(low, high > most ? most : high, x);
-}
-
-/* ------------------------------------------------------------------ decode */
-
-/* Longest sequence of a batch whose mean is `fill` of it, in whole pages; the position itself has room behind it. */
-static uint32_t most_tokens(const slx_memo *m, uint32_t batch, double fill)
-{
-    uint64_t fit = (uint64_t)fmax(m->p->info.desc.max_pages / (batch * fill), 1), most = m->p->info.max_context - 1;
-    return (uint32_t)(fit - 1 < most / SLX_MAX_CHUNK ? fit - 1 : most / SLX_MAX_CHUNK) * SLX_MAX_CHUNK;
-}
-
-/* Fill of a point: quarters / 4, but no less than the longest sequence alone makes. */
-static double fill_of(uint32_t batch, uint32_t quarters)
-{
-    return fmax(quarters / 4.0, 1.0 / batch);
-}
-
-static slx_status decode_point(slx_memo *m, uint32_t batch, uint32_t longest, uint32_t quarters,
-                               slx_memo_cost *out, slx_err *err)
-{
-    uint64_t key = 1 | (uint64_t)batch << 1 | (uint64_t)longest << 17 | (uint64_t)quarters << 48;
-    const point *p = place(m->table, m->cap, key);
-    if (p->key) {
-        *out = p->cost;
-        return SLX_OK;
+    between b = pieces_axis(n, most);
+    if (!decode && n <= 16) { /* powers of two */
+        uint32_t low = UINT32_C(1) << (31 - __builtin_clz(n)), high = n == low ? n : 2 * low;
+        b = of(low, least(high, most), n);
     }
-    uint32_t *before = slx_xcalloc(batch, sizeof *before);
-    lengths(m, batch, (double)batch * longest * fill_of(batch, quarters), longest, before);
-    slx_status st = simulate(m, batch, before, 1, out, err);
-    free(before);
-    if (st != SLX_OK) return st;
-    insert(m, key, out);
-    return SLX_OK;
+    cut(&b, m->short_rows, n);
+    uint64_t tiles = m->law.tiles, heads = m->law.heads;
+    if (decode) cut(&b, (uint32_t)((n * heads - 1) / tiles * tiles / heads), n);
+    if (decode) cut(&b, (uint32_t)(((n * heads + tiles - 1) / tiles) * tiles / heads), n);
+    return of(b.low, b.high, n);
 }
 
-static void mix(slx_memo_cost *a, const slx_memo_cost *b, double share)
+/* ------------------------------------------------------------------ lines */
+
+/* Sequences of a point; returns how many. EVEN: lengths at multiples of the golden ratio, which lie evenly in every
+ * stretch of the step. */
+static uint32_t sequences(shape s, uint32_t rows, uint32_t pages, slx_memo_seq *seq)
 {
-    a->seconds += (b->seconds - a->seconds) * share;
-    a->energy_j += (b->energy_j - a->energy_j) * share;
+    uint32_t most = (pages - 1) * SLX_MAX_CHUNK;
+    if (s == PROMPT) {
+        *seq = (slx_memo_seq){.rows = rows, .before = most, .samples = 1};
+        return 1;
+    }
+    for (uint32_t i = 0; i < rows; i++) {
+        uint32_t before = s == EQUAL || i == rows / 2 ? most : 0;
+        if (s == EVEN && i != rows / 2) before = (uint32_t)(most * fmod(i * 0.6180339887, 1));
+        seq[i] = (slx_memo_seq){.rows = 1, .before = before, .samples = 1};
+    }
+    return rows;
 }
 
-static slx_status decode_fill(slx_memo *m, uint32_t batch, uint32_t longest, double fill,
-                              slx_memo_cost *out, slx_err *err)
-{
-    uint32_t low = longest && batch > 1 ? (uint32_t)fmin(4 * fill, 4) : 4;
-    double from = fill_of(batch, low);
-    slx_memo_cost b;
-    SLX_TRY(decode_point(m, batch, longest, low, out, err));
-    if (low == 4 || fill <= from) return SLX_OK;
-    SLX_TRY(decode_point(m, batch, longest, low + 1, &b, err));
-    mix(out, &b, (fill - from) / (fill_of(batch, low + 1) - from));
-    return SLX_OK;
-}
-
-static slx_status decode_length(slx_memo *m, uint32_t batch, uint32_t longest, double fill,
-                                slx_memo_cost *out, slx_err *err)
-{
-    uint32_t most = most_tokens(m, batch, fill);
-    between l = length_axis(longest < most ? longest : most, most);
-    slx_memo_cost b;
-    SLX_TRY(decode_fill(m, batch, l.low, fill, out, err));
-    if (l.share <= 0) return SLX_OK;
-    SLX_TRY(decode_fill(m, batch, l.high, fill, &b, err));
-    mix(out, &b, l.share);
-    return SLX_OK;
-}
-
-slx_status slx_memo_decode(slx_memo *m, uint32_t batch, uint64_t sum, uint32_t longest,
-                           slx_memo_cost *out, slx_err *err)
+/* Most pages of a point. */
+static uint32_t most_pages(const slx_memo *m, shape s, uint32_t rows)
 {
     const slx_program_info *in = &m->p->info;
-    uint32_t most = in->desc.max_seqs < in->desc.max_rows ? in->desc.max_seqs : in->desc.max_rows;
-    if (in->desc.max_samples < most) most = in->desc.max_samples;
-    if (!batch || batch > most || longest >= in->max_context)
-        return slx_fail(err, SLX_EINPUT, in->model_name, 0, 0,
-                        "found %u sequences of up to %u tokens, expected 1 to %u of less than %u",
-                        batch, longest, most, in->max_context);
-    if (longest > sum || sum > (uint64_t)batch * longest)
-        return slx_fail(
-            err, SLX_EINPUT, in->model_name, 0, 0,
-            "found a longest of %u and a sum of %llu tokens, expected the sum of %u sequences",
-            longest, (unsigned long long)sum, batch);
-    /* attention goes by whole pages: the longest decides, and all are taken to lie as far behind a page as it */
-    uint32_t page = longest / SLX_MAX_CHUNK * SLX_MAX_CHUNK;
-    double fill = longest ? (double)sum / batch / longest : 1;
-    between b = rows_axis(m, batch, most);
-    slx_memo_cost other;
-    SLX_TRY(decode_length(m, b.low, page, fill, out, err));
-    if (b.share <= 0) return SLX_OK;
-    SLX_TRY(decode_length(m, b.high, page, fill, &other, err));
-    mix(out, &other, b.share);
+    uint32_t each = s == PROMPT ? rows : 1, room = in->desc.max_pages;
+    if (s == EQUAL || s == EVEN) room /= rows;
+    if (s == ONE_LONG) room -= rows - 1;
+    return 1 + least((in->max_context - each) / SLX_MAX_CHUNK, room - slx_memo_pages(each));
+}
+
+static slx_status line_get(slx_memo *m, shape s, uint32_t rows, line **out, slx_err *err)
+{
+    line *l = *out = m->lines[s][rows];
+    if (l) return SLX_OK;
+    SLX_TRY(measure_pages(m, is_short(m, rows), err));
+    l = *out = m->lines[s][rows] = slx_xcalloc(1, sizeof *l);
+    slx_memo_seq *seq = slx_xcalloc(rows, sizeof *seq);
+    uint32_t most = most_pages(m, s, rows);
+    for (uint32_t pages = 1; l->n < LENGTHS; pages *= s == PROMPT ? 4 : 2) {
+        point *p = &l->p[l->n++];
+        p->pages = least(pages, most);
+        uint32_t n = sequences(s, rows, p->pages, seq);
+        p->load = slx_memo_attention_of(&m->law, is_short(m, rows), seq, n);
+        if (p->pages == most) break;
+    }
+    free(seq);
     return SLX_OK;
 }
 
-/* ------------------------------------------------------------------ prefill */
-
-static slx_status prefill_point(slx_memo *m, uint32_t rows, uint32_t before, slx_memo_cost *out,
-                                slx_err *err)
+static slx_status point_get(slx_memo *m, shape s, uint32_t rows, point *p, slx_err *err)
 {
-    uint64_t key = UINT64_C(1) << 63 | (uint64_t)rows << 32 | before;
-    const point *p = place(m->table, m->cap, key);
-    if (p->key) {
-        *out = p->cost;
+    if (p->known) return SLX_OK;
+    slx_memo_seq *seq = slx_xcalloc(rows, sizeof *seq);
+    uint32_t n = sequences(s, rows, p->pages, seq);
+    slx_status st = slx_memo_simulate(m, seq, n, &p->is, err);
+    free(seq);
+    if (st != SLX_OK) return st;
+    p->is.joules -= p->load.joules;
+    p->known = true;
+    m->n++;
+    return SLX_OK;
+}
+
+static double on_the_way(double low, double high, double share)
+{
+    return low + (high - low) * share;
+}
+
+static void mix(slx_memo_parts *a, const slx_memo_parts *b, double share)
+{
+    a->seconds = on_the_way(a->seconds, b->seconds, share);
+    a->joules = on_the_way(a->joules, b->joules, share);
+    a->watts = on_the_way(a->watts, b->watts, share);
+}
+
+/* The step of a line whose attention takes as long by the law as that of `load`, and the pages it has; rows are a
+ * point. */
+static slx_status line_at(slx_memo *m, shape s, uint32_t rows, const slx_memo_load *load,
+                          slx_memo_parts *out, double *pages, slx_err *err)
+{
+    line *l;
+    SLX_TRY(line_get(m, s, rows, &l, err));
+    uint32_t i = 0;
+    while (i + 2 < l->n && l->p[i + 1].load.seconds < load->seconds) i++;
+    const point *p = &l->p[i], *q = p + 1;
+    SLX_TRY(point_get(m, s, rows, &l->p[i], err));
+    *out = p->is, *pages = p->load.pages;
+    double more = load->seconds - p->load.seconds;
+    if (more == 0) return SLX_OK;
+    if (i + 1 == l->n || q->load.seconds <= p->load.seconds) {
+        out->seconds += more;
         return SLX_OK;
     }
-    SLX_TRY(simulate(m, 1, &before, rows, out, err));
-    insert(m, key, out);
+    SLX_TRY(point_get(m, s, rows, &l->p[i + 1], err));
+    double share = more / (q->load.seconds - p->load.seconds);
+    mix(out, &q->is, share);
+    *pages = on_the_way(*pages, q->load.pages, share);
     return SLX_OK;
 }
 
-static slx_status prefill_rows(slx_memo *m, const between *r, uint32_t before, slx_memo_cost *out,
+/* The same of a step that decodes: between the two shapes whose pages are next to the step's. */
+static slx_status decode_at(slx_memo *m, uint32_t rows, const slx_memo_load *load,
+                            slx_memo_parts *out, slx_err *err)
+{
+    slx_memo_parts less;
+    double many, few;
+    SLX_TRY(line_at(m, EQUAL, rows, load, out, &many, err));
+    for (shape s = EVEN; s <= ONE_LONG && rows > 1 && many > load->pages; s++) {
+        SLX_TRY(line_at(m, s, rows, load, &less, &few, err));
+        if (few >= many) continue;
+        mix(out, &less, fmin(1, (many - load->pages) / (many - few)));
+        if (few <= load->pages) break;
+        *out = less, many = few;
+    }
+    return SLX_OK;
+}
+
+static slx_status at_rows(slx_memo *m, bool decode, uint32_t rows, const slx_memo_load *load,
+                          slx_memo_parts *out, slx_err *err)
+{
+    double pages;
+    return decode ? decode_at(m, rows, load, out, err)
+                  : line_at(m, PROMPT, rows, load, out, &pages, err);
+}
+
+static slx_status rows_at(slx_memo *m, bool decode, uint32_t rows, const slx_memo_load *load,
+                          slx_memo_parts *out, slx_err *err)
+{
+    between b = rows_axis(m, decode, rows, decode ? m->most_decode : m->p->info.desc.max_rows);
+    slx_memo_parts high;
+    SLX_TRY(at_rows(m, decode, b.low, load, out, err));
+    if (b.share <= 0) return SLX_OK;
+    SLX_TRY(at_rows(m, decode, b.high, load, &high, err));
+    mix(out, &high, b.share);
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ rows that are sampled */
+
+/* Rows of the steps that are compared for it. */
+static uint32_t sampled_rows(const slx_memo *m, bool small)
+{
+    const slx_desc_layout *d = &m->p->info.desc;
+    uint32_t rows = d->max_samples > m->short_rows ? d->max_samples : m->short_rows + 1;
+    return small ? m->short_rows : least(rows, d->max_rows);
+}
+
+static slx_status sample_point(slx_memo *m, bool small, uint32_t samples, const slx_memo_parts **out,
                                slx_err *err)
 {
-    slx_memo_cost b;
-    SLX_TRY(prefill_point(m, r->low, before, out, err));
-    if (r->share <= 0) return SLX_OK;
-    SLX_TRY(prefill_point(m, r->high, before, &b, err));
-    mix(out, &b, r->share);
+    point *p = &m->samples[small][samples];
+    if (!p->known) {
+        slx_memo_seq seq = {.rows = sampled_rows(m, small), .samples = samples};
+        SLX_TRY(slx_memo_simulate(m, &seq, 1, &p->is, err));
+        p->known = true;
+        m->n++;
+    }
+    *out = &p->is;
     return SLX_OK;
 }
 
-slx_status slx_memo_prefill(slx_memo *m, uint32_t rows, uint32_t before, slx_memo_cost *out,
-                            slx_err *err)
+/* What a step with so many rows sampled takes beyond one with one of them. */
+static slx_status samples_add(slx_memo *m, bool small, uint32_t samples, slx_memo_parts *to,
+                              slx_err *err)
+{
+    const slx_memo_parts *one, *low, *high;
+    if (samples == 1) return SLX_OK;
+    between b = pieces_axis(samples, least(m->p->info.desc.max_samples, sampled_rows(m, small)));
+    SLX_TRY(sample_point(m, small, 1, &one, err));
+    SLX_TRY(sample_point(m, small, b.low, &low, err));
+    slx_memo_parts s = *low;
+    if (b.share > 0) {
+        SLX_TRY(sample_point(m, small, b.high, &high, err));
+        mix(&s, high, b.share);
+    }
+    to->seconds += s.seconds - one->seconds;
+    to->joules += s.joules - one->joules;
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ any step */
+
+typedef struct {
+    uint64_t rows, samples, pages, items;
+} sums;
+
+static slx_status check(const slx_memo *m, const slx_memo_seq *seq, uint32_t n, sums *s, slx_err *err)
 {
     const slx_program_info *in = &m->p->info;
-    if (!rows || rows > in->desc.max_rows || (uint64_t)rows + before > in->max_context)
-        return slx_fail(
-            err, SLX_EINPUT, in->model_name, 0, 0,
-            "found %u new and %u old tokens, expected 1 to %u new ones and at most %u in all", rows,
-            before, in->desc.max_rows, in->max_context);
-    between r = rows_axis(m, rows, in->desc.max_rows);
-    /* The rows of the upper point need room too. */
-    uint32_t most = in->max_context - r.high;
-    if (r.high + before > in->max_context) r = (between){rows, rows, 0}, most = before;
-    between l = length_axis(before, most);
-    slx_memo_cost b;
-    SLX_TRY(prefill_rows(m, &r, l.low, out, err));
-    if (l.share <= 0) return SLX_OK;
-    SLX_TRY(prefill_rows(m, &r, l.high, &b, err));
-    mix(out, &b, l.share);
+    const slx_desc_layout *d = &in->desc;
+    *s = (sums){0};
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t end = (uint64_t)seq[i].rows + seq[i].before;
+        if (!seq[i].rows || seq[i].samples > seq[i].rows || end > in->max_context)
+            return slx_fail(err, SLX_EINPUT, in->model_name, 0, 0,
+                            "sequence %u: found %u rows, %u of them sampled, behind %u tokens; expected at "
+                            "least one row, no more samples than rows, and %u tokens at most",
+                            i, seq[i].rows, seq[i].samples, seq[i].before, in->max_context);
+        s->rows += seq[i].rows, s->samples += seq[i].samples, s->pages += slx_memo_pages(end);
+        s->items += (uint64_t)(seq[i].rows + d->item_rows - 1) / d->item_rows * in->n_kv_heads;
+    }
+    const struct {
+        const char *what;
+        uint64_t found;
+        uint32_t most;
+    } limit[] = {{"sequences", n, d->max_seqs},
+                 {"rows", s->rows, d->max_rows},
+                 {"sampled rows", s->samples, d->max_samples},
+                 {"pages", s->pages, d->max_pages},
+                 {"attention items", s->items, d->max_items}};
+    for (size_t i = 0; i < sizeof limit / sizeof *limit; i++)
+        if (limit[i].found > limit[i].most || !n)
+            return slx_fail(err, SLX_EINPUT, in->model_name, 0, 0,
+                            "found %llu %s of a step, expected %u to %u", (unsigned long long)limit[i].found,
+                            limit[i].what, i < 2, limit[i].most);
     return SLX_OK;
 }
 
-/* ------------------------------------------------------------------ how far off */
-
-slx_status slx_memo_measure(slx_memo *m, uint32_t tries, uint32_t batch, uint32_t context,
-                            uint64_t seed, slx_memo_error *out, slx_err *err)
+slx_status slx_memo_step(slx_memo *m, const slx_memo_seq *seq, uint32_t n, slx_memo_cost *out,
+                         slx_err *err)
 {
-    slx_rng r = {seed};
-    *out = (slx_memo_error){.tries = tries};
-    for (uint32_t i = 0; i < tries; i++) {
-        uint32_t n = 1 + slx_rng_below(&r, batch), longest = 0, most = most_tokens(m, n, 1);
-        uint32_t *before = slx_xcalloc(n, sizeof *before);
-        uint64_t sum = 0;
-        if (most > context) most = context;
-        for (uint32_t k = 0; k < n; k++) {
-            before[k] = slx_rng_below(&r, most + 1);
-            sum += before[k];
-            if (before[k] > longest) longest = before[k];
-        }
-        slx_memo_cost real, found;
-        slx_status st = simulate(m, n, before, 1, &real, err);
-        free(before);
-        if (st == SLX_OK) st = slx_memo_decode(m, n, sum, longest, &found, err);
-        if (st != SLX_OK) return st;
-        double off = fabs(found.seconds / real.seconds - 1),
-               energy = fabs(found.energy_j / real.energy_j - 1);
-        out->mean += off / tries, out->energy_mean += energy / tries;
-        out->worst = fmax(out->worst, off), out->energy_worst = fmax(out->energy_worst, energy);
+    sums s;
+    SLX_TRY(check(m, seq, n, &s, err));
+    uint32_t rows = (uint32_t)s.rows;
+    bool small = is_short(m, rows), decode = s.rows == s.samples && rows <= m->most_decode;
+    slx_memo_parts at;
+    SLX_TRY(measure_pages(m, small, err));
+    slx_memo_load load = slx_memo_attention_of(&m->law, small, seq, n);
+    SLX_TRY(rows_at(m, decode, rows, &load, &at, err));
+    if (!decode) SLX_TRY(samples_add(m, small, (uint32_t)s.samples, &at, err));
+    *out = (slx_memo_cost){at.seconds, at.joules + load.joules + at.watts * at.seconds};
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ all of it */
+
+typedef struct {
+    bool (*go_on)(void *arg);
+    void *arg;
+} asker;
+
+static bool stop(const asker *a)
+{
+    return a->go_on && !a->go_on(a->arg);
+}
+
+static slx_status fill_lines(slx_memo *m, shape s, const asker *a, bool *done, slx_err *err)
+{
+    uint32_t most = s == PROMPT ? m->p->info.desc.max_rows : m->most_decode;
+    if (s == PROMPT) most = least(most, m->p->info.max_context);
+    for (uint32_t rows = 1; rows <= most && *done; rows++) {
+        between b = rows_axis(m, s != PROMPT, rows, most);
+        line *l;
+        if (b.low != rows && b.high != rows) continue;
+        if (stop(a)) *done = false;
+        if (*done) SLX_TRY(line_get(m, s, rows, &l, err));
+        for (uint32_t i = 0; *done && i < l->n; i++)
+            if (stop(a))
+                *done = false;
+            else
+                SLX_TRY(point_get(m, s, rows, &l->p[i], err));
     }
+    return SLX_OK;
+}
+
+static slx_status fill_samples(slx_memo *m, bool small, const asker *a, bool *done, slx_err *err)
+{
+    const slx_memo_parts *p;
+    uint32_t most = least(m->p->info.desc.max_samples, sampled_rows(m, small));
+    for (uint32_t n = 0; n <= most && *done; n++) {
+        between b = pieces_axis(n, most);
+        if (b.low != n && b.high != n) continue;
+        if (stop(a))
+            *done = false;
+        else
+            SLX_TRY(sample_point(m, small, n, &p, err));
+    }
+    return SLX_OK;
+}
+
+slx_status slx_memo_fill(slx_memo *m, bool (*go_on)(void *arg), void *arg, bool *done, slx_err *err)
+{
+    const asker a = {go_on, arg};
+    *done = true;
+    for (int k = 0; k < N_SHAPES; k++) SLX_TRY(fill_lines(m, (shape)k, &a, done, err));
+    for (int small = 0; small < 2; small++)
+        if (!small || m->short_rows) SLX_TRY(fill_samples(m, small, &a, done, err));
     return SLX_OK;
 }

@@ -194,9 +194,13 @@ class Time(Case):
         self.assertIn("above the rated 20 W", report)
         table = self.ok(*args, "-b", 4, "--memo", 5)
         self.assertEqual(table, self.ok(*args, "-b", 4, "--memo", 5))
-        memo = json.loads(table)["memo"]
-        self.assertEqual(memo["steps"], 5)
+        # random lengths of four kinds, none of which the table was built from
+        memo = json.loads(self.ok("time", "smollm2-135m", "-p", 0, "-c", 2000, "--no-bands", "--json", "-b", 12,
+                                  "--memo", 100))["memo"]
+        self.assertEqual((memo["steps"], memo["mixed_steps"]), (100, 25))
         self.assertLess(memo["time_error_worst"], 0.03)
+        self.assertLess(memo["energy_error_worst"], 0.03)
+        self.assertLess(memo["mixed_time_error_worst"], 0.1)
         host = json.loads(self.ok(*args, "--speed"))["host"]
         self.assertGreater(host["cpu_s"], host["folded_cpu_s"])
 

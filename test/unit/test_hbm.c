@@ -152,11 +152,11 @@ static void closed_form(void **state)
     }
 }
 
-/* By hand, silex-1 with figures changed. One bank for all: a row of 32 bursts takes 28 + 31 * 4 + 10 + 28 = 190 clocks
- * when it is read, 28 + 31 * 4 + 14 + 2 + 32 + 28 = 228 when it is written, and not 64. 8 streams, a set of banks each, and
- * activates of 64 clocks: 128 for the 64 bursts of a row of two banks, one slot in 487.5 / 64 of them refresh's. 32 streams
- * of 32 bursts: the queue holds 4 requests, of the 4 streams of a set and of the next one; 28 + 15 * 4 + 10 + 28 = 126 clocks
- * a request of either. */
+/* By hand, silex-1 with figures changed. One bank for all: a row of 32 bursts takes 28 + 31 * 4 + 10 + 28 = 190
+ * clocks when it is read, 28 + 31 * 4 + 14 + 2 + 32 + 28 = 228 when it is written, and not 64. 8 streams, a set of
+ * banks each, and activates of 64 clocks: 128 for the 64 bursts of a row of two banks, one slot in 487.5 / 64 of them
+ * refresh's. 32 streams of 32 bursts: the queue holds 4 requests, of the 4 streams of a set and of the next one;
+ * 28 + 15 * 4 + 10 + 28 = 126 clocks a request of either, 164 when written. */
 static void closed_form_limits(void **state)
 {
     (void)state;
