@@ -96,30 +96,39 @@ typedef struct {
 
 /* ------------------------------------------------------------------ stamps */
 
-static inline void set(sim *s, stamp *d, const stamp *v)
-{
-    slx_tm_stamp_set(&s->paths, d, v);
-}
-static inline void later(sim *s, stamp *d, const stamp *v)
-{
-    slx_tm_stamp_later(&s->paths, d, v);
-}
 static inline void add(sim *s, stamp *d, unsigned bound, uint32_t span, uint64_t cycles)
 {
     slx_tm_stamp_add(&s->paths, d, bound, span, cycles);
 }
-static void clear(sim *s, stamp *d)
+
+/* Every stamp whose path may still be asked for. */
+static void each_stamp(sim *s, void (*fn)(slx_tm_paths *, stamp *))
 {
-    set(s, d, &(stamp){0});
+    for (uint32_t i = 0; i < s->n; i++) {
+        tile *t = &s->tiles[i];
+        fn(&s->paths, t->now);
+        for (unsigned k = 1; k < SLX_N_TOKENS; k++)
+            for (uint64_t q = t->tok[k].taken; q < t->tok[k].posted; q++)
+                fn(&s->paths, t->tok[k].posts + q % t->tok[k].cap);
+        for (unsigned k = 1; k < N_QUEUES; k++) {
+            engine *e = &t->e[k];
+            if (!e->ring) continue;
+            fn(&s->paths, e->start), fn(&s->paths, e->end), fn(&s->paths, e->free), fn(&s->paths, e->last);
+            for (uint64_t q = 0; q < e->transfers && q < s->flight; q++) fn(&s->paths, e->flight + q);
+            for (uint64_t q = e->head; q < e->tail; q++) fn(&s->paths, e->disp + q % s->depth);
+            for (uint64_t q = 0; q < e->head && q < s->depth; q++) fn(&s->paths, e->began + q);
+        }
+    }
 }
 
-uint32_t slx_tm_stretch_new(slx_tm_paths *p)
+static void drop_paths(sim *s)
 {
-    if (p->used + 1 >= p->cap) {
-        p->cap = p->cap ? 2 * p->cap : 4096;
-        p->s = slx_xrealloc(p->s, p->cap * sizeof *p->s);
-    }
-    return ++p->used;
+    slx_tm_paths_begin(&s->paths);
+    each_stamp(s, slx_tm_paths_keep);
+    slx_tm_paths_sweep(&s->paths);
+    each_stamp(s, slx_tm_paths_move);
+    free(s->paths.moved);
+    s->paths.moved = NULL;
 }
 
 /* ------------------------------------------------------------------ heap of transfers */
@@ -172,7 +181,7 @@ static void take_tokens(sim *s, tile *t, const slx_tm_rec *r, stamp *at)
 {
     for (int i = 0; i < 2; i++) {
         token *k = &t->tok[r->tok[i]];
-        if (r->tok[i]) later(s, at, k->posts + k->taken % k->cap);
+        if (r->tok[i]) slx_tm_stamp_later(at, k->posts + k->taken % k->cap);
     }
     for (int i = 0; i < 2; i++) {
         token *k = &t->tok[r->tok[i]];
@@ -209,7 +218,7 @@ static void post(sim *s, token *k, const stamp *at)
         k->cap = cap;
     }
     if (!k->takes) k->takes = slx_new(&s->arena, uint64_t, s->token_max);
-    set(s, k->posts + k->posted % k->cap, at);
+    k->posts[k->posted % k->cap] = *at;
     k->posted++;
 }
 
@@ -291,11 +300,11 @@ static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
     engine *e = &t->e[r->engine];
     if (e->tail - e->head >= s->depth) return false;
     uint64_t at = e->tail % s->depth, was = t->now->t;
-    if (e->tail >= s->depth) later(s, t->now, e->began + at);
+    if (e->tail >= s->depth) slx_tm_stamp_later(t->now, e->began + at);
     ctl->empty += t->now->t - was;
     add(s, t->now, SLX_TIME_CONTROL, r->span, 1);
     stamp *d = e->disp + at;
-    set(s, d, t->now);
+    *d = *t->now;
     add(s, d, SLX_TIME_CONTROL, r->span, s->dispatch);
     e->ring[at] = (entry){.r = *r};
     if (r->indexed) {
@@ -334,13 +343,13 @@ static bool finish(sim *s, uint32_t i, engine *e)
     else
         e->busy += e->end->t - from;
     if (moves(r)) {
-        set(s, e->flight + (e->transfers++ % s->flight), e->end);
-        set(s, e->free, e->start);
+        e->flight[e->transfers++ % s->flight] = *e->end;
+        *e->free = *e->start;
         add(s, e->free, SLX_TIME_CONTROL, r->span, 1);
     } else {
-        set(s, e->free, e->end);
+        *e->free = *e->end;
     }
-    set(s, e->last, e->end);
+    *e->last = *e->end;
     e->state = IDLE;
     if (s->a->opt->event) {
         const slx_program *p = s->a->prog;
@@ -387,8 +396,8 @@ static void transfer(sim *s, uint32_t i, engine *e)
     }
     /* What is new since the transfer before: bytes first, then start-up that they did not hide. */
     uint64_t bytes = end - start > startup ? end - start - startup : 0;
-    set(s, e->end, e->start);
-    later(s, e->end, e->last);
+    *e->end = *e->start;
+    slx_tm_stamp_later(e->end, e->last);
     uint64_t rest = end > e->end->t ? end - e->end->t : 0;
     uint64_t moving = rest < bytes ? rest : bytes;
     add(s, e->end, r->bound, r->span, moving);
@@ -412,16 +421,16 @@ static void release(sim *s, uint32_t g, uint32_t span)
 {
     const struct slx_group *gr = &s->a->prog->groups[g];
     stamp *at = s->scratch;
-    clear(s, at);
+    *at = (stamp){0};
     for (uint32_t k = gr->first; k < gr->first + gr->count; k++)
-        if (s->sim_of[k] != UINT32_MAX) later(s, at, s->tiles[s->sim_of[k]].e[SLX_ENG_STQ].start);
+        if (s->sim_of[k] != UINT32_MAX) slx_tm_stamp_later(at, s->tiles[s->sim_of[k]].e[SLX_ENG_STQ].start);
     add(s, at, SLX_TIME_BARRIERS, span, s->hop * slx_tm_diameter(s->a->chip, gr->first, gr->count));
     s->arrived[g] = 0;
     for (uint32_t k = gr->first; k < gr->first + gr->count; k++) {
         uint32_t i = s->sim_of[k];
         if (i == UINT32_MAX) continue;
         engine *e = &s->tiles[i].e[SLX_ENG_STQ];
-        set(s, e->end, at);
+        *e->end = *at;
         finish(s, i, e);
         wake(s, i);
     }
@@ -444,16 +453,16 @@ static bool engine_step(sim *s, uint32_t i, unsigned id)
     const slx_tm_rec *r = &e->ring[at].r;
     if (!tokens_there(t, r)) return false;
     stamp *d = e->disp + at, *start = e->start;
-    set(s, start, e->free);
+    *start = *e->free;
     if (moves(r) && e->transfers >= s->flight)
-        later(s, start, e->flight + (e->transfers % s->flight));
-    if (!moves(r) || r->op == SLX_OP_LDX) later(s, start, e->last);
+        slx_tm_stamp_later(start, e->flight + (e->transfers % s->flight));
+    if (!moves(r) || r->op == SLX_OP_LDX) slx_tm_stamp_later(start, e->last);
     if (d->t > start->t) e->empty += d->t - start->t;
-    later(s, start, d);
+    slx_tm_stamp_later(start, d);
     uint64_t ready = start->t;
     take_tokens(s, t, r, start);
     e->token += start->t - ready;
-    set(s, e->began + at, start);
+    e->began[at] = *start;
     e->cur = e->ring[at];
     e->head++;
     r = &e->cur.r;
@@ -467,7 +476,7 @@ static bool engine_step(sim *s, uint32_t i, unsigned id)
         if (++s->arrived[r->group - 1] == s->members[r->group - 1])
             release(s, r->group - 1, r->span);
     } else {
-        set(s, e->end, start);
+        *e->end = *start;
         add(s, e->end, r->bound, r->span, r->busy);
         finish(s, i, e);
     }
@@ -503,6 +512,7 @@ static void sim_init(sim *s, const slx_tm_sim_args *a)
                .lds = (uint64_t)(c->tile.lds_cycles + 0.5),
                .hop = (uint64_t)(c->noc.hop_clk + 0.5)};
     slx_arena_init(&s->arena);
+    slx_tm_paths_init(&s->paths, a->prog->n_spans + 1);
     s->tiles = slx_new(&s->arena, tile, s->n);
     s->heap = slx_new(&s->arena, request, 3 * s->n + 1);
     s->net = a->walk->net;
@@ -559,28 +569,26 @@ static slx_status stuck(const sim *s, slx_err *err)
 static void results(sim *s, slx_time_result *out)
 {
     stamp *end = s->scratch, *tile_end = s->scratch + 1;
-    clear(s, end);
+    *end = (stamp){0};
     for (uint32_t i = 0; i < s->n; i++) {
         tile *t = &s->tiles[i];
-        set(s, tile_end, t->now);
+        *tile_end = *t->now;
         for (unsigned k = 0; k < N_QUEUES; k++) {
             const engine *e = &t->e[k];
-            if (e->last) later(s, tile_end, e->last);
+            if (e->last) slx_tm_stamp_later(tile_end, e->last);
             out->engine[k].busy += e->busy * s->a->copies[i];
             out->engine[k].token += e->token * s->a->copies[i];
             out->engine[k].empty += e->empty * s->a->copies[i];
         }
         last_of_class(s, t, tile_end);
-        later(s, end, tile_end);
+        slx_tm_stamp_later(end, tile_end);
     }
     out->cycles = end->t;
     out->simulated = s->simulated;
-    slx_tm_stretch own = {.cycles = end->own, .up = end->at, .key = end->key};
-    for (const slx_tm_stretch *p = &own;; p = &s->paths.s[p->up]) {
-        out->bound[p->key & 255] += p->cycles;
-        out->spans[p->key >> 8].cycles += p->cycles;
-        if (!p->up) break;
-    }
+    uint64_t *span = slx_xcalloc(out->n_spans, sizeof *span);
+    slx_tm_paths_sum(&s->paths, end, out->bound, span);
+    for (uint32_t i = 0; i < out->n_spans; i++) out->spans[i].cycles = span[i];
+    free(span);
     for (int b = 0; b < SLX_N_TIME_BOUNDS; b++)
         if (out->bound[b] > out->bound[out->bound_by]) out->bound_by = (slx_time_bound)b;
 }
@@ -601,6 +609,7 @@ slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_er
         request r = heap_pop(&s);
         transfer(&s, r.tile, &s.tiles[r.tile].e[r.engine]);
         wake(&s, r.tile);
+        if (s.paths.used > s.paths.enough) drop_paths(&s);
     }
     if (st == SLX_OK) st = stuck(&s, err);
     if (st == SLX_OK) results(&s, out);
