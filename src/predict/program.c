@@ -118,77 +118,23 @@ static slx_status get_program(slx_programs *set, const slx_chip *c, const slx_fo
 
 /* ------------------------------------------------------------------ steps */
 
-/* What is used of a timed step, of all chips; linear in the number of layers. */
-typedef struct {
-    double seconds, joules, macs, bytes, bound_s[SLX_N_TIME_BOUNDS];
-} step_cost;
-
-static slx_status time_step(const made *m, const slx_chip *c, uint8_t *desc, step_cost *out,
-                            slx_err *err)
-{
-    slx_time_options how = {.folded = true, .watts = &m->watts};
-    slx_time_result r;
-    SLX_TRY(slx_time_step(&m->p, c, desc, &how, &r, err));
-    double all = r.n_chips;
-    *out = (step_cost){r.seconds,
-                       all * (double)r.energy_fj * 1e-15,
-                       all * (double)r.macs,
-                       all * (double)(r.hbm_read_bytes + r.hbm_write_bytes),
-                       {0}};
-    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++)
-        out->bound_s[b] = r.seconds * (double)r.bound[b] / (double)r.cycles;
-    slx_time_result_free(&r);
-    return SLX_OK;
-}
-
-/* The word of the program that says how often the layers' loop turns; NULL where there is none to be found. */
-static uint32_t *layers_word(const slx_program *p)
-{
-    for (uint32_t s = 0; s < p->n_spans; s++) {
-        slx_insn *in = &p->insns[p->spans[s].pc];
-        if (!strcmp(p->spans[s].name, "layers") && slx_insn_op(in) == SLX_OP_LOOP &&
-            in->w[2] == p->info.n_layers)
-            return &in->w[2];
-    }
-    return NULL;
-}
-
-/* All layers are turns of one loop over the same words, so the time of many is that of one and two, and the rest at the
- * rate of the second: within 0.4 % of timing every layer (test_predict), in a sixteenth of the host's time. */
-static slx_status time_layers(const made *m, const slx_chip *c, uint8_t *desc, step_cost *out,
-                              slx_err *err)
-{
-    uint32_t n = m->p.info.n_layers, *word = n > 4 ? layers_word(&m->p) : NULL;
-    step_cost one, two;
-    if (!word) return time_step(m, c, desc, out, err);
-    *word = 1;
-    slx_status st = time_step(m, c, desc, &one, err);
-    *word = 2;
-    if (st == SLX_OK) st = time_step(m, c, desc, &two, err);
-    *word = n;
-    if (st != SLX_OK) return st;
-    const double *a = &one.seconds, *b = &two.seconds;
-    double *to = &out->seconds, parts = 0;
-    for (size_t i = 0; i < sizeof *out / sizeof *to; i++)
-        to[i] = fmax(a[i] + (b[i] - a[i]) * (n - 1), 0);
-    for (int i = 0; i < SLX_N_TIME_BOUNDS; i++) parts += out->bound_s[i];
-    for (int i = 0; i < SLX_N_TIME_BOUNDS; i++) out->bound_s[i] *= out->seconds / parts;
-    return SLX_OK;
-}
-
 /* `times` steps like this one. */
 static slx_status add_step(const made *m, const slx_chip *c, uint8_t *desc, double times,
                            slx_forward_cost *out, slx_err *err)
 {
-    step_cost s;
-    SLX_TRY(time_layers(m, c, desc, &s, err));
-    out->seconds.mid += times * s.seconds;
-    out->joules.mid += times * s.joules;
-    out->flops += times * 2 * s.macs;
-    out->bytes += times * s.bytes;
+    slx_time_options how = {.folded = true, .watts = &m->watts};
+    slx_time_result r;
+    SLX_TRY(slx_time_step(&m->p, c, desc, &how, &r, err));
+    double all = times * r.n_chips;
+    out->seconds.mid += times * r.seconds;
+    out->joules.mid += all * (double)r.energy_fj * 1e-15;
+    out->flops += all * 2 * (double)r.macs;
+    out->bytes += all * (double)(r.hbm_read_bytes + r.hbm_write_bytes);
     for (int b = 0; b < SLX_N_TIME_BOUNDS; b++)
-        if (s.bound_s[b] > 0)
-            slx_forward_part(out, slx_time_bound_name((slx_time_bound)b), times * s.bound_s[b]);
+        if (r.bound[b])
+            slx_forward_part(out, slx_time_bound_name((slx_time_bound)b),
+                             times * r.seconds * (double)r.bound[b] / (double)r.cycles);
+    slx_time_result_free(&r);
     return SLX_OK;
 }
 

@@ -20,15 +20,9 @@
 
 #include <string.h>
 
-static uint64_t mix(uint64_t h, uint64_t x)
-{
-    h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ h >> 29;
-}
-
 void slx_tm_repeat_see(slx_tm_walker *w, uint64_t a, uint64_t b, uint64_t c)
 {
-    w->rep.work = mix(mix(mix(w->rep.work, a), b), c);
+    w->rep.work = slx_tm_mix(slx_tm_mix(slx_tm_mix(w->rep.work, a), b), c);
 }
 
 void slx_tm_repeat_enter(slx_tm_walk *k, slx_tm_walker *w)
@@ -84,25 +78,18 @@ static bool harmless_equal(const slx_tm_walk *k, const slx_tm_walker *w, const s
     return with <= 2 || with + 2 >= k->repeat.n;
 }
 
-void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in,
+void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_op *o, const slx_insn *in,
                          const uint64_t v[SLX_N_OPERANDS])
 {
-    const slx_op_info *info = &slx_ops[slx_insn_op(in)];
     unsigned order = 0, other = 0, place = 0; /* by operand */
-    for (int i = 0; i < SLX_N_OPERANDS; i++) {
-        uint32_t word = in->w[2 + i];
-        bool reg = info->kind[i] != SLX_K_RD && info->kind[i] != SLX_K_RAW &&
-                   info->kind[i] != SLX_K_NONE && word >> 31;
-        if (!reg) continue;
-        order |= (w->rep.order >> (word >> 26 & 31) & 1) << i;
-        other |= (w->rep.other >> (word >> 26 & 31) & 1) << i;
-        place |=
-            (info->kind[i] == SLX_K_HBM || info->kind[i] == SLX_K_SPM || info->kind[i] == SLX_K_ACC)
-            << i;
+    for (unsigned i = 0; i < SLX_N_OPERANDS; i++) {
+        order |= (w->rep.order >> o->reg[i] & 1) << i;
+        other |= (w->rep.other >> o->reg[i] & 1) << i;
+        place |= (~o->sizes >> i & 1u) << i;
     }
     unsigned any = order | other;
     bool bad = false;
-    switch (slx_insn_op(in)) {
+    switch (o->rec.op) {
     case SLX_OP_LI: set_reg(w, (uint32_t)v[0], false, false); break;
     case SLX_OP_ALU: check_alu(w, in, v[0], order, other); break;
     case SLX_OP_LDS: bad = any, set_reg(w, (uint32_t)v[0], false, false); break;
@@ -130,7 +117,8 @@ void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in,
         break;
     }
     case SLX_OP_GAT:
-        bad = (other & ~place) || (any && k->high); /* moves bytes that control flow may see */
+        bad = (other & ~place) || (any && (slx_tm_seen(k, v[1], v[2] * v[3]) ||
+                                           slx_tm_seen(k, v[0], v[2] * v[3] * k->net.chips)));
         break;
     default: bad = other & ~place;
     }

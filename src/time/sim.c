@@ -417,14 +417,40 @@ static void transfer(sim *s, uint32_t i, engine *e)
     finish(s, i, e);
 }
 
-static void release(sim *s, uint32_t g, uint32_t span)
+static void sum_engines(const sim *s, slx_time_engine out[SLX_N_ENGINES])
 {
+    for (uint32_t i = 0; i < s->n; i++)
+        for (unsigned k = 0; k < N_QUEUES; k++) {
+            const engine *e = &s->tiles[i].e[k];
+            out[k].busy += e->busy * s->a->copies[i];
+            out[k].token += e->token * s->a->copies[i];
+            out[k].empty += e->empty * s->a->copies[i];
+        }
+}
+
+/* The BAR at r->pc ends at `at`. */
+static void mark(sim *s, const slx_tm_rec *r, const stamp *at)
+{
+    for (int i = 0; i < 2; i++) {
+        slx_tm_mark *m = &s->a->mark[i];
+        if (m->met || m->layer != r->layer || (m->pc && m->pc != r->pc)) continue;
+        m->met = true;
+        slx_tm_paths_sum(&s->paths, at, m->bound, m->span);
+        sum_engines(s, m->engine);
+        if (!i) s->a->mark[1].pc = r->pc;
+    }
+}
+
+static void release(sim *s, const slx_tm_rec *r)
+{
+    uint32_t g = r->group - 1, span = r->span;
     const struct slx_group *gr = &s->a->prog->groups[g];
     stamp *at = s->scratch;
     *at = (stamp){0};
     for (uint32_t k = gr->first; k < gr->first + gr->count; k++)
         if (s->sim_of[k] != UINT32_MAX) slx_tm_stamp_later(at, s->tiles[s->sim_of[k]].e[SLX_ENG_STQ].start);
     add(s, at, SLX_TIME_BARRIERS, span, s->hop * slx_tm_diameter(s->a->chip, gr->first, gr->count));
+    if (s->a->mark) mark(s, r, at);
     s->arrived[g] = 0;
     for (uint32_t k = gr->first; k < gr->first + gr->count; k++) {
         uint32_t i = s->sim_of[k];
@@ -474,7 +500,7 @@ static bool engine_step(sim *s, uint32_t i, unsigned id)
         last_of_class(s, t, start);
         t->late = 0;
         if (++s->arrived[r->group - 1] == s->members[r->group - 1])
-            release(s, r->group - 1, r->span);
+            release(s, &(slx_tm_rec){.pc = r->pc, .layer = r->layer, .group = r->group, .span = r->span});
     } else {
         *e->end = *start;
         add(s, e->end, r->bound, r->span, r->busy);
@@ -576,13 +602,11 @@ static void results(sim *s, slx_time_result *out)
         for (unsigned k = 0; k < N_QUEUES; k++) {
             const engine *e = &t->e[k];
             if (e->last) slx_tm_stamp_later(tile_end, e->last);
-            out->engine[k].busy += e->busy * s->a->copies[i];
-            out->engine[k].token += e->token * s->a->copies[i];
-            out->engine[k].empty += e->empty * s->a->copies[i];
         }
         last_of_class(s, t, tile_end);
         slx_tm_stamp_later(end, tile_end);
     }
+    sum_engines(s, out->engine);
     out->cycles = end->t;
     out->simulated = s->simulated;
     uint64_t *span = slx_xcalloc(out->n_spans, sizeof *span);

@@ -180,6 +180,7 @@ static slx_status count_all(slx_tm_walk *w, slx_tm_counts counts[2], bool repeat
         w->counted_apart = 3;
     }
     SLX_TRY(walk_all(w, err));
+    slx_tm_tally_end(w);
     w->repeat.probing = false;
     if (w->repeat.n && slx_tm_repeat_holds(w)) {
         counts_add(&counts[0], &counts[1], layers - 4, out->n_spans);
@@ -196,64 +197,75 @@ static slx_status count_all(slx_tm_walk *w, slx_tm_counts counts[2], bool repeat
         w->crossing = false;
         slx_tm_walk_reset(w);
         SLX_TRY(walk_all(w, err));
+        slx_tm_tally_end(w);
     }
     w->counts = NULL;
     w->hashing = false;
     return SLX_OK;
 }
 
-/* Steps of so many layers, up to all of them: cycles of each bound and span grow by what the last two layers took. */
-static uint64_t extend(uint64_t few, uint64_t more, uint32_t layers)
+/* Five layers are simulated; each of the others takes half of what passed between the two marks, two layers apart. */
+static uint64_t extend(uint64_t five, uint64_t from, uint64_t to, uint32_t layers)
 {
-    int64_t rest = (int64_t)layers - 7, d = (int64_t)more - (int64_t)few;
-    int64_t v = (int64_t)more + (d * rest + (d < 0 ? -1 : 1)) / 2;
+    int64_t d = (int64_t)to - (int64_t)from;
+    int64_t v = (int64_t)five + (d * ((int64_t)layers - 5) + (d < 0 ? -1 : 1)) / 2;
     return v > 0 ? (uint64_t)v : 0;
 }
 
-static void extend_all(slx_time_result *out, const slx_time_result *few, uint32_t layers)
+static void extend_all(slx_time_result *out, const slx_tm_mark m[2], uint32_t layers)
 {
     uint64_t sum = 0;
     uint32_t most = 0;
     out->cycles = 0;
     out->bound_by = (slx_time_bound)0;
     for (int b = 0; b < SLX_N_TIME_BOUNDS; b++) {
-        out->bound[b] = extend(few->bound[b], out->bound[b], layers);
+        out->bound[b] = extend(out->bound[b], m[0].bound[b], m[1].bound[b], layers);
         out->cycles += out->bound[b];
         if (out->bound[b] > out->bound[out->bound_by]) out->bound_by = (slx_time_bound)b;
     }
     for (int e = 0; e < SLX_N_ENGINES; e++) {
         slx_time_engine *x = &out->engine[e];
-        const slx_time_engine *y = &few->engine[e];
-        x->busy = extend(y->busy, x->busy, layers);
-        x->token = extend(y->token, x->token, layers);
-        x->empty = extend(y->empty, x->empty, layers);
+        const slx_time_engine *y = &m[0].engine[e], *z = &m[1].engine[e];
+        x->busy = extend(x->busy, y->busy, z->busy, layers);
+        x->token = extend(x->token, y->token, z->token, layers);
+        x->empty = extend(x->empty, y->empty, z->empty, layers);
     }
     for (uint32_t i = 0; i < out->n_spans; i++) {
-        sum += out->spans[i].cycles = extend(few->spans[i].cycles, out->spans[i].cycles, layers);
-        if (out->spans[i].cycles > out->spans[most].cycles) most = i;
+        slx_time_span *x = &out->spans[i];
+        sum += x->cycles = extend(x->cycles, m[0].span[i], m[1].span[i], layers);
+        if (x->cycles > out->spans[most].cycles) most = i;
     }
     out->spans[most].cycles += out->cycles - sum; /* what rounding made of it */
-    out->simulated += few->simulated;
 }
 
-static slx_status run_once(slx_tm_sim_args *a, uint32_t from, slx_time_result *out, slx_err *err)
+static slx_status run_once(slx_tm_sim_args *a, slx_time_result *out, slx_err *err)
 {
-    a->walk->repeat.from = from;
     slx_tm_walk_reset(a->walk);
     slx_tm_mem_reset(a->mem);
     return slx_tm_sim_run(a, out, err);
 }
 
-/* Five layers and seven, the others from their difference. */
+/* Layers 0, 1, 2, n-2 and n-1, the others by what passed between the first BARs of layers 1 and n-2. Without BARs in
+ * layers nothing is left out. */
 static slx_status run_repeated(slx_tm_sim_args *a, slx_time_result *out, slx_err *err)
 {
-    slx_time_result few = *out;
-    few.spans = slx_xcalloc(out->n_spans, sizeof *few.spans);
-    slx_status st = run_once(a, 3, &few, err);
-    if (st == SLX_OK) st = run_once(a, 5, out, err);
-    if (st == SLX_OK) extend_all(out, &few, a->prog->info.n_layers);
-    free(few.spans);
-    out->layers_simulated = 7;
+    uint32_t layers = a->prog->info.n_layers;
+    slx_tm_mark m[2] = {{.layer = 2}, {.layer = layers - 1}};
+    uint64_t *span = slx_xcalloc(2 * (size_t)out->n_spans, sizeof *span);
+    m[0].span = span, m[1].span = span + out->n_spans;
+    a->mark = m;
+    slx_status st = run_once(a, out, err);
+    a->mark = NULL;
+    if (st == SLX_OK && m[1].met) {
+        extend_all(out, m, layers);
+        out->layers_simulated = 5;
+    } else if (st == SLX_OK) {
+        a->walk->repeat.n = 0;
+        memset(out->engine, 0, sizeof out->engine);
+        memset(out->bound, 0, sizeof out->bound);
+        st = run_once(a, out, err);
+    }
+    free(span);
     return st;
 }
 
@@ -290,7 +302,9 @@ static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_
                          .far = c->far,
                          .n = c->n,
                          .opt = opt};
-    return w->repeat.n ? run_repeated(&a, out, err) : run_once(&a, 0, out, err);
+    slx_status st = w->repeat.n ? run_repeated(&a, out, err) : run_once(&a, out, err);
+    if (w->counts) slx_tm_tally_end(w);
+    return st;
 }
 
 /* Nothing can be shorter: all bytes at the pins' rate, all products at the full rate of their

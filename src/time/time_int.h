@@ -4,6 +4,7 @@
  *
  *   walk.c  control flow of every tile in program order -> records, counters, energy
  *   repeat.c which layers do the same as the one before, so that they need not be walked
+ *   tally.c what a walk adds up
  *   cost.c  one instruction's figures
  *   sim.c   records through queues, engines and tokens -> times
  *   hbm.c   memory and network
@@ -166,12 +167,12 @@ typedef struct {
 typedef struct {
     uint64_t r[SLX_N_REGS];
     uint32_t id, pc, depth, calls;
+    uint16_t layer;     /* 1 + the layer it is in, 0 = outside */
     slx_tm_loop loop[SLX_MAX_LOOP_DEPTH];
     uint32_t ret[SLX_MAX_CALL_DEPTH];
     bool halted, at_bar;
     bool absent, silent; /* folded: not walked; walked without records */
     uint32_t group, ctl;
-    uint64_t insns;
     uint8_t *spm;       /* [spm_bytes]; holds what was loaded from the descriptor */
     uint64_t hash[2];   /* of the records so far, without addresses */
     slx_buf recs, idx;  /* slx_tm_rec, u32; the epochs not yet taken */
@@ -194,17 +195,20 @@ typedef struct {
 
 enum { SLX_TM_REPEAT_FROM = 10 }; /* fewer layers are always walked one by one */
 
-/* An instruction as far as it is the same whenever it comes, and what it last took. */
+/* An instruction as far as it is the same whenever it comes, and what it last took; what a walk asks for most first. */
 typedef struct {
-    slx_tm_rec rec;
     uint64_t v[SLX_N_OPERANDS]; /* operands; of those with a register what is added to it */
-    uint8_t n_regs;
-    struct { uint8_t operand, reg; } regs[SLX_N_OPERANDS];
+    uint8_t reg[SLX_N_OPERANDS]; /* 0 = none: r0 reads 0 */
+    uint8_t op, f0;
     uint8_t sizes, floats;      /* operands that are no address; that are fp32: a bit each */
+    uint8_t changing;           /* sizes that a register is added to */
+    bool records, quiet;        /* of CTL: stands in the tile's records; does nothing that anybody else sees */
     bool known;
+    uint64_t fetched[2], worked[2]; /* how often, not yet in counts[0] and [1]: tally.c */
+    uint64_t mac_fj, sum_fj, vec_fj, sram_fj; /* of work */
+    slx_tm_rec rec;
     uint64_t last[SLX_N_OPERANDS];
     slx_tm_work work;
-    uint64_t mac_fj, sum_fj, vec_fj, sram_fj; /* of work */
 } slx_tm_op;
 
 typedef struct {
@@ -224,22 +228,39 @@ typedef struct {
     uint64_t fetch_fj;      /* of one instruction */
     slx_tm_counts *counts;  /* [2]; NULL: not counted */
     bool keep, hashing;     /* store records; hash them */
-    uint64_t low, high;     /* no scratchpad bytes outside can be seen by control flow */
+    uint64_t *shown;        /* a bit for each 64 bytes of a scratchpad: of some tile, control flow may see them */
     bool crossing;          /* bytes came to a tile by another's instruction */
     slx_tm_repeat repeat;
     uint32_t counted_apart; /* slx_tm_rec.layer whose counts go to counts[1]; 0 = none */
 } slx_tm_walk;
 
-/* May control flow see any of these scratchpad bytes? */
-static inline bool slx_tm_seen(const slx_tm_walk *k, uint64_t addr, uint64_t bytes) {
-    return addr < k->high && addr + bytes > k->low;
+static inline uint64_t slx_tm_mix(uint64_t h, uint64_t x) {
+    h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 29;
 }
+
+/* May control flow see any of these scratchpad bytes? Those beyond its end are none. */
+bool slx_tm_seen(const slx_tm_walk *k, uint64_t addr, uint64_t bytes);
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc, uint32_t rank,
                       const slx_tm_mem *mem);
 void slx_tm_walk_deinit(slx_tm_walk *k);
 void slx_tm_walk_reset(slx_tm_walk *k);
 /* One epoch of every tile that is not absent; *moved = false when all have halted. */
 slx_status slx_tm_walk_round(slx_tm_walk *k, bool *moved, slx_err *err);
+
+/* ------------------------------------------------------------------ sums of a walk: tally.c */
+
+/* Work of o, done once as r says; o->fetched is counted by the walk itself. */
+void slx_tm_tally_work(slx_tm_walk *k, const slx_tm_rec *r, slx_tm_op *o);
+/* Into k->counts what o has only been counted for: before its work changes; of all when the walk is over. */
+void slx_tm_tally_settle(slx_tm_walk *k, slx_tm_op *o);
+void slx_tm_tally_end(slx_tm_walk *k);
+/* A load or store by `tile`, of which `receivers` tiles get the bytes (multicast), from a region of this kind; a MOV to
+ * `receivers` tiles from `first`; a RED or GAT that brings `got` bytes into the scratchpad. */
+void slx_tm_tally_transfer(slx_tm_walk *k, const slx_tm_rec *r, const uint32_t *idx, uint32_t tile, uint32_t receivers,
+                           uint32_t region);
+void slx_tm_tally_move(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, uint32_t first, uint32_t receivers);
+void slx_tm_tally_meeting(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, uint64_t got);
 
 /* ------------------------------------------------------------------ equal layers: repeat.c */
 
@@ -249,11 +270,21 @@ void slx_tm_repeat_next(slx_tm_walk *k, slx_tm_walker *w);
 /* What w does in its layer besides its records: seen by control flow. */
 void slx_tm_repeat_see(slx_tm_walker *w, uint64_t a, uint64_t b, uint64_t c);
 /* One instruction of the layer that is to stand for others, before it is executed. */
-void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in, const uint64_t v[SLX_N_OPERANDS]);
+void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_op *o, const slx_insn *in,
+                         const uint64_t v[SLX_N_OPERANDS]);
 /* After the probe: may layers be left out? */
 bool slx_tm_repeat_holds(const slx_tm_walk *k);
 
 /* ------------------------------------------------------------------ queues and engines: sim.c */
+
+/* A moment of a step: a layer's first BAR ends. What has been counted until then, bound and span summing to the cycle. */
+typedef struct {
+    uint32_t layer;  /* slx_tm_rec.layer */
+    uint32_t pc;     /* of the BAR; 0 = any: the first that ends */
+    bool met;
+    uint64_t bound[SLX_N_TIME_BOUNDS], *span; /* span[n_spans + 1], zeroed: the caller's */
+    slx_time_engine engine[SLX_N_ENGINES];    /* busy, token, empty */
+} slx_tm_mark;
 
 typedef struct {
     const slx_program *prog;
@@ -266,6 +297,7 @@ typedef struct {
     const uint32_t *far;     /* [n] most hops to a stack in its class */
     uint32_t n;
     const slx_time_options *opt;
+    slx_tm_mark *mark;       /* [2] filled in; the second takes the BAR of the first; NULL = none */
 } slx_tm_sim_args;
 
 /* slx_time_step at the clock of c, opt->watts given: time.c. */

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { GRAIN = 64 /* bytes of a scratchpad that control flow sees or not as a whole: slx_tm_walk.shown */ };
+
 /* ------------------------------------------------------------------ setting up */
 
 static void decode(slx_tm_walk *k, uint32_t pc)
@@ -26,6 +28,8 @@ static void decode(slx_tm_walk *k, uint32_t pc)
                           .engine = (uint8_t)info->engine,
                           .bound = SLX_TIME_CONTROL,
                           .busy = 1};
+    o->op = o->rec.op;
+    o->f0 = (uint8_t)slx_insn_f0(in);
     for (int i = 0; i < 4; i++) o->rec.tok[i] = (uint8_t)slx_insn_tok(in, i);
     for (int i = 0; i < SLX_N_OPERANDS; i++) {
         uint32_t word = in->w[2 + i];
@@ -45,9 +49,13 @@ static void decode(slx_tm_walk *k, uint32_t pc)
         }
         if (!(word >> 31)) continue;
         o->v[i] = (uint64_t)slx_opnd_add(word);
-        o->regs[o->n_regs].operand = (uint8_t)i;
-        o->regs[o->n_regs++].reg = (uint8_t)(word >> 26 & 31);
+        o->reg[i] = (uint8_t)(word >> 26 & 31);
+        o->changing |= (uint8_t)(1u << i);
     }
+    o->changing &= o->sizes;
+    bool tokens = in->w[1], ctl = o->rec.engine == SLX_ENG_CTL;
+    o->records = tokens || o->rec.op == SLX_OP_LDS || o->rec.op == SLX_OP_STS || o->rec.op == SLX_OP_TOK;
+    o->quiet = ctl && !o->records && o->rec.op != SLX_OP_SYS;
 }
 
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc,
@@ -59,8 +67,7 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
                        .rank = rank,
                        .desc_region = desc ? slx_program_region(p, SLX_REGION_DESC) : NULL,
                        .mem = mem,
-                       .n = p->info.n_tiles,
-                       .low = UINT64_MAX};
+                       .n = p->info.n_tiles};
     slx_tm_cost_init(&k->cost, c);
     slx_tm_net_init(&k->net, c, p);
     k->fetch_fj = (uint64_t)(8 * SLX_INSN_BYTES * k->cost.fj_rd + 0.5);
@@ -75,6 +82,7 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
             k->span_of[i] = (uint16_t)s;
             if (slx_insn_op(&p->insns[i]) == SLX_OP_VSMX) k->attention[s] = true;
         }
+    k->shown = slx_xcalloc(p->info.spm_bytes / GRAIN / 64 + 1u, sizeof *k->shown);
     k->op = slx_xcalloc(p->n_insns + 1u, sizeof *k->op);
     for (uint32_t i = 0; i < p->n_insns; i++) decode(k, i);
     slx_tm_walk_reset(k);
@@ -88,6 +96,7 @@ void slx_tm_walk_deinit(slx_tm_walk *k)
         slx_buf_free(&k->w[i].idx);
     }
     free(k->w);
+    free(k->shown);
     free(k->op);
     free(k->span_of);
     free(k->attention);
@@ -111,120 +120,40 @@ void slx_tm_walk_reset(slx_tm_walk *k)
     }
 }
 
-/* ------------------------------------------------------------------ counting */
-
-static slx_tm_counts *counts_of(slx_tm_walk *k, const slx_tm_rec *r)
-{
-    return &k->counts[k->counted_apart && r->layer == k->counted_apart];
-}
-
-static void joules(slx_tm_walk *k, const slx_tm_rec *r, slx_time_wire wire, double fj)
-{
-    slx_tm_counts *n = counts_of(k, r);
-    uint64_t e = (uint64_t)(fj + 0.5);
-    n->wire_fj[wire] += e;
-    n->engine_fj[r->engine] += e;
-    n->span_fj[r->span] += e;
-    n->layer_fj[r->layer] += e;
-}
-
-static void count_work(slx_tm_walk *k, const slx_tm_rec *r, const slx_tm_op *o)
-{
-    slx_tm_counts *n = counts_of(k, r);
-    const slx_tm_work *w = &o->work;
-    n->macs += w->macs;
-    n->ten_clk += w->ten_clk;
-    n->spm_read += w->spm_read;
-    n->spm_write += w->spm_write;
-    n->wire_fj[SLX_TIME_WIRE_MAC] += o->mac_fj;
-    n->wire_fj[SLX_TIME_WIRE_SUM] += o->sum_fj;
-    n->wire_fj[SLX_TIME_WIRE_VEC] += o->vec_fj;
-    n->wire_fj[SLX_TIME_WIRE_SRAM] += o->sram_fj;
-    uint64_t all = o->mac_fj + o->sum_fj + o->vec_fj + o->sram_fj;
-    n->engine_fj[r->engine] += all;
-    n->span_fj[r->span] += all;
-    n->layer_fj[r->layer] += all;
-}
-
-/* Energy of what a transfer moves between memory, network and scratchpads. */
-static void count_transfer(slx_tm_walk *k, const slx_tm_rec *r, const uint32_t *idx, uint32_t tile,
-                           uint32_t receivers, uint32_t region)
-{
-    const slx_tm_cost *c = &k->cost;
-    slx_tm_counts *n = counts_of(k, r);
-    uint64_t bytes = (uint64_t)r->rows * r->bytes, units = 0;
-    if (!bytes) return;
-    bool whole = !r->indexed && (r->rows == 1 || r->stride == r->bytes);
-    uint64_t rows = whole ? 1 : r->rows, each = whole ? bytes : r->bytes;
-    for (uint64_t i = 0; i < rows; i++) {
-        uint64_t a = r->addr + (r->indexed ? idx[i] : i) * r->stride;
-        units += slx_tm_units(a, each, r->write);
-    }
-    /* Bytes come from all stacks alike; a multicast tree: one more hop a receiver. */
-    double hop_bytes = (double)bytes * (k->mem->mean[tile] + receivers - 1);
-    joules(k, r, SLX_TIME_WIRE_HBM, (double)units * 512 * c->fj_hbm);
-    joules(k, r, SLX_TIME_WIRE_NOC, hop_bytes * 8 * (c->fj_wire + c->fj_router));
-    joules(k, r, SLX_TIME_WIRE_SRAM,
-           (double)bytes * receivers * 8 * (r->write ? c->fj_rd : c->fj_wr));
-    if (r->write) {
-        n->hbm_write += bytes, n->spm_read += bytes;
-    } else {
-        n->hbm_read += bytes, n->spm_write += bytes * receivers;
-        n->region_read[region] += bytes;
-    }
-}
-
-static void count_move(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, uint32_t first,
-                       uint32_t receivers)
-{
-    const slx_tm_cost *c = &k->cost;
-    uint64_t bytes = r->link_bytes;
-    if (!bytes) return;
-    uint32_t hops = receivers == 1 ? slx_tm_hops(k->chip, tile, first) : receivers;
-    joules(k, r, SLX_TIME_WIRE_NOC, (double)bytes * 8 * hops * (c->fj_wire + c->fj_router));
-    joules(k, r, SLX_TIME_WIRE_SRAM, (double)bytes * 8 * (c->fj_rd + receivers * c->fj_wr));
-    counts_of(k, r)->spm_read += bytes;
-    counts_of(k, r)->spm_write += bytes * receivers;
-}
-
-/* A meeting: to the ports and from them, about as far as memory. */
-static void count_meeting(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, uint64_t got)
-{
-    const slx_tm_cost *c = &k->cost;
-    slx_tm_counts *n = counts_of(k, r);
-    double wire = (double)r->link_bytes * 8;
-    joules(k, r, SLX_TIME_WIRE_NET, wire * c->fj_serdes);
-    joules(k, r, SLX_TIME_WIRE_NOC, 2 * wire * k->mem->mean[tile] * (c->fj_wire + c->fj_router));
-    joules(k, r, SLX_TIME_WIRE_SRAM, (double)r->bytes * 8 * c->fj_rd + (double)got * 8 * c->fj_wr);
-    if (r->op == SLX_OP_RED)
-        joules(k, r, SLX_TIME_WIRE_SUM, (double)(k->net.chips - 1) * (r->bytes / 4) * c->fj_add);
-    n->net += r->bytes;
-    n->net_wire += r->link_bytes;
-    n->spm_read += r->bytes;
-    n->spm_write += got;
-}
-
 /* ------------------------------------------------------------------ records */
 
-static inline uint64_t mix(uint64_t h, uint64_t x)
+static inline uint64_t turn(uint64_t x, unsigned by)
 {
-    h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ h >> 29;
+    return x << by | x >> (64 - by);
 }
 
-static void emit(slx_tm_walk *k, slx_tm_walker *w, slx_tm_rec *r)
+/* What a record does, addresses apart, into the hash of its tile's records. */
+static void hash_record(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_rec *r)
+{
+    uint64_t a = (uint64_t)r->pc << 32 | r->busy, b = (uint64_t)r->rows << 32 | r->bytes,
+             c = (uint64_t)r->ctl << 32 | r->group;
+    uint64_t x = a * UINT64_C(0x9e3779b97f4a7c15) ^ turn(b * UINT64_C(0xc2b2ae3d27d4eb4f), 23) ^
+                 turn(c * UINT64_C(0x165667b19e3779f9), 47);
+    uint64_t y = turn(a * UINT64_C(0xff51afd7ed558ccd), 31) ^ b * UINT64_C(0xc4ceb9fe1a85ec53) ^
+                 turn(c * UINT64_C(0x9fb21c651e98df25), 11) ^ r->link_bytes;
+    w->hash[0] = slx_tm_mix(w->hash[0], x);
+    w->hash[1] = slx_tm_mix(w->hash[1], y);
+    if (k->repeat.probing)
+        w->rep.work = slx_tm_mix(w->rep.work, x ^ y ^ r->addr % 64 << 56 ^ (uint64_t)r->bound << 48);
+}
+
+static inline void emit(slx_tm_walk *k, slx_tm_walker *w, slx_tm_rec *r)
 {
     r->ctl = w->ctl;
     w->ctl = 0;
-    if (k->hashing || k->repeat.probing) {
-        uint64_t a = (uint64_t)r->pc << 32 | r->busy, b = (uint64_t)r->rows << 32 | r->bytes,
-                 c = (uint64_t)r->ctl << 32 | r->group;
-        w->hash[0] = mix(mix(mix(w->hash[0], a), b), c);
-        w->hash[1] = mix(mix(mix(w->hash[1], b ^ UINT64_C(0x85ebca6b)), c), a) + r->link_bytes;
-        if (k->repeat.probing)
-            slx_tm_repeat_see(w, a, b, c ^ r->addr % 64 << 56 ^ (uint64_t)r->bound << 48);
+    if (k->hashing || k->repeat.probing) hash_record(k, w, r);
+    if (!k->keep || w->silent) return;
+    if (w->recs.cap - w->recs.len > sizeof *r) {
+        memcpy(w->recs.ptr + w->recs.len, r, sizeof *r);
+        w->recs.len += sizeof *r;
+    } else {
+        slx_buf_add(&w->recs, r, sizeof *r);
     }
-    if (k->keep && !w->silent) slx_buf_add(&w->recs, r, sizeof *r);
 }
 
 static slx_status place(slx_tm_walk *k, const slx_tm_walker *w, slx_status st, const char *what,
@@ -264,12 +193,23 @@ static bool receivers(const slx_tm_walk *k, unsigned f1, uint32_t *first, uint32
     return true;
 }
 
-/* Bytes that control flow may see from now on. */
-static void show(slx_tm_walk *k, slx_tm_walker *w, uint64_t to, uint64_t bytes, uint64_t what)
+bool slx_tm_seen(const slx_tm_walk *k, uint64_t addr, uint64_t bytes)
 {
-    if (to < k->low) k->low = to;
-    if (to + bytes > k->high) k->high = to + bytes;
-    if (k->repeat.probing) slx_tm_repeat_see(w, to, bytes, what);
+    uint64_t size = k->prog->info.spm_bytes;
+    if (!bytes || addr >= size) return false;
+    uint64_t first = addr / GRAIN, last = (addr + (bytes < size - addr ? bytes : size - addr) - 1) / GRAIN;
+    for (uint64_t g = first; g <= last; g = (g | 63) + 1) {
+        uint64_t upto = last - (g & ~UINT64_C(63)), bits = k->shown[g / 64] >> g % 64 << g % 64;
+        if (upto < 63) bits &= (UINT64_C(2) << upto) - 1;
+        if (bits) return true;
+    }
+    return false;
+}
+
+/* Bytes inside a scratchpad that control flow may see from now on. */
+static void show(slx_tm_walk *k, uint64_t to, uint64_t bytes)
+{
+    for (uint64_t g = to / GRAIN; bytes && g <= (to + bytes - 1) / GRAIN; g++) k->shown[g / 64] |= UINT64_C(1) << g % 64;
 }
 
 /* A row that a load brings: only bytes of the descriptor can ever be seen by control flow. */
@@ -281,7 +221,8 @@ static bool visible(slx_tm_walk *k, slx_tm_walker *w, const slx_region *reg, uin
     uint8_t *p = spm_at(k, w, to, bytes);
     if (!p) return false;
     memcpy(p, k->desc + (from - reg->base), bytes);
-    show(k, w, to, bytes, from);
+    show(k, to, bytes);
+    if (k->repeat.probing) slx_tm_repeat_see(w, to, bytes, from);
     return true;
 }
 
@@ -337,7 +278,7 @@ static slx_status step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn
         r->bound = SLX_TIME_ATTENTION;
     else
         r->bound = reg->kind == SLX_REGION_WEIGHTS ? SLX_TIME_WEIGHTS : SLX_TIME_EXCHANGE;
-    if (k->counts) count_transfer(k, r, idx, w->id, count, reg->kind);
+    if (k->counts) slx_tm_tally_transfer(k, r, idx, w->id, count, reg->kind);
     if (indexed && (!k->keep || w->silent)) w->idx.len = (size_t)r->idx_at * 4;
     return SLX_OK;
 }
@@ -363,12 +304,13 @@ static slx_status step_move(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
             for (uint64_t i = 0; i < rows; i++)
                 memmove(k->w[t].spm + v[2] + i * ds, w->spm + v[0] + i * ss, bytes);
     }
+    if (seen) show(k, v[2], (rows - 1) * ds + bytes);
     r->rows = (uint32_t)rows, r->bytes = (uint32_t)bytes, r->link_bytes = rows * bytes,
     r->write = true;
     r->bound = SLX_TIME_EXCHANGE;
     r->group = slx_insn_f1(in) ? slx_insn_f1(in) : 0;
     r->addr = first;
-    if (k->counts) count_move(k, r, w->id, first, count);
+    if (k->counts) slx_tm_tally_move(k, r, w->id, first, count);
     return SLX_OK;
 }
 
@@ -389,12 +331,13 @@ static slx_status step_meeting(slx_tm_walk *k, slx_tm_walker *w, const uint64_t 
     bool seen = slx_tm_seen(k, v[1], rows * row) || slx_tm_seen(k, v[0], got);
     for (uint64_t i = 0; i < rows * chips && !sum && seen; i++)
         memmove(w->spm + v[0] + i * row, w->spm + v[1] + i / chips * row, row);
+    if (!sum && seen) show(k, v[0], got);
     slx_tm_meeting m = slx_tm_net_meeting(&k->net, sum, rows * row);
     r->rows = m.messages;
     r->bytes = (uint32_t)(rows * row);
     r->link_bytes = m.wire_bytes;
     r->busy = (uint32_t)ceil((double)(rows * row * chips) / k->cost.spm_clk);
-    if (k->counts) count_meeting(k, r, w->id, got);
+    if (k->counts) slx_tm_tally_meeting(k, r, w->id, got);
     return SLX_OK;
 }
 
@@ -403,16 +346,11 @@ static slx_status step_meeting(slx_tm_walk *k, slx_tm_walker *w, const uint64_t 
 /* The layer loop is the outermost one that runs once a layer and meets barriers. */
 static bool in_layers(const slx_tm_walk *k, const slx_tm_walker *w)
 {
-    if (!w->depth || !k->prog->info.n_layers || w->loop[0].n != k->prog->info.n_layers)
-        return false;
+    if (w->loop[0].n != k->prog->info.n_layers) return false;
     return k->span_of[w->loop[0].first] != k->span_of[w->loop[0].end - 1];
 }
 
-static uint16_t layer_of(const slx_tm_walk *k, const slx_tm_walker *w)
-{
-    return in_layers(k, w) ? (uint16_t)(1 + w->loop[0].i) : 0;
-}
-
+/* w stands at the end of its innermost loop's body. */
 static void close_loops(slx_tm_walk *k, slx_tm_walker *w)
 {
     while (w->depth) {
@@ -420,24 +358,30 @@ static void close_loops(slx_tm_walk *k, slx_tm_walker *w)
         if (w->pc != f->end) return;
         if (++f->i < f->n) {
             w->pc = f->first;
-            if (w->depth == 1 && k->repeat.n && f->first == k->repeat.first)
-                slx_tm_repeat_next(k, w);
+            if (w->depth == 1 && k->repeat.n && f->first == k->repeat.first) slx_tm_repeat_next(k, w);
+            if (w->depth == 1 && w->layer) w->layer = (uint16_t)(1 + f->i);
             if (f->rd) w->r[f->rd] = f->i;
             return;
         }
-        w->depth--;
+        if (--w->depth == 0) w->layer = 0;
     }
+}
+
+static inline void go_on(slx_tm_walk *k, slx_tm_walker *w, uint32_t pc)
+{
+    w->pc = pc;
+    if (w->depth && pc == w->loop[w->depth - 1].end) close_loops(k, w);
 }
 
 /* What a CTL instruction does to registers and memory; *next is where it goes. NULL, or the
  * fault. */
-static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in, const uint64_t *v,
+static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_op *o, const uint64_t *v,
                             uint32_t *next)
 {
-    unsigned f0 = slx_insn_f0(in), n = 1u << (f0 & 3);
+    unsigned f0 = o->f0, n = 1u << (f0 & 3);
     uint64_t out;
     uint8_t *p;
-    switch (slx_insn_op(in)) {
+    switch (o->op) {
     case SLX_OP_SYS:
         if (f0 == SLX_SYSFN_halt) w->halted = true;
         if (f0 == SLX_SYSFN_trap && v[0] != v[1]) return "TRAP";
@@ -457,7 +401,8 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
     case SLX_OP_STS:
         if (!(p = spm_at(k, w, v[0], n)) || v[0] % n) return "address outside its space or region";
         memcpy(p, &v[1], n);
-        show(k, w, v[0], n, v[1]);
+        show(k, v[0], n);
+        if (k->repeat.probing) slx_tm_repeat_see(w, v[0], n, v[1]);
         return NULL;
     case SLX_OP_LOOP:
         if (v[0] > SLX_MAX_LOOP_COUNT) return "LOOP count above 2^24";
@@ -468,7 +413,10 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
             w->loop[w->depth++] = (slx_tm_loop){
                 .first = *next, .end = *next + (uint32_t)v[1], .rd = (uint32_t)v[2], .n = v[0]};
             if (v[2]) w->r[v[2]] = 0;
-            if (w->depth == 1 && k->repeat.n && in_layers(k, w)) slx_tm_repeat_enter(k, w);
+            if (w->depth == 1 && in_layers(k, w)) {
+                w->layer = 1;
+                if (k->repeat.n) slx_tm_repeat_enter(k, w);
+            }
         }
         return NULL;
     case SLX_OP_BR:
@@ -490,10 +438,9 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
 
 /* ------------------------------------------------------------------ one instruction */
 
-static void resolve(const slx_tm_walker *w, const slx_tm_op *o, uint64_t v[SLX_N_OPERANDS])
+static inline void resolve(const slx_tm_walker *w, const slx_tm_op *o, uint64_t v[SLX_N_OPERANDS])
 {
-    memcpy(v, o->v, sizeof o->v);
-    for (unsigned i = 0; i < o->n_regs; i++) v[o->regs[i].operand] += w->r[o->regs[i].reg];
+    for (unsigned i = 0; i < SLX_N_OPERANDS; i++) v[i] = o->v[i] + w->r[o->reg[i]];
     for (unsigned i = 0; o->floats >> i; i++)
         if (o->floats >> i & 1) v[i] = (uint32_t)v[i];
 }
@@ -502,9 +449,10 @@ static void resolve(const slx_tm_walker *w, const slx_tm_op *o, uint64_t v[SLX_N
 static const char *work_of(slx_tm_walk *k, slx_tm_op *o, const slx_insn *in, const uint64_t *v)
 {
     bool same = o->known;
-    for (int i = 0; i < SLX_N_OPERANDS && same; i++)
-        if (o->sizes >> i & 1) same = v[i] == o->last[i];
+    for (unsigned i = 0; o->changing >> i && same; i++)
+        if (o->changing >> i & 1) same = v[i] == o->last[i];
     if (same) return NULL;
+    if (k->counts) slx_tm_tally_settle(k, o);
     o->known = false;
     const char *why = slx_tm_cost_of(&k->cost, in, v, &o->work);
     if (why) return why;
@@ -519,16 +467,6 @@ static const char *work_of(slx_tm_walk *k, slx_tm_op *o, const slx_insn *in, con
     return NULL;
 }
 
-static void count_fetch(slx_tm_walk *k, const slx_tm_rec *r)
-{
-    slx_tm_counts *n = counts_of(k, r);
-    n->insns[r->engine]++;
-    n->wire_fj[SLX_TIME_WIRE_SRAM] += k->fetch_fj;
-    n->engine_fj[SLX_ENG_CTL] += k->fetch_fj;
-    n->span_fj[r->span] += k->fetch_fj;
-    n->layer_fj[r->layer] += k->fetch_fj;
-}
-
 static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
 {
     const slx_program *p = k->prog;
@@ -539,25 +477,31 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
     const slx_insn *in = &p->insns[w->pc];
     slx_tm_op *o = &k->op[w->pc];
     uint64_t v[SLX_N_OPERANDS];
-    slx_tm_rec r = o->rec;
-    r.layer = layer_of(k, w);
     resolve(w, o, v);
-    w->insns++;
-    if (k->repeat.probing && r.layer == 3) slx_tm_repeat_check(k, w, in, v); /* layer 2 */
-    if (k->counts) count_fetch(k, &r);
+    if (k->repeat.probing && w->layer == 3) slx_tm_repeat_check(k, w, o, in, v); /* layer 2 */
+    if (k->counts) {
+        o->fetched[k->counted_apart && w->layer == k->counted_apart]++;
+        k->counts->layer_fj[w->layer] += k->fetch_fj;
+    }
+    uint32_t next = w->pc + 1;
+    if (o->quiet) {
+        const char *fault = step_ctl(k, w, o, v, &next);
+        if (fault) return place(k, w, SLX_EFAULT, fault, err);
+        w->ctl++;
+        go_on(k, w, next);
+        return SLX_OK;
+    }
+    slx_tm_rec r = o->rec;
+    r.layer = w->layer;
     if (r.engine == SLX_ENG_CTL) {
-        uint32_t next = w->pc + 1;
-        bool scalar = r.op == SLX_OP_LDS || r.op == SLX_OP_STS;
-        const char *fault = step_ctl(k, w, in, v, &next);
+        const char *fault = step_ctl(k, w, o, v, &next);
         if (fault) return place(k, w, SLX_EFAULT, fault, err);
         if (r.op == SLX_OP_TOK) r.group = (uint32_t)v[0], r.rows = (uint32_t)v[1];
-        if (scalar || r.op == SLX_OP_TOK || w->halted || in->w[1])
+        if (w->halted || o->records)
             emit(k, w, &r);
         else
             w->ctl++;
-        if (w->halted) return SLX_OK;
-        w->pc = next;
-        close_loops(k, w);
+        if (!w->halted) go_on(k, w, next);
         return SLX_OK;
     }
     slx_status st = SLX_OK;
@@ -583,14 +527,13 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
         r.bound = k->attention[r.span]      ? SLX_TIME_ATTENTION
                   : r.engine == SLX_ENG_TEN ? SLX_TIME_TENSOR
                                             : SLX_TIME_VECTOR;
-        if (k->counts) count_work(k, &r, o);
+        if (k->counts) slx_tm_tally_work(k, &r, o);
     }
     }
     if (st != SLX_OK) return st;
     emit(k, w, &r);
     if (r.op == SLX_OP_BAR) w->at_bar = true, w->group = r.group - 1;
-    w->pc++;
-    close_loops(k, w);
+    go_on(k, w, next);
     return SLX_OK;
 }
 

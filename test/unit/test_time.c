@@ -567,22 +567,24 @@ static void test_repeat(void **state)
     (void)state;
     static const char loop[] = "LI r7, 0\nLI r6, 0\nLOOP 13, end, r5\n.span tmpl=0 count=1 name=\"a\"\nSYS.nop\n%s\n"
                                "LOOP r6, one\nMM.mxint8.mxint8 acc0, [0], [64], [128], (2,3), (1,1) INIT\none:\n"
-                               "MM.mxint8.mxint8 acc0, [0], [64], [128], (2,3), (1,1) INIT\n"
+                               "MM.mxint8.mxint8 acc0, [0], [64], [128], (2,3), (1,1) INIT  post=t2\n%s"
                                ".span tmpl=0 count=1 name=\"b\"\nend: SYS.nop";
+    static const char bar[] = "BAR g0  wait=t2 post=t1\nSYS.nop  wait=t1\n", no_bar[] = "SYS.nop";
     static const struct {
         const char *body;
         uint32_t layers, more; /* simulated; second MMs */
     } cases[] = {
-        {"SYS.nop", 7, 0},
-        {"ALU.mul r8, r5, 4096\nALU.add r8, r8, 0x1000000\nLD [0], [r8], 64, 1, 0, 0", 7, 0}, /* addresses */
+        {"SYS.nop", 5, 0},
+        {no_bar, 13, 0}, /* nothing says when a layer is over */
+        {"ALU.mul r8, r5, 4096\nALU.add r8, r8, 0x1000000\nLD [0], [r8], 64, 1, 0, 0", 5, 0}, /* addresses */
         {"ALU.mul r8, r5, 32\nALU.add r8, r8, 0x1000000\nLD [0], [r8], 64, 1, 0, 0", 13, 0}, /* one unit or two */
-        {"ALU.sub r7, 4096, r7\nVUN.fill [r7], (1,32), <0,0,0>, 0.5", 7, 0}, /* a buffer in turn */
-        {"ALU.ltu r6, r5, 12", 7, 12},                                          /* the last is different */
+        {"ALU.sub r7, 4096, r7\nVUN.fill [r7], (1,32), <0,0,0>, 0.5", 5, 0}, /* a buffer in turn */
+        {"ALU.ltu r6, r5, 12", 5, 12},                                          /* the last is different */
         {"ALU.ltu r6, r5, 7", 13, 7},
         {"ALU.eq r6, r5, 6", 13, 1},
         {"ALU.and r6, r5, 3\nALU.eq r6, r6, 1", 13, 3}, /* 1, 5, 9 */
         {"LI r6, 1\nBR.ne r5, 6, on\nLI r6, 0\non: SYS.nop", 13, 12},
-        {"LI r6, 1\nBR.ne r5, 12, on\nLI r6, 0\non: SYS.nop", 7, 12},
+        {"LI r6, 1\nBR.ne r5, 12, on\nLI r6, 0\non: SYS.nop", 5, 12},
         {"ALU.add r7, r7, 1\nALU.ltu r6, r7, 9", 13, 8}, /* a number of its own */
         {"ALU.add r7, r7, 1\nSTS.u32 [0], r7\nLDS.u32 r6, [0], 99\nALU.ltu r6, r6, 9", 13, 8},
     };
@@ -593,7 +595,7 @@ static void test_repeat(void **state)
         slx_time_result r[2];
         char text[4096];
         int n = snprintf(text, sizeof text, head, 1, 15, 1);
-        n += snprintf(text + n, sizeof text - (size_t)n, loop, cases[i].body);
+        n += snprintf(text + n, sizeof text - (size_t)n, loop, cases[i].body, cases[i].body == no_bar ? "" : bar);
         snprintf(text + n, sizeof text - (size_t)n, "\nSYS.halt\n");
         if (slx_asm(&p, text, strlen(text), "test", &err) != SLX_OK)
             fail_msg("%d: %s: %s", err.line, err.msg, err.source);
@@ -754,7 +756,7 @@ static void test_steps(void **state)
                 folded += fold.folded;
                 assert_int_equal(fold.folded, fold.n_tiles >= 16);
                 assert_int_equal(full.layers_simulated, shapes[m].spec.n_layers);
-                assert_int_equal(fold.layers_simulated, shapes[m].spec.n_layers < 10 ? shapes[m].spec.n_layers : 7);
+                assert_int_equal(fold.layers_simulated, shapes[m].spec.n_layers < 10 ? shapes[m].spec.n_layers : 5);
                 double off = (double)fold.cycles / (double)full.cycles - 1;
                 uint64_t read = 0;
                 for (int g = 0; g < SLX_N_REGION_KINDS; g++) read += full.region_read_bytes[g];
