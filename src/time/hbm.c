@@ -131,30 +131,30 @@ typedef struct {
     slx_tm_mem *m;
     uint64_t *pch;    /* what is booked: pch_free or pch_all */
     uint64_t at, end; /* ticks: requests come, last byte is there */
+    uint64_t *too, too_end; /* booked as well, with an end of its own; NULL = nothing */
     uint64_t units;   /* of one copy */
     uint32_t weight;  /* copies that read the very same units */
     bool write;
 } booking;
 
-/* Granules g .. g+n-1, fewer than there are pseudo-channels, `ticks` in each. */
-static void book_run(booking *b, uint64_t g, uint64_t n, uint64_t ticks)
+/* `ticks` in each of the n pseudo-channels from `first` of one table; the later of `end` and their ends. */
+static uint64_t book_table(uint64_t *pch, uint64_t n, uint64_t ticks, uint64_t at, uint64_t end)
 {
-    uint64_t all = b->m->all, at = b->at, end = b->end, *p = b->pch + g % all;
-    for (uint64_t left = b->pch + all - p < (int64_t)n ? (uint64_t)(b->pch + all - p) : n; n;) {
-        for (uint64_t i = 0; i < left; i++) {
-            uint64_t t = (p[i] > at ? p[i] : at) + ticks;
-            p[i] = t;
-            end = t > end ? t : end;
-        }
-        n -= left, left = n, p = b->pch;
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t t = (pch[i] > at ? pch[i] : at) + ticks;
+        pch[i] = t;
+        end = t > end ? t : end;
     }
-    b->end = end;
+    return end;
 }
 
-static void book_units(booking *b, uint64_t granule, uint64_t units)
+/* n granules, no more than there are pseudo-channels, the first in pseudo-channel `first`; `ticks` in each. */
+static void book_run(booking *b, uint64_t first, uint64_t n, uint64_t ticks)
 {
-    book_run(b, granule, 1, units * b->weight * b->m->unit_ticks);
-    b->units += units;
+    for (uint64_t left = b->m->all - first < n ? b->m->all - first : n; n; n -= left, left = n, first = 0) {
+        b->end = book_table(b->pch + first, left, ticks, b->at, b->end);
+        if (b->too) b->too_end = book_table(b->too + first, left, ticks, b->at, b->too_end);
+    }
 }
 
 /* What the other tiles of a class ask for: `units` between two addresses, evenly. */
@@ -163,36 +163,59 @@ static void book_span(booking *b, uint64_t lo, uint64_t hi, uint64_t units)
     slx_tm_mem *m = b->m;
     uint64_t g = lo >> m->shift, n = (hi >> m->shift) - g + 1;
     if (n > m->all) n = m->all;
-    book_run(b, g, n, units * m->unit_ticks / n);
+    book_run(b, g % m->all, n, units * m->unit_ticks / n);
 }
 
-static void book_row(booking *b, uint64_t addr, uint64_t bytes)
+/* One row; pch: the pseudo-channel of its first byte. */
+static void book_row(booking *b, uint64_t addr, uint64_t bytes, uint64_t pch)
 {
     slx_tm_mem *m = b->m;
-    uint64_t step = UINT64_C(1) << m->shift, end = addr + bytes, g = addr >> m->shift;
-    uint64_t last = end >> m->shift, units = step / 64, ticks = units * b->weight * m->unit_ticks;
-    if (g == last || addr & (step - 1)) {
-        uint64_t stop = (g + 1) << m->shift < end ? (g + 1) << m->shift : end;
-        book_units(b, g, slx_tm_units(addr, stop - addr, b->write));
+    uint64_t mask = (UINT64_C(1) << m->shift) - 1, end = addr + bytes, g = addr >> m->shift, last = end >> m->shift;
+    uint64_t tick = b->weight * m->unit_ticks;
+    if (g == last || addr & mask) {
+        uint64_t stop = (addr | mask) + 1 < end ? (addr | mask) + 1 : end,
+                 units = slx_tm_units(addr, stop - addr, b->write);
+        book_run(b, pch, 1, units * tick);
+        b->units += units;
         if (stop == end) return;
-        addr = stop, g++;
+        g++, pch = pch + 1 < m->all ? pch + 1 : 0;
     }
-    uint64_t n = last - g; /* whole ones */
+    uint64_t n = last - g, units = (mask + 1) / 64; /* whole granules */
     b->units += n * units;
-    if (n >= m->all) book_run(b, 0, m->all, n / m->all * ticks);
-    book_run(b, g + n / m->all * m->all, n % m->all, ticks);
-    if (end & (step - 1))
-        book_units(b, last, slx_tm_units(last << m->shift, end & (step - 1), b->write));
+    if (n >= m->all) {
+        book_run(b, 0, m->all, n / m->all * units * tick);
+        n %= m->all;
+    }
+    book_run(b, pch, n, units * tick);
+    if (end & mask) {
+        pch = pch + n < m->all ? pch + n : pch + n - m->all;
+        units = slx_tm_units(last << m->shift, end & mask, b->write);
+        book_run(b, pch, 1, units * tick);
+        b->units += units;
+    }
 }
 
 static void book_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
 {
-    if (!r->indexed && (r->rows == 1 || r->stride == r->bytes)) {
-        book_row(b, r->addr, (uint64_t)r->rows * r->bytes);
-        return;
+    const slx_tm_mem *m = b->m;
+    uint64_t g = r->addr >> m->shift, pch = g % m->all;
+    if (r->indexed) {
+        for (uint32_t i = 0; i < r->rows; i++) {
+            uint64_t addr = r->addr + idx[i] * r->stride;
+            book_row(b, addr, r->bytes, (addr >> m->shift) % m->all);
+        }
+    } else if (r->rows == 1 || r->stride == r->bytes) {
+        book_row(b, r->addr, (uint64_t)r->rows * r->bytes, pch);
+    } else {
+        uint64_t addr = r->addr, granules = r->stride >> m->shift, step = granules % m->all;
+        for (uint32_t i = 0; i < r->rows; i++, addr += r->stride) {
+            uint64_t more = i ? (addr >> m->shift) - g - granules : 0; /* 1 where what is left over makes one up */
+            pch += i ? step + more : 0;
+            if (pch >= m->all) pch -= m->all;
+            g = addr >> m->shift;
+            book_row(b, addr, r->bytes, pch);
+        }
     }
-    for (uint32_t i = 0; i < r->rows; i++)
-        book_row(b, r->addr + (r->indexed ? idx[i] : i) * r->stride, r->bytes);
 }
 
 /* What `others` more tiles of a class ask for. */
@@ -302,7 +325,10 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
     uint64_t at = t0 + m->start_ticks + (r->write ? 0 : m->latency_ticks);
     uint64_t after = hops + (r->write ? m->latency_ticks : 0);
     booking b = {.m = m, .pch = m->pch_free, .at = at, .end = at, .weight = 1, .write = r->write};
-    if (m->folded) parts_book(m, at);
+    if (m->folded) {
+        parts_book(m, at);
+        b.too = m->pch_all, b.too_end = at;
+    }
     book_rows(&b, r, idx);
     uint64_t *link = r->write ? m->link_out : m->link_in, end = b.end;
     uint64_t ticks = (uint64_t)ceil((double)r->link_bytes * m->link_ticks);
@@ -320,13 +346,11 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
              SLX_TM_TICKS;
     *tail = 0;
     if (m->folded) {
-        booking all = {
-            .m = m, .pch = m->pch_all, .at = at, .end = at, .weight = 1, .write = r->write};
-        book_rows(&all, r, idx);
+        booking all = {.m = m, .pch = m->pch_all, .at = at, .end = b.too_end, .weight = 1, .write = r->write};
         slx_tm_mesh_book(m, r->write, (double)r->link_bytes, count == 1 ? first : UINT32_MAX, true,
                          at);
         if (copies > 1) {
-            crowd c = crowd_of(r, idx, all.units, copies - 1);
+            crowd c = crowd_of(r, idx, b.units, copies - 1);
             book_crowd(&all, &c);
             parts_later(m, &c, at, late * SLX_TM_TICKS);
         }

@@ -55,7 +55,7 @@ void slx_tm_paths_begin(slx_tm_paths *p)
     p->moved = slx_xcalloc(p->used, sizeof *p->moved);
 }
 
-/* Keeps what the kept ones come from. Returns where all chains that are not at START have run together, 0 if nowhere. */
+/* Keeps what the kept ones come from. Returns where all chains that are not at START have run together; 0: nowhere. */
 static uint32_t keep_chains(slx_tm_paths *p)
 {
     uint32_t open = 0;

@@ -6,8 +6,8 @@
  *             all of them: on the same bytes where first and last tile of the class read the same
  *             address, else spread evenly between what these two read
  *
- * Layers that only repeat the one before (repeat.c) fold too: steps with five and with seven of them are simulated, the
- * rest takes what the last two took.
+ * Layers that only repeat the one before (repeat.c) fold too: five are simulated, and each of the others takes what one
+ * in the middle took.
  *
  * A folded class has two times, of its first tile and of its last, with the others spread evenly between them; at a BAR
  * they become one, the later.
@@ -290,7 +290,8 @@ static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_
     } else {
         every_tile(c, m, w->n);
     }
-    out->folded = m->folded = fold;
+    out->folded = fold;
+    m->folded = c->n < w->n; /* some tile stands for others */
     w->keep = true;
     slx_tm_sim_args a = {.prog = w->prog,
                          .chip = w->chip,

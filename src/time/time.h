@@ -77,7 +77,7 @@ typedef struct {
     double unlimited_s;       /* its time at that clock */
     uint32_t n_chips, n_tiles, n_classes; /* classes of tiles with the same work */
     bool folded;                 /* one tile of each class was simulated */
-    uint32_t layers_simulated;   /* all, or 7 where the others only repeat them */
+    uint32_t layers_simulated;   /* all, or 5 where the others only repeat them */
     uint64_t simulated;          /* instructions that went through the queues */
 
     /* counts: equal to slx_func_count of the same step */
@@ -126,7 +126,7 @@ slx_status slx_time_get_watts(slx_time_watts *out, const slx_chip *c, slx_err *e
 
 typedef struct {
     uint32_t rank; /* of the chip that is simulated */
-    /* One tile of each class, memory loaded for all of them (16 tiles and more); where layers repeat one another, seven
+    /* One tile of each class, memory loaded for all of them (16 tiles and more); where layers repeat one another, five
      * of them, the others from those (10 layers and more). */
     bool folded;
     /* NULL: none. Events are of every layer, from a run of their own. */

@@ -222,6 +222,7 @@ typedef struct {
     uint32_t rank;
     slx_tm_walker *w;
     uint32_t n;
+    uint8_t *spms;          /* [n][spm_bytes] */
     slx_tm_op *op;          /* [n_insns] */
     uint16_t *span_of;      /* [n_insns] */
     bool *attention;        /* [n_spans + 1] */

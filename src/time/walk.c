@@ -72,7 +72,8 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
     slx_tm_net_init(&k->net, c, p);
     k->fetch_fj = (uint64_t)(8 * SLX_INSN_BYTES * k->cost.fj_rd + 0.5);
     k->w = slx_xcalloc(k->n, sizeof *k->w);
-    for (uint32_t i = 0; i < k->n; i++) k->w[i].spm = slx_lazy_alloc(p->info.spm_bytes);
+    k->spms = slx_lazy_alloc((size_t)k->n * p->info.spm_bytes);
+    for (uint32_t i = 0; i < k->n; i++) k->w[i].spm = k->spms + (size_t)i * p->info.spm_bytes;
     k->span_of = slx_xcalloc(p->n_insns + 1u, sizeof *k->span_of);
     k->attention = slx_xcalloc(p->n_spans + 1u, sizeof *k->attention);
     for (uint32_t i = 0; i < p->n_insns; i++) k->span_of[i] = (uint16_t)p->n_spans;
@@ -91,10 +92,10 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
 void slx_tm_walk_deinit(slx_tm_walk *k)
 {
     for (uint32_t i = 0; i < k->n; i++) {
-        slx_lazy_free(k->w[i].spm, k->prog->info.spm_bytes);
         slx_buf_free(&k->w[i].recs);
         slx_buf_free(&k->w[i].idx);
     }
+    slx_lazy_free(k->spms, (size_t)k->n * k->prog->info.spm_bytes);
     free(k->w);
     free(k->shown);
     free(k->op);
@@ -209,7 +210,8 @@ bool slx_tm_seen(const slx_tm_walk *k, uint64_t addr, uint64_t bytes)
 /* Bytes inside a scratchpad that control flow may see from now on. */
 static void show(slx_tm_walk *k, uint64_t to, uint64_t bytes)
 {
-    for (uint64_t g = to / GRAIN; bytes && g <= (to + bytes - 1) / GRAIN; g++) k->shown[g / 64] |= UINT64_C(1) << g % 64;
+    for (uint64_t g = to / GRAIN; bytes && g <= (to + bytes - 1) / GRAIN; g++)
+        k->shown[g / 64] |= UINT64_C(1) << g % 64;
 }
 
 /* A row that a load brings: only bytes of the descriptor can ever be seen by control flow. */
