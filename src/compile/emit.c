@@ -591,6 +591,27 @@ static void info(slx_program *out, const slx_plan *p)
     i->kv_layer_stride = p->kv_layer_stride;
 }
 
+/* ALL, and where tiles share rows its halves, quarters .., as tmpl_share.c numbers them. */
+static void groups(slx_program *out, const slx_plan *p)
+{
+    const uint32_t of[] = {p->lin_qkv.groups, p->lin_o.groups, p->lin_down.groups, p->gateup.groups};
+    uint32_t most = 1, n = 0;
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++)
+        if (of[i] > most) most = of[i];
+    out->groups = slx_new(&out->arena, struct slx_group, 2 * most - 1);
+    for (uint32_t parts = 1; parts <= most; parts *= 2)
+        for (uint32_t i = 0; i < parts; i++) {
+            struct slx_group *g = &out->groups[n++];
+            if (parts == 1)
+                snprintf(g->name, sizeof g->name, "ALL");
+            else
+                snprintf(g->name, sizeof g->name, "part_%u_of_%u", (uint8_t)(i + 1), (uint8_t)parts);
+            g->first = i * (p->tiles / parts);
+            g->count = p->tiles / parts;
+        }
+    out->n_groups = n;
+}
+
 slx_status slx_emit_program(slx_program *out, const slx_plan *p, slx_err *err)
 {
     slx_program_init(out);
@@ -612,10 +633,7 @@ slx_status slx_emit_program(slx_program *out, const slx_plan *p, slx_err *err)
         out->n_spans = (uint32_t)(e.spans.len / sizeof(slx_span));
         out->spans = slx_new(&out->arena, slx_span, out->n_spans);
         memcpy(out->spans, e.spans.ptr, e.spans.len);
-        out->n_groups = 1;
-        out->groups = slx_new(&out->arena, struct slx_group, 1);
-        snprintf(out->groups[0].name, sizeof out->groups[0].name, "ALL");
-        out->groups[0].count = p->tiles;
+        groups(out, p);
         recipe(out, p);
     }
     slx_buf_free(&e.words);

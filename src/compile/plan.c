@@ -467,7 +467,8 @@ static void print_product(FILE *out, const char *name, uint32_t rows, uint32_t g
                           const slx_plan *p)
 {
     print_row(out, name, rows, end, p);
-    if (groups > 1) fprintf(out, "             a long step's rows among up to %u groups of tiles\n", groups);
+    if (groups)
+        fprintf(out, "             brought together by %u group%s of tiles\n", groups, groups > 1 ? "s" : "");
 }
 
 void slx_plan_print(const slx_plan *p, FILE *out)

@@ -39,7 +39,7 @@ typedef struct {
 
 /* Scratchpad maps: every address by name. */
 /* With other chips: y_step between two buffers of y, gathered rows behind each (template.h); gq, gqs, goc, gocs: gathered. */
-/* whole: a row of A with all its blocks, not a piece's; groups: of tiles that share the rows of a long step (tmpl_share.c). */
+/* whole: a row of A with all its blocks, not a piece's; groups: of tiles that share the rows of a long step (tmpl_share.c), 0: none. */
 typedef struct { uint64_t a, as, y, y_step, end; uint32_t mr, groups; bool whole; } slx_map_linear;
 typedef struct { uint64_t a, as, g, u, q, qs, gq, gqs, b, end; uint32_t mr, groups; bool whole; } slx_map_gateup;
 typedef struct { uint64_t idx, a, as, y, y_step, end; uint32_t mr; } slx_map_head;

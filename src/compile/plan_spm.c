@@ -77,14 +77,41 @@ static uint32_t held_blocks(const slx_mat_plan *m, bool whole)
     return whole ? m->kblk : piece_blocks_max(m, m->pieces);
 }
 
+static uint32_t up_div(uint32_t a, uint32_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Row tiles of a step of max_rows. */
+static uint32_t row_tiles(const slx_plan *p, uint32_t mr, bool groups)
+{
+    uint32_t n = (p->opt.max_rows + mr - 1) / mr;
+    return groups ? 1u << log2u(2 * n - 1) : n;
+}
+
+/* Groups of tiles that share rows: weights in ROM lie with the tile that owns the slice, all rows must come to it. */
+static uint32_t groups_of(const slx_plan *p, bool whole, uint32_t mr)
+{
+    if (!whole || p->tiles == 1) return 0;
+    uint32_t n = row_tiles(p, mr, true), most = p->in_rom ? 1 : p->tiles & (~p->tiles + 1);
+    if (most >= SLX_SHARE_GROUPS) most = SLX_SHARE_GROUPS / 2;
+    return n < most ? n : most;
+}
+
+/* Rows of A, with what bounds of addresses need behind them. */
+static uint64_t a_rows(const slx_plan *p, uint32_t mr, uint32_t groups)
+{
+    return mr + slx_share_slack(p->tiles, groups, mr);
+}
+
 /* kp: blocks held of a row. */
 static uint64_t map_linear(const slx_plan *p, slx_map_linear *o, uint64_t at, uint32_t kp,
                            const slx_mat_plan *m, uint32_t mr)
 {
     bump b = {at};
     o->mr = mr;
-    o->a = area(&b, (uint64_t)mr * kp * 32);
-    o->as = area(&b, (uint64_t)mr * kp);
+    o->a = area(&b, a_rows(p, mr, o->groups) * kp * 32);
+    o->as = area(&b, a_rows(p, mr, o->groups) * kp);
     o->y = map_y(p, &b, m, mr, &o->y_step);
     return o->end = b.at;
 }
@@ -101,8 +128,8 @@ static uint64_t map_gateup(const slx_plan *p, slx_map_gateup *o, uint64_t at, ui
     bump b = {at};
     bool gelu = p->model->hp.gpt;
     o->mr = mr;
-    o->a = area(&b, (uint64_t)mr * kp * 32);
-    o->as = area(&b, (uint64_t)mr * kp);
+    o->a = area(&b, a_rows(p, mr, o->groups) * kp * 32);
+    o->as = area(&b, a_rows(p, mr, o->groups) * kp);
     o->g = area(&b, gelu ? 0 : (uint64_t)mr * 128);
     o->u = area(&b, (uint64_t)mr * 128);
     o->q = area(&b, (uint64_t)mr * 32);
@@ -345,46 +372,50 @@ typedef struct {
 
 static uint64_t map_phase(slx_plan *p, const phase *f, uint64_t at, bool whole, uint32_t mr)
 {
-    uint32_t kp = held_blocks(&p->mat[f->id], whole);
-    return f->linear ? map_linear(p, f->linear, at, kp, &p->mat[f->id], mr)
-                     : map_gateup(p, &p->gateup, at, kp, mr);
-}
-
-/* Most row tiles' groups a chip can make: rows held whole, and weights that any tile may read. */
-static uint32_t groups_max(const slx_plan *p, bool whole)
-{
-    return whole && !p->in_rom ? p->tiles & (~p->tiles + 1) : 1;
+    uint32_t kp = held_blocks(&p->mat[f->id], whole), groups = groups_of(p, whole, mr);
+    if (!f->linear) {
+        p->gateup.whole = whole, p->gateup.groups = groups;
+        return map_gateup(p, &p->gateup, at, kp, mr);
+    }
+    f->linear->whole = whole, f->linear->groups = groups;
+    return map_linear(p, f->linear, at, kp, &p->mat[f->id], mr);
 }
 
 /* What a phase takes of a step of max_rows rows with row tiles of mr, about, in clocks: the loads of activations, then
- * those of weights or the products, whichever takes longer. Sets *groups, and *least to what the weights read once, or
- * the products evenly shared, would take alone. Only for comparing choices: no chip's latencies are in it. */
-static double phase_clk(const slx_plan *p, const phase *f, bool whole, uint32_t mr,
-                        uint32_t *groups, double *least)
+ * those of weights or the products, whichever takes longer. Sets *least to what the weights read once, or the products
+ * evenly shared, would take alone. Only for comparing choices: no chip's latencies are in it. */
+static double phase_clk(const slx_plan *p, const phase *f, bool whole, uint32_t mr, double *least)
 {
     const slx_chip *c = p->chip;
     const slx_mat_plan *m = &p->mat[f->id];
     /* what the memory brings, or what crosses the middle of the mesh, where half of all bytes pass */
     double bytes_clk = fmin(slx_chip_get_peaks(c).hbm_bytes_s / (c->grid.clock_ghz * 1e9),
                             4.0 * (c->grid.x < c->grid.y ? c->grid.x : c->grid.y) * c->noc.link_bytes_clk);
-    uint32_t rows = p->opt.max_rows, most = groups_max(p, whole), n = (rows + mr - 1) / mr;
-    if (most > 1) n = 1u << log2u(2 * n - 1);
-    *groups = n < most ? n : most;
-    uint32_t share = p->tiles / *groups, height = (rows + n - 1) / n; /* tiles of a group */
-    uint64_t slices = 0;
-    double weights = 0, products = 0, even = 0;
+    uint32_t rows = p->opt.max_rows, groups = groups_of(p, whole, mr),
+             n = row_tiles(p, mr, groups > 1), share = groups ? p->tiles / groups : p->tiles,
+             height = groups > 1 ? (rows + n - 1) / n : mr;
+    /* passes of the tensor engine over the rows that come to a tile */
+    uint32_t over = groups > 1 ? n / groups * up_div(height, c->ten.m)
+                               : rows / mr * up_div(mr, c->ten.m) + up_div(rows % mr, c->ten.m);
+    uint64_t slices = 0, most = 0; /* of a tile */
+    double weights = 0, products = 0, even = 0, tiles = groups ? (double)n / groups : n;
     for (int i = 0; i < f->n; i++) {
         double rate = slx_chip_ten_rate(c, m[i].fmt);
         double pass = ceil((double)m[i].ns / c->ten.n) * m[i].kblk * 32 / c->ten.k / (rate > 0 ? rate : 1);
         slices += m[i].slices;
         if (!p->in_rom) weights += (double)m[i].slices * (double)slice_bytes(&m[i]);
-        products += (double)((m[i].slices + share - 1) / share) * ceil((double)height / c->ten.m) * pass;
+        most += up_div(m[i].slices, share);
+        products += up_div(m[i].slices, share) * (over * pass + tiles * c->ten.c0_cycles);
         even += (double)m[i].slices / p->tiles * rows / c->ten.m * pass;
     }
-    products = (products + (double)slices / share * c->ten.c0_cycles) * (n / *groups);
-    double readers = whole ? fmin((double)p->tiles, (double)*groups * (double)slices) / *groups
-                           : (double)slices;
-    double a = (double)rows * 33 * m->kblk * readers / bytes_clk;
+    /* rows into each tile, and all that tiles bring */
+    double row = 33.0 * m->kblk, link = c->noc.link_bytes_clk, a;
+    if (groups)
+        a = height * tiles * row / link;
+    else if (whole)
+        a = rows * row * fmax(fmin((double)p->tiles, (double)slices) / bytes_clk, 1 / link);
+    else
+        a = rows * row * fmax((double)slices / bytes_clk, (double)most / link);
     *least = fmax(weights / bytes_clk, even);
     return a + fmax(weights * n / bytes_clk, products);
 }
@@ -394,7 +425,7 @@ static double phase_clk(const slx_plan *p, const phase *f, bool whole, uint32_t 
 static double lay_product(slx_plan *p, const phase *f, uint64_t at, misfit *bad)
 {
     const slx_mat_plan *m = &p->mat[f->id];
-    uint32_t all_rows = min_u64(p->max_m, p->opt.max_rows), best_mr = 0, best_groups = 1, groups = 1;
+    uint32_t all_rows = min_u64(p->max_m, p->opt.max_rows), best_mr = 0;
     uint32_t cap = min_u64(all_rows, p->acc_cells / cells_a_row(m));
     double best = INFINITY, least = 0, floor_clk = 0;
     bool best_whole = false;
@@ -409,20 +440,17 @@ static double lay_product(slx_plan *p, const phase *f, uint64_t at, misfit *bad)
                 else
                     hi = mr - 1;
             }
-            double clk = lo ? phase_clk(p, f, whole, lo, &groups, &least) : INFINITY;
+            if (groups_of(p, whole, lo ? lo : 1) > 1) lo = 1u << log2u(lo); /* heights are halves of one another */
+            double clk = lo ? phase_clk(p, f, whole, lo, &least) : INFINITY;
             if (clk < best) {
                 best = clk, floor_clk = least;
-                best_mr = lo, best_groups = groups, best_whole = whole;
+                best_mr = lo, best_whole = whole;
             }
         }
     if (!fits(bad, best_mr, f->name, "bytes of scratchpad", map_phase(p, f, at, false, 1),
               p->spm_bytes))
         return 0;
     map_phase(p, f, at, best_whole, best_mr);
-    if (f->linear)
-        f->linear->whole = best_whole, f->linear->groups = best_groups;
-    else
-        p->gateup.whole = best_whole, p->gateup.groups = best_groups;
     return floor_clk / best;
 }
 

@@ -39,6 +39,11 @@ enum { SLX_TO_LDQ, SLX_TO_TEN, SLX_TO_VEC, SLX_TO_LDQ_LATER };
 /* In a short step the tile's span of items stands so far behind spm_item. */
 enum { SLX_SPAN_AT = 32 };
 
+/* Groups of tiles that share rows are fewer than this. */
+enum { SLX_SHARE_GROUPS = 64 };
+/* Rows behind a row tile's mr that bounds of addresses need where tiles share rows (groups > 0): a tile's part of it. */
+uint64_t slx_share_slack(uint64_t tiles, uint64_t groups, uint64_t mr);
+
 /* Parameters by name: X(name), in the order of slx_span.param. Addresses are HBM (absolute) unless spm_/off_; off_w is
  * relative to r9. *_stride in bytes. */
 #define SLX_TP_PROLOGUE(X) X(tiles) X(max_rows) X(max_samples) X(rows_cap) X(spm_header) X(slots) X(buffers) \
@@ -69,8 +74,9 @@ enum { SLX_LINEAR_PARTS = 3 };
 /* out[row][col0 + slice*ns ..] := A * W^T; fp32. piece sizes follow from kblk and pieces. Up to three matrices read the
  * same A: off_w, fmt, slices, rot and out of each; no slices: there is none. a_ld: blocks from row to row of A.
  * meet SUM: RED of the parts; GATHER: slice s of chip r is slice s*chips + r of the output.
- * whole 1: a row tile's activations lie in the scratchpad with all their blocks, also where weights come in pieces. groups > 1
- * (then whole, or one piece): rows are shared among groups of tiles as tmpl_share.c says; row_cap: most rows of a step. */
+ * whole 1: a row tile's activations lie in the scratchpad with all their blocks, also where weights come in pieces. groups > 0
+ * (then whole, or one piece): rows are shared among up to so many groups of tiles, and multicast to them, as tmpl_share.c says;
+ * the program's first groups are then ALL, its halves, its quarters .. ; row_cap: most rows of a step. */
 #define SLX_TP_LINEAR(X) X(off_w) X(off_w1) X(off_w2) X(fmt) X(fmt1) X(fmt2) X(slices) X(slices1) X(slices2) X(rot) X(rot1) X(rot2) \
     X(out) X(out1) X(out2) X(out_stride) X(kblk) X(log2g) X(pieces) X(ns) X(tiles) X(a_codes) X(a_scales) \
     X(mr) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots) X(a_ld) X(meet) X(chips) X(y_step) \

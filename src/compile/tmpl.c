@@ -79,7 +79,7 @@ const char *slx_tmpl_token_name(unsigned id)
         "yready", "in",     "out",   "round",  "ofree",  "tv",     "vt",    "gfree",  "item",
         "seen",   "bart",   "barv",  "nfree",  "nready", "qkvr",   "qkvf",  "or",     "of",
         "gater",  "gatef",  "upr",   "upf",    "downr",  "downf",  "pace",  "sfree",  "sready",
-        "zfree",  "zready", "vnet",  "met",    "bfree"};
+        "zfree",  "zready", "vnet",  "met",    "bfree",  "cast"};
     _Static_assert(sizeof names / sizeof names[0] == TK_END, "one name a token");
     return id < TK_END ? names[id] : NULL;
 }

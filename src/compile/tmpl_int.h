@@ -35,6 +35,7 @@
  *   TK_ZREADY   TEN -> NET         0        ... is full
  *   TK_VNET     VEC -> NET         0        results that meet other chips are in the scratchpad
  *   TK_MET      NET -> STQ         0        all chips have met
+ *   TK_CAST     LDQ -> STQ         0        this tile's part of a row tile is with all tiles of its group
  */
 #ifndef SLX_TMPL_INT_H
 #define SLX_TMPL_INT_H
@@ -46,7 +47,7 @@ enum {
     TK_ROUND, TK_OFREE, TK_TV, TK_VT, TK_GFREE, TK_ITEM, TK_SEEN,
     TK_BART, TK_BARV, TK_NFREE, TK_NREADY, TK_QKVR, TK_QKVF, TK_OR, TK_OF, TK_GATER, TK_GATEF, TK_UPR, TK_UPF,
     TK_DOWNR, TK_DOWNF, TK_PACE, TK_SFREE, TK_SREADY,
-    TK_ZFREE, TK_ZREADY, TK_VNET, TK_MET, TK_BFREE, TK_END
+    TK_ZFREE, TK_ZREADY, TK_VNET, TK_MET, TK_BFREE, TK_CAST, TK_END
 };
 /* Ids with a credit of one; TK_PFREE, TK_NFREE and TK_PACE have two, TK_WFREE the slots of the ring. Programs of several chips give
  * TK_ZFREE two. */
@@ -60,7 +61,6 @@ const char *slx_tmpl_token_name(unsigned id); /* "wfree"; NULL */
 
 enum {
     R_ROWS = 4, R_SAMPLES, R_ROW0, R_MYROWS, R_LAYER, R_W, R_KV,
-    R_SHARE_TMP = 18, /* r14 .. here are free while rows are shared out */
     R_WBUF = 19,
     R_GROUP_TILES = 13, R_HEIGHT = 20, R_FIRST_ROWS = 29, /* of e_share, in matrix phases of long steps */
     R_PAIR = 30, R_CONST = 31 /* scratch of pair_r and of constants over 31 bits: dead after the next instruction */
@@ -143,19 +143,28 @@ void e_tiles(em *e, unsigned rd, unsigned rs, uint64_t mr);
 /* First slice and number of slices of this tile: floor(t*S/T) .. */
 void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices, uint64_t tiles, uint64_t rot);
 
-/* How a matrix phase is shared among tiles (tmpl_share.c). groups: most groups of tiles, a power of two that divides them; up to 1:
- * none. mr: most rows of a row tile; row_cap: most rows of a step. */
+/* How a matrix phase is shared among tiles (tmpl_share.c). groups: most groups of tiles, a power of two that divides them; 0: every
+ * tile for itself. mr: most rows of a row tile; row_cap: most rows of a step. */
 typedef struct {
     uint64_t tiles, groups, mr, row_cap;
 } e_share;
 bool e_share_ok(const e_share *s);
-/* r_count := row tiles of this tile. With groups R_GROUP_TILES, R_HEIGHT and R_FIRST_ROWS are set for the functions below;
- * r14 .. R_SHARE_TMP are scratch. */
+/* r_count := row tiles of this tile. With groups R_GROUP_TILES, R_HEIGHT and R_FIRST_ROWS are set for the functions below, until
+ * the phase ends. */
 void e_share_rows(em *e, const e_share *s, unsigned r_count);
-/* Row tile ri of this tile's: its first row and its rows. */
+/* Row tile ri of this tile's: its first row and its rows, of which there may be none with groups. */
 void e_share_row_tile(em *e, const e_share *s, unsigned ri, unsigned r_at, unsigned r_m);
-/* First and number of this tile's slices, turned by rot; rd := slice r_first + r_i. */
-void e_share_slices(em *e, const e_share *s, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices, uint64_t rot);
+/* With groups: the row tile's activations to all tiles of the group, and TEN held back until they are there. r11 .. r18 but
+ * R_GROUP_TILES and r24 .. r27 are scratch. */
+typedef struct {
+    uint64_t codes, scales, ld, kblk, spm, spm_s; /* in HBM, rows ld blocks apart; kblk of them to the scratchpad */
+} e_share_a;
+void e_share_load(em *e, const e_share *s, unsigned r_at, unsigned r_m, const e_share_a *a);
+/* With groups: LDQ held back until no tile reads the row tile any more. */
+void e_share_done(em *e);
+/* First and number of this tile's slices, turned by rot, none where r_m is 0; rd := slice r_first + r_i. */
+void e_share_slices(em *e, const e_share *s, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices, uint64_t rot,
+                    unsigned r_m);
 void e_share_slice(em *e, const e_share *s, unsigned rd, unsigned r_first, unsigned r_i, uint64_t slices);
 
 static inline uint64_t up(uint64_t v, uint64_t a) { return (v + a - 1) / a * a; }

@@ -2,7 +2,7 @@
  * and rows are a tile's is in tmpl_share.c.
  *
  *   LOOP row tiles
- *     activations -> A                     not whole: for every slice, blocks of one piece at a time
+ *     activations -> A                     whole; else for every slice, blocks of one piece at a time
  *     LOOP slices of each matrix
  *       weights, a piece a slot -> ring
  *       MM, AADD up the tree, AOUT, ST
@@ -21,11 +21,10 @@
  */
 #include "compile/tmpl_int.h"
 
-/* TILES and WM are R_GROUP_TILES and R_HEIGHT where a step is cut into groups: then the count of row tiles is in AT
- * when the loop over them begins, and no weights have a place of their own. */
+/* TILES and WM are R_GROUP_TILES and R_HEIGHT where tiles share rows: then the count of row tiles is in AT when the
+ * loop over them begins, and no weights have a place of their own. */
 enum { FIRST = 11, NSL, TILES, SL, SLICE, WA, TMP, WS, WM = 20, RI, AT, M, AC, AS, OUT, CELLS, Y };
-_Static_assert((int)Y < (int)R_FIRST_ROWS && (int)TILES == (int)R_GROUP_TILES && (int)WM == (int)R_HEIGHT &&
-                   (int)SL > (int)TILES && (int)WS <= (int)R_SHARE_TMP,
+_Static_assert((int)Y < (int)R_FIRST_ROWS && (int)TILES == (int)R_GROUP_TILES && (int)WM == (int)R_HEIGHT,
                "registers");
 
 /* slx_meet of plan.h, as templates know it. */
@@ -56,7 +55,7 @@ static bool mat_init(em *e, mat *m)
     while (m->log2p < 3 && (UINT64_C(1) << m->log2p) < m->pieces) m->log2p++;
     if (m->pieces != UINT64_C(1) << m->log2p || m->log2p > m->log2g || m->log2g > 3 || m->mr == 0 ||
         m->ns == 0 || m->ns > 4096 || m->kblk == 0 || m->kblk > 4095 || m->a_ld < m->kblk ||
-        m->whole > 1 || !e_share_ok(&m->share) || (m->share.groups > 1 && (!m->whole_a || m->push)) ||
+        m->whole > 1 || !e_share_ok(&m->share) || (m->share.groups && (!m->whole_a || m->push)) ||
         m->meet > 2 || (m->meet && (m->chips < 2 || m->y_step % 64)) || (m->ready && !is_ready(m->ready))) {
         e->ok = false;
         return false;
@@ -217,22 +216,30 @@ static void mul_slice(em *e, const mat *m, unsigned fmt, unsigned r_addr, uint64
 static size_t row_tiles(em *e, const mat *m, uint64_t a_codes, uint64_t a_scales, int n,
                         const uint64_t *slices, const uint64_t *rot)
 {
-    unsigned count = m->share.groups > 1 ? AT : TILES, own = m->share.groups > 1 ? AC : AT;
     if (m->push) { /* one tile of rows, A is there */
         e_alu(e, SLX_ALUFN_min, M, REG(R_ROWS), IMM(m->push));
         if (m->ready) e_join(e, SLX_ENG_TEN, WAIT((unsigned)m->ready));
         return 0;
     }
+    bool shared = m->share.groups;
+    unsigned count = shared ? AT : TILES;
     e_share_rows(e, &m->share, count);
-    e_li(e, own, 0);
-    for (int i = 0; i < n; i++) {
-        if (slices[i] == 0) continue;
-        e_share_slices(e, &m->share, FIRST, NSL, TMP, slices[i], rot[i]);
-        e_alu(e, SLX_ALUFN_add, own, REG(own), REG(NSL));
+    if (!shared) {
+        e_li(e, AT, 0);
+        for (int i = 0; i < n; i++) {
+            if (slices[i] == 0) continue;
+            e_share_slices(e, &m->share, FIRST, NSL, TMP, slices[i], rot[i], M);
+            e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(NSL));
+        }
+        put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, TILES, REG(TILES), IMM(0), REG(AT), 0, 0);
     }
-    put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, count, REG(count), IMM(0), REG(own), 0, 0);
     size_t rows = e_loop(e, REG(count), RI);
     e_share_row_tile(e, &m->share, RI, AT, M);
+    if (shared) {
+        e_share_load(e, &m->share, AT, M,
+                     &(e_share_a){a_codes, a_scales, m->a_ld, m->kblk, m->spm_a, m->spm_as});
+        return rows;
+    }
     at_row(e, AC, AT, a_codes, m->a_ld * 32);
     at_row(e, AS, AT, a_scales, m->a_ld);
     if (m->whole_a) {
@@ -248,14 +255,17 @@ static void row_tiles_end(em *e, const mat *m, size_t rows)
         if (m->ready) e_join(e, SLX_ENG_TEN, POST((unsigned)m->ready + 1));
         return;
     }
-    if (m->whole_a) e_join(e, SLX_ENG_TEN, POST(TK_AFREE));
+    if (m->share.groups)
+        e_share_done(e);
+    else if (m->whole_a)
+        e_join(e, SLX_ENG_TEN, POST(TK_AFREE));
     e_loop_end(e, rows);
 }
 
 /* LOOP over this tile's slices: SL counts, SLICE is the number among all. */
 static size_t slices_of(em *e, const mat *m, uint64_t slices, uint64_t rot)
 {
-    e_share_slices(e, &m->share, FIRST, NSL, TMP, slices, rot);
+    e_share_slices(e, &m->share, FIRST, NSL, TMP, slices, rot, M);
     size_t at = e_loop(e, REG(NSL), SL);
     e_share_slice(e, &m->share, SLICE, FIRST, SL, slices);
     return at;

@@ -1,95 +1,156 @@
-/* tmpl_share.c - which rows and which slices of a matrix phase are a tile's.
+/* tmpl_share.c - which rows and which slices of a matrix phase are a tile's, and how the rows come to it.
  *
- * Without groups (groups <= 1) every tile takes all rows, mr at a time, and slices floor(t*S/T) .. floor((t+1)*S/T)-1.
+ * groups 0: every tile takes all rows, mr at a time, brings them itself, and has slices floor(t*S/T) ..
+ * floor((t+1)*S/T)-1.
  *
- * With groups a step of more than mr rows is cut both ways. Its rows make n = 2, 4, 8, .. row tiles of equal height,
- * the fewest that are no higher than mr; the chip's tiles make min(n, groups) groups, of which each takes as many row
- * tiles, and within a group slices are shared as the chip shares them without. So every tile reads the activations of
- * its group alone, and the weights are read as often as before: once a row tile.
+ * With groups a step of many rows is cut both ways. Its rows make n = 1, 2, 4, .. row tiles of equal height, the fewest
+ * that are no higher than mr (with one group: as many of mr as there are); the chip's tiles make min(n, groups) groups,
+ * each of which takes as many row tiles, and within a group slices are shared as the chip shares them without. The rows
+ * of a row tile are brought by the tiles of the group together, each a part, which it multicasts to all of them; a
+ * barrier says that all parts are there, and one at the end that nobody reads them any more. So activations are read
+ * from memory once, and weights once a row tile.
+ *
+ * Multicast groups of the program: ALL, its halves, its quarters ..; group g of 2^l stands at 2^l - 1 + g.
  *
  * All counts follow from the rows of the step, which only the descriptor knows. A min that changes nothing tells the
  * verifier a bound that it cannot see.
  */
 #include "compile/tmpl_int.h"
 
-enum { LG = 14, G, K, GROUP, ALL }; /* scratch until the loop over row tiles begins */
-_Static_assert((int)ALL <= (int)R_SHARE_TMP, "registers");
-
-/* Most row tiles of a step. */
-static uint64_t tiles_max(const e_share *s)
-{
-    uint64_t n = 1;
-    while (n * s->mr < s->row_cap) n *= 2;
-    return n;
-}
+/* Scratch between e_share_rows and the loop over slices. */
+enum { LG = 12, LGG = 14, OWN, N, FROM, TO, CODES = 24, SCALES, OUT, OUT_S };
 
 bool e_share_ok(const e_share *s)
 {
-    return s->groups <= 1 || (s->groups <= s->tiles && s->tiles % s->groups == 0 &&
-                              (s->groups & (s->groups - 1)) == 0 && s->mr && s->row_cap);
+    return !s->groups || (s->groups <= s->tiles && s->tiles % s->groups == 0 && s->groups < SLX_SHARE_GROUPS &&
+                          (s->groups & (s->groups - 1)) == 0 && s->mr && s->row_cap);
 }
 
-/* R_HEIGHT, R_GROUP_TILES and R_FIRST_ROWS, and in r_count how many row tiles the tile has. */
-static void share_out(em *e, const e_share *s, unsigned r_count)
+static unsigned log2_of(uint64_t v)
 {
-    uint64_t most = tiles_max(s);
+    unsigned n = 0;
+    while (v >> (n + 1)) n++;
+    return n;
+}
+
+uint64_t slx_share_slack(uint64_t tiles, uint64_t groups, uint64_t mr)
+{
+    uint64_t share = groups ? tiles / groups : 0;
+    return share ? (mr + share - 1) / share : 0;
+}
+
+/* One group: row tiles of mr rows. */
+static void one_group(em *e, const e_share *s, unsigned r_count)
+{
+    e_li(e, R_HEIGHT, s->mr);
+    e_li(e, R_GROUP_TILES, s->tiles);
+    e_li(e, R_FIRST_ROWS, 0);
+    e_tiles(e, r_count, R_ROWS, s->mr);
+}
+
+static void many_groups(em *e, const e_share *s, unsigned r_count)
+{
     e_li(e, LG, 0);
     for (uint64_t rows = s->mr; rows < s->row_cap; rows *= 2) {
-        e_alu(e, SLX_ALUFN_ltu, G, IMM(rows), REG(R_ROWS));
-        e_alu(e, SLX_ALUFN_add, LG, REG(LG), REG(G));
+        e_alu(e, SLX_ALUFN_ltu, N, IMM(rows), REG(R_ROWS));
+        e_alu(e, SLX_ALUFN_add, LG, REG(LG), REG(N));
     }
     /* height := ceil(rows / n) */
-    e_alu(e, SLX_ALUFN_shl, ALL, IMM(1), REG(LG));
-    e_alu(e, SLX_ALUFN_add, R_HEIGHT, REG(R_ROWS), REG(ALL));
+    e_alu(e, SLX_ALUFN_shl, N, IMM(1), REG(LG));
+    e_alu(e, SLX_ALUFN_add, R_HEIGHT, REG(R_ROWS), REG(N));
     e_alu(e, SLX_ALUFN_sub, R_HEIGHT, REG(R_HEIGHT), IMM(1));
     e_alu(e, SLX_ALUFN_shr, R_HEIGHT, REG(R_HEIGHT), REG(LG));
-    e_alu(e, SLX_ALUFN_max, R_HEIGHT, REG(R_HEIGHT), IMM(1));
     e_alu(e, SLX_ALUFN_min, R_HEIGHT, REG(R_HEIGHT), IMM(s->mr));
-    /* of the n row tiles the last may be empty */
-    e_alu(e, SLX_ALUFN_add, ALL, REG(R_ROWS), REG(R_HEIGHT));
-    e_alu(e, SLX_ALUFN_sub, ALL, REG(ALL), IMM(1));
-    e_alu(e, SLX_ALUFN_divu, ALL, REG(ALL), REG(R_HEIGHT));
-    e_alu(e, SLX_ALUFN_min, ALL, REG(ALL), IMM(most));
-    /* K row tiles to a group */
-    unsigned log2_groups = 0;
-    while (UINT64_C(2) << log2_groups <= s->groups) log2_groups++;
-    e_alu(e, SLX_ALUFN_min, G, REG(LG), IMM(log2_groups));
-    e_alu(e, SLX_ALUFN_shr, R_GROUP_TILES, IMM(s->tiles), REG(G));
-    e_alu(e, SLX_ALUFN_sub, K, REG(LG), REG(G));
-    e_alu(e, SLX_ALUFN_min, K, REG(K), REG(LG));
-    e_alu(e, SLX_ALUFN_shl, K, IMM(1), REG(K));
-    e_alu(e, SLX_ALUFN_divu, GROUP, REG(SLX_R_TILE), REG(R_GROUP_TILES));
-    e_alu(e, SLX_ALUFN_mul, R_FIRST_ROWS, REG(GROUP), REG(K));
-    e_alu(e, SLX_ALUFN_min, R_FIRST_ROWS, REG(R_FIRST_ROWS), REG(ALL));
-    e_alu(e, SLX_ALUFN_sub, r_count, REG(ALL), REG(R_FIRST_ROWS));
-    e_alu(e, SLX_ALUFN_min, r_count, REG(r_count), REG(K));
+    e_alu(e, SLX_ALUFN_min, LGG, REG(LG), IMM(log2_of(s->groups)));
+    e_alu(e, SLX_ALUFN_shr, R_GROUP_TILES, IMM(s->tiles), REG(LGG));
+    e_alu(e, SLX_ALUFN_sub, r_count, REG(LG), REG(LGG));
+    e_alu(e, SLX_ALUFN_min, r_count, REG(r_count), REG(LG));
+    e_alu(e, SLX_ALUFN_shl, r_count, IMM(1), REG(r_count));
+    e_alu(e, SLX_ALUFN_divu, R_FIRST_ROWS, REG(SLX_R_TILE), REG(R_GROUP_TILES));
+    e_alu(e, SLX_ALUFN_mul, R_FIRST_ROWS, REG(R_FIRST_ROWS), REG(r_count));
 }
 
 void e_share_rows(em *e, const e_share *s, unsigned r_count)
 {
     if (s->groups > 1)
-        share_out(e, s, r_count);
+        many_groups(e, s, r_count);
+    else if (s->groups)
+        one_group(e, s, r_count);
     else
         e_tiles(e, r_count, R_ROWS, s->mr);
 }
 
 void e_share_row_tile(em *e, const e_share *s, unsigned ri, unsigned r_at, unsigned r_m)
 {
-    if (s->groups <= 1) {
+    if (!s->groups) {
         e_row_tile(e, ri, R_ROWS, s->mr, r_at, r_m);
         return;
     }
     e_alu(e, SLX_ALUFN_add, r_at, REG(ri), REG(R_FIRST_ROWS));
     e_alu(e, SLX_ALUFN_mul, r_at, REG(r_at), REG(R_HEIGHT));
-    e_alu(e, SLX_ALUFN_min, r_at, REG(r_at), IMM(s->row_cap - 1));
+    e_alu(e, SLX_ALUFN_min, r_at, REG(r_at), REG(R_ROWS));
     e_alu(e, SLX_ALUFN_sub, r_m, REG(R_ROWS), REG(r_at));
     e_alu(e, SLX_ALUFN_min, r_m, REG(r_m), REG(R_HEIGHT));
 }
 
-void e_share_slices(em *e, const e_share *s, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices,
-                    uint64_t rot)
+/* rd := base + row * stride */
+static void at(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t stride)
 {
-    if (s->groups <= 1) {
+    e_mulc(e, rd, row, stride);
+    e_addc(e, rd, rd, base);
+}
+
+static void cast(em *e, uint64_t group, unsigned dst, unsigned src, uint64_t bytes, uint64_t stride)
+{
+    put(e, SLX_OP_LD, 0, (unsigned)group + 1, 0, NOTOK, REG(dst), REG(src), IMM(bytes), REG(N), IMM(stride),
+        IMM(bytes));
+}
+
+void e_share_load(em *e, const e_share *s, unsigned r_at, unsigned r_m, const e_share_a *a)
+{
+    uint64_t most = slx_share_slack(s->tiles, s->groups, s->mr);
+    /* part OWN of the group's tiles: rows FROM .. FROM+N-1 of the row tile */
+    e_alu(e, SLX_ALUFN_remu, OWN, REG(SLX_R_TILE), REG(R_GROUP_TILES));
+    e_alu(e, SLX_ALUFN_add, TO, REG(r_m), REG(R_GROUP_TILES));
+    e_alu(e, SLX_ALUFN_sub, TO, REG(TO), IMM(1));
+    e_alu(e, SLX_ALUFN_divu, TO, REG(TO), REG(R_GROUP_TILES));
+    e_alu(e, SLX_ALUFN_min, TO, REG(TO), IMM(most));
+    e_alu(e, SLX_ALUFN_mul, FROM, REG(OWN), REG(TO));
+    e_alu(e, SLX_ALUFN_min, FROM, REG(FROM), REG(r_m));
+    e_alu(e, SLX_ALUFN_sub, N, REG(r_m), REG(FROM));
+    e_alu(e, SLX_ALUFN_min, N, REG(N), REG(TO));
+    e_alu(e, SLX_ALUFN_min, FROM, REG(FROM), IMM(s->mr - 1));
+    e_alu(e, SLX_ALUFN_add, TO, REG(r_at), REG(FROM));
+    e_alu(e, SLX_ALUFN_min, TO, REG(TO), IMM(s->row_cap));
+    at(e, CODES, TO, a->codes, a->ld * 32);
+    at(e, SCALES, TO, a->scales, a->ld);
+    at(e, OUT, FROM, a->spm, a->kblk * 32);
+    at(e, OUT_S, FROM, a->spm_s, a->kblk);
+    /* its group's number among the program's */
+    e_alu(e, SLX_ALUFN_divu, TO, IMM(s->tiles), REG(R_GROUP_TILES));
+    e_alu(e, SLX_ALUFN_divu, OWN, REG(SLX_R_TILE), REG(R_GROUP_TILES));
+    e_alu(e, SLX_ALUFN_add, TO, REG(TO), REG(OWN));
+    for (uint64_t g = 0; g < 2 * s->groups - 1; g++) {
+        size_t skip = e_skip(e, SLX_COND_ne, REG(TO), IMM(g + 1));
+        cast(e, g, OUT, CODES, a->kblk * 32, a->ld * 32);
+        cast(e, g, OUT_S, SCALES, a->kblk, a->ld);
+        e_skip_end(e, skip);
+    }
+    e_join(e, SLX_ENG_LDQ, POST(TK_CAST));
+    put(e, SLX_OP_BAR, 0, 0, 0, WAITPOST(TK_CAST, TK_BART), 0, 0, 0, 0, 0, 0);
+    e_join(e, SLX_ENG_TEN, WAIT(TK_BART));
+}
+
+void e_share_done(em *e)
+{
+    put(e, SLX_OP_BAR, 0, 0, 0, POST(TK_BAR), 0, 0, 0, 0, 0, 0);
+    e_join(e, SLX_ENG_LDQ, WAIT(TK_BAR));
+}
+
+void e_share_slices(em *e, const e_share *s, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices,
+                    uint64_t rot, unsigned r_m)
+{
+    if (!s->groups) {
         e_slices(e, r_first, r_count, r_tmp, slices, s->tiles, rot);
         return;
     }
@@ -103,10 +164,11 @@ void e_share_slices(em *e, const e_share *s, unsigned r_first, unsigned r_count,
     e_alu(e, SLX_ALUFN_sub, r_count, REG(r_tmp), REG(r_first));
     e_alu(e, SLX_ALUFN_min, r_count, REG(r_count), IMM((slices + least - 1) / least));
     e_alu(e, SLX_ALUFN_min, r_first, REG(r_first), IMM(slices - 1));
+    put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, r_count, REG(r_count), IMM(0), REG(r_m), 0, 0);
 }
 
 void e_share_slice(em *e, const e_share *s, unsigned rd, unsigned r_first, unsigned r_i, uint64_t slices)
 {
     e_alu(e, SLX_ALUFN_add, rd, REG(r_first), REG(r_i));
-    if (s->groups > 1) e_alu(e, SLX_ALUFN_min, rd, REG(rd), IMM(slices - 1));
+    if (s->groups) e_alu(e, SLX_ALUFN_min, rd, REG(rd), IMM(slices - 1));
 }

@@ -107,8 +107,9 @@ static bool linear(slx_fast_proof *pf, const slx_fast_spans *s, const slx_span *
     uint64_t mr = P(x, LINEAR, mr), ns = P(x, LINEAR, ns);
     uint32_t kp = piece_blocks(P(x, LINEAR, kblk), P(x, LINEAR, pieces));
     uint64_t ka = P(x, LINEAR, whole) ? P(x, LINEAR, kblk) : kp;
-    put(&l, "a", P(x, LINEAR, spm_a), mr * ka * 32);
-    put(&l, "a's scales", P(x, LINEAR, spm_as), mr * ka);
+    uint64_t held = mr + slx_share_slack(P(x, LINEAR, tiles), P(x, LINEAR, groups), mr);
+    put(&l, "a", P(x, LINEAR, spm_a), held * ka * 32);
+    put(&l, "a's scales", P(x, LINEAR, spm_as), held * ka);
     uint64_t most = 0;
     for (int i = 0; i < SLX_LINEAR_PARTS; i++) {
         uint64_t n =
@@ -128,8 +129,9 @@ static bool gateup(slx_fast_proof *pf, const slx_fast_spans *s)
     uint64_t g = tile_bytes(P(x, GATEUP, fmt_gate), 32, kp),
              u = tile_bytes(P(x, GATEUP, fmt_up), 32, kp);
     uint64_t ka = P(x, GATEUP, whole) ? P(x, GATEUP, kblk) : kp;
-    put(&l, "a", P(x, GATEUP, spm_a), mr * ka * 32);
-    put(&l, "a's scales", P(x, GATEUP, spm_as), mr * ka);
+    uint64_t held = mr + slx_share_slack(P(x, GATEUP, tiles), P(x, GATEUP, groups), mr);
+    put(&l, "a", P(x, GATEUP, spm_a), held * ka * 32);
+    put(&l, "a's scales", P(x, GATEUP, spm_as), held * ka);
     put(&l, "gate", P(x, GATEUP, spm_g), mr * 128);
     put(&l, "up", P(x, GATEUP, spm_u), mr * 128);
     put(&l, "codes", P(x, GATEUP, spm_q), mr * 32);

@@ -203,6 +203,21 @@ static uint64_t in_turns(uint64_t n, uint64_t chips)
     return ((n + 31) / 32 + chips - 1) / chips;
 }
 
+/* Rows are multicast to groups that the program's header describes: each must be the tiles the template means. */
+static bool shared_rows(proof *pf, const slx_span *l, uint64_t groups, uint64_t row_cap)
+{
+    uint32_t tiles = pf->p->info.n_tiles, g = 0;
+    if (!same(pf, l, "most rows", row_cap, pf->p->info.desc.max_rows)) return false;
+    if (!groups) return true;
+    if (groups >= SLX_SHARE_GROUPS || 2 * groups - 1 > pf->p->n_groups)
+        return no(pf, l, "the program has fewer groups of tiles than share rows");
+    for (uint32_t parts = 1; parts <= groups; parts *= 2)
+        for (uint32_t i = 0; i < parts; i++, g++)
+            if (pf->p->groups[g].first != i * (tiles / parts) || pf->p->groups[g].count != tiles / parts)
+                return no(pf, l, "a group of tiles that share rows is not their part of all tiles");
+    return true;
+}
+
 static bool linear_shape(proof *pf, const slx_span *l, product x)
 {
     uint64_t all = slx_program_chips(&pf->p->info), chips = x.meet == MEET_GATHER ? all : 1;
@@ -217,7 +232,7 @@ static bool linear_shape(proof *pf, const slx_span *l, product x)
            same(pf, l, "input blocks", P(l, LINEAR, kblk), x.kblk) &&
            same(pf, l, "blocks of an input row", P(l, LINEAR, a_ld), x.a_ld) &&
            same(pf, l, "tiles", P(l, LINEAR, tiles), pf->p->info.n_tiles) &&
-           same(pf, l, "most rows", P(l, LINEAR, row_cap), pf->p->info.desc.max_rows);
+           shared_rows(pf, l, P(l, LINEAR, groups), P(l, LINEAR, row_cap));
 }
 
 /* Whether o sums (each chip its heads) or gathers (all heads on every chip); what that asks of the heads' order. */
@@ -338,7 +353,7 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
          same(pf, g, "input scales", P(g, GATEUP, a_scales), P(w1, ROWS, a_scales)) &&
          same(pf, g, "input blocks", P(g, GATEUP, kblk), kblk_d) && ff_meet(pf, s, &down) &&
          same(pf, g, "tiles", P(g, GATEUP, tiles), in->n_tiles) &&
-         same(pf, g, "most rows", P(g, GATEUP, row_cap), in->desc.max_rows);
+         shared_rows(pf, g, P(g, GATEUP, groups), P(g, GATEUP, row_cap));
     ok = ok && linear_shape(pf, s->down, down);
     ok = ok && same(pf, w2, "residual", P(w2, ROWS, x), x) &&
          same(pf, w2, "addend", P(w2, ROWS, y), P(s->down, LINEAR, out)) &&

@@ -332,10 +332,12 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
     book_rows(&b, r, idx);
     uint64_t *link = r->write ? m->link_out : m->link_in, end = b.end;
     uint64_t ticks = (uint64_t)ceil((double)r->link_bytes * m->link_ticks);
+    uint64_t linked = 0; /* of a multicast every receiver takes those of the whole class */
     for (uint32_t t = first; t < first + count; t++) {
-        link[t] = (link[t] > at ? link[t] : at) + ticks;
-        if (link[t] > end) end = link[t];
+        link[t] = (link[t] > at ? link[t] : at) + (count > 1 ? ticks * copies : ticks);
+        if (link[t] > linked) linked = link[t];
     }
+    if (count == 1 || copies == 1) end = linked > end ? linked : end;
     *startup = (m->start_ticks + m->latency_ticks + hops + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
     uint64_t passed = slx_tm_mesh_book(m, r->write, (double)r->link_bytes,
                                        count == 1 ? first : UINT32_MAX, false, at);
@@ -354,7 +356,8 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
             book_crowd(&all, &c);
             parts_later(m, &c, at, late * SLX_TM_TICKS);
         }
-        *tail = (all.end + after + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
+        uint64_t last = count > 1 && linked > all.end ? linked : all.end;
+        *tail = (last + after + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
     }
     return (end + after + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
 }

@@ -405,7 +405,7 @@ static void test_row_tiles(void **state)
         if (c->grid.enabled == 1) { /* nobody to share with: as many rows as the scratchpad takes */
             assert_int_equal(p.lin_qkv.mr, 21);
             assert_int_equal(p.lin_o.mr, 21);
-            assert_true(p.lin_qkv.groups == 1 && p.gateup.groups == 1);
+            assert_true(p.lin_qkv.groups == 0 && p.gateup.groups == 0);
         } else { /* a full step: one row tile a group */
             assert_true(p.lin_qkv.groups > 1 && c->grid.enabled % p.lin_qkv.groups == 0);
             assert_true(p.lin_qkv.groups * p.lin_qkv.mr >= p.opt.max_rows || p.lin_qkv.groups == c->grid.enabled);
