@@ -54,7 +54,7 @@ slx_chip_clock *slx_chip_clock_open(const slx_program *p, const slx_chip *c)
     /* a token a second: a million tokens are a million seconds */
     slx_estimate second = {.tpot_s = 1, .batch = 1, .chips = slx_program_chips(&p->info)};
     k->usd_per_s = slx_estimate_usd_per_mtok(&usd, &second, c) ? usd.mid * 1e-6 : -1;
-    if (slx_memo_open(&k->memo, p, c, NULL, NULL) != SLX_OK) {
+    if (slx_memo_open(&k->memo, p, c, &(slx_memo_options){.coarse = true}, NULL) != SLX_OK) {
         atomic_store(&k->failed, true);
         return k;
     }

@@ -3,21 +3,20 @@
  *   a step of R rows in n sequences, S of the rows sampled, whose attention takes a seconds by the law of
  *   memo_attention.c
  *
- *     S = R     between E(R, a) and O(R, a), by the pages    E: R sequences of one row each, all as long
+ *     S = R     between E, V and O (R, a), by the pages      E: R sequences of one row each, all as long
+ *                                                            V: their lengths spread evenly
  *                                                            O: one of them long, the others of one page
  *     else      P(R, a) + L(S) - L(1)                        P: one sequence of R rows, one of them sampled
  *                                                            L: one sequence with S samples
  *
- * The law is asked of a point's own sequences as well; a line (E, O or P of one R) is straight between points of
+ * The law is asked of a point's own sequences as well; a line (E, V, O or P of one R) is straight between points of
  * neighbouring a and goes on behind the last as between the last two. E and O take as long by the law and read as many
  * pages as can be and as few; what that does beside weights that are loaded at the same time the law does not know. A
  * page alone is measured on the program, of short and of long steps: one sequence, beside as many rows as make the
  * step long.
  *
- *   R, S      every one up to 32 (P: 1, 2, 4, 8, 16), then the ends of every stretch of 8 (33 and 40, 41 and 48, ..),
- *             every fourth from the ninth on; the last short step and the one behind it, which takes another way; the
- *             last step whose tiles have at most as many items and the one behind it. Straight between them
- *   lengths   1, 2, 4, 8, .. pages (P: 1, 4, 16, ..); what fits ends them
+ *   R, S      memo_axis.c; straight between its points. A coarse table has no line of evenly spread lengths
+ *   lengths   1, 2, 4, 8, .. pages (P: 1, 4, 16, ..); coarse: 1, 4, 16, .. (P: 1, 16, ..); what fits ends them
  *
  * Energy: of events, the same sum, each page's as measured; what goes by time, by the seconds. */
 #include "time/memo_int.h"
@@ -28,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ONE_BY_ONE = 32, PIECE = 8 }; /* rows: programs do in pieces what they do in pieces, of 8 or multiples of it */
 enum { LENGTHS = 27 }; /* of 2^i pages, so many that no 32-bit position is beyond */
 
 typedef struct {
@@ -52,7 +50,7 @@ struct slx_memo {
     slx_time_watts watts;
     slx_memo_attention law;
     bool measured[2];        /* law's pages, of long and of short steps */
-    uint32_t short_rows;     /* most rows of a short step, 0: there is none */
+    slx_memo_axis axis;
     uint32_t most_decode;    /* rows of a step that only decodes */
     line **lines[N_SHAPES];  /* [rows] NULL: not asked for yet */
     point *samples[2];       /* [max_samples + 1] of long and of short steps */
@@ -65,29 +63,29 @@ const slx_program_info *slx_memo_info(const slx_memo *m)
     return &m->p->info;
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c,
-                         const slx_time_watts *watts, slx_err *err)
+                         const slx_memo_options *opt, slx_err *err)
 {
     slx_time_watts w;
     slx_memo_attention law;
     const slx_desc_layout *d = &p->info.desc;
     *out = NULL;
-    if (watts)
-        w = *watts;
+    if (opt && opt->watts)
+        w = *opt->watts;
     else
         SLX_TRY(slx_time_get_watts(&w, c, err));
     SLX_TRY(slx_memo_attention_init(&law, p, c, err));
     slx_memo *m = slx_xcalloc(1, sizeof *m);
     *m = (slx_memo){.p = p, .c = c, .watts = w, .law = law};
-    m->short_rows = slx_program_short_rows(p);
-    m->most_decode = least(least(d->max_seqs, d->max_rows), least(d->max_samples, d->max_pages));
+    m->axis = (slx_memo_axis){.short_rows = slx_program_short_rows(p),
+                              .tiles = p->info.n_tiles,
+                              .heads = p->info.n_kv_heads,
+                              .coarse = opt && opt->coarse};
+    m->most_decode = least(least(d->max_seqs, d->max_rows),
+                                    least(d->max_samples, d->max_pages));
     m->desc = slx_xcalloc(1, d->bytes + 1u);
-    for (int i = 0; i < N_SHAPES; i++) m->lines[i] = slx_xcalloc(d->max_rows + (size_t)1, sizeof(line *));
+    for (int i = 0; i < N_SHAPES; i++)
+        m->lines[i] = slx_xcalloc(d->max_rows + (size_t)1, sizeof(line *));
     m->samples[0] = slx_xcalloc(2 * (d->max_samples + (size_t)1), sizeof *m->samples[0]);
     m->samples[1] = m->samples[0] + d->max_samples + 1;
     *out = m;
@@ -173,7 +171,7 @@ slx_status slx_memo_simulate(slx_memo *m, const slx_memo_seq *seq, uint32_t n, s
 
 static bool is_short(const slx_memo *m, uint32_t rows)
 {
-    return rows <= m->short_rows;
+    return rows <= m->axis.short_rows;
 }
 
 /* ------------------------------------------------------------------ pages alone */
@@ -185,7 +183,7 @@ static slx_status measure_size(slx_memo *m, bool small, uint32_t rows, double *p
 {
     enum { PAGES = 16 };
     const slx_program_info *in = &m->p->info;
-    uint32_t beside = !small && rows <= m->short_rows ? m->short_rows + 1 - rows : 0;
+    uint32_t beside = !small && rows <= m->axis.short_rows ? m->axis.short_rows + 1 - rows : 0;
     uint32_t others = least(beside, least(in->desc.max_seqs, in->desc.max_pages) - 1);
     uint32_t fit = least(in->desc.max_pages - others, in->max_context / SLX_MAX_CHUNK),
              first = slx_memo_pages(rows);
@@ -215,59 +213,13 @@ static slx_status measure_pages(slx_memo *m, bool small, slx_err *err)
     if (m->measured[small]) return SLX_OK;
     for (uint32_t i = 0; i < k->sizes; i++) {
         uint32_t rows = slx_memo_attention_rows(k, i);
-        if (rows > m->p->info.desc.max_rows || (small && rows > m->short_rows))
+        if (rows > m->p->info.desc.max_rows || (small && rows > m->axis.short_rows))
             k->page_s[small][i] = k->page_s[small][i - 1], k->page_j[small][i] = k->page_j[small][i - 1];
         else
             SLX_TRY(measure_size(m, small, rows, &k->page_s[small][i], &k->page_j[small][i], err));
     }
     m->measured[small] = true;
     return SLX_OK;
-}
-
-/* ------------------------------------------------------------------ points of an axis */
-
-typedef struct {
-    uint32_t low, high; /* neighbours, low <= x <= high */
-    double share;       /* of high */
-} between;
-
-static between of(uint32_t low, uint32_t high, double x)
-{
-    if (x >= high) return (between){high, high, 0};
-    return (between){low, high, (x - low) / (high - low)};
-}
-
-static between pieces_axis(uint32_t n, uint32_t most)
-{
-    if (n <= ONE_BY_ONE) return of(n, n, n);
-    uint32_t k = (n - 1) / PIECE, first = k < 8 ? k : k / 4 * 4, last = k < 8 ? k : first + 3;
-    return of(first * PIECE + 1, least((last + 1) * PIECE, most), n);
-}
-
-/* Nothing lies between `last` and the point behind it: x is on one side. */
-static void cut(between *b, uint32_t last, uint32_t x)
-{
-    if (b->low > last || b->high <= last) return;
-    if (x <= last)
-        b->high = last;
-    else
-        b->low = last + 1;
-}
-
-/* The same with the last short step, behind which steps take another way; and where tiles that decode get one item
- * more. */
-static between rows_axis(const slx_memo *m, bool decode, uint32_t n, uint32_t most)
-{
-    between b = pieces_axis(n, most);
-    if (!decode && n <= 16) { /* powers of two */
-        uint32_t low = UINT32_C(1) << (31 - __builtin_clz(n)), high = n == low ? n : 2 * low;
-        b = of(low, least(high, most), n);
-    }
-    cut(&b, m->short_rows, n);
-    uint64_t tiles = m->law.tiles, heads = m->law.heads;
-    if (decode) cut(&b, (uint32_t)((n * heads - 1) / tiles * tiles / heads), n);
-    if (decode) cut(&b, (uint32_t)(((n * heads + tiles - 1) / tiles) * tiles / heads), n);
-    return of(b.low, b.high, n);
 }
 
 /* ------------------------------------------------------------------ lines */
@@ -306,8 +258,9 @@ static slx_status line_get(slx_memo *m, shape s, uint32_t rows, line **out, slx_
     SLX_TRY(measure_pages(m, is_short(m, rows), err));
     l = *out = m->lines[s][rows] = slx_xcalloc(1, sizeof *l);
     slx_memo_seq *seq = slx_xcalloc(rows, sizeof *seq);
-    uint32_t most = most_pages(m, s, rows);
-    for (uint32_t pages = 1; l->n < LENGTHS; pages *= s == PROMPT ? 4 : 2) {
+    uint32_t most = most_pages(m, s, rows), far = m->axis.coarse ? 4 : 2;
+    if (s == PROMPT) far *= far;
+    for (uint32_t pages = 1; l->n < LENGTHS; pages *= far) {
         point *p = &l->p[l->n++];
         p->pages = least(pages, most);
         uint32_t n = sequences(s, rows, p->pages, seq);
@@ -376,7 +329,7 @@ static slx_status decode_at(slx_memo *m, uint32_t rows, const slx_memo_load *loa
     slx_memo_parts less;
     double many, few;
     SLX_TRY(line_at(m, EQUAL, rows, load, out, &many, err));
-    for (shape s = EVEN; s <= ONE_LONG && rows > 1 && many > load->pages; s++) {
+    for (shape s = m->axis.coarse ? ONE_LONG : EVEN; s <= ONE_LONG && rows > 1 && many > load->pages; s++) {
         SLX_TRY(line_at(m, s, rows, load, &less, &few, err));
         if (few >= many) continue;
         mix(out, &less, fmin(1, (many - load->pages) / (many - few)));
@@ -397,7 +350,7 @@ static slx_status at_rows(slx_memo *m, bool decode, uint32_t rows, const slx_mem
 static slx_status rows_at(slx_memo *m, bool decode, uint32_t rows, const slx_memo_load *load,
                           slx_memo_parts *out, slx_err *err)
 {
-    between b = rows_axis(m, decode, rows, decode ? m->most_decode : m->p->info.desc.max_rows);
+    slx_memo_between b = slx_memo_rows_axis(&m->axis, decode, rows, decode ? m->most_decode : m->p->info.desc.max_rows);
     slx_memo_parts high;
     SLX_TRY(at_rows(m, decode, b.low, load, out, err));
     if (b.share <= 0) return SLX_OK;
@@ -412,8 +365,8 @@ static slx_status rows_at(slx_memo *m, bool decode, uint32_t rows, const slx_mem
 static uint32_t sampled_rows(const slx_memo *m, bool small)
 {
     const slx_desc_layout *d = &m->p->info.desc;
-    uint32_t rows = d->max_samples > m->short_rows ? d->max_samples : m->short_rows + 1;
-    return small ? m->short_rows : least(rows, d->max_rows);
+    uint32_t rows = d->max_samples > m->axis.short_rows ? d->max_samples : m->axis.short_rows + 1;
+    return small ? m->axis.short_rows : least(rows, d->max_rows);
 }
 
 static slx_status sample_point(slx_memo *m, bool small, uint32_t samples, const slx_memo_parts **out,
@@ -436,7 +389,8 @@ static slx_status samples_add(slx_memo *m, bool small, uint32_t samples, slx_mem
 {
     const slx_memo_parts *one, *low, *high;
     if (samples == 1) return SLX_OK;
-    between b = pieces_axis(samples, least(m->p->info.desc.max_samples, sampled_rows(m, small)));
+    uint32_t most = least(m->p->info.desc.max_samples, sampled_rows(m, small));
+    slx_memo_between b = slx_memo_samples_axis(&m->axis, samples, most);
     SLX_TRY(sample_point(m, small, 1, &one, err));
     SLX_TRY(sample_point(m, small, b.low, &low, err));
     slx_memo_parts s = *low;
@@ -520,7 +474,7 @@ static slx_status fill_lines(slx_memo *m, shape s, const asker *a, bool *done, s
     uint32_t most = s == PROMPT ? m->p->info.desc.max_rows : m->most_decode;
     if (s == PROMPT) most = least(most, m->p->info.max_context);
     for (uint32_t rows = 1; rows <= most && *done; rows++) {
-        between b = rows_axis(m, s != PROMPT, rows, most);
+        slx_memo_between b = slx_memo_rows_axis(&m->axis, s != PROMPT, rows, most);
         line *l;
         if (b.low != rows && b.high != rows) continue;
         if (stop(a)) *done = false;
@@ -539,7 +493,7 @@ static slx_status fill_samples(slx_memo *m, bool small, const asker *a, bool *do
     const slx_memo_parts *p;
     uint32_t most = least(m->p->info.desc.max_samples, sampled_rows(m, small));
     for (uint32_t n = 0; n <= most && *done; n++) {
-        between b = pieces_axis(n, most);
+        slx_memo_between b = slx_memo_samples_axis(&m->axis, n, most);
         if (b.low != n && b.high != n) continue;
         if (stop(a))
             *done = false;
@@ -553,8 +507,9 @@ slx_status slx_memo_fill(slx_memo *m, bool (*go_on)(void *arg), void *arg, bool 
 {
     const asker a = {go_on, arg};
     *done = true;
-    for (int k = 0; k < N_SHAPES; k++) SLX_TRY(fill_lines(m, (shape)k, &a, done, err));
+    for (int k = 0; k < N_SHAPES; k++)
+        if (k != EVEN || !m->axis.coarse) SLX_TRY(fill_lines(m, (shape)k, &a, done, err));
     for (int small = 0; small < 2; small++)
-        if (!small || m->short_rows) SLX_TRY(fill_samples(m, small, &a, done, err));
+        if (!small || m->axis.short_rows) SLX_TRY(fill_samples(m, small, &a, done, err));
     return SLX_OK;
 }

@@ -27,8 +27,13 @@ typedef struct {
     double seconds, energy_j; /* of one chip */
 } slx_memo_cost;
 
-/* Borrows program and chip until the close. watts: as in slx_time_options. */
-slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c, const slx_time_watts *watts,
+typedef struct {
+    const slx_time_watts *watts; /* as in slx_time_options */
+    bool coarse; /* a tenth of the points, twice as far off: for who needs all of them before the first step */
+} slx_memo_options;
+
+/* Borrows program and chip until the close. opt NULL: the fine table. */
+slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c, const slx_memo_options *opt,
                          slx_err *err);
 void slx_memo_close(slx_memo *m); /* NULL is fine */
 

@@ -1,5 +1,5 @@
-/* memo_int.h - inside the table of steps: memo_attention.c computes what attention takes, memo.c has the points,
- * memo_measure.c says how far off they are. */
+/* memo_int.h - inside the table of steps: memo_attention.c computes what attention takes, memo.c has the
+ * points, memo_axis.c says which, memo_measure.c how far off they are. */
 #ifndef SLX_MEMO_INT_H
 #define SLX_MEMO_INT_H
 
@@ -31,7 +31,29 @@ typedef struct {
 } slx_memo_load;
 slx_memo_load slx_memo_attention_of(const slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n);
 
+/* ------------------------------------------------------------------ memo_axis.c */
+
+typedef struct {
+    uint32_t short_rows;   /* most rows of a short step, 0: there is none */
+    uint32_t tiles, heads;
+    bool coarse;
+} slx_memo_axis;
+
+typedef struct {
+    uint32_t low, high; /* neighbours, low <= n <= high */
+    double share;       /* of high */
+} slx_memo_between;
+
+/* n: 1 to most (samples: from 0). */
+slx_memo_between slx_memo_samples_axis(const slx_memo_axis *a, uint32_t n, uint32_t most);
+slx_memo_between slx_memo_rows_axis(const slx_memo_axis *a, bool decode, uint32_t n, uint32_t most);
+
 /* ------------------------------------------------------------------ memo.c */
+
+static inline uint32_t least(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
 
 /* Pages that a sequence of so many tokens has. */
 static inline uint32_t slx_memo_pages(uint64_t tokens) {
