@@ -49,17 +49,21 @@ slx_status slx_draw(const slx_engine *e, const float *logits, uint32_t position,
     uint32_t vocab = e->prog.info.vocab;
     const float *row = logits;
     out->n_top = 0;
-    if (opt->frequency != 0 || opt->presence != 0 || opt->n_bias || opt->grammar) {
+    bool no_end = n < opt->min_new;
+    if (opt->frequency != 0 || opt->presence != 0 || opt->n_bias || opt->grammar || no_end) {
         memcpy(scratch, logits, e->prog.info.vocab_pad * sizeof *scratch);
         row = scratch;
         for (uint32_t i = 0; i < opt->n_bias; i++) scratch[opt->bias[i].token] += opt->bias[i].add;
         if (opt->frequency != 0 || opt->presence != 0) penalise(scratch, opt, made, n);
+        for (uint32_t i = 0; i < opt->n_ends && no_end; i++) scratch[opt->ends[i]] = -FLT_MAX;
         if (opt->grammar && !slx_grammar_mask(opt->grammar, scratch, vocab))
-            return slx_fail(err, SLX_EFAULT, "grammar", 0, 0,
-                            "no token of the vocabulary continues the required form");
+            return slx_fail(err, SLX_EFAULT, "grammar", 0, 0, "%s",
+                            slx_grammar_too_wide(opt->grammar)
+                                ? "the required form leaves too many ways open to follow them all"
+                                : "no token of the vocabulary continues the required form");
     }
     SLX_TRY(slx_sample_token(e, row, position, &opt->sampling, &out->token, err));
-    if (opt->grammar &&
+    if ((opt->grammar || no_end) &&
         row[out->token] == -FLT_MAX) { /* the last candidate, by a rounding at the end of the sum */
         float best;
         slx_kern_get()->topk1(row, vocab, &best, &out->token);

@@ -24,6 +24,9 @@ typedef struct {
     float frequency, presence; /* penalties; 0 = off */
     const slx_logit_bias *bias;
     uint32_t n_bias;
+    uint32_t min_new; /* no end-of-generation token before so many tokens; not together with a grammar */
+    const uint32_t *ends; /* those tokens, where min_new is asked for */
+    uint32_t n_ends;
     slx_grammar *grammar; /* NULL = any token; moved on by every draw; the caller's, as long as the job */
     bool logprobs;
     uint32_t n_top; /* best alternatives wanted, at most SLX_MAX_LOGPROBS */

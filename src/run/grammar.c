@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum { MOST_PLACES = 4096, MOST_STACKS = 1 << 22, MASKS = 256, BOTTOM = 0 };
+enum { MOST_WORK = 1 << 28 }; /* places compared for one mask: a fraction of a second; usual is a hundredth */
 
 /* ------------------------------------------------------------------ the bytes of tokens */
 
@@ -34,7 +35,7 @@ static int by_bytes(const void *a, const void *b, void *text)
     return d ? d : (x->len > y->len) - (x->len < y->len);
 }
 
-slx_token_bytes *slx_token_bytes_open(const slx_tokenizer *t)
+slx_token_bytes *slx_token_bytes_open(const slx_tokenizer *t, int64_t shown)
 {
     slx_token_bytes *b = slx_xcalloc(1, sizeof *b);
     b->vocab = slx_tok_vocab(t);
@@ -46,8 +47,8 @@ slx_token_bytes *slx_token_bytes_open(const slx_tokenizer *t)
         b->row_of[id] = UINT32_MAX;
         if (slx_tok_is_eog(t, id))
             b->ends[b->n_ends++] = id;
-        else if (!slx_tok_is_control(t, id))
-            slx_detokenize(t, id, false, &b->text);
+        else if (!slx_tok_is_control(t, id) || id == shown)
+            slx_detokenize(t, id, true, &b->text);
         uint32_t len = (uint32_t)(b->text.len - at);
         if (len) b->row[b->n++] = (token_row){.id = id, .at = (uint32_t)at, .len = len};
         if (len > b->longest) b->longest = len;
@@ -73,6 +74,12 @@ void slx_token_bytes_close(slx_token_bytes *b)
     free(b->ends);
     free(b->row_of);
     free(b);
+}
+
+const uint32_t *slx_token_bytes_ends(const slx_token_bytes *b, uint32_t *n)
+{
+    *n = b->n_ends;
+    return b->ends;
 }
 
 /* ------------------------------------------------------------------ places */
@@ -106,7 +113,8 @@ struct slx_grammar {
     place_list now, todo, path; /* path: sets along a token's bytes, one behind the other */
     uint32_t *level; /* where in path the set after so many bytes begins; [longest + 2] */
     bool complete;   /* the whole answer may end at `now` */
-    bool broken;     /* more places or stacks than are sane: admits nothing */
+    bool broken;     /* more places, stacks or work than are sane: admits nothing */
+    uint32_t work;   /* since the last mask */
     mask_row masks[MASKS];
     uint32_t n_masks;
 };
@@ -166,6 +174,7 @@ static bool reach(slx_grammar *g, place p, place_list *out, uint32_t first)
     push(&g->todo, p);
     for (uint32_t i = 0; i < g->todo.n && !g->broken; i++) {
         place q = g->todo.at[i];
+        g->work += g->todo.n + (out->n - first);
         const slx_gr_node *n = &g->g.nodes[q.node];
         place next[2];
         uint32_t k = 0;
@@ -198,7 +207,7 @@ static bool reach(slx_grammar *g, place p, place_list *out, uint32_t first)
                 seen = g->todo.at[m].node == next[j].node && g->todo.at[m].stack == next[j].stack;
             if (!seen) push(&g->todo, next[j]);
         }
-        if (g->todo.n > MOST_PLACES) g->broken = true;
+        if (g->todo.n > MOST_PLACES || g->work > MOST_WORK) g->broken = true;
     }
     return complete;
 }
@@ -218,10 +227,13 @@ static bool advance(slx_grammar *g, uint32_t from, uint32_t to, uint8_t c)
 
 /* ------------------------------------------------------------------ open, close */
 
-static slx_grammar *with_nodes(const slx_gr *nodes, const slx_token_bytes *bytes)
+slx_status slx_grammar_open(slx_grammar **out, const slx_token_bytes *bytes, const slx_form *form,
+                            slx_err *err)
 {
+    slx_gr nodes;
+    SLX_TRY(slx_gr_of_form(&nodes, form, err));
     slx_grammar *g = slx_xcalloc(1, sizeof *g);
-    g->g = *nodes;
+    g->g = nodes;
     g->bytes = bytes;
     g->cap_stacks = 256;
     g->stacks = slx_xcalloc(g->cap_stacks, sizeof *g->stacks);
@@ -229,25 +241,7 @@ static slx_grammar *with_nodes(const slx_gr *nodes, const slx_token_bytes *bytes
     g->level = slx_xcalloc(bytes->longest + 2, sizeof *g->level);
     grow_buckets(g);
     g->complete = reach(g, (place){g->g.rules[0], BOTTOM}, &g->now, 0);
-    return g;
-}
-
-slx_status slx_grammar_open(slx_grammar **out, const slx_token_bytes *bytes, const char *schema,
-                            size_t len, const char *before, const char *after, slx_err *err)
-{
-    slx_gr nodes;
-    SLX_TRY(slx_gr_of_schema(&nodes, schema, len, before, after, err));
-    *out = with_nodes(&nodes, bytes);
-    return SLX_OK;
-}
-
-slx_status slx_grammar_open_calls(slx_grammar **out, const slx_token_bytes *bytes,
-                                  const char *tools, size_t len, const char *only, const char *key,
-                                  const char *before, const char *after, slx_err *err)
-{
-    slx_gr nodes;
-    SLX_TRY(slx_gr_of_calls(&nodes, tools, len, only, key, before, after, err));
-    *out = with_nodes(&nodes, bytes);
+    *out = g;
     return SLX_OK;
 }
 
@@ -324,6 +318,7 @@ static const mask_row *mask_here(slx_grammar *g)
             return m;
     }
     if (g->n_masks == MASKS) drop_masks(g);
+    g->work = 0;
     mask_row *m = &g->masks[g->n_masks++];
     *m = (mask_row){.n = g->now.n, .complete = g->complete, .hash = hash};
     m->set = slx_xmalloc(bytes + 1);
@@ -366,6 +361,11 @@ bool slx_grammar_take(slx_grammar *g, uint32_t token)
     for (uint32_t i = g->level[t->len]; i < g->path.n; i++) push(&g->now, g->path.at[i]);
     g->complete = complete;
     return !g->broken;
+}
+
+bool slx_grammar_too_wide(const slx_grammar *g)
+{
+    return g->broken;
 }
 
 bool slx_grammar_complete(const slx_grammar *g)

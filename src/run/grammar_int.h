@@ -1,4 +1,4 @@
-/* grammar_int.h - nodes of a grammar, built by grammar_schema.c, walked by grammar.c. */
+/* grammar_int.h - nodes of a grammar, built by grammar_form.c (grammar_build.h), walked by grammar.c. */
 #ifndef SLX_RUN_GRAMMAR_INT_H
 #define SLX_RUN_GRAMMAR_INT_H
 
@@ -27,10 +27,8 @@ typedef struct {
     uint32_t n_rules, cap_rules;
 } slx_gr;
 
-/* Rule 0 is the answer. */
-slx_status slx_gr_of_schema(slx_gr *g, const char *schema, size_t len, const char *before, const char *after, slx_err *err);
-slx_status slx_gr_of_calls(slx_gr *g, const char *tools, size_t len, const char *only, const char *key, const char *before,
-                           const char *after, slx_err *err);
+/* Rule 0 is the answer. On failure nothing is to be freed. */
+slx_status slx_gr_of_form(slx_gr *g, const slx_form *f, slx_err *err);
 void slx_gr_free(slx_gr *g);
 
 #endif

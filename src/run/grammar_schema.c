@@ -1,287 +1,62 @@
-/* grammar_schema.c - a JSON schema as nodes of a grammar.
+/* grammar_schema.c - see grammar_build.h: the keywords of a JSON schema.
  *
- * Built from the back: every piece is given the node that follows it and returns its own first node, so a sequence is
- * pieces from last to first, and only loops are patched. A schema that is referred to, or stands twice, is a rule that
- * is called; rules are numbered when first met and built when the list comes to them, so recursion is natural. A rule
- * that can reach itself before any byte would never end: such a schema is refused.
+ * A schema that is referred to, or stands twice, is a rule that is called; rules are numbered when first met and built
+ * when the list comes to them, so recursion is natural. A rule that can reach itself before any byte would never end:
+ * such a schema is refused.
  */
-#include "run/grammar_int.h"
+#include "run/grammar_build.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
+enum { MOST_ITEMS = 256, MOST_CHARS = 1024 };
 
-enum {
-    MOST_ITEMS = 256,
-    MOST_CHARS = 1024,
-    INDENT = 16,
-    INTEGER_DIGITS = 16,
-    EXPONENT_DIGITS = 2 /* never beyond a double */
-};
+static uint32_t of_schema(gr_builder *b, const json_t *s, uint32_t next);
 
-/* Rules that every grammar may call. */
-typedef enum { ANSWER, VALUE, OBJECT, ARRAY, STRING, CHAR, NUMBER, INTEGER, SPACE, N_FIXED } fixed;
+/* ------------------------------------------------------------------ references, keywords */
 
-typedef struct {
-    slx_gr *g;
-    const json_t *root;
-    struct {
-        const json_t *schema; /* whose rule this is; NULL for the fixed ones */
-        const char *key;      /* a member: its name comes first */
-        const json_t *root;   /* where its $ref count from */
-    } * of;                   /* [n_rules] */
-    uint32_t cap_of;
-    slx_err *err;
-    bool failed;
-} builder;
-
-static uint32_t fail(builder *b, const char *fmt, const char *what)
+/* ~1 and ~0 of a JSON pointer (RFC 6901), and %XX of the fragment it stands in. */
+static void unescape(char *p)
 {
-    if (!b->failed) slx_fail(b->err, SLX_EUNSUPPORTED, "schema", 0, 0, fmt, what);
-    b->failed = true;
-    return 0;
-}
-
-/* ------------------------------------------------------------------ nodes */
-
-static uint32_t node(builder *b, slx_gr_kind kind, uint32_t next, uint32_t arg)
-{
-    slx_gr *g = b->g;
-    if (g->n_nodes == SLX_GR_MOST_NODES) return fail(b, "the schema is too large%s", "");
-    if (g->n_nodes == g->cap_nodes) {
-        g->cap_nodes = g->cap_nodes ? 2 * g->cap_nodes : 256;
-        g->nodes = slx_xrealloc(g->nodes, g->cap_nodes * sizeof *g->nodes);
-    }
-    g->nodes[g->n_nodes] = (slx_gr_node){kind, next, arg};
-    return g->n_nodes++;
-}
-
-static uint32_t set_node(builder *b, slx_gr_set s, uint32_t next)
-{
-    slx_gr *g = b->g;
-    uint32_t i = 0;
-    while (i < g->n_sets && memcmp(&g->sets[i], &s, sizeof s)) i++;
-    if (i == g->n_sets) {
-        if (g->n_sets == g->cap_sets) {
-            g->cap_sets = g->cap_sets ? 2 * g->cap_sets : 64;
-            g->sets = slx_xrealloc(g->sets, g->cap_sets * sizeof *g->sets);
-        }
-        g->sets[g->n_sets++] = s;
-    }
-    return node(b, SLX_GR_SET, next, i);
-}
-
-static slx_gr_set range(unsigned low, unsigned high)
-{
-    slx_gr_set s = {0};
-    for (unsigned c = low; c <= high; c++) s.in[c / 64] |= (uint64_t)1 << c % 64;
-    return s;
-}
-
-static slx_gr_set any_of(const char *chars)
-{
-    slx_gr_set s = {0};
-    for (; *chars; chars++)
-        s.in[(unsigned char)*chars / 64] |= (uint64_t)1 << (unsigned char)*chars % 64;
-    return s;
-}
-
-static uint32_t bytes(builder *b, const char *p, size_t n, uint32_t next)
-{
-    while (n--) next = set_node(b, range((unsigned char)p[n], (unsigned char)p[n]), next);
-    return next;
-}
-
-static uint32_t text(builder *b, const char *p, uint32_t next)
-{
-    return bytes(b, p, strlen(p), next);
-}
-
-static uint32_t either(builder *b, uint32_t x, uint32_t y)
-{
-    return node(b, SLX_GR_SPLIT, x, y);
-}
-
-static uint32_t call(builder *b, uint32_t rule, uint32_t next)
-{
-    return node(b, SLX_GR_CALL, next, rule);
-}
-
-static uint32_t rule_of(builder *b, const json_t *schema, const char *key)
-{
-    slx_gr *g = b->g;
-    for (uint32_t i = N_FIXED; i < g->n_rules; i++)
-        if (b->of[i].schema == schema && b->of[i].key == key) return i;
-    if (g->n_rules == g->cap_rules) {
-        g->cap_rules = g->cap_rules ? 2 * g->cap_rules : 64;
-        g->rules = slx_xrealloc(g->rules, g->cap_rules * sizeof *g->rules);
-        b->of = slx_xrealloc(b->of, g->cap_rules * sizeof *b->of);
-    }
-    g->rules[g->n_rules] = SLX_GR_NONE;
-    b->of[g->n_rules].schema = schema;
-    b->of[g->n_rules].key = key;
-    b->of[g->n_rules].root = b->root;
-    return g->n_rules++;
-}
-
-/* ------------------------------------------------------------------ what every JSON has */
-
-static uint32_t space(builder *b, uint32_t next)
-{
-    return call(b, SPACE, next);
-}
-
-static uint32_t space_rule(builder *b)
-{
-    uint32_t end = node(b, SLX_GR_END, 0, 0), indent = end;
-    for (int i = 0; i < INDENT; i++) indent = either(b, set_node(b, any_of(" \t"), indent), end);
-    return either(b, end, either(b, text(b, " ", end), text(b, "\n", indent)));
-}
-
-/* Continuation bytes of well-formed UTF-8, by the Unicode standard's table 3-7. */
-static uint32_t char_rule(builder *b)
-{
-    uint32_t end = node(b, SLX_GR_END, 0, 0);
-    slx_gr_set plain = range(0x20, 0x7f), tail = range(0x80, 0xbf),
-               hex = any_of("0123456789abcdefABCDEF");
-    plain.in['"' / 64] &= ~((uint64_t)1 << '"' % 64);
-    plain.in['\\' / 64] &= ~((uint64_t)1 << '\\' % 64);
-    uint32_t t1 = set_node(b, tail, end), t2 = set_node(b, tail, t1), t3 = set_node(b, tail, t2);
-    uint32_t h2 = set_node(b, hex, set_node(b, hex, end)), h3 = set_node(b, hex, h2);
-    /* \uXXXX but no half of a surrogate pair */
-    uint32_t u = either(b, set_node(b, any_of("0123456789abcefABCEF"), h3),
-                        set_node(b, any_of("dD"), set_node(b, any_of("01234567"), h2)));
-    uint32_t escape = either(b, set_node(b, any_of("\"\\/bfnrt"), end), text(b, "u", u));
-    uint32_t x = either(b, set_node(b, plain, end), text(b, "\\", escape));
-    x = either(b, x, set_node(b, range(0xc2, 0xdf), t1));
-    x = either(b, x, text(b, "\xe0", set_node(b, range(0xa0, 0xbf), t1)));
-    x = either(b, x, set_node(b, range(0xe1, 0xec), t2));
-    x = either(b, x, text(b, "\xed", set_node(b, range(0x80, 0x9f), t1)));
-    x = either(b, x, set_node(b, range(0xee, 0xef), t2));
-    x = either(b, x, text(b, "\xf0", set_node(b, range(0x90, 0xbf), t2)));
-    x = either(b, x, set_node(b, range(0xf1, 0xf3), t3));
-    return either(b, x, text(b, "\xf4", set_node(b, range(0x80, 0x8f), t2)));
-}
-
-/* As many more of `piece` as there may be: most more, or (most negative) without end. */
-static uint32_t digits(builder *b, int least, int most, uint32_t next)
-{
-    uint32_t x = next;
-    for (int i = most; i > 0; i--) {
-        uint32_t one = set_node(b, range('0', '9'), x);
-        x = i <= least ? one : either(b, one, next);
-    }
-    return x;
-}
-
-static uint32_t integer(builder *b, uint32_t next)
-{
-    uint32_t x = either(b, text(b, "0", next),
-                        set_node(b, range('1', '9'), digits(b, 0, INTEGER_DIGITS - 1, next)));
-    return either(b, x, text(b, "-", x));
-}
-
-static uint32_t number_rule(builder *b)
-{
-    uint32_t end = node(b, SLX_GR_END, 0, 0), power = digits(b, 1, EXPONENT_DIGITS, end);
-    uint32_t exponent = either(
-        b, end, set_node(b, any_of("eE"), either(b, power, set_node(b, any_of("+-"), power))));
-    return integer(b, either(b, exponent, text(b, ".", digits(b, 1, INTEGER_DIGITS, exponent))));
-}
-
-/* Of the length least to most characters; most negative: no end. */
-static uint32_t string_of(builder *b, int least, int most, uint32_t next)
-{
-    uint32_t close = text(b, "\"", next), x = close;
-    if (most < 0) {
-        uint32_t loop = node(b, SLX_GR_SPLIT, 0, close), one = call(b, CHAR, loop);
-        if (b->failed) return 0;
-        b->g->nodes[loop].next = one;
-        x = loop;
-        most = least;
-        for (int i = 0; i < least; i++) x = call(b, CHAR, x);
-    } else {
-        for (int i = most; i > 0; i--) {
-            uint32_t one = call(b, CHAR, x);
-            x = i <= least ? one : either(b, one, close);
+    char *out = p;
+    for (; *p; p++) {
+        unsigned byte;
+        if (*p == '%' && sscanf(p + 1, "%2x", &byte) == 1 && byte && p[1] && p[2]) {
+            *out++ = (char)byte;
+            p += 2;
+        } else if (*p == '~' && (p[1] == '0' || p[1] == '1')) {
+            *out++ = *++p == '1' ? '/' : '~';
+        } else {
+            *out++ = *p;
         }
     }
-    return text(b, "\"", x);
+    *out = 0;
 }
 
-/* [ items ] with at least and at most so many; most negative: no end. */
-static uint32_t array_of(builder *b, uint32_t item, int least, int most, uint32_t next)
+static const json_t *child(const json_t *at, const char *name)
 {
-    uint32_t close = space(b, text(b, "]", next)), more = close;
-    if (most == 0) return text(b, "[", close);
-    if (most < 0) {
-        uint32_t loop = node(b, SLX_GR_SPLIT, 0, close),
-                 again = space(b, text(b, ",", space(b, call(b, item, loop))));
-        if (b->failed) return 0;
-        b->g->nodes[loop].next = again;
-        more = loop;
-        for (int i = 1; i < least; i++)
-            more = space(b, text(b, ",", space(b, call(b, item, more))));
-    } else {
-        for (int i = most; i > 1; i--) {
-            uint32_t one = space(b, text(b, ",", space(b, call(b, item, more))));
-            more = i <= least ? one : either(b, one, close);
-        }
-    }
-    uint32_t some = space(b, call(b, item, more));
-    return text(b, "[", least > 0 ? some : either(b, some, close));
+    int64_t i;
+    if (!json_is_array(at)) return json_object_get(at, name);
+    return slx_parse_i64(name, 0, INT32_MAX, &i) ? json_array_get(at, (size_t)i) : NULL;
 }
 
-/* { "any": value, ... } */
-static uint32_t free_object(builder *b, uint32_t value, uint32_t next)
-{
-    uint32_t close = space(b, text(b, "}", next)), loop = node(b, SLX_GR_SPLIT, 0, close);
-    uint32_t member = call(b, STRING, space(b, text(b, ":", space(b, call(b, value, loop)))));
-    uint32_t again = space(b, text(b, ",", space(b, member)));
-    if (b->failed) return 0;
-    b->g->nodes[loop].next = again;
-    return text(b, "{", either(b, space(b, member), close));
-}
-
-static void fixed_rules(builder *b)
-{
-    uint32_t end = node(b, SLX_GR_END, 0, 0), *r;
-    while (b->g->n_rules < N_FIXED) rule_of(b, NULL, "fixed");
-    r = b->g->rules;
-    r[SPACE] = space_rule(b);
-    r[CHAR] = char_rule(b);
-    r[STRING] = string_of(b, 0, -1, end);
-    r[INTEGER] = integer(b, end);
-    r[NUMBER] = number_rule(b);
-    r[ARRAY] = array_of(b, VALUE, 0, -1, end);
-    r[OBJECT] = free_object(b, VALUE, end);
-    uint32_t words =
-        either(b, text(b, "true", end), either(b, text(b, "false", end), text(b, "null", end)));
-    r[VALUE] =
-        either(b, call(b, OBJECT, end),
-               either(b, call(b, ARRAY, end),
-                      either(b, call(b, STRING, end), either(b, call(b, NUMBER, end), words))));
-}
-
-/* ------------------------------------------------------------------ schemas */
-
-static const json_t *follow(builder *b, const char *ref)
+static const json_t *follow(gr_builder *b, const char *ref)
 {
     const json_t *at = b->root;
     if (strcmp(ref, "#") && strncmp(ref, "#/", 2))
-        return fail(b, "$ref \"%.80s\": only # and #/... are supported", ref), NULL;
+        return gr_fail(b, "$ref \"%.80s\": only # and #/... are supported", ref), NULL;
     for (const char *p = ref + 1; *p && at;) {
         char name[128];
         size_t n = strcspn(++p, "/");
-        if (n >= sizeof name) return fail(b, "$ref \"%.80s\": too long", ref), NULL;
+        if (n >= sizeof name) return gr_fail(b, "$ref \"%.80s\": too long", ref), NULL;
         memcpy(name, p, n);
         name[n] = 0;
-        at = json_object_get(at, name);
+        unescape(name);
+        at = child(at, name);
         p += n;
     }
-    if (!at) fail(b, "$ref \"%.80s\": not found", ref);
+    if (!at) gr_fail(b, "$ref \"%.80s\": not found", ref);
     return at;
 }
 
@@ -297,7 +72,7 @@ static bool annotation(const char *key)
 }
 
 /* Every keyword must be one that `known` (ended by NULL) lists. */
-static bool only(builder *b, const json_t *schema, const char *const *known)
+static bool only(gr_builder *b, const json_t *schema, const char *const *known)
 {
     const char *key;
     json_t *v;
@@ -305,12 +80,12 @@ static bool only(builder *b, const json_t *schema, const char *const *known)
     {
         bool ok = annotation(key);
         for (int i = 0; known[i]; i++) ok |= !strcmp(key, known[i]);
-        if (!ok) return fail(b, "the keyword \"%.60s\" is not supported here", key), false;
+        if (!ok) return gr_fail(b, "the keyword \"%.60s\" is not supported here", key), false;
     }
     return true;
 }
 
-static bool count_of(builder *b, const json_t *schema, const char *key, int most, int *out)
+static bool count_of(gr_builder *b, const json_t *schema, const char *key, int most, int *out)
 {
     const json_t *v = json_object_get(schema, key);
     if (!v) return true;
@@ -325,24 +100,106 @@ static bool count_of(builder *b, const json_t *schema, const char *key, int most
     return true;
 }
 
-static uint32_t literal(builder *b, const json_t *v, uint32_t next)
+uint32_t gr_literal(gr_builder *b, const json_t *v, uint32_t next)
 {
     char *t = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-    if (!t) return fail(b, "a value cannot be written%s", "");
-    uint32_t x = text(b, t, next);
+    if (!t) return gr_fail(b, "a value cannot be written%s", "");
+    uint32_t x = gr_text(b, t, next);
     free(t);
     return x;
 }
 
-static uint32_t enum_of(builder *b, const json_t *list, uint32_t next)
+/* One alternative more; *x is SLX_GR_NONE before the first. */
+static void branch(gr_builder *b, uint32_t *x, uint32_t one)
 {
-    uint32_t x = 0;
-    if (!json_array_size(list)) return fail(b, "enum: expected a list that is not empty%s", "");
-    for (size_t i = json_array_size(list); i-- > 0;) {
-        uint32_t one = literal(b, json_array_get(list, i), next);
-        x = i + 1 == json_array_size(list) ? one : either(b, one, x);
+    *x = *x == SLX_GR_NONE ? one : gr_either(b, one, *x);
+}
+
+/* ------------------------------------------------------------------ which values a schema can have at all */
+
+enum {
+    T_OBJECT = 1,
+    T_ARRAY = 2,
+    T_STRING = 4,
+    T_INTEGER = 8,
+    T_REAL = 16,
+    T_BOOLEAN = 32,
+    T_NULL = 64,
+    T_ALL = 127
+};
+
+static int type_bit(const char *word)
+{
+    static const struct {
+        const char *name;
+        int bits;
+    } rows[] = {{"object", T_OBJECT},
+                {"array", T_ARRAY},
+                {"string", T_STRING},
+                {"integer", T_INTEGER},
+                {"number", T_INTEGER | T_REAL},
+                {"boolean", T_BOOLEAN},
+                {"null", T_NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(word, rows[i].name)) return rows[i].bits;
+    return 0;
+}
+
+static int value_bit(const json_t *v)
+{
+    switch (json_typeof(v)) {
+    case JSON_OBJECT: return T_OBJECT;
+    case JSON_ARRAY: return T_ARRAY;
+    case JSON_STRING: return T_STRING;
+    case JSON_INTEGER: return T_INTEGER;
+    case JSON_REAL: return json_real_value(v) == floor(json_real_value(v)) ? T_INTEGER : T_REAL;
+    case JSON_NULL: return T_NULL;
+    default: return T_BOOLEAN;
     }
-    return x;
+}
+
+/* Of the keyword type: a word or a list of them. */
+static int type_bits(const json_t *type)
+{
+    int bits = 0;
+    if (json_is_string(type)) return type_bit(json_string_value(type));
+    for (size_t i = 0; i < json_array_size(type); i++) {
+        const char *word = json_string_value(json_array_get(type, i));
+        bits |= word ? type_bit(word) : 0;
+    }
+    return json_is_array(type) ? bits : T_ALL;
+}
+
+/* const and enum as a list, new; NULL: the schema does not list its values. */
+static json_t *values_of(const json_t *s)
+{
+    json_t *one = json_object_get(s, "const"), *list = json_object_get(s, "enum");
+    return one ? json_pack("[O]", one) : json_incref(list);
+}
+
+/* 1 and 1.0 are one number. */
+static bool same(const json_t *x, const json_t *y)
+{
+    return json_equal(x, y) ||
+           (json_is_number(x) && json_is_number(y) && json_number_value(x) == json_number_value(y));
+}
+
+static bool holds(const json_t *list, const json_t *v)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (same(json_array_get(list, i), v)) return true;
+    return false;
+}
+
+/* Both list their values, and have none in common. */
+static bool apart(const json_t *x, const json_t *y)
+{
+    json_t *a = values_of(x), *b = values_of(y);
+    bool ok = json_is_array(a) && json_is_array(b);
+    for (size_t i = 0; i < json_array_size(a) && ok; i++) ok = !holds(b, json_array_get(a, i));
+    json_decref(a);
+    json_decref(b);
+    return ok;
 }
 
 static bool is_required(const json_t *required, const char *key)
@@ -354,9 +211,44 @@ static bool is_required(const json_t *required, const char *key)
     return false;
 }
 
+static int bits_of(const json_t *s)
+{
+    json_t *values = values_of(s);
+    int bits = values ? 0 : T_ALL;
+    for (size_t i = 0; i < json_array_size(values); i++)
+        bits |= value_bit(json_array_get(values, i));
+    json_decref(values);
+    return bits & type_bits(json_object_get(s, "type"));
+}
+
+/* No value is valid for both, as far as this can tell: other types, other values, or a member that both require has
+ * other values. */
+static bool disjoint(gr_builder *b, const json_t *x, const json_t *y)
+{
+    const char *key;
+    json_t *v;
+    for (int i = 0; i < 16 && json_object_get(x, "$ref"); i++)
+        x = follow(b, json_string_value(json_object_get(x, "$ref")));
+    for (int i = 0; i < 16 && json_object_get(y, "$ref"); i++)
+        y = follow(b, json_string_value(json_object_get(y, "$ref")));
+    if (!(bits_of(x) & bits_of(y)) || apart(x, y)) return true;
+    if ((bits_of(x) | bits_of(y)) != T_OBJECT) return false;
+    json_t *theirs = json_object_get(y, "properties");
+    json_object_foreach(json_object_get(x, "properties"), key, v)
+    {
+        if (is_required(json_object_get(x, "required"), key) &&
+            is_required(json_object_get(y, "required"), key) &&
+            apart(v, json_object_get(theirs, key)))
+            return true;
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------------ one type */
+
 /* Members in their order; what is not required may be left out, and the comma stands between those that are there:
  * `none` continues when no member came so far, `some` when one did. */
-static uint32_t object_of(builder *b, const json_t *schema, uint32_t next)
+static uint32_t object_of(gr_builder *b, const json_t *schema, uint32_t next)
 {
     static const char *const known[] = {"type", "properties", "required", "additionalProperties",
                                         NULL};
@@ -365,244 +257,278 @@ static uint32_t object_of(builder *b, const json_t *schema, uint32_t next)
                  *more = json_object_get(schema, "additionalProperties");
     if (!only(b, schema, known)) return 0;
     if ((p && !json_is_object(p)) || (required && !json_is_array(required)))
-        return fail(b, "%s: not as JSON schema has it",
-                    p && !json_is_object(p) ? "properties" : "required");
+        return gr_fail(b, "%s: not as JSON schema has it",
+                       p && !json_is_object(p) ? "properties" : "required");
     size_t n = json_object_size(p);
     for (size_t i = 0; i < json_array_size(required); i++) {
         const char *name = json_string_value(json_array_get(required, i));
         if (!name || !json_object_get(p, name))
-            return fail(b, "required: \"%.60s\" is not among the properties",
-                        name ? name : "(no text)");
+            return gr_fail(b, "required: \"%.60s\" is not among the properties",
+                           name ? name : "(no text)");
     }
-    if (!n && json_is_false(more)) return text(b, "{", space(b, text(b, "}", next)));
-    if (!n) return free_object(b, json_is_object(more) ? rule_of(b, more, NULL) : VALUE, next);
+    if (!n && json_is_false(more)) return gr_text(b, "{", gr_space(b, gr_text(b, "}", next)));
+    if (!n)
+        return gr_free_object(
+            b, json_is_object(more) ? gr_rule_of(b, more, NULL) : (uint32_t)GR_VALUE, next);
     const char **keys = slx_xcalloc(n, sizeof *keys), *key;
     json_t *v;
     size_t i = 0;
     json_object_foreach((json_t *)(uintptr_t)p, key, v) keys[i++] = key;
-    uint32_t close = space(b, text(b, "}", next)), none = close, some = close;
+    uint32_t close = gr_space(b, gr_text(b, "}", next)), none = close, some = close;
     while (i-- > 0) {
-        uint32_t member = rule_of(b, json_object_get(p, keys[i]), keys[i]);
-        uint32_t first = space(b, call(b, member, some)),
-                 later = space(b, text(b, ",", space(b, call(b, member, some))));
+        uint32_t member = gr_rule_of(b, json_object_get(p, keys[i]), keys[i]);
+        uint32_t first = gr_space(b, gr_call(b, member, some)),
+                 later = gr_space(b, gr_text(b, ",", gr_space(b, gr_call(b, member, some))));
         bool must = is_required(required, keys[i]);
-        none = must ? first : either(b, first, none);
-        some = must ? later : either(b, later, some);
+        none = must ? first : gr_either(b, first, none);
+        some = must ? later : gr_either(b, later, some);
     }
     free(keys);
-    return text(b, "{", none);
+    return gr_text(b, "{", none);
 }
 
-static uint32_t of_type(builder *b, const json_t *schema, const char *type, uint32_t next)
+static uint32_t array_of(gr_builder *b, const json_t *schema, uint32_t next)
 {
-    static const char *const plain[] = {"type", NULL},
-                             *const of_string[] = {"type", "minLength", "maxLength", NULL},
-                             *const of_array[] = {"type", "items", "minItems", "maxItems", NULL};
-    int least = 0, most = -1;
-    if (!strcmp(type, "object")) return object_of(b, schema, next);
-    if (!strcmp(type, "array")) {
-        const json_t *items = json_object_get(schema, "items");
-        if (!only(b, schema, of_array) || !count_of(b, schema, "minItems", MOST_ITEMS, &least) ||
-            !count_of(b, schema, "maxItems", MOST_ITEMS, &most))
-            return 0;
-        if (most >= 0 && most < least) return fail(b, "maxItems is less than minItems%s", "");
-        return array_of(b, json_is_object(items) ? rule_of(b, items, NULL) : VALUE, least, most,
-                        next);
-    }
-    if (!strcmp(type, "string")) {
-        if (!only(b, schema, of_string) || !count_of(b, schema, "minLength", MOST_CHARS, &least) ||
-            !count_of(b, schema, "maxLength", MOST_CHARS, &most))
-            return 0;
-        if (most >= 0 && most < least) return fail(b, "maxLength is less than minLength%s", "");
-        return string_of(b, least, most, next);
-    }
-    if (!only(b, schema, plain)) return 0;
-    if (!strcmp(type, "integer")) return call(b, INTEGER, next);
-    if (!strcmp(type, "number")) return call(b, NUMBER, next);
-    if (!strcmp(type, "boolean")) return either(b, text(b, "true", next), text(b, "false", next));
-    if (!strcmp(type, "null")) return text(b, "null", next);
-    return fail(b, "type \"%.60s\" is not one of JSON", type);
+    static const char *const known[] = {"type",     "items",    "prefixItems",
+                                        "minItems", "maxItems", NULL};
+    const json_t *items = json_object_get(schema, "items"),
+                 *first = json_object_get(schema, "prefixItems");
+    int least = 0, most = -1, n = (int)json_array_size(first);
+    uint32_t rules[MOST_ITEMS];
+    if (!only(b, schema, known) || !count_of(b, schema, "minItems", MOST_ITEMS, &least) ||
+        !count_of(b, schema, "maxItems", MOST_ITEMS, &most))
+        return 0;
+    if (n > MOST_ITEMS || (first && !json_is_array(first)))
+        return gr_fail(b, "prefixItems: expected a list of at most 256 schemas%s", "");
+    if (json_is_array(items))
+        return gr_fail(b, "items: expected a schema; prefixItems is a list of them%s", "");
+    if (json_is_false(items) && (most < 0 || most > n)) most = n;
+    if (most >= 0 && most < least) return gr_fail(b, "maxItems is less than minItems%s", "");
+    for (int i = 0; i < n; i++) rules[i] = gr_rule_of(b, json_array_get(first, (size_t)i), NULL);
+    return gr_array_of(b, rules, n,
+                       json_is_object(items) ? gr_rule_of(b, items, NULL) : (uint32_t)GR_VALUE,
+                       least, most, next);
 }
+
+/* A pattern, a format, or a length: two of them at once would have to hold together. */
+static uint32_t string_of(gr_builder *b, const json_t *schema, uint32_t next)
+{
+    static const char *const lengths[] = {"type", "minLength", "maxLength", NULL},
+                             *const patterns[] = {"type", "pattern", NULL},
+                             *const formats[] = {"type", "format", NULL};
+    const json_t *pattern = json_object_get(schema, "pattern"),
+                 *format = json_object_get(schema, "format");
+    int least = 0, most = -1;
+    if (json_is_string(pattern))
+        return only(b, schema, patterns) ? gr_pattern(b, json_string_value(pattern), next) : 0;
+    if (json_is_string(format))
+        return only(b, schema, formats) ? gr_format(b, json_string_value(format), next) : 0;
+    if (!only(b, schema, lengths) || !count_of(b, schema, "minLength", MOST_CHARS, &least) ||
+        !count_of(b, schema, "maxLength", MOST_CHARS, &most))
+        return 0;
+    if (most >= 0 && most < least) return gr_fail(b, "maxLength is less than minLength%s", "");
+    return gr_string_of(b, least, most, next);
+}
+
+/* The keyword's number; as it is when there is none. */
+static bool bound_of(gr_builder *b, const json_t *schema, const char *key, double *out)
+{
+    const json_t *v = json_object_get(schema, key);
+    if (v && !json_is_number(v)) return gr_fail(b, "%s: expected a number", key), false;
+    if (v) *out = json_number_value(v);
+    return true;
+}
+
+static uint32_t number_of(gr_builder *b, const json_t *schema, bool whole, uint32_t next)
+{
+    static const char *const known[] = {
+        "type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", NULL};
+    gr_bounds at = {.low = -INFINITY, .high = INFINITY};
+    double above = -INFINITY, below = INFINITY;
+    if (!only(b, schema, known) || !bound_of(b, schema, "minimum", &at.low) ||
+        !bound_of(b, schema, "maximum", &at.high) ||
+        !bound_of(b, schema, "exclusiveMinimum", &above) ||
+        !bound_of(b, schema, "exclusiveMaximum", &below))
+        return 0;
+    if (above >= at.low && above > -INFINITY) at.low = above, at.above = true;
+    if (below <= at.high && below < INFINITY) at.high = below, at.below = true;
+    if (at.low == -INFINITY && at.high == INFINITY)
+        return gr_call(b, whole ? GR_INTEGER : GR_NUMBER, next);
+    return whole ? gr_integer_between(b, at, next) : gr_number_between(b, at, next);
+}
+
+static uint32_t of_type(gr_builder *b, const json_t *schema, const char *type, uint32_t next)
+{
+    static const char *const plain[] = {"type", NULL};
+    if (!strcmp(type, "object")) return object_of(b, schema, next);
+    if (!strcmp(type, "array")) return array_of(b, schema, next);
+    if (!strcmp(type, "string")) return string_of(b, schema, next);
+    if (!strcmp(type, "integer")) return number_of(b, schema, true, next);
+    if (!strcmp(type, "number")) return number_of(b, schema, false, next);
+    if (!only(b, schema, plain)) return 0;
+    if (!strcmp(type, "boolean"))
+        return gr_either(b, gr_text(b, "true", next), gr_text(b, "false", next));
+    if (!strcmp(type, "null")) return gr_text(b, "null", next);
+    return gr_fail(b, "type \"%.60s\" is not one of JSON", type);
+}
+
+/* ------------------------------------------------------------------ several */
 
 /* Several types: keywords of one do not concern the others. */
-static uint32_t of_types(builder *b, const json_t *schema, const json_t *types, uint32_t next)
+static uint32_t of_types(gr_builder *b, const json_t *schema, const json_t *types, uint32_t next)
 {
-    static const char *const with[][4] = {
-        {"object", "properties", "required", "additionalProperties"},
-        {"array", "items", "minItems", "maxItems"},
-        {"string", "minLength", "maxLength", ""}};
-    uint32_t x = 0;
-    if (!json_array_size(types)) return fail(b, "type: expected a word or a list of them%s", "");
+    static const struct {
+        int bits;
+        const char *keys[6];
+    } with[] = {
+        {T_OBJECT, {"properties", "required", "additionalProperties"}},
+        {T_ARRAY, {"items", "prefixItems", "minItems", "maxItems"}},
+        {T_STRING, {"minLength", "maxLength", "pattern", "format"}},
+        {T_INTEGER | T_REAL, {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}}};
+    uint32_t x = SLX_GR_NONE;
+    if (!json_array_size(types)) return gr_fail(b, "type: expected a word or a list of them%s", "");
     for (size_t i = json_array_size(types); i-- > 0 && !b->failed;) {
         const char *type = json_string_value(json_array_get(types, i));
+        if (!type) return gr_fail(b, "type: expected words%s", "");
         json_t *own =
             json_copy((json_t *)(uintptr_t)schema); /* shallow: the schemas below stay the same */
-        if (!type) {
-            json_decref(own);
-            return fail(b, "type: expected words%s", "");
-        }
-        for (size_t k = 0; k < 3; k++)
-            for (size_t m = 1; m < 4 && strcmp(type, with[k][0]); m++)
-                json_object_del(own, with[k][m]);
-        uint32_t one = of_type(b, own, type, next);
+        for (size_t k = 0; k < sizeof with / sizeof *with; k++)
+            for (int m = 0; m < 6 && with[k].keys[m] && !(type_bit(type) & with[k].bits); m++)
+                json_object_del(own, with[k].keys[m]);
+        branch(b, &x, of_type(b, own, type, next));
         json_decref(own);
-        x = i + 1 == json_array_size(types) ? one : either(b, one, x);
     }
     return x;
 }
 
-static uint32_t of_schema(builder *b, const json_t *s, uint32_t next)
+/* Values listed, of which those of another type are not valid. */
+static uint32_t of_values(gr_builder *b, const json_t *s, uint32_t next)
 {
-    static const char *const refs[] = {"$ref", NULL}, *const enums[] = {"type", "enum", NULL},
-                             *const consts[] = {"type", "const", NULL},
-                             *const any[] = {"anyOf", NULL}, *const none[] = {NULL};
+    static const char *const known[] = {"type", "enum", "const", NULL};
+    json_t *list = values_of(s);
+    const json_t *also = json_object_get(s, "enum");
+    int bits = type_bits(json_object_get(s, "type"));
+    uint32_t x = SLX_GR_NONE;
+    if (only(b, s, known) && (!json_is_array(list) || !json_array_size(list)))
+        gr_fail(b, "enum: expected a list that is not empty%s", "");
+    for (size_t i = json_array_size(list); i-- > 0 && !b->failed;) {
+        const json_t *v = json_array_get(list, i);
+        if ((value_bit(v) & bits) && (!also || holds(also, v)))
+            branch(b, &x, gr_literal(b, v, next));
+    }
+    json_decref(list);
     if (b->failed) return 0;
-    if (json_is_true(s)) return call(b, VALUE, next);
-    if (!json_is_object(s)) return fail(b, "expected an object as schema%s", "");
-    const json_t *ref = json_object_get(s, "$ref"), *list = json_object_get(s, "enum"),
-                 *one = json_object_get(s, "const"), *of = json_object_get(s, "anyOf"),
-                 *type = json_object_get(s, "type");
+    return x == SLX_GR_NONE ? gr_fail(b, "no value of enum or const is of the type%s", "") : x;
+}
+
+static uint32_t any_of(gr_builder *b, const json_t *list, const char *name, uint32_t next)
+{
+    uint32_t x = SLX_GR_NONE;
+    if (!json_array_size(list)) return gr_fail(b, "%s: expected a list that is not empty", name);
+    for (size_t i = json_array_size(list); i-- > 0;)
+        branch(b, &x, gr_call(b, gr_rule_of(b, json_array_get(list, i), NULL), next));
+    return x;
+}
+
+/* Exactly one of them: the same as any of them when no two can hold at once. */
+static uint32_t one_of(gr_builder *b, const json_t *list, uint32_t next)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        for (size_t k = 0; k < i && !b->failed; k++)
+            if (!disjoint(b, json_array_get(list, i), json_array_get(list, k)))
+                return gr_fail(b, "oneOf: two of its schemas may hold at once%s", "");
+    return b->failed ? 0 : any_of(b, list, "oneOf", next);
+}
+
+static uint32_t of_schema(gr_builder *b, const json_t *s, uint32_t next)
+{
+    static const char *const refs[] = {"$ref", NULL}, *const any[] = {"anyOf", NULL},
+                             *const one[] = {"oneOf", "discriminator", NULL},
+                             *const all[] = {"allOf", NULL}, *const none[] = {NULL};
+    if (b->failed) return 0;
+    if (json_is_true(s)) return gr_call(b, GR_VALUE, next);
+    if (!json_is_object(s)) return gr_fail(b, "expected an object as schema%s", "");
+    const json_t *ref = json_object_get(s, "$ref"), *type = json_object_get(s, "type"),
+                 *of = json_object_get(s, "allOf");
     if (json_is_string(ref)) {
         const json_t *to = only(b, s, refs) ? follow(b, json_string_value(ref)) : NULL;
-        return to ? call(b, rule_of(b, to, NULL), next) : 0;
+        return to ? gr_call(b, gr_rule_of(b, to, NULL), next) : 0;
     }
-    if (one) return only(b, s, consts) ? literal(b, one, next) : 0;
-    if (list) return only(b, s, enums) ? enum_of(b, list, next) : 0;
+    if (json_object_get(s, "const") || json_object_get(s, "enum")) return of_values(b, s, next);
+    if (json_object_get(s, "anyOf"))
+        return only(b, s, any) ? any_of(b, json_object_get(s, "anyOf"), "anyOf", next) : 0;
+    if (json_object_get(s, "oneOf"))
+        return only(b, s, one) ? one_of(b, json_object_get(s, "oneOf"), next) : 0;
     if (of) {
-        uint32_t x = 0;
-        if (!only(b, s, any)) return 0;
-        if (!json_array_size(of)) return fail(b, "anyOf: expected a list that is not empty%s", "");
-        for (size_t i = json_array_size(of); i-- > 0;) {
-            uint32_t branch = call(b, rule_of(b, json_array_get(of, i), NULL), next);
-            x = i + 1 == json_array_size(of) ? branch : either(b, branch, x);
-        }
-        return x;
+        if (!only(b, s, all)) return 0;
+        if (json_array_size(of) != 1)
+            return gr_fail(b, "allOf: only of one schema is supported%s", "");
+        return gr_call(b, gr_rule_of(b, json_array_get(of, 0), NULL), next);
     }
     if (json_is_string(type)) return of_type(b, s, json_string_value(type), next);
     if (json_is_array(type)) return of_types(b, s, type, next);
     if (json_object_get(s, "properties")) return object_of(b, s, next);
-    return only(b, s, none) ? call(b, VALUE, next) : 0;
+    return only(b, s, none) ? gr_call(b, GR_VALUE, next) : 0;
 }
 
 /* ------------------------------------------------------------------ endless recursion */
 
-/* Rules that r may call before any byte, depth first; mark 1 = on the way, 2 = done. */
-static bool ends(const slx_gr *g, uint32_t rule, uint8_t *mark);
+typedef struct {
+    const slx_gr *g;
+    uint8_t *rule; /* 1 = on the way, 2 = done */
+    uint8_t *node; /* seen: its first visit tells */
+} search;
 
-static bool node_ends(const slx_gr *g, uint32_t at, uint8_t *mark)
+/* Does every way from this rule come to a byte or to its end, and not to a rule it is in? */
+static bool ends(search *s, uint32_t rule)
 {
-    for (;;) { /* the last branch of a split goes on here: lists of alternatives are long */
-        const slx_gr_node *n = &g->nodes[at];
-        if (n->kind == SLX_GR_SPLIT) {
-            if (!node_ends(g, n->next, mark)) return false;
-            at = n->arg;
-        } else if (n->kind == SLX_GR_CALL) {
-            if (!ends(g, n->arg, mark)) return false;
-            if (n->arg != SPACE) return true;
-            at = n->next; /* SPACE alone may be empty */
-        } else {
-            return true;
+    uint32_t *todo = NULL, n = 0, cap = 0;
+    bool ok = true;
+    if (s->rule[rule]) return s->rule[rule] == 2;
+    s->rule[rule] = 1;
+    for (uint32_t at = s->g->rules[rule];;) {
+        const slx_gr_node *x = &s->g->nodes[at];
+        uint32_t to[2], k = 0;
+        if (!s->node[at]) {
+            s->node[at] = 1;
+            if (x->kind == SLX_GR_SPLIT) to[k++] = x->next, to[k++] = x->arg;
+            if (x->kind == SLX_GR_CALL) ok = ends(s, x->arg);
+            if (x->kind == SLX_GR_CALL && x->arg == GR_SPACE)
+                to[k++] = x->next; /* it alone may be empty */
         }
+        if (n + k > cap) todo = slx_xrealloc(todo, (cap = 2 * cap + 64) * sizeof *todo);
+        while (k) todo[n++] = to[--k];
+        if (!n || !ok) break;
+        at = todo[--n];
     }
-}
-
-static bool ends(const slx_gr *g, uint32_t rule, uint8_t *mark)
-{
-    if (mark[rule]) return mark[rule] == 2;
-    mark[rule] = 1;
-    bool ok = node_ends(g, g->rules[rule], mark);
-    mark[rule] = 2;
+    free(todo);
+    s->rule[rule] = 2;
     return ok;
 }
 
-/* ------------------------------------------------------------------ all of it */
+/* ------------------------------------------------------------------ all rules */
 
-static slx_status finish(builder *b)
+static void build_rule(gr_builder *b, uint32_t i)
 {
-    for (uint32_t i = N_FIXED; i < b->g->n_rules && !b->failed; i++) {
-        uint32_t end = node(b, SLX_GR_END, 0, 0);
-        const json_t *schema = b->of[i].schema;
-        const char *key = b->of[i].key;
-        b->root = b->of[i].root;
-        uint32_t at = of_schema(b, schema, end);
-        if (key) {
-            json_t *name = json_string_nocheck(key);
-            at = literal(b, name, space(b, text(b, ":", space(b, at))));
-            json_decref(name);
-        }
-        b->g->rules[i] = at;
+    const char *key = b->of[i].key;
+    b->root = b->of[i].root;
+    uint32_t at = of_schema(b, b->of[i].schema, gr_end(b));
+    if (key) {
+        json_t *name = json_string_nocheck(key);
+        at = gr_literal(b, name, gr_space(b, gr_text(b, ":", gr_space(b, at))));
+        json_decref(name);
     }
-    if (!b->failed) {
-        uint8_t *mark = slx_xcalloc(b->g->n_rules, 1);
-        for (uint32_t i = 0; i < b->g->n_rules && !b->failed; i++)
-            if (!ends(b->g, i, mark)) fail(b, "a $ref leads back to itself without end%s", "");
-        free(mark);
-    }
-    free(b->of);
-    if (!b->failed) return SLX_OK;
-    slx_gr_free(b->g);
-    return b->err ? b->err->code : SLX_EUNSUPPORTED;
+    b->g->rules[i] = at;
 }
 
-static slx_status parse(json_t **out, const char *p, size_t len, slx_err *err)
+bool gr_build_rules(gr_builder *b)
 {
-    json_error_t at;
-    *out = json_loadb(p, len, JSON_REJECT_DUPLICATES, &at);
-    return *out ? SLX_OK
-                : slx_fail(err, SLX_EINPUT, "schema", at.line, at.column, "expected JSON: %s",
-                           at.text);
-}
-
-slx_status slx_gr_of_schema(slx_gr *g, const char *schema, size_t len, const char *before,
-                            const char *after, slx_err *err)
-{
-    json_t *s = NULL;
-    slx_err own;
-    memset(g, 0, sizeof *g);
-    if (schema) SLX_TRY(parse(&s, schema, len, err));
-    builder b = {.g = g, .root = s, .err = err ? err : &own};
-    fixed_rules(&b);
-    uint32_t end = text(&b, after ? after : "", node(&b, SLX_GR_END, 0, 0));
-    uint32_t at = call(&b, s ? rule_of(&b, s, NULL) : (uint32_t)OBJECT, end);
-    g->rules[ANSWER] = text(&b, before ? before : "", at);
-    slx_status st = finish(&b);
-    json_decref(s);
-    return st;
-}
-
-slx_status slx_gr_of_calls(slx_gr *g, const char *tools, size_t len, const char *name,
-                           const char *key, const char *before, const char *after, slx_err *err)
-{
-    json_t *list;
-    slx_err own;
-    memset(g, 0, sizeof *g);
-    SLX_TRY(parse(&list, tools, len, err));
-    builder b = {.g = g, .err = err ? err : &own};
-    fixed_rules(&b);
-    uint32_t end = text(&b, after ? after : "", node(&b, SLX_GR_END, 0, 0)), x = SLX_GR_NONE;
-    for (size_t i = json_array_size(list); i-- > 0;) {
-        const json_t *f = json_object_get(json_array_get(list, i), "function"),
-                     *fn = json_object_get(f, "name");
-        if (!json_is_string(fn) || (name && strcmp(name, json_string_value(fn)))) continue;
-        /* a $ref in the arguments' schema counts from that schema's own top */
-        b.root = json_object_get(f, "parameters");
-        uint32_t close = text(&b, "}", end), one = call(&b, rule_of(&b, b.root, NULL), close);
-        one = text(&b, "\": ", one);
-        one = text(&b, key, one);
-        one = text(&b, "{\"name\": ", literal(&b, fn, text(&b, ", \"", one)));
-        x = x == SLX_GR_NONE ? one : either(&b, one, x);
-    }
-    if (x == SLX_GR_NONE) fail(&b, "there is no function to call%s", "");
-    if (!b.failed) g->rules[ANSWER] = text(&b, before ? before : "", x);
-    slx_status st = finish(&b);
-    json_decref(list);
-    return st;
-}
-
-void slx_gr_free(slx_gr *g)
-{
-    free(g->nodes);
-    free(g->sets);
-    free(g->rules);
-    memset(g, 0, sizeof *g);
+    for (uint32_t i = GR_N_FIXED; i < b->g->n_rules && !b->failed; i++) build_rule(b, i);
+    if (b->failed) return false;
+    search s = {b->g, slx_xcalloc(b->g->n_rules, 1), slx_xcalloc(b->g->n_nodes, 1)};
+    for (uint32_t i = 0; i < b->g->n_rules && !b->failed; i++)
+        if (!ends(&s, i)) gr_fail(b, "a $ref leads back to itself without end%s", "");
+    free(s.rule);
+    free(s.node);
+    return !b->failed;
 }

@@ -7,12 +7,11 @@
 #include <jansson.h>
 
 const slx_tool_frame slx_tool_frames[] = {
-    [SLX_TOOLS_TAGS] = {"<tool_call>\n", "arguments", "\n</tool_call>"},
-    [SLX_TOOLS_BARE] = {"", "parameters", ""},
-    [SLX_TOOLS_LIST] = {"[TOOL_CALLS][", "arguments", "]"},
+    [SLX_TOOLS_TAGS] = {"<tool_call>", "", "<tool_call>\n", "arguments", "\n</tool_call>", "\n", ""},
+    [SLX_TOOLS_BARE] = {"{", "", "", "parameters", "", NULL, ""},
+    [SLX_TOOLS_LIST] = {"[TOOL_CALLS]", "[TOOL_CALLS][", "", "arguments", "", ", ", "]"},
 };
-static const char open_tag[] = "<tool_call>", close_tag[] = "</tool_call>",
-                  list_tag[] = "[TOOL_CALLS]";
+static const char close_tag[] = "</tool_call>";
 
 static bool holds(slx_str text, const char *what)
 {
@@ -30,17 +29,13 @@ slx_tool_form slx_tools_form_of(const slx_model *m)
     return SLX_TOOLS_NONE;
 }
 
-static const char *tag_of(slx_tool_form f)
-{
-    return f == SLX_TOOLS_TAGS ? open_tag : list_tag;
-}
-
 int64_t slx_tools_marker(slx_tool_form f, const slx_model *m)
 {
     slx_buf ids = {0};
     int64_t id = -1;
     if (f != SLX_TOOLS_TAGS && f != SLX_TOOLS_LIST) return -1;
-    if (slx_tokenize(m->tok, tag_of(f), strlen(tag_of(f)), true, &ids, NULL) == SLX_OK &&
+    const char *mark = slx_tool_frames[f].mark;
+    if (slx_tokenize(m->tok, mark, strlen(mark), true, &ids, NULL) == SLX_OK &&
         ids.len == 4) {
         id = *(const uint32_t *)(const void *)ids.ptr;
         if (!slx_tok_is_control(m->tok, (uint32_t)id)) id = -1;
@@ -62,7 +57,7 @@ size_t slx_tools_content(slx_tool_form f, const char *text, size_t len)
         size_t at = skip_blank(text, 0, len);
         return at == len || text[at] == '{' ? 0 : len;
     }
-    const char *tag = tag_of(f), *found = len ? memmem(text, len, tag, strlen(tag)) : NULL;
+    const char *tag = slx_tool_frames[f].mark, *found = len ? memmem(text, len, tag, strlen(tag)) : NULL;
     if (found) return (size_t)(found - text);
     for (size_t n = strlen(tag) - 1; n > 0; n--) /* its beginning may stand at the end */
         if (n <= len && !memcmp(text + len - n, tag, n)) return len - n;
@@ -83,10 +78,10 @@ static bool add_call(json_t *calls, const json_t *j, const char *key)
 /* One after the other, blanks between them, up to the end of the text. */
 static bool tags(json_t *calls, const char *p, size_t at, size_t len)
 {
+    const char *mark = slx_tool_frames[SLX_TOOLS_TAGS].mark;
     while (at < len) {
-        if (len - at < sizeof open_tag - 1 || memcmp(p + at, open_tag, sizeof open_tag - 1))
-            return false;
-        at += sizeof open_tag - 1;
+        if (len - at < strlen(mark) || memcmp(p + at, mark, strlen(mark))) return false;
+        at += strlen(mark);
         const char *end = memmem(p + at, len - at, close_tag, sizeof close_tag - 1);
         size_t n =
             end ? (size_t)(end - p) - at : len - at; /* the turn may end before the tag is closed */
@@ -123,7 +118,7 @@ bool slx_tools_parse(slx_tool_form f, const char *text, size_t len, slx_buf *out
     *content = len;
     if (f == SLX_TOOLS_NONE || at == len) return false;
     json_t *calls = json_array();
-    size_t tag = strlen(list_tag);
+    size_t tag = strlen(slx_tool_frames[f].mark);
     bool ok = f == SLX_TOOLS_TAGS ? tags(calls, text, at, len)
               : f == SLX_TOOLS_BARE
                   ? bare(calls, text, len)

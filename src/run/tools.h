@@ -15,9 +15,10 @@ typedef enum { SLX_TOOLS_NONE, SLX_TOOLS_TAGS, SLX_TOOLS_BARE, SLX_TOOLS_LIST } 
 
 /* By the template's text; NONE: it has no tools, or a form not known here. */
 slx_tool_form slx_tools_form_of(const slx_model *m);
-/* What is around a call, and under which key its arguments are. */
+/* How calls are written: open, then one or more of before {"name": NAME, KEY: ARGUMENTS} after, `between` between them,
+ * then close. mark: with it calls begin, and no text has it. between NULL: one call is all. */
 typedef struct {
-    const char *before, *key, *after;
+    const char *mark, *open, *before, *key, *after, *between, *close;
 } slx_tool_frame;
 extern const slx_tool_frame slx_tool_frames[];
 

@@ -62,35 +62,70 @@ static bool add_prompt(srv_exchange *x, slx_buf *ids, const json_t *prompt, srv_
     return true;
 }
 
-/* The form the answer must have: JSON, JSON of a schema, or a call of a tool. */
+/* Calls are held to their functions where one must come, where a function is strict, or beside JSON. */
+static bool holds_calls(const srv_request *r)
+{
+    return r->tools &&
+           (r->tool_choice == SRV_TOOLS_REQUIRED || r->strict || r->format != SRV_FORMAT_TEXT);
+}
+
+/* The form the answer must have: JSON, JSON of a schema, calls of tools. */
 static bool add_grammar(srv_choice *c, srv_error *e)
 {
     const srv_server *s = c->x->s;
     const srv_request *r = &c->x->req;
-    const slx_tool_frame *f = &slx_tool_frames[s->tool_form];
-    const char *param = r->api == SRV_RESPONSES ? "text.format" : "response_format";
+    bool required = r->tool_choice == SRV_TOOLS_REQUIRED;
+    const char *param = r->format == SRV_FORMAT_TEXT || required ? "tools"
+                        : r->api == SRV_RESPONSES                ? "text.format"
+                                                                 : "response_format";
     slx_err err = {0};
-    slx_status st = SLX_OK;
     if (r->tools && s->tool_form == SLX_TOOLS_NONE)
         return srv_refuse(
             e, 400, "invalid_request_error", "unsupported_parameter", "tools",
             "tools: the chat template of %s has no tools, or writes calls in a form not known here",
             s->model_name);
-    if (r->tool_choice == SRV_TOOLS_REQUIRED) {
-        char *tools = json_dumps(r->tools, JSON_COMPACT);
-        param = "tools";
-        st = slx_grammar_open_calls(&c->grammar, s->tokens, tools, strlen(tools), r->tool_name,
-                                    f->key, f->before, f->after, &err);
-        free(tools);
-    } else if (r->format == SRV_FORMAT_SCHEMA) {
-        char *schema = json_dumps(r->schema, JSON_COMPACT);
-        st = slx_grammar_open(&c->grammar, s->tokens, schema, strlen(schema), NULL, NULL, &err);
-        free(schema);
-    } else if (r->format == SRV_FORMAT_JSON) {
-        st = slx_grammar_open(&c->grammar, s->tokens, NULL, 0, NULL, NULL, &err);
-    }
+    slx_form form = {.json = r->format != SRV_FORMAT_TEXT && !required,
+                     .frame = &slx_tool_frames[s->tool_form],
+                     .only = r->tool_name,
+                     .many = required ? r->many_calls : !r->one_call,
+                     .text = !required && r->format == SRV_FORMAT_TEXT};
+    if (!form.json && !holds_calls(r)) return true;
+    char *schema = form.json && r->schema ? json_dumps(r->schema, JSON_COMPACT) : NULL,
+         *tools = holds_calls(r) ? json_dumps(r->functions, JSON_COMPACT) : NULL;
+    form.schema = schema;
+    form.schema_len = schema ? strlen(schema) : 0;
+    form.tools = tools;
+    form.tools_len = tools ? strlen(tools) : 0;
+    slx_status st = slx_grammar_open(&c->grammar, s->tokens, &form, &err);
+    free(schema);
+    free(tools);
     return st == SLX_OK || srv_refuse(e, 400, "invalid_request_error", "unsupported_value", param,
                                       "%s: %s", param, err.msg);
+}
+
+/* Whatever a client sets for the template must be read there: false, null and "none" change nothing where it is not. */
+static bool check_variables(const srv_exchange *x, srv_error *e)
+{
+    static const char *const always[] = {"messages", "tools"};
+    const slx_model *m = x->s->model;
+    slx_str text = m->chat ? slx_template_text(m->chat) : slx_str_c("");
+    const char *key;
+    json_t *v;
+    json_object_foreach(x->req.vars, key, v)
+    {
+        const char *word = json_string_value(v);
+        bool ok = json_is_null(v) || json_is_false(v) || (word && !strcmp(word, "none")) ||
+                  memmem(text.ptr, text.len, key, strlen(key));
+        for (size_t i = 0; i < sizeof always / sizeof *always; i++) ok |= !strcmp(key, always[i]);
+        if (!ok)
+            return srv_refuse(e, 400, "invalid_request_error", "unsupported_parameter",
+                              strcmp(key, "reasoning_effort") ? "chat_template_kwargs"
+                              : x->req.api == SRV_RESPONSES   ? "reasoning"
+                                                              : key,
+                              "%.60s: the chat template of %s does not read it", key,
+                              x->s->model_name);
+    }
+    return true;
 }
 
 static bool make_choices(srv_exchange *x, srv_error *e)
@@ -216,7 +251,8 @@ enum MHD_Result srv_begin_answer(srv_exchange *x, srv_api api)
         srv_random_hex(hex, 8);
         x->req.sampling.seed = strtoull(hex, NULL, 16);
     }
-    if (!srv_check_model(x, x->req.model, &e) || !make_choices(x, &e) || !admit(x, &e, &retry_s))
+    if (!srv_check_model(x, x->req.model, &e) || !check_variables(x, &e) || !make_choices(x, &e) ||
+        !admit(x, &e, &retry_s))
         return srv_send_error_after(x, &e, retry_s);
     x->submitted = true;
     enum MHD_Result ok = MHD_YES;

@@ -10,11 +10,13 @@
 #include "server/http_int.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +28,10 @@ enum {
     BODY_READ =
         64 << 20, /* read to its end and dropped, so that the client sees why it is refused */
     HEADERS_MAX = 32 << 10, /* of one connection, its small bodies included */
-    CONNECTIONS = 1000,
+    CONNECTIONS = 4096,     /* or as many as there may be open files */
+    OTHER_FILES = 64,       /* of them not for connections */
+    HEADER_S =
+        10, /* a connection that has not sent its headers waits at most so long for its next byte */
     THREADS = 2
 };
 
@@ -146,7 +151,8 @@ enum MHD_Result srv_send_error_after(srv_exchange *x, const srv_error *e, double
     char after[24];
     srv_reply_error(x, e);
     if (e->status == 401) return srv_send_out(x, "application/json", "WWW-Authenticate", "Bearer");
-    if (e->status == 413 || e->status == 415)
+    /* what follows on such a connection is not looked at: nobody knows where the next request begins */
+    if (e->status == 413 || e->status == 415 || (e->code && !strcmp(e->code, "bad_request")))
         return srv_send_out(x, "application/json", "Connection", "close");
     if (retry_s <= 0) return srv_send_out(x, "application/json", NULL, NULL);
     snprintf(after, sizeof after, "%.0f", retry_s < 1 ? 1 : retry_s + 0.5);
@@ -210,42 +216,97 @@ static bool check_key(srv_exchange *x, srv_error *e)
 static bool find_route(srv_exchange *x, const char *url, const char *method, srv_error *e)
 {
     const char *allowed = NULL;
+    bool is_open = false;
     if (!strcmp(method, "HEAD")) method = "GET"; /* libmicrohttpd leaves the body out */
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (strcmp(url, routes[i].path)) continue;
         x->kind = (int)routes[i].to;
-        if (!strcmp(method, routes[i].method)) return routes[i].open || check_key(x, e);
         allowed = routes[i].method;
+        is_open = routes[i].open;
     }
     if (!allowed && !strncmp(url, "/v1/models/", 11)) {
         x->kind = MODEL;
-        if (!strcmp(method, "GET")) return check_key(x, e);
         allowed = "GET";
     }
     srv_page_file file;
     if (!allowed && srv_page_find(url, &file)) {
         x->kind = PAGE;
-        if (!strcmp(method, "GET")) return true;
         allowed = "GET";
+        is_open = true;
     }
-    if (allowed)
-        return srv_refuse(e, 405, "invalid_request_error", "method_not_allowed", NULL,
-                          "%.80s takes %s", url, allowed);
     /* who has no key learns nothing of what is here */
-    if (!check_key(x, e)) return false;
-    return srv_refuse(e, 404, "invalid_request_error", "unknown_url", NULL, "nothing at %.200s",
-                      url);
+    if (!is_open && !check_key(x, e)) return false;
+    if (!allowed)
+        return srv_refuse(
+            e, 404, "invalid_request_error", "unknown_url", NULL,
+            "nothing at %.200s: chat/completions, completions, responses and models are served",
+            url);
+    return !strcmp(method, allowed) ||
+           srv_refuse(e, 405, "invalid_request_error", "method_not_allowed", NULL, "%.80s takes %s",
+                      url, allowed);
+}
+
+/* What the headers of one request hold that must not be there twice, or not at all. */
+typedef struct {
+    int lengths, codings, hosts, keys, types;
+    bool bad_name, bad_coding;
+} header_count;
+
+/* RFC 9110: a name is of these characters; a blank before the colon has hidden headers from proxies. */
+static bool is_token(const char *name)
+{
+    static const char other[] = "!#$%&'*+-.^_`|~";
+    for (const char *p = name; *p; p++)
+        if (!((*p >= '0' && *p <= '9') || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z') ||
+              strchr(other, *p)))
+            return false;
+    return *name != 0;
+}
+
+static enum MHD_Result count_header(void *arg, enum MHD_ValueKind what, const char *name,
+                                    const char *value)
+{
+    header_count *n = arg;
+    (void)what;
+    n->bad_name |= !is_token(name);
+    n->lengths += !strcasecmp(name, "Content-Length");
+    n->hosts += !strcasecmp(name, "Host");
+    n->keys += !strcasecmp(name, "Authorization");
+    n->types += !strcasecmp(name, "Content-Type");
+    if (!strcasecmp(name, "Transfer-Encoding")) {
+        n->codings++;
+        n->bad_coding |= !value || strcasecmp(value, "chunked");
+    }
+    return MHD_YES;
+}
+
+/* Where two readers of one request could see two different ones: so requests are smuggled past a proxy. */
+static bool check_framing(const srv_exchange *x, srv_error *e)
+{
+    header_count n = {0};
+    const char *what = NULL;
+    MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, count_header, &n);
+    if (n.bad_name) what = "a header whose name is none";
+    if (n.lengths && n.codings) what = "both Content-Length and Transfer-Encoding";
+    if (n.bad_coding) what = "a Transfer-Encoding other than chunked";
+    if (n.lengths > 1 || n.codings > 1 || n.hosts > 1 || n.keys > 1 || n.types > 1)
+        what = "Content-Length, Transfer-Encoding, Host, Authorization or Content-Type twice";
+    return !what ||
+           srv_refuse(e, 400, "invalid_request_error", "bad_request", NULL, "found %s", what);
+}
+
+static bool is_json(const char *type)
+{
+    static const char json[] = "application/json";
+    return type && !strncasecmp(type, json, sizeof json - 1) &&
+           strchr("; \t", type[sizeof json - 1]);
 }
 
 static bool check_headers(srv_exchange *x, const char *url, const char *method, srv_error *e)
 {
-    const char *length = header(x, "Content-Length"), *coding = header(x, "Transfer-Encoding"),
-               *type = header(x, "Content-Type");
+    const char *length = header(x, "Content-Length"), *type = header(x, "Content-Type");
     int64_t bytes = 0;
-    /* two lengths are how requests are smuggled past a proxy */
-    if (length && coding)
-        return srv_refuse(e, 400, "invalid_request_error", "bad_request", NULL,
-                          "found both Content-Length and Transfer-Encoding");
+    if (!check_framing(x, e)) return false;
     if (length && !slx_parse_i64(length, 0, INT64_MAX, &bytes))
         return srv_refuse(e, 400, "invalid_request_error", "bad_request", NULL,
                           "Content-Length is no number");
@@ -254,7 +315,7 @@ static bool check_headers(srv_exchange *x, const char *url, const char *method, 
         return srv_refuse(e, 413, "invalid_request_error", "too_large", NULL,
                           "found a body of %lld bytes, expected at most %d", (long long)bytes,
                           BODY_MAX);
-    if (!strcmp(method, "POST") && (!type || strncasecmp(type, "application/json", 16)))
+    if (!strcmp(method, "POST") && !is_json(type))
         return srv_refuse(e, 415, "invalid_request_error", "unsupported_media_type", NULL,
                           "found Content-Type %.60s, expected application/json",
                           type ? type : "(none)");
@@ -282,6 +343,38 @@ static enum MHD_Result answer(srv_exchange *x)
 
 /* ------------------------------------------------------------------ libmicrohttpd */
 
+/* %XX of a path; not %00, which would end it. */
+static size_t unescape(void *arg, struct MHD_Connection *mhd, char *p)
+{
+    char *out = p, *const start = p;
+    (void)arg;
+    (void)mhd;
+    for (; *p; p++) {
+        char hex[3] = {p[1], p[1] ? p[2] : 0, 0}, *end;
+        unsigned long byte = *p == '%' ? strtoul(hex, &end, 16) : 0;
+        bool pair =
+            byte && hex[1] && isxdigit((unsigned char)hex[0]) && isxdigit((unsigned char)hex[1]);
+        *out++ = pair ? (char)byte : *p;
+        if (pair) p += 2;
+    }
+    *out = 0;
+    return (size_t)(out - start);
+}
+
+static void set_timeout(struct MHD_Connection *mhd, unsigned seconds)
+{
+    MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *mhd, void **state,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    const srv_server *s = arg;
+    (void)state;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        set_timeout(mhd, s->opt->timeout_s < HEADER_S ? s->opt->timeout_s : HEADER_S);
+}
+
 /* Called with the headers, then with each piece of the body, then without data; and again after a resume. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url,
                                   const char *method, const char *version, const char *data,
@@ -294,6 +387,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     if (!x) {
         x = *state = srv_exchange_new(s);
         x->mhd = mhd;
+        set_timeout(mhd, s->opt->timeout_s);
         x->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         snprintf(x->method, sizeof x->method, "%s", method);
         snprintf(x->path, sizeof x->path, "%s", url);
@@ -346,14 +440,32 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **state,
 
 static void on_message(void *arg, const char *fmt, va_list ap)
 {
+    srv_server *s = arg;
     char line[512];
-    (void)arg;
     vsnprintf(line, sizeof line, fmt, ap);
     line[strcspn(line, "\n")] = 0;
     for (char *p = line; *p; p++)
         if ((unsigned char)*p < 32 || (unsigned char)*p > 126)
             *p = '?'; /* may hold what a client sent */
-    srv_log("debug", "http", "{s:s}", "what", line);
+    if (s->listening)
+        srv_log("debug", "http", "{s:s}", "what", line);
+    else if (!s->why_not[0]) /* the first one is the cause */
+        snprintf(s->why_not, sizeof s->why_not, "%.250s", line);
+}
+
+/* Connections are files: as many as the system gives this process, up to CONNECTIONS. */
+static unsigned most_connections(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l)) return 512;
+    rlim_t want = CONNECTIONS + OTHER_FILES;
+    if (l.rlim_cur < want) {
+        l.rlim_cur = want < l.rlim_max ? want : l.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &l);
+        getrlimit(RLIMIT_NOFILE, &l);
+    }
+    if (l.rlim_cur >= want) return CONNECTIONS;
+    return l.rlim_cur > 2 * OTHER_FILES ? (unsigned)l.rlim_cur - OTHER_FILES : OTHER_FILES;
 }
 
 static slx_status listen_at(const char *host, uint16_t port, int *fd, uint16_t *got, slx_err *err)
@@ -404,19 +516,23 @@ struct MHD_Daemon *srv_http_open(srv_server *s, uint16_t *port, slx_err *err)
             MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
         d = MHD_start_daemon(
             flags | (o->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, s,
-            MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+            MHD_OPTION_EXTERNAL_LOGGER, on_message, s, MHD_OPTION_LISTEN_SOCKET, fd,
             MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_CONNECTION_TIMEOUT,
-            (unsigned)o->timeout_s, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX, MHD_OPTION_THREAD_POOL_SIZE,
-            (unsigned)THREADS, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
-            o->cert ? tls : none, MHD_OPTION_END);
+            (unsigned)o->timeout_s, MHD_OPTION_CONNECTION_LIMIT, most_connections(),
+            MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
+            NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX,
+            MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+            MHD_OPTION_ARRAY, o->cert ? tls : none, MHD_OPTION_END);
         if (!d) {
             close(fd);
-            slx_fail(err, SLX_EIO, o->cert ? o->cert : "--port", 0, 0,
-                     o->cert ? "cannot serve with this certificate and key"
-                             : "the HTTP server does not start");
+            slx_fail(err, o->cert ? SLX_EINPUT : SLX_EIO, o->cert ? o->cert : "--port", 0, 0,
+                     "%s%s: %s",
+                     o->cert ? "cannot serve with this certificate and the key "
+                             : "the HTTP server does not start",
+                     o->cert ? o->key : "", s->why_not);
         }
     }
+    s->listening = d != NULL;
     slx_buf_free(&cert);
     slx_buf_free(&key);
     return d;

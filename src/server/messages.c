@@ -92,11 +92,20 @@ static const char *role_of(const json_t *m)
     return NULL;
 }
 
+static bool copy_text(json_t *out, const json_t *m, const char *key, const char *place,
+                      srv_error *e)
+{
+    json_t *v = json_object_get(m, key);
+    if (!v || json_is_null(v)) return true;
+    if (!json_is_string(v)) return srv_invalid(e, "messages", "%s.%s: expected text", place, key);
+    json_object_set(out, key, v);
+    return true;
+}
+
 static bool get_message(json_t *list, const json_t *m, size_t at, srv_error *e)
 {
-    static const char *const known[] = {"role",         "content", "name",          "tool_calls",
-                                        "tool_call_id", "refusal", "type",          "id",
-                                        "status",       "audio",   "function_call", "annotations"};
+    static const char *const known[] = {"role",    "content", "name", "tool_calls", "tool_call_id",
+                                        "refusal", "type",    "id",   "status",     "annotations"};
     char place[64];
     const char *key, *role = role_of(m);
     json_t *v;
@@ -110,17 +119,14 @@ static bool get_message(json_t *list, const json_t *m, size_t at, srv_error *e)
     json_array_append_new(list, out);
     json_object_foreach((json_t *)(uintptr_t)m, key, v)
     {
-        bool ok = false;
+        bool ok = json_is_null(v);
         for (size_t i = 0; i < sizeof known / sizeof *known; i++) ok |= !strcmp(key, known[i]);
-        if ((!strcmp(key, "audio") || !strcmp(key, "function_call")) && !json_is_null(v))
-            ok = false;
         if (!ok)
             return srv_refuse(e, 400, "invalid_request_error", "unsupported_parameter", "messages",
                               "%s: %.60s: not supported here", place, key);
     }
     const json_t *content = json_object_get(m, "content"),
-                 *calls = json_object_get(m, "tool_calls"), *name = json_object_get(m, "name"),
-                 *id = json_object_get(m, "tool_call_id");
+                 *calls = json_object_get(m, "tool_calls");
     if (json_is_null(calls) || (json_is_array(calls) && !json_array_size(calls))) calls = NULL;
     if (calls && strcmp(role, "assistant"))
         return srv_invalid(e, "messages", "%s: tool_calls of a %s", place, role);
@@ -131,11 +137,8 @@ static bool get_message(json_t *list, const json_t *m, size_t at, srv_error *e)
         if (!text) return false;
         json_object_set_new(out, "content", text);
     }
-    if (json_is_string(name))
-        json_object_set_new(out, "name", json_string(json_string_value(name)));
-    if (json_is_string(id))
-        json_object_set_new(out, "tool_call_id", json_string(json_string_value(id)));
-    return !calls || get_calls(out, calls, e);
+    return copy_text(out, m, "name", place, e) && copy_text(out, m, "tool_call_id", place, e) &&
+           (!calls || get_calls(out, calls, e));
 }
 
 /* One item of a responses input. */
@@ -148,8 +151,13 @@ static bool get_item(json_t *list, const json_t *item, size_t at, srv_error *e)
         json_t *call = get_call(id, json_string_value(json_object_get(item, "name")),
                                 json_object_get(item, "arguments"), e);
         if (!call) return false;
-        json_array_append_new(list, json_pack("{s:s, s:s, s:[o]}", "role", "assistant", "content",
-                                              "", "tool_calls", call));
+        json_t *calls =
+            json_object_get(json_array_get(list, json_array_size(list) - 1), "tool_calls");
+        if (calls) /* calls behind one another are of one message */
+            json_array_append_new(calls, call);
+        else
+            json_array_append_new(list, json_pack("{s:s, s:s, s:[o]}", "role", "assistant",
+                                                  "content", "", "tool_calls", call));
         return true;
     }
     if (!strcmp(type, "function_call_output")) {
@@ -173,6 +181,7 @@ static bool get_tools(srv_request *r, json_t *tools, srv_error *e)
 {
     json_t *list = json_array();
     json_object_set_new(r->vars, "tools", list);
+    r->functions = json_array();
     if (!json_is_array(tools)) return srv_invalid(e, "tools", "tools: expected a list");
     for (size_t i = 0; i < json_array_size(tools); i++) {
         json_t *t = json_array_get(tools, i),
@@ -205,6 +214,10 @@ static bool get_tools(srv_request *r, json_t *tools, srv_error *e)
                                 ? json_deep_copy(args)
                                 : json_pack("{s:s, s:{}}", "type", "object", "properties"));
         json_array_append_new(list, json_pack("{s:s, s:o}", "type", "function", "function", fn));
+        json_t *same = json_copy(fn), *strict = json_object_get(f, "strict");
+        if (strict) json_object_set(same, "strict", strict);
+        r->strict |= json_is_true(strict);
+        json_array_append_new(r->functions, json_pack("{s:o}", "function", same));
     }
     if (json_array_size(list))
         r->tools = list;
@@ -214,9 +227,62 @@ static bool get_tools(srv_request *r, json_t *tools, srv_error *e)
     return true;
 }
 
+/* The name in a {"type": "function", ..}; chat nests it. */
+static const char *named(const srv_request *r, const json_t *v)
+{
+    const char *type = json_string_value(json_object_get(v, "type"));
+    const json_t *f = r->api == SRV_CHAT ? json_object_get(v, "function") : v;
+    return type && !strcmp(type, "function") ? json_string_value(json_object_get(f, "name")) : NULL;
+}
+
+static bool among(const json_t *tools, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        const json_t *f = json_object_get(json_array_get(tools, i), "function");
+        if (!strcmp(name, json_string_value(json_object_get(f, "name")))) return true;
+    }
+    return false;
+}
+
+/* Takes the tools out of list that are not among the allowed ones. */
+static void keep_allowed(const srv_request *r, json_t *list, const json_t *allowed)
+{
+    for (size_t i = json_array_size(list); i-- > 0;) {
+        const json_t *f = json_object_get(json_array_get(list, i), "function");
+        bool ok = false;
+        for (size_t k = 0; k < json_array_size(allowed); k++)
+            ok |= !strcmp(json_string_value(json_object_get(f, "name")),
+                          named(r, json_array_get(allowed, k)));
+        if (!ok) json_array_remove(list, i);
+    }
+}
+
+/* {"type": "allowed_tools", mode, tools}: the model sees only those. */
+static bool get_allowed(srv_request *r, const json_t *v, srv_error *e)
+{
+    const json_t *a = r->api == SRV_CHAT ? json_object_get(v, "allowed_tools") : v,
+                 *tools = json_object_get(a, "tools");
+    const char *mode = json_string_value(json_object_get(a, "mode"));
+    bool ok =
+        mode && (!strcmp(mode, "auto") || !strcmp(mode, "required")) && json_array_size(tools);
+    for (size_t i = 0; i < json_array_size(tools) && ok; i++) {
+        const char *name = named(r, json_array_get(tools, i));
+        ok = name && among(r->tools, name);
+    }
+    if (!ok)
+        return srv_invalid(
+            e, "tool_choice",
+            "tool_choice: allowed_tools: expected mode auto or required, and functions "
+            "that are among the tools");
+    keep_allowed(r, r->tools, tools);
+    keep_allowed(r, r->functions, tools);
+    if (!strcmp(mode, "required")) r->tool_choice = SRV_TOOLS_REQUIRED;
+    return true;
+}
+
 static bool get_tool_choice(srv_request *r, const json_t *v, srv_error *e)
 {
-    const char *word = json_string_value(v);
+    const char *word = json_string_value(v), *type = json_string_value(json_object_get(v, "type"));
     if (word && !strcmp(word, "none")) {
         r->tool_choice = SRV_TOOLS_NONE;
         return true;
@@ -224,19 +290,44 @@ static bool get_tool_choice(srv_request *r, const json_t *v, srv_error *e)
     if (word && !strcmp(word, "auto")) return true;
     if (!r->tools)
         return srv_invalid(e, "tool_choice", "tool_choice: there are no tools to choose from");
+    if (type && !strcmp(type, "allowed_tools")) return get_allowed(r, v, e);
     r->tool_choice = SRV_TOOLS_REQUIRED;
     if (word && !strcmp(word, "required")) return true;
-    const json_t *f = r->api == SRV_CHAT ? json_object_get(v, "function") : v;
-    const char *type = json_string_value(json_object_get(v, "type"));
-    r->tool_name = json_string_value(json_object_get(f, "name"));
-    for (size_t i = 0;
-         type && !strcmp(type, "function") && r->tool_name && i < json_array_size(r->tools); i++) {
-        const json_t *t = json_object_get(json_array_get(r->tools, i), "function");
-        if (!strcmp(r->tool_name, json_string_value(json_object_get(t, "name")))) return true;
-    }
+    r->tool_name = named(r, v);
+    if (r->tool_name && among(r->tools, r->tool_name)) return true;
     return srv_invalid(
         e, "tool_choice",
-        "tool_choice: expected none, auto, required, or a function that is among the tools");
+        "tool_choice: expected none, auto, required, allowed_tools, or a function that is "
+        "among the tools");
+}
+
+/* ------------------------------------------------------------------ effort */
+
+/* A word of the model's own: the template says what it means. A summary of reasoning is never there. */
+static bool get_effort(srv_request *r, const json_t *v, const char *param, srv_error *e)
+{
+    if (!v || json_is_null(v)) return true;
+    if (!json_is_string(v)) return srv_invalid(e, param, "%s: expected a word", param);
+    json_object_set(r->vars, "reasoning_effort", (json_t *)(uintptr_t)v);
+    return true;
+}
+
+static bool get_reasoning(srv_request *r, json_t *v, srv_error *e)
+{
+    const char *key;
+    json_t *x;
+    if (!v || json_is_null(v)) return true;
+    if (!json_is_object(v)) return srv_invalid(e, "reasoning", "reasoning: expected an object");
+    json_object_foreach(v, key, x)
+    {
+        const char *word = json_string_value(x);
+        bool none = json_is_null(x) || (word && !strcmp(word, "auto"));
+        if (strcmp(key, "effort") &&
+            !(none && (!strcmp(key, "summary") || !strcmp(key, "generate_summary"))))
+            return srv_refuse(e, 400, "invalid_request_error", "unsupported_parameter", "reasoning",
+                              "reasoning.%.60s: not supported here; reasoning.effort is", key);
+    }
+    return get_effort(r, json_object_get(v, "effort"), "reasoning.effort", e);
 }
 
 /* ------------------------------------------------------------------ all */
@@ -268,7 +359,6 @@ bool srv_get_messages(srv_request *r, srv_error *e)
     json_t *body = r->body, *list = json_array(), *tools = json_object_get(body, "tools"),
            *choice = json_object_get(body, "tool_choice"),
            *kwargs = json_object_get(body, "chat_template_kwargs"),
-           *effort = json_object_get(body, "reasoning_effort"),
            *first = json_object_get(body, "instructions"),
            *in = json_object_get(body, r->api == SRV_CHAT ? "messages" : "input");
     r->vars = json_object();
@@ -292,10 +382,13 @@ bool srv_get_messages(srv_request *r, srv_error *e)
     }
     if (tools && !json_is_null(tools) && !get_tools(r, tools, e)) return false;
     if (choice && !json_is_null(choice) && !get_tool_choice(r, choice, e)) return false;
-    if (r->tool_choice == SRV_TOOLS_NONE) json_object_del(r->vars, "tools"), r->tools = NULL;
-    if (json_is_string(effort))
-        json_object_set(r->vars, "reasoning_effort", effort);
-    else if (effort && !json_is_null(effort))
-        return srv_invalid(e, "reasoning_effort", "reasoning_effort: expected a word");
+    if (r->tool_choice == SRV_TOOLS_NONE) {
+        json_object_del(r->vars, "tools");
+        r->tools = NULL;
+        r->strict = false;
+    }
+    if (!get_effort(r, json_object_get(body, "reasoning_effort"), "reasoning_effort", e) ||
+        !get_reasoning(r, json_object_get(body, "reasoning"), e))
+        return false;
     return !kwargs || json_is_null(kwargs) || keyword_arguments(r, kwargs, e);
 }

@@ -169,14 +169,14 @@ static void text_logprob(srv_choice *c, const slx_drawn *t)
 json_t *srv_logprobs_new(const srv_request *r)
 {
     if (!r->logprobs) return NULL;
-    if (r->api == SRV_CHAT) return json_pack("{s:[], s:n}", "content", "refusal");
+    if (r->api != SRV_COMPLETIONS) return json_pack("{s:[], s:n}", "content", "refusal");
     return json_pack("{s:[], s:[], s:[], s:[]}", "tokens", "token_logprobs", "top_logprobs",
                      "text_offset");
 }
 
 void srv_reply_logprob(srv_choice *c, const slx_drawn *t)
 {
-    (c->x->req.api == SRV_CHAT ? chat_logprob : text_logprob)(c, t);
+    (c->x->req.api == SRV_COMPLETIONS ? text_logprob : chat_logprob)(c, t);
 }
 
 /* What has gathered, and a new empty one in its place. */
@@ -228,8 +228,9 @@ void srv_reply_begin(srv_exchange *x)
 
 static bool has_logprobs(const srv_choice *c)
 {
-    return c->logprobs && json_array_size(json_object_get(
-                              c->logprobs, c->x->req.api == SRV_CHAT ? "content" : "tokens"));
+    return c->logprobs &&
+           json_array_size(json_object_get(
+               c->logprobs, c->x->req.api == SRV_COMPLETIONS ? "tokens" : "content"));
 }
 
 void srv_reply_delta(srv_choice *c)
@@ -296,17 +297,27 @@ static bool failed(const srv_choice *c)
     return c->end == SLX_END_FAULT || c->end == SLX_END_CANCELLED;
 }
 
+/* Calls as a stream has them: each its name, then its arguments. */
+static void send_calls(srv_choice *c)
+{
+    for (size_t i = 0; i < json_array_size(c->calls); i++) {
+        json_t *call = json_array_get(c->calls, i), *f = json_object_get(call, "function");
+        json_t *begin = json_pack("{s:[{s:i, s:O, s:s, s:{s:O, s:s}}]}", "tool_calls", "index",
+                                  (int)i, "id", json_object_get(call, "id"), "type", "function",
+                                  "function", "name", json_object_get(f, "name"), "arguments", ""),
+               *rest = json_pack("{s:[{s:i, s:{s:O}}]}", "tool_calls", "index", (int)i, "function",
+                                 "arguments", json_object_get(f, "arguments"));
+        srv_reply_event(c->x, NULL, choice_chunk(c, begin, NULL));
+        srv_reply_event(c->x, NULL, choice_chunk(c, rest, NULL));
+    }
+}
+
+/* The last one: why it ended. */
 static json_t *end_chunk(srv_choice *c)
 {
-    bool chat = c->x->req.api == SRV_CHAT;
-    json_t *delta = chat ? json_object() : json_string("");
-    if (c->calls) { /* a stream numbers them */
-        json_t *calls = json_deep_copy(c->calls);
-        for (size_t i = 0; i < json_array_size(calls); i++)
-            json_object_set_new(json_array_get(calls, i), "index", json_integer((json_int_t)i));
-        json_object_set_new(delta, "tool_calls", calls);
-    }
-    return choice_chunk(c, delta, srv_finish_reason(c));
+    send_calls(c);
+    return choice_chunk(c, c->x->req.api == SRV_CHAT ? json_object() : json_string(""),
+                        srv_finish_reason(c));
 }
 
 void srv_reply_end_choice(srv_choice *c)

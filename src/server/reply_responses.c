@@ -8,10 +8,21 @@
 
 #include <string.h>
 
-static json_t *part(const char *text, size_t len)
+/* Log probabilities of the whole answer, where they are wanted; they gather in the choice, deltas copy their part. */
+static json_t *logprobs_from(const srv_choice *c, size_t first)
 {
-    return json_pack("{s:s, s:o, s:[], s:[]}", "type", "output_text", "text",
-                     json_stringn_nocheck(text, len), "annotations", "logprobs");
+    const json_t *all = json_object_get(c->logprobs, "content");
+    json_t *list = json_array();
+    for (size_t i = first; i < json_array_size(all); i++)
+        json_array_append(list, json_array_get(all, i));
+    return list;
+}
+
+static json_t *part(const srv_choice *c, const char *text, size_t len)
+{
+    return json_pack("{s:s, s:o, s:[], s:o}", "type", "output_text", "text",
+                     json_stringn_nocheck(text, len), "annotations", "logprobs",
+                     logprobs_from(c, 0));
 }
 
 static void item_id(const srv_exchange *x, char out[64])
@@ -40,11 +51,13 @@ static json_t *response(const srv_exchange *x, const char *status, json_t *outpu
         "previous_response_id", "store", 0, "truncation", "disabled");
     json_t *tools = json_object_get(r->body, "tools"),
            *choice = json_object_get(r->body, "tool_choice"),
-           *text = json_object_get(r->body, "text");
+           *text = json_object_get(r->body, "text"),
+           *metadata = json_object_get(r->body, "metadata");
     if (json_is_array(tools)) json_object_set(j, "tools", tools);
     json_object_set(j, "tool_choice", choice && !json_is_null(choice) ? choice : NULL);
     if (!json_object_get(j, "tool_choice"))
         json_object_set_new(j, "tool_choice", json_string("auto"));
+    if (json_is_object(metadata)) json_object_set(j, "metadata", metadata);
     if (json_is_object(text))
         json_object_set(j, "text", text);
     else
@@ -76,7 +89,7 @@ void srv_responses_begin(srv_exchange *x)
     item_id(x, id);
     event(x, "response.content_part.added",
           json_pack("{s:s, s:i, s:i, s:o}", "item_id", id, "output_index", 0, "content_index", 0,
-                    "part", part("", 0)));
+                    "part", part(&x->choices[0], "", 0)));
 }
 
 void srv_responses_delta(srv_choice *c, const char *text, size_t len)
@@ -84,8 +97,10 @@ void srv_responses_delta(srv_choice *c, const char *text, size_t len)
     char id[64];
     item_id(c->x, id);
     event(c->x, "response.output_text.delta",
-          json_pack("{s:s, s:i, s:i, s:o, s:[]}", "item_id", id, "output_index", 0, "content_index",
-                    0, "delta", json_stringn_nocheck(text, len), "logprobs"));
+          json_pack("{s:s, s:i, s:i, s:o, s:o}", "item_id", id, "output_index", 0, "content_index",
+                    0, "delta", json_stringn_nocheck(text, len), "logprobs",
+                    logprobs_from(c, c->logprobs_sent)));
+    c->logprobs_sent = json_array_size(json_object_get(c->logprobs, "content"));
 }
 
 /* The output as it is in the end: a message, or calls. */
@@ -97,7 +112,7 @@ static json_t *output(srv_exchange *x)
     if (text)
         json_array_append_new(
             list, message(x, c->end == SLX_END_LENGTH ? "incomplete" : "completed",
-                          json_pack("[o]", part(c->text.len ? c->text.ptr : "", c->text.len))));
+                          json_pack("[o]", part(c, c->text.len ? c->text.ptr : "", c->text.len))));
     for (size_t i = 0; i < json_array_size(c->calls); i++) {
         const json_t *call = json_array_get(c->calls, i), *f = json_object_get(call, "function");
         const char *id = json_string_value(json_object_get(call, "id"));
@@ -130,11 +145,12 @@ static void finish_text(srv_exchange *x)
     char id[64];
     item_id(x, id);
     event(x, "response.output_text.done",
-          json_pack("{s:s, s:i, s:i, s:o, s:[]}", "item_id", id, "output_index", 0, "content_index",
-                    0, "text", json_stringn_nocheck(text, c->text.len), "logprobs"));
+          json_pack("{s:s, s:i, s:i, s:o, s:o}", "item_id", id, "output_index", 0, "content_index",
+                    0, "text", json_stringn_nocheck(text, c->text.len), "logprobs",
+                    logprobs_from(c, 0)));
     event(x, "response.content_part.done",
           json_pack("{s:s, s:i, s:i, s:o}", "item_id", id, "output_index", 0, "content_index", 0,
-                    "part", part(text, c->text.len)));
+                    "part", part(c, text, c->text.len)));
 }
 
 void srv_responses_finish(srv_exchange *x)

@@ -35,6 +35,9 @@ typedef struct {
     json_t *prompts; /* array */
     bool stream, include_usage;
     uint32_t n, max_new; /* max_new 0 = to the end of the context */
+    uint32_t min_new;    /* no end-of-generation token before so many */
+    uint32_t best_of;    /* 0 or n */
+    bool ignore_eos;
     slx_sampling sampling;
     bool seeded;
     float frequency, presence;
@@ -48,9 +51,11 @@ typedef struct {
     json_t *schema;       /* of SRV_FORMAT_SCHEMA; borrowed */
     const char *schema_name;
     json_t *tools;        /* array of {"type":"function","function":{..}}; NULL = none; borrowed from vars */
+    json_t *functions;    /* the same with what templates do not read: {"function":{.., "strict"}} */
+    bool strict;          /* one of them is */
     srv_tool_choice tool_choice;
     const char *tool_name; /* REQUIRED: this one; NULL = any */
-    bool one_call;         /* parallel_tool_calls is false */
+    bool one_call, many_calls; /* parallel_tool_calls is false, is true; neither: not said */
 } srv_request;
 
 /* false: *e says why; r is freed. vocab: tokens a logit_bias may name. */

@@ -55,9 +55,9 @@ static slx_status open_parts(srv_server *s, slx_err *err)
         s->clock = slx_chip_clock_open(slx_engine_program(s->engine), slx_engine_chip(s->engine));
         slx_chip_clock_usd_per_s(s->clock, &s->usd_per_s);
     }
-    s->tokens = slx_token_bytes_open(s->model->tok);
     s->tool_form = slx_tools_form_of(s->model);
     s->tool_marker = slx_tools_marker(s->tool_form, s->model);
+    s->tokens = slx_token_bytes_open(s->model->tok, s->tool_marker);
     s->ledger = srv_ledger_open(s);
     s->worker = srv_worker_open(s);
     return SLX_OK;
@@ -105,6 +105,7 @@ slx_status slx_server_run(slx_engine *e, const slx_server_options *opt,
     s->engine = e;
     s->model = slx_engine_model(e);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the ledger, not the end */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

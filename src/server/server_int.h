@@ -43,6 +43,8 @@ typedef struct {
     srv_limits *limits;
     srv_store *store; /* NULL = no keys */
     srv_metrics *metrics;
+    bool listening;    /* set once, before a request comes */
+    char why_not[256]; /* what libmicrohttpd said when it did not start */
     atomic_bool draining;
     atomic_uint exchanges; /* alive */
     atomic_uint answers;   /* waiting or running */
@@ -58,7 +60,8 @@ typedef struct {
     size_t sent;          /* bytes of text that a stream has given out; less than all while it may be a call */
     slx_grammar *grammar; /* NULL = free text */
     json_t *calls;        /* of tools, as chat completions have them; NULL = none */
-    json_t *logprobs;     /* entries of tokens not yet sent; NULL = not wanted */
+    json_t *logprobs;     /* entries of tokens not yet sent (responses: of all); NULL = not wanted */
+    size_t logprobs_sent; /* responses: entries that deltas have given out */
     uint32_t text_offset; /* completions: where the next token's text begins */
     slx_job *job;         /* NULL: not submitted, or ended */
     bool ended, stopped;  /* stopped: by a stop string */

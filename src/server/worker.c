@@ -137,6 +137,7 @@ static void submit(srv_worker *w, srv_exchange *x)
                                       .presence = r->presence,
                                       .bias = r->bias,
                                       .n_bias = r->n_bias,
+                                      .min_new = r->ignore_eos ? UINT32_MAX : r->min_new,
                                       .grammar = c->grammar,
                                       .logprobs = r->logprobs,
                                       .n_top = r->n_top},
@@ -146,6 +147,7 @@ static void submit(srv_worker *w, srv_exchange *x)
                              .on_end = on_end,
                              .arg = c};
         slx_err err;
+        o.draw.ends = slx_token_bytes_ends(w->s->tokens, &o.draw.n_ends);
         if (slx_sched_submit(w->sched, (const uint32_t *)(const void *)c->prompt.ptr, n, &o,
                              &c->job, &err) != SLX_OK)
             SLX_BUG("a prompt that http.c let pass: %s", err.msg);

@@ -2,6 +2,7 @@
 """The server over plain HTTP with the default model: shapes, exact answers under load, refusals, faults of clients."""
 
 import concurrent.futures
+import datetime
 import json
 import os
 import socket
@@ -150,6 +151,60 @@ class Answers(Served):
         return {k: float(v) for k, v in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")}
 
 
+class Forms(Served):
+    """Answers held to a form, and to a length."""
+
+    def test_no_end_before_it_may_come(self):
+        ask = {"prompt": "The capital of Japan is Tokyo.", "temperature": 0, "max_tokens": 60}
+        # a bias that makes the end come at once
+        end = self.server.ask("/tokenize", {"messages": [{"role": "user", "content": "x"}]}).json["tokens"]
+        text = self.server.ask("/detokenize", {"tokens": end}).json["prompt"]
+        self.assertIn("<|im_end|>", text)
+        ids = [t for t in end if self.server.ask("/detokenize", {"tokens": [t]}).json["prompt"] == "<|im_end|>"]
+        ask["logit_bias"] = {str(ids[0]): 100}
+        self.assertEqual(self.server.ask("/v1/completions", ask).json["usage"]["completion_tokens"], 0)
+        some = self.server.ask("/v1/completions", {**ask, "min_tokens": 7}).json
+        self.assertEqual((some["usage"]["completion_tokens"], some["choices"][0]["finish_reason"]), (7, "stop"))
+        all_of_them = self.server.ask("/v1/completions", {**ask, "ignore_eos": True}).json
+        self.assertEqual(all_of_them["usage"]["completion_tokens"], 60)
+        self.assertEqual(all_of_them["choices"][0]["finish_reason"], "length")
+
+    def test_patterns_formats_and_ranges(self):
+        schema = {
+            "type": "object",
+            "properties": {
+                "day": {"type": "string", "format": "date"},
+                "code": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{2}$"},
+                "age": {"type": "integer", "minimum": 18, "maximum": 65},
+                "share": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+                "pair": {
+                    "type": "array",
+                    "prefixItems": [{"type": "null"}, {"const": 1}],
+                    "items": False,
+                    "minItems": 2,
+                },
+            },
+            "required": ["day", "code", "age", "share", "pair"],
+        }
+        form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}
+        for seed in range(6):
+            a = self.server.chat("Describe.", seed=seed, temperature=1.5, max_tokens=300, response_format=form).json
+            self.assertEqual(a["choices"][0]["finish_reason"], "stop")
+            got = json.loads(a["choices"][0]["message"]["content"])
+            datetime.date.fromisoformat(got["day"])
+            self.assertRegex(got["code"], "^[A-Z]{3}-[0-9]{2}$")
+            self.assertTrue(18 <= got["age"] <= 65 and 0 <= got["share"] < 1 and got["pair"] == [None, 1], got)
+
+    def test_logprobs_of_responses(self):
+        ask = {"input": QUESTION, "temperature": 0, "max_output_tokens": 5, "top_logprobs": 2}
+        part = self.server.ask("/v1/responses", ask).json["output"][0]["content"][0]
+        self.assertEqual("".join(x["token"] for x in part["logprobs"]), part["text"])
+        self.assertEqual([len(x["top_logprobs"]) for x in part["logprobs"]], [2] * 5)
+        events, _ = self.server.stream("/v1/responses", ask)
+        told = [x for e in events if e["type"] == "response.output_text.delta" for x in e["logprobs"]]
+        self.assertEqual(told, part["logprobs"])
+
+
 class Exact(Served):
     """Whatever runs beside it, an answer is the one it has alone."""
 
@@ -231,6 +286,16 @@ class Refusals(Served):
             ({"functions": []}, "functions", "tools"),
             ({"audio": {}}, "audio", "not supported"),
             ({"store": True}, "store", "false"),
+            ({"service_tier": "flex"}, "service_tier", "auto"),
+            ({"verbosity": "high"}, "verbosity", "medium"),
+            ({"modalities": ["text", "audio"]}, "modalities", "text"),
+            ({"metadata": {"a": 1}}, "metadata", "text"),
+            ({"metadata": {str(i): "" for i in range(17)}}, "metadata", "16"),
+            ({"reasoning_effort": "high"}, "reasoning_effort", "template"),
+            ({"chat_template_kwargs": {"enable_thinking": True}}, "chat_template_kwargs", "template"),
+            ({"min_tokens": 5, "max_tokens": 4}, "min_tokens", "at most"),
+            ({"ignore_eos": True, "response_format": {"type": "json_object"}}, "ignore_eos", "JSON"),
+            ({"tool_choice": "required"}, "tool_choice", "no tools"),
             ({"prediction": {}}, "prediction", "not supported"),
             ({"stream_options": {"include_usage": True}}, "stream_options", "stream"),
             ({"frobnicate": 1}, None, "frobnicate"),
@@ -258,6 +323,32 @@ class Refusals(Served):
             with self.subTest(body=body):
                 self.refuse(body, 400, param, says, "/v1/completions")
         self.refuse({"model": "gpt-4"}, 404, "model", "gpt-4")
+
+    def test_what_clients_send_by_themselves_passes(self):
+        """Values that mean what happens anyway, and labels for what OpenAI would store."""
+        for more in [
+            {"user": "u", "store": False, "metadata": {"run": "1"}, "service_tier": "default"},
+            {"n": 1, "logit_bias": None, "stop": None, "tools": None, "tool_choice": None, "seed": None},
+            {"modalities": ["text"], "verbosity": "medium", "safety_identifier": "x", "prompt_cache_key": "k"},
+            {"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": False}},
+            {"parallel_tool_calls": True},
+            {"messages": [{"role": "user", "content": "hi", "name": None, "tool_calls": None, "audio": None}]},
+        ]:
+            with self.subTest(more=more):
+                body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1, **more}
+                self.assertEqual(self.server.ask("/v1/chat/completions", body).status, 200)
+        body = {"prompt": "a", "max_tokens": 1, "best_of": 1, "echo": False, "suffix": None}
+        self.assertEqual(self.server.ask("/v1/completions", body).status, 200)
+        body = {
+            "input": "hi",
+            "max_output_tokens": 1,
+            "metadata": {"run": "1"},
+            "include": ["reasoning.encrypted_content"],
+            "reasoning": {"effort": None, "summary": "auto"},
+            "truncation": "disabled",
+            "text": {"format": {"type": "text"}, "verbosity": "medium"},
+        }
+        self.assertEqual(self.server.ask("/v1/responses", body).json["metadata"], {"run": "1"})
 
     def test_what_is_cut_in_a_message_stays_text(self):
         """A name that is cut in the middle of a character, and a path that is none, still make an error in JSON."""

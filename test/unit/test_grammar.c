@@ -40,7 +40,7 @@ static int open_model(void **state)
     close(fd);
     bool ok = slx_test_write_model(path, &spec) && slx_model_open(&model, path, NULL) == SLX_OK;
     unlink(path);
-    if (ok) tokens = slx_token_bytes_open(model->tok);
+    if (ok) tokens = slx_token_bytes_open(model->tok, -1);
     return !ok;
 }
 
@@ -56,8 +56,8 @@ static slx_grammar *grammar(const char *schema)
 {
     slx_grammar *g = NULL;
     slx_err err = {0};
-    slx_status st =
-        slx_grammar_open(&g, tokens, schema, schema ? strlen(schema) : 0, NULL, NULL, &err);
+    slx_form form = {.json = true, .schema = schema, .schema_len = schema ? strlen(schema) : 0};
+    slx_status st = slx_grammar_open(&g, tokens, &form, &err);
     if (st != SLX_OK) fail_msg("%s: %s", schema, err.msg);
     return g;
 }
@@ -147,6 +147,47 @@ static void documents(void **state)
          "\"required\":[\"x\"]}",
          "{\"x\":null}", false},
         {"{\"type\":\"number\"}", "3E580", false},
+        /* patterns: the whole string, characters and not bytes, quotes as their escapes */
+        {"{\"type\":\"string\",\"pattern\":\"^a+b?$\"}", "\"aaab\"", true},
+        {"{\"type\":\"string\",\"pattern\":\"^a+b?$\"}", "\"b\"", false},
+        {"{\"type\":\"string\",\"pattern\":\"^a+b?$\"}", "\"aabb\"", false},
+        {"{\"type\":\"string\",\"pattern\":\"x|y(z|w){2}\"}", "\"yzw\"", true},
+        {"{\"type\":\"string\",\"pattern\":\"x|y(z|w){2}\"}", "\"yz\"", false},
+        {"{\"type\":\"string\",\"pattern\":\"[^a-y]{2,}\"}", "\"z\xc3\xa9\xf0\x9f\x98\x80\"", true},
+        {"{\"type\":\"string\",\"pattern\":\"[^a-y]{2,}\"}", "\"zy\"", false},
+        {"{\"type\":\"string\",\"pattern\":\"[\\u00e0-\\u00ff]\"}", "\"\xc3\xa9\"", true},
+        {"{\"type\":\"string\",\"pattern\":\"[\\u00e0-\\u00ff]\"}", "\"\xc3\x9f\"", false},
+        {"{\"type\":\"string\",\"pattern\":\"\\\\d\\\\s\\\\w\\\\.\"}", "\"1 _.\"", true},
+        {"{\"type\":\"string\",\"pattern\":\"\\\\d\\\\s\\\\w\\\\.\"}", "\"1 _x\"", false},
+        {"{\"type\":\"string\",\"pattern\":\"\\\"|\\\\n\"}", "\"\\\"\"", true},
+        {"{\"type\":\"string\",\"pattern\":\"\\\"|\\\\n\"}", "\"\\n\"", true},
+        {"{\"type\":\"string\",\"pattern\":\"\\\"|\\\\n\"}", "\"n\"", false},
+        {"{\"type\":\"string\",\"pattern\":\"(a?)*b\"}", "\"aab\"", true},
+        {"{\"type\":\"string\",\"pattern\":\"\"}", "\"\"", true},
+        {"{\"type\":\"string\",\"format\":\"date-time\"}", "\"2025-12-31T23:59:59.5Z\"", true},
+        {"{\"type\":\"string\",\"format\":\"date\"}", "\"2025-02-29\"", false},
+        {"{\"type\":\"string\",\"format\":\"ipv4\"}", "\"192.168.0.255\"", true},
+        {"{\"type\":\"string\",\"format\":\"ipv4\"}", "\"192.168.0.256\"", false},
+        {"{\"type\":\"string\",\"format\":\"uuid\"}", "\"123e4567-e89b-12d3-a456-426614174000\"",
+         true},
+        {"{\"type\":\"string\",\"format\":\"email\"}", "\"a.b@c-d.org\"", true},
+        {"{\"type\":\"string\",\"format\":\"duration\"}", "\"P1Y2M3DT4H5M6S\"", true},
+        {"{\"type\":\"string\",\"format\":\"duration\"}", "\"P1YT\"", false},
+        {"{\"type\":\"array\",\"prefixItems\":[{\"type\":\"null\"},{\"const\":1}],\"items\":false,"
+         "\"minItems\":2}",
+         "[null,1]", true},
+        {"{\"type\":\"array\",\"prefixItems\":[{\"type\":\"null\"},{\"const\":1}],\"items\":false,"
+         "\"minItems\":2}",
+         "[null]", false},
+        {"{\"type\":\"array\",\"prefixItems\":[{\"type\":\"null\"}],\"items\":{\"const\":1}}",
+         "[null,1,1]", true},
+        {"{\"type\":\"array\",\"prefixItems\":[{\"type\":\"null\"}],\"items\":{\"const\":1}}",
+         "[1]", false},
+        {"{\"type\":[\"integer\",\"null\"],\"enum\":[1,\"a\",null]}", "null", true},
+        {"{\"type\":[\"integer\",\"null\"],\"enum\":[1,\"a\",null]}", "\"a\"", false},
+        {"{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]}", "null", true},
+        {"{\"allOf\":[{\"$ref\":\"#/$defs/a~1b\"}],\"$defs\":{\"a/b\":{\"type\":\"null\"}}}",
+         "null", true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (accepts(rows[i].schema, rows[i].text) != rows[i].ok)
@@ -159,10 +200,25 @@ static void refused(void **state)
     (void)state;
     static const struct {
         const char *schema, *says;
-    } rows[] = {{"{\"type\":\"string\",\"pattern\":\"a\"}", "pattern"},
-                {"{\"type\":\"integer\",\"minimum\":1}", "minimum"},
-                {"{\"type\":\"string\",\"format\":\"date\"}", "format"},
-                {"{\"oneOf\":[{}]}", "oneOf"},
+    } rows[] = {{"{\"type\":\"integer\",\"multipleOf\":3}", "multipleOf"},
+                {"{\"type\":\"string\",\"format\":\"regex\"}", "format"},
+                {"{\"type\":\"string\",\"format\":\"date\",\"maxLength\":3}", "maxLength"},
+                {"{\"type\":\"string\",\"pattern\":\"a(?=b)\"}", "look-around"},
+                {"{\"type\":\"string\",\"pattern\":\"(a)\\\\1\"}", "escape"},
+                {"{\"type\":\"string\",\"pattern\":\"a\\\\b\"}", "escape"},
+                {"{\"type\":\"string\",\"pattern\":\"(a\"}", "expected )"},
+                {"{\"type\":\"string\",\"pattern\":\"a)\"}", ") without ("},
+                {"{\"type\":\"string\",\"pattern\":\"[a\"}", "expected ]"},
+                {"{\"type\":\"string\",\"pattern\":\"*a\"}", "nothing to repeat"},
+                {"{\"type\":\"string\",\"pattern\":\"(a^b)\"}", "ends only"},
+                {"{\"type\":\"string\",\"pattern\":\"a{3,1}\"}", "{n,m}"},
+                {"{\"type\":\"string\",\"pattern\":\"[]\"}", "without"},
+                {"{\"type\":\"integer\",\"minimum\":5,\"maximum\":4}", "between"},
+                {"{\"type\":\"integer\",\"minimum\":1e30}", "between"},
+                {"{\"type\":\"integer\",\"minimum\":\"1\"}", "minimum"},
+                {"{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"number\"}]}", "oneOf"},
+                {"{\"type\":\"integer\",\"enum\":[\"a\"]}", "of the type"},
+                {"{\"allOf\":[{},{}]}", "allOf"},
                 {"{\"not\":{}}", "not"},
                 {"{\"type\":\"object\",\"properties\":{\"a\":{\"allOf\":[]}}}", "allOf"},
                 {"{\"type\":\"array\",\"uniqueItems\":true}", "uniqueItems"},
@@ -180,12 +236,46 @@ static void refused(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         slx_grammar *g = NULL;
         slx_err err = {0};
-        slx_status st =
-            slx_grammar_open(&g, tokens, rows[i].schema, strlen(rows[i].schema), NULL, NULL, &err);
+        slx_form form = {
+            .json = true, .schema = rows[i].schema, .schema_len = strlen(rows[i].schema)};
+        slx_status st = slx_grammar_open(&g, tokens, &form, &err);
         if (st == SLX_OK || !strstr(err.msg, rows[i].says))
             fail_msg("%s: %d %s", rows[i].schema, st, err.msg);
         assert_null(g);
     }
+}
+
+/* Every number of a small range, taken exactly when it is within. */
+static void ranges_are_exact(void **state)
+{
+    (void)state;
+    slx_rng r = {11};
+    for (int k = 0; k < 60; k++) {
+        int low = (int)slx_rng_below(&r, 400) - 200, high = low + (int)slx_rng_below(&r, 300);
+        bool above = k & 1, below = k & 2, whole = k & 4;
+        double scale = whole ? 1 : k & 8 ? 10 : 100;
+        char schema[200];
+        snprintf(schema, sizeof schema, "{\"type\":\"%s\",\"%s\":%.10g,\"%s\":%.10g}",
+                 whole ? "integer" : "number", above ? "exclusiveMinimum" : "minimum", low / scale,
+                 below ? "exclusiveMaximum" : "maximum", high / scale);
+        if (above && below && high - low < 2) continue;
+        if ((above || below) && high == low) continue;
+        for (int x = -520; x <= 520; x += 1 + (int)slx_rng_below(&r, 3)) {
+            char text[32];
+            snprintf(text, sizeof text, "%.*f", whole ? 0 : scale > 10 ? 2 : 1, x / scale);
+            if (!strncmp(text, "-0", 2) && strspn(text, "-0.") == strlen(text))
+                continue; /* a zero is plain */
+            bool in = (above ? x > low : x >= low) && (below ? x < high : x <= high);
+            if (accepts(schema, text) != in)
+                fail_msg("%s: %s: %s", schema, text, in ? "refused" : "taken");
+        }
+    }
+    assert_true(accepts("{\"type\":\"integer\",\"minimum\":0}", "123456789"));
+    assert_false(accepts("{\"type\":\"integer\",\"minimum\":0}", "-1"));
+    assert_false(accepts("{\"type\":\"integer\",\"minimum\":0}", "01"));
+    assert_true(accepts("{\"type\":\"number\",\"exclusiveMinimum\":0,\"maximum\":1}", "0.0001"));
+    assert_false(accepts("{\"type\":\"number\",\"exclusiveMinimum\":0,\"maximum\":1}", "0.0"));
+    assert_false(accepts("{\"type\":\"number\",\"exclusiveMinimum\":0,\"maximum\":1}", "1.5"));
 }
 
 /* At every place of a walk: a token is unmasked exactly when it can be taken. */
@@ -319,16 +409,17 @@ static void calls_are_forced_and_found(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         slx_buf out = {0};
         size_t content, len = strlen(rows[i].text);
-        const slx_tool_frame *f = &slx_tool_frames[rows[i].form];
+        slx_form form = {.tools = list,
+                         .tools_len = strlen(list),
+                         .frame = &slx_tool_frames[rows[i].form],
+                         .only = "add"};
         bool found = slx_tools_parse(rows[i].form, rows[i].text, len, &out, &content);
         assert_int_equal(found, rows[i].calls != NULL);
         assert_int_equal(content, found ? rows[i].content : len);
         if (found) assert_string_equal(out.ptr, rows[i].calls);
         slx_buf_free(&out);
         slx_grammar *g = NULL;
-        assert_int_equal(slx_grammar_open_calls(&g, tokens, list, strlen(list), "add", f->key,
-                                                f->before, f->after, NULL),
-                         SLX_OK);
+        assert_int_equal(slx_grammar_open(&g, tokens, &form, NULL), SLX_OK);
         assert_int_equal(takes(g, rows[i].text), rows[i].forced);
         slx_grammar_close(g);
     }
@@ -340,14 +431,79 @@ static void calls_are_forced_and_found(void **state)
     assert_int_equal(slx_tools_content(SLX_TOOLS_BARE, "x{", 2), 2);
 }
 
+#define STRICT                                                                                     \
+    "[{\"function\":{\"name\":\"add\",\"strict\":true,\"parameters\":{\"type\":\"object\","        \
+    "\"properties\":{\"x\":"                                                                       \
+    "{\"type\":\"integer\"}},\"required\":[\"x\"]}}},"                                             \
+    "{\"function\":{\"name\":\"odd\",\"parameters\":{\"type\":\"object\",\"minProperties\":1}}}]"
+
+/* Text and calls: where the mark comes, only calls may follow. */
+static void text_before_calls(void **state)
+{
+    (void)state;
+    static const struct {
+        slx_tool_form form;
+        bool many, json;
+        const char *text;
+        bool ok;
+    } rows[] = {
+        {SLX_TOOLS_TAGS, false, false, "", true},
+        {SLX_TOOLS_TAGS, false, false, "2 < 3, <<tool_cal> and <tool", true},
+        {SLX_TOOLS_TAGS, false, false,
+         "Ok.<tool_call>\n{\"name\": \"add\", \"arguments\": {\"x\":1}}\n</tool_call>", true},
+        {SLX_TOOLS_TAGS, false, false,
+         "<<tool_call>\n{\"name\": \"add\", \"arguments\": {\"x\":1}}\n</tool_call>", true},
+        {SLX_TOOLS_TAGS, false, false,
+         "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"x\":\"1\"}}\n</tool_call>", false},
+        {SLX_TOOLS_TAGS, false, false,
+         "<tool_call>\n{\"name\": \"odd\", \"arguments\": {\"q\":[]}}\n</tool_call>", true},
+        {SLX_TOOLS_TAGS, false, false, "<tool_call>nonsense", false},
+        {SLX_TOOLS_TAGS, false, false, "a <tool_call>", false},
+        {SLX_TOOLS_TAGS, true, false,
+         "<tool_call>\n{\"name\": \"add\", \"arguments\": "
+         "{\"x\":1}}\n</tool_call>\n<tool_call>\n{\"name\": \"add\", "
+         "\"arguments\": {\"x\":2}}\n</tool_call>",
+         true},
+        {SLX_TOOLS_TAGS, false, false,
+         "<tool_call>\n{\"name\": \"add\", \"arguments\": "
+         "{\"x\":1}}\n</tool_call>\n<tool_call>\n{\"name\": \"add\", "
+         "\"arguments\": {\"x\":2}}\n</tool_call>",
+         false},
+        {SLX_TOOLS_LIST, true, false,
+         "So: [TOOL_CALLS][{\"name\": \"add\", \"arguments\": {\"x\":1}}, {\"name\": \"add\", "
+         "\"arguments\": {\"x\":2}}]",
+         true},
+        {SLX_TOOLS_LIST, true, false, "[TOOL_CALLS][]", false},
+        {SLX_TOOLS_BARE, false, false, " no { call", true},
+        {SLX_TOOLS_BARE, false, false, " {\"name\": \"add\", \"parameters\": {\"x\":1}}", true},
+        {SLX_TOOLS_BARE, false, false, "{ no call", false},
+        {SLX_TOOLS_TAGS, false, true, "{\"any\":1}", true},
+        {SLX_TOOLS_TAGS, false, true, "text", false},
+        {SLX_TOOLS_TAGS, false, true,
+         "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"x\":1}}\n</tool_call>", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        slx_form form = {.tools = STRICT,
+                         .tools_len = strlen(STRICT),
+                         .frame = &slx_tool_frames[rows[i].form],
+                         .many = rows[i].many,
+                         .json = rows[i].json,
+                         .text = !rows[i].json};
+        slx_grammar *g = NULL;
+        assert_int_equal(slx_grammar_open(&g, tokens, &form, NULL), SLX_OK);
+        if (takes(g, rows[i].text) != rows[i].ok)
+            fail_msg("row %zu: %s: %s", i, rows[i].text, rows[i].ok ? "refused" : "taken");
+        slx_grammar_close(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(documents),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(masks_are_exact),
-        cmocka_unit_test(walks_are_valid),
-        cmocka_unit_test(calls_are_forced_and_found),
+        cmocka_unit_test(documents),         cmocka_unit_test(refused),
+        cmocka_unit_test(ranges_are_exact),  cmocka_unit_test(masks_are_exact),
+        cmocka_unit_test(walks_are_valid),   cmocka_unit_test(calls_are_forced_and_found),
+        cmocka_unit_test(text_before_calls),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }
