@@ -7,7 +7,8 @@
 #include <jansson.h>
 
 const slx_tool_frame slx_tool_frames[] = {
-    [SLX_TOOLS_TAGS] = {"<tool_call>", "", "<tool_call>\n", "arguments", "\n</tool_call>", "\n", ""},
+    [SLX_TOOLS_TAGS] = {"<tool_call>", "", "<tool_call>\n", "arguments", "\n</tool_call>", "\n",
+                        ""},
     [SLX_TOOLS_BARE] = {"{", "", "", "parameters", "", NULL, ""},
     [SLX_TOOLS_LIST] = {"[TOOL_CALLS]", "[TOOL_CALLS][", "", "arguments", "", ", ", "]"},
 };
@@ -35,8 +36,7 @@ int64_t slx_tools_marker(slx_tool_form f, const slx_model *m)
     int64_t id = -1;
     if (f != SLX_TOOLS_TAGS && f != SLX_TOOLS_LIST) return -1;
     const char *mark = slx_tool_frames[f].mark;
-    if (slx_tokenize(m->tok, mark, strlen(mark), true, &ids, NULL) == SLX_OK &&
-        ids.len == 4) {
+    if (slx_tokenize(m->tok, mark, strlen(mark), true, &ids, NULL) == SLX_OK && ids.len == 4) {
         id = *(const uint32_t *)(const void *)ids.ptr;
         if (!slx_tok_is_control(m->tok, (uint32_t)id)) id = -1;
     }
@@ -57,7 +57,8 @@ size_t slx_tools_content(slx_tool_form f, const char *text, size_t len)
         size_t at = skip_blank(text, 0, len);
         return at == len || text[at] == '{' ? 0 : len;
     }
-    const char *tag = slx_tool_frames[f].mark, *found = len ? memmem(text, len, tag, strlen(tag)) : NULL;
+    const char *tag = slx_tool_frames[f].mark,
+               *found = len ? memmem(text, len, tag, strlen(tag)) : NULL;
     if (found) return (size_t)(found - text);
     for (size_t n = strlen(tag) - 1; n > 0; n--) /* its beginning may stand at the end */
         if (n <= len && !memcmp(text + len - n, tag, n)) return len - n;
@@ -133,4 +134,63 @@ bool slx_tools_parse(slx_tool_form f, const char *text, size_t len, slx_buf *out
     }
     json_decref(calls);
     return ok;
+}
+
+/* ------------------------------------------------------------------ while they are written */
+
+/* Behind the closing quote of the JSON string that begins at `at`; 0 = it is not there yet. */
+static size_t string_end(const char *p, size_t at, size_t len)
+{
+    for (size_t i = at + 1; i < len; i++) {
+        if (p[i] == '\\')
+            i++;
+        else if (p[i] == '"')
+            return i + 1;
+    }
+    return 0;
+}
+
+/* {"name": NAME, "KEY": and nothing of it missing. */
+static bool follow_name(slx_tool_stream *s, slx_tool_form f, const char *p, size_t len,
+                        slx_tool_piece *out)
+{
+    static const char open[] = "{\"name\": ";
+    char key[64];
+    const char *found = len > s->at ? memmem(p + s->at, len - s->at, open, sizeof open - 1) : NULL;
+    if (!found) return false;
+    size_t name = (size_t)(found - p) + sizeof open - 1,
+           end = name < len ? string_end(p, name, len) : 0,
+           n = (size_t)snprintf(key, sizeof key, ", \"%s\": ", slx_tool_frames[f].key);
+    if (!end || len - end < n || memcmp(p + end, key, n)) return false;
+    *out = (slx_tool_piece){true, p + name, end - name};
+    *s = (slx_tool_stream){.at = end + n, .begun = s->begun + 1, .inside = true};
+    return true;
+}
+
+/* Moves over one byte of the arguments; false behind their last one. */
+static bool within(slx_tool_stream *s, char c)
+{
+    if (s->escaped) {
+        s->escaped = false;
+    } else if (s->in_string) {
+        s->escaped = c == '\\';
+        s->in_string = c != '"';
+    } else if (c == '"') {
+        s->in_string = true;
+    } else if (c == '{' || c == '[') {
+        s->depth++;
+    } else if (c == '}' || c == ']') {
+        s->depth--;
+    }
+    return s->depth > 0 || s->in_string;
+}
+
+bool slx_tools_follow(slx_tool_stream *s, slx_tool_form f, const char *text, size_t len,
+                      slx_tool_piece *out)
+{
+    if (!s->inside) return follow_name(s, f, text, len, out);
+    size_t from = s->at;
+    while (s->at < len && s->inside) s->inside = within(s, text[s->at++]);
+    *out = (slx_tool_piece){false, text + from, s->at - from};
+    return s->at > from;
 }

@@ -31,4 +31,22 @@ size_t slx_tools_content(slx_tool_form f, const char *text, size_t len);
  * False when there is none: then all of it is content. */
 bool slx_tools_parse(slx_tool_form f, const char *text, size_t len, slx_buf *out, size_t *content);
 
+/* Calls while they are written, of an answer that a grammar holds to the frame (slx_form). All zero at first. */
+typedef struct {
+    size_t at;      /* bytes of the answer that are done with */
+    uint32_t begun; /* calls whose name is known */
+    bool inside;    /* of the arguments of the last one */
+    int depth;
+    bool in_string, escaped;
+} slx_tool_stream;
+
+typedef struct {
+    bool begins;      /* a call: text is its name, as JSON; else: text is more of the last one's arguments */
+    const char *text; /* of the answer */
+    size_t len;
+} slx_tool_piece;
+
+/* The next piece that text[0..len) has; false when there is none yet. */
+bool slx_tools_follow(slx_tool_stream *s, slx_tool_form f, const char *text, size_t len, slx_tool_piece *out);
+
 #endif

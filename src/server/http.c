@@ -93,6 +93,7 @@ void srv_exchange_drop(srv_exchange *x)
         slx_answer_free(&c->answer);
         json_decref(c->logprobs);
         json_decref(c->calls);
+        json_decref(c->call_ids);
         slx_grammar_close(c->grammar);
     }
     free(x->choices);

@@ -199,7 +199,7 @@ static json_t *chunk(const srv_exchange *x)
 }
 
 /* Takes delta (chat) or text (completions). */
-static json_t *choice_chunk(srv_choice *c, json_t *body, const char *finish)
+json_t *srv_reply_choice(srv_choice *c, json_t *body, const char *finish)
 {
     const srv_exchange *x = c->x;
     json_t *j = chunk(x);
@@ -241,6 +241,7 @@ void srv_reply_delta(srv_choice *c)
     size_t visible = x->req.tools && !c->ended
                          ? slx_tools_content(x->s->tool_form, text, c->text.len)
                          : c->text.len;
+    if (srv_reply_follow(c) && visible > c->content) visible = c->content;
     size_t from = c->sent, len = visible > from ? visible - from : 0;
     if (!len && !has_logprobs(c)) return;
     c->sent += len;
@@ -251,33 +252,7 @@ void srv_reply_delta(srv_choice *c)
     json_t *s = json_stringn_nocheck(text + from, len);
     srv_reply_event(
         x, NULL,
-        choice_chunk(c, x->req.api == SRV_CHAT ? json_pack("{s:o}", "content", s) : s, NULL));
-}
-
-void srv_reply_calls(srv_choice *c)
-{
-    slx_buf found = {0};
-    size_t content;
-    const srv_exchange *x = c->x;
-    if (!x->req.tools || !slx_tools_parse(x->s->tool_form, c->text.len ? c->text.ptr : "",
-                                          c->text.len, &found, &content))
-        return;
-    json_t *list = json_loadb(found.ptr, found.len, 0, NULL);
-    slx_buf_free(&found);
-    c->calls = json_array();
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *f = json_array_get(list, i);
-        char id[48], hex[25];
-        srv_random_hex(hex, 12);
-        snprintf(id, sizeof id, "call_%s", hex);
-        if (i && x->req.one_call) break;
-        json_array_append_new(c->calls,
-                              json_pack("{s:s, s:s, s:{s:O, s:O}}", "id", id, "type", "function",
-                                        "function", "name", json_object_get(f, "name"), "arguments",
-                                        json_object_get(f, "arguments")));
-    }
-    json_decref(list);
-    c->text.len = content;
+        srv_reply_choice(c, x->req.api == SRV_CHAT ? json_pack("{s:o}", "content", s) : s, NULL));
 }
 
 static json_t *fault_json(const srv_choice *c)
@@ -297,26 +272,11 @@ static bool failed(const srv_choice *c)
     return c->end == SLX_END_FAULT || c->end == SLX_END_CANCELLED;
 }
 
-/* Calls as a stream has them: each its name, then its arguments. */
-static void send_calls(srv_choice *c)
-{
-    for (size_t i = 0; i < json_array_size(c->calls); i++) {
-        json_t *call = json_array_get(c->calls, i), *f = json_object_get(call, "function");
-        json_t *begin = json_pack("{s:[{s:i, s:O, s:s, s:{s:O, s:s}}]}", "tool_calls", "index",
-                                  (int)i, "id", json_object_get(call, "id"), "type", "function",
-                                  "function", "name", json_object_get(f, "name"), "arguments", ""),
-               *rest = json_pack("{s:[{s:i, s:{s:O}}]}", "tool_calls", "index", (int)i, "function",
-                                 "arguments", json_object_get(f, "arguments"));
-        srv_reply_event(c->x, NULL, choice_chunk(c, begin, NULL));
-        srv_reply_event(c->x, NULL, choice_chunk(c, rest, NULL));
-    }
-}
-
 /* The last one: why it ended. */
 static json_t *end_chunk(srv_choice *c)
 {
-    send_calls(c);
-    return choice_chunk(c, c->x->req.api == SRV_CHAT ? json_object() : json_string(""),
+    srv_reply_send_calls(c);
+    return srv_reply_choice(c, c->x->req.api == SRV_CHAT ? json_object() : json_string(""),
                         srv_finish_reason(c));
 }
 

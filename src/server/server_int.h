@@ -60,6 +60,9 @@ typedef struct {
     size_t sent;          /* bytes of text that a stream has given out; less than all while it may be a call */
     slx_grammar *grammar; /* NULL = free text */
     json_t *calls;        /* of tools, as chat completions have them; NULL = none */
+    slx_tool_stream follow; /* calls that a stream gives out while they are written */
+    json_t *call_ids;       /* of those */
+    size_t content;         /* bytes of text before the first of those */
     json_t *logprobs;     /* entries of tokens not yet sent (responses: of all); NULL = not wanted */
     size_t logprobs_sent; /* responses: entries that deltas have given out */
     uint32_t text_offset; /* completions: where the next token's text begins */
@@ -123,8 +126,8 @@ void srv_worker_stats(srv_worker *w, slx_sched_stats *out);
 void srv_reply_begin(srv_exchange *x);
 /* What c->text has that the client may see now; gathered log probabilities go with it. */
 void srv_reply_delta(srv_choice *c);
-/* The end of c's text: finds the calls in it. */
-void srv_reply_calls(srv_choice *c);
+/* A chunk of a stream around a delta (chat) or text (completions), which it takes. */
+json_t *srv_reply_choice(srv_choice *c, json_t *body, const char *finish);
 json_t *srv_logprobs_new(const srv_request *r); /* NULL when not wanted */
 void srv_reply_logprob(srv_choice *c, const slx_drawn *t); /* gathers, when wanted */
 void srv_reply_end_choice(srv_choice *c); /* every one but the last */
@@ -137,6 +140,11 @@ double srv_usd(const srv_exchange *x); /* negative = not known */
 /* One SSE event; event may be NULL. Drops j. */
 void srv_reply_event(srv_exchange *x, const char *event, json_t *j);
 const char *srv_finish_reason(const srv_choice *c);
+
+/* reply_calls.c */
+void srv_reply_calls(srv_choice *c);      /* the end of c's text: finds the calls in it */
+void srv_reply_send_calls(srv_choice *c); /* those that have not gone out yet */
+bool srv_reply_follow(srv_choice *c);     /* sends what has come of calls; true: they have begun */
 
 /* reply_responses.c: the same steps of /v1/responses */
 void srv_responses_begin(srv_exchange *x);

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Many streams for minutes: every greedy answer equals its solo run bit for bit, and memory stays flat.
 
-  test/soak/serve_streams.py [--seconds 300] [--streams 64] [--pages N] [--no-prefix-cache]
+  test/soak/serve_streams.py [--seconds 300] [--streams 64] [--pages N] [--ctx N] [--no-prefix-cache]
 
 Solo answers come from a server with one slot and no prefix cache. Then `streams` clients ask at once, again and again,
-prompts of mixed lengths, streamed and whole; some leave in the middle. --pages forces preemption."""
+prompts of mixed lengths, streamed and whole; some leave in the middle. --pages 16 --ctx 1024 forces preemption."""
 
 import argparse
 import json
@@ -61,12 +61,15 @@ def main():
     p.add_argument("--seconds", type=float, default=300)
     p.add_argument("--streams", type=int, default=64)
     p.add_argument("--pages", type=int, default=0)
+    p.add_argument("--ctx", type=int, default=0, help="positions of a sequence; with few pages it forces preemption")
     p.add_argument("--no-prefix-cache", action="store_true")
     a = p.parse_args()
     asks = bodies(48)
     with Server("--slots", 1, "--no-prefix-cache", "--quiet") as alone:
         want = [whole(alone, b) for b in asks]
     options = ["--slots", 64, "--quiet", "--kv-pages", a.pages]
+    if a.ctx:
+        options += ["--ctx", a.ctx]
     if a.no_prefix_cache:
         options.append("--no-prefix-cache")
     done, wrong, left, tokens = [0], [], [0], [0]

@@ -431,6 +431,33 @@ static void calls_are_forced_and_found(void **state)
     assert_int_equal(slx_tools_content(SLX_TOOLS_BARE, "x{", 2), 2);
 }
 
+/* The pieces of two calls, whatever the text was cut into. */
+static void calls_are_followed(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "So:\n<tool_call>\n{\"name\": \"a\\\"b\", \"arguments\": {\"x\": [1, {\"y\": \"}\\\"]\"}], "
+        "\"z\":{}}}\n</tool_call>\n"
+        "<tool_call>\n{\"name\": \"c\", \"arguments\": {}}\n</tool_call>";
+    for (size_t step = 1; step < sizeof text; step++) {
+        slx_tool_stream s = {0};
+        slx_tool_piece p;
+        slx_buf got = {0};
+        for (size_t len = step;; len += step) {
+            if (len > sizeof text - 1) len = sizeof text - 1;
+            while (slx_tools_follow(&s, SLX_TOOLS_TAGS, text, len, &p)) {
+                if (p.begins) slx_buf_adds(&got, "|");
+                slx_buf_add(&got, p.text, p.len);
+                if (p.begins) slx_buf_adds(&got, ":");
+            }
+            if (len == sizeof text - 1) break;
+        }
+        slx_buf_adds(&got, "");
+        assert_string_equal(got.ptr, "|\"a\\\"b\":{\"x\": [1, {\"y\": \"}\\\"]\"}], \"z\":{}}|\"c\":{}");
+        slx_buf_free(&got);
+    }
+}
+
 #define STRICT                                                                                     \
     "[{\"function\":{\"name\":\"add\",\"strict\":true,\"parameters\":{\"type\":\"object\","        \
     "\"properties\":{\"x\":"                                                                       \
@@ -504,6 +531,7 @@ int main(void)
         cmocka_unit_test(ranges_are_exact),  cmocka_unit_test(masks_are_exact),
         cmocka_unit_test(walks_are_valid),   cmocka_unit_test(calls_are_forced_and_found),
         cmocka_unit_test(text_before_calls),
+        cmocka_unit_test(calls_are_followed),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }

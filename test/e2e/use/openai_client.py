@@ -146,6 +146,18 @@ def tools():
         )
     )
     calls = [c for p in parts for c in p.choices[0].delta.tool_calls or []]
+    assert calls[0].function.name == "get_weather" and calls[0].id and not calls[0].function.arguments
+    assert len(calls) > 4 and all(c.id is None for c in calls[1:])  # arguments come while they are written
+    assert parts[-1].choices[0].finish_reason == "tool_calls"
+    with tools_client.chat.completions.stream(
+        model=MODEL, messages=messages[:1], tools=TOOLS, tool_choice="required", max_tokens=200
+    ) as s:
+        whole = s.get_final_completion().choices[0].message.tool_calls[0]
+    assert set(whole.function.parsed_arguments) == {"city", "unit"}
+    r = tools_client.chat.completions.create(  # a strict function beside JSON: one of the two
+        model=MODEL, messages=messages[:1], tools=TOOLS, max_tokens=200, response_format={"type": "json_object"}
+    ).choices[0]
+    assert r.finish_reason in ("tool_calls", "length") or isinstance(json.loads(r.message.content), dict)
     jsonschema.validate(json.loads("".join(c.function.arguments for c in calls)), schema)
     r = tools_client.responses.create(
         model=MODEL,
