@@ -71,9 +71,9 @@ static void print_movers(const slx_fleet_case *c, const slx_fleet_answer *a, int
     for (int i = 0; i < a->n_movers && i < most; i++) {
         const slx_fleet_mover *m = &a->mover[i];
         const slx_fleet_input *in = &c->in[m->in];
-        printf("    %-34s %s..%s gives %s..%s%s\n", in->path, amount(t[0], in->low),
-               amount(t[1], in->high), amount(t[2], m->at_low), amount(t[3], m->at_high),
-               in->free ? "  (free)" : "");
+        printf("    %-34s %s..%s gives %s..%s%s\n", in->path, amount(t[0], m->low),
+               amount(t[1], m->high), amount(t[2], m->at_low), amount(t[3], m->at_high),
+               m->free ? "  (free)" : "");
     }
 }
 
@@ -139,17 +139,41 @@ static void print_plan(const cli_fleet *f)
     print_deliveries(f);
     if (p->short_tokens > 0)
         printf("  not served: %s tokens, at their price\n", amount(cost, p->short_tokens));
-    if (p->unused_usd > 0)
-        printf("  commitments paid for nothing: %s USD\n", amount(cost, p->unused_usd));
     for (int i = 0; i < p->n_binding; i++) {
         const slx_fleet_limit *l = &p->binding[i];
-        bool needed = l->kind <= SLX_FL_TARGET;
+        bool needed = l->kind <= SLX_FL_TRAINING;
         printf("  %s %s, %s", needed ? "set by" : "limited by", slx_fleet_limit_name(name, c, l),
                slx_fleet_quarter(a, c, l->first));
         if (l->last > l->first)
             printf(" to %s (%d quarters)", slx_fleet_quarter(b, c, l->last), l->quarters);
         printf(": one %s %s %s up to %s USD\n", slx_fleet_limit_unit(c, l),
                needed ? "less" : "more", "would save", amount(cost, l->price_usd));
+    }
+}
+
+/* ------------------------------------------------------------------ contracts */
+
+/* Of each: what was due and taken by the end, what was paid for the rest, and the equity it brought. */
+static void print_contracts(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    char a[4][32], name[16];
+    for (int k = 0; k < c->n_contracts; k++) {
+        const slx_fleet_contract_cell *x = &f->run->contract[k][c->quarters - 1];
+        const slx_fleet_input *in = c->in + c->contract[k].base;
+        bool gw = in[SLX_F_CONTRACT_commit].unit == SLX_FLEET_GW;
+        if (!k) printf("\ncontracts, by %s\n", slx_fleet_quarter(name, c, c->quarters - 1));
+        printf("  %-12s ", c->contract[k].name);
+        if (in[SLX_F_CONTRACT_commit].given)
+            printf("%s %s taken of %s due, %s USD paid for the rest", amount(a[0], x->taken),
+                   gw ? "GW" : "USD", amount(a[1], x->due), amount(a[2], x->shortfall_usd));
+        else
+            printf("%s GW taken", amount(a[0], x->gw));
+        if (in[SLX_F_CONTRACT_warrant_shares].given)
+            printf("; warrants worth %s USD vested", amount(a[3], x->warrants_usd));
+        if (in[SLX_F_CONTRACT_invest_usd].given)
+            printf("; %s USD invested by the supplier", amount(a[3], x->investment_usd));
+        printf("\n");
     }
 }
 
@@ -355,6 +379,7 @@ void cli_fleet_text(const cli_fleet *f)
     print_figures(f);
     print_own(f);
     print_plan(f);
+    print_contracts(f);
     print_years(f);
     print_outputs(f);
     if (f->cost.n_movers)

@@ -202,6 +202,44 @@ static void plan(sheet *s)
     if (g.n) put_grid(s, &g, head, number);
 }
 
+static void contracts(sheet *s)
+{
+    static const char *const head[] = {"contract",
+                                       "unit",
+                                       "due",
+                                       "taken",
+                                       "paid for the rest, USD",
+                                       "GW delivered",
+                                       "warrants vested, USD",
+                                       "invested by the supplier, USD"};
+    static const bool number[] = {false, false, true, true, true, true, true, true};
+    const slx_fleet_case *c = s->f->c;
+    grid g = {.columns = 8};
+    char last[16];
+    for (int k = 0; k < c->n_contracts; k++) {
+        const slx_fleet_contract_cell *x = &s->f->run->contract[k][c->quarters - 1];
+        const slx_fleet_input *in = c->in + c->contract[k].base;
+        const char **r = row_of(s, &g);
+        r[0] = c->contract[k].name;
+        r[5] = amount(s, x->gw);
+        if (in[SLX_F_CONTRACT_warrant_shares].given) r[6] = amount(s, x->warrants_usd);
+        if (in[SLX_F_CONTRACT_invest_usd].given) r[7] = amount(s, x->investment_usd);
+        if (!in[SLX_F_CONTRACT_commit].given) continue;
+        r[1] = in[SLX_F_CONTRACT_commit].unit == SLX_FLEET_GW ? "GW" : "USD";
+        r[2] = amount(s, x->due);
+        r[3] = amount(s, x->taken);
+        r[4] = amount(s, x->shortfall_usd);
+    }
+    if (!g.n) return;
+    slx_html_heading(s->page, "Contracts");
+    slx_html_paragraph(
+        s->page,
+        "By %s, all since the start. Warrants are shares of the supplier and make its "
+        "racks cheaper; what a supplier invests is paid for with shares of the buyer.",
+        slx_fleet_quarter(last, c, c->quarters - 1));
+    put_grid(s, &g, head, number);
+}
+
 /* ------------------------------------------------------------------ charts */
 
 static double year_at(const slx_fleet_case *c, int q)
@@ -289,7 +327,7 @@ static void tornado(sheet *s, const char *title, const char *unit, const slx_fle
     for (int i = 0; i < a->n_movers; i++) {
         const slx_fleet_input *in = &c->in[a->mover[i].in];
         rows[i] = (slx_chart_swing){short_name(in->path), a->mover[i].at_low, a->mover[i].at_high,
-                                    amount(s, in->low), amount(s, in->high)};
+                                    amount(s, a->mover[i].low), amount(s, a->mover[i].high)};
     }
     if (a->n_movers)
         slx_chart_tornado(
@@ -392,6 +430,7 @@ slx_status cli_fleet_html(const cli_fleet *f, const char *path, slx_err *err)
     over_time(&s);
     own(&s);
     plan(&s);
+    contracts(&s);
     risk(&s);
     sensitivity(&s);
     deployment(&s);

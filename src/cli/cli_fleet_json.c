@@ -30,8 +30,8 @@ static json_t *movers(const slx_fleet_case *c, const slx_fleet_answer *a)
         const slx_fleet_mover *m = &a->mover[i];
         json_t *j = json_object();
         json_object_set_new(j, "input", json_string(c->in[m->in].path));
-        put(j, "low", c->in[m->in].low, "");
-        put(j, "high", c->in[m->in].high, "");
+        put(j, "low", m->low, "");
+        put(j, "high", m->high, "");
         put(j, "at_low", m->at_low, "the output does not exist there");
         put(j, "at_high", m->at_high, "the output does not exist there");
         json_array_append_new(list, j);
@@ -121,7 +121,9 @@ static json_t *quarters(const cli_fleet *f)
             {"repair_usd", t->repair_usd},
             {"lease_usd", t->lease_usd},
             {"rent_usd", t->rent_usd},
-            {"unused_usd", t->unused_usd},
+            {"shortfall_usd", t->shortfall_usd},
+            {"warrants_usd", t->warrants_usd},
+            {"investment_usd", t->investment_usd},
             {"depreciation_usd", t->depreciation_usd},
             {"book_usd", t->book_usd},
         };
@@ -141,6 +143,40 @@ static json_t *quarters(const cli_fleet *f)
         json_array_append_new(list, j);
     }
     return list;
+}
+
+/* Of each contract, all since the start by quarter. */
+static json_t *contracts(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    json_t *all = json_object();
+    for (int k = 0; k < c->n_contracts; k++) {
+        const slx_fleet_contract *a = &c->contract[k];
+        json_t *one = json_object(), *options = json_array(), *list = json_array();
+        for (int i = 0; i < a->n_options; i++)
+            json_array_append_new(options, json_string(c->option[a->options[i]].name));
+        bool gw = c->in[a->base + SLX_F_CONTRACT_commit].unit == SLX_FLEET_GW;
+        for (int q = 0; q < c->quarters; q++) {
+            const slx_fleet_contract_cell *x = &f->run->contract[k][q];
+            char name[16];
+            json_t *j = json_object();
+            json_object_set_new(j, "quarter", json_string(slx_fleet_quarter(name, c, q)));
+            put(j, "due", x->due, "");
+            put(j, "taken", x->taken, "");
+            put(j, "gw_delivered", x->gw, "");
+            put(j, "paid_for_and_not_taken", x->short_paid, "");
+            put(j, "equity_vested_gw", x->vested_gw, "");
+            put(j, "shortfall_usd", x->shortfall_usd, "");
+            put(j, "warrants_usd", x->warrants_usd, "");
+            put(j, "investment_usd", x->investment_usd, "");
+            json_array_append_new(list, j);
+        }
+        json_object_set_new(one, "options", options);
+        json_object_set_new(one, "unit", json_string(gw ? "GW" : "USD"));
+        json_object_set_new(one, "quarters", list);
+        json_object_set_new(all, a->name, one);
+    }
+    return all;
 }
 
 static json_t *inputs(const slx_fleet_case *c)
@@ -200,7 +236,6 @@ static json_t *plan(const cli_fleet *f)
     json_object_set_new(j, "columns", json_integer(p->columns));
     json_object_set_new(j, "rows", json_integer(p->rows));
     put(j, "unserved_tokens", p->short_tokens, "");
-    put(j, "unused_commitments_usd", p->unused_usd, "");
     json_object_set_new(j, "binding", limits(f));
     for (int i = 0; i < c->n_options; i++)
         if (!isnan(p->cheaper[i])) put(unused, c->option[i].name, p->cheaper[i], "");
@@ -316,6 +351,7 @@ json_t *cli_fleet_json(const cli_fleet *f)
     if (f->plan) json_object_set_new(j, "plan", plan(f));
     if (f->own) json_object_set_new(j, "own_throughput", own_throughput(f));
     if (f->risk) json_object_set_new(j, "risk", risk(f));
+    if (c->n_contracts) json_object_set_new(j, "contracts", contracts(f));
     json_object_set_new(j, "cost_moved_by", movers(c, &f->cost));
     json_object_set_new(j, "quarters", quarters(f));
     json_object_set_new(j, "inputs", inputs(c));

@@ -162,6 +162,7 @@ static slx_status fail_name(const slx_fleet_reader *r, const slx_yaml_node *n,
 static const char *const no_texts[] = {NULL};
 static const char *const option_texts[] = {"supplier", "chip", "site", "route",
                                            "deploy",   "from", NULL};
+static const char *const contract_texts[] = {"options", NULL};
 static const char *const own_texts[] = {"models", "chips", NULL};
 static const char *const deploys[] = {"demand", "plan", "choose", NULL};
 static const char *const routes[] = {"buy", "make", "partner", "acquire", "rent", NULL};
@@ -199,21 +200,22 @@ static slx_status read_blocks(const slx_fleet_reader *r, const slx_yaml_node *up
     return SLX_OK;
 }
 
-static slx_status read_pools_of(const slx_fleet_reader *r, const slx_yaml_node *up,
-                                slx_fleet_option *o)
+/* A list of names of blocks, each once; out has room for all of them. */
+static slx_status read_blocks_of(const slx_fleet_reader *r, const slx_yaml_node *list,
+                                 const slx_fleet_block *b, int n_blocks, const char *what, int *out,
+                                 int *n_out)
 {
-    const slx_fleet_case *c = r->c;
-    const slx_yaml_node *list = slx_fleet_part(r->t, up, "from");
-    if (!list) return SLX_OK;
-    if (list->kind != SLX_YAML_LIST) return slx_yaml_fail_found(r->t, list, "a list of pools");
+    char expected[64];
+    snprintf(expected, sizeof expected, "a list of %s", what);
+    if (list->kind != SLX_YAML_LIST) return slx_yaml_fail_found(r->t, list, expected);
     for (const slx_yaml_node *n = slx_fleet_child(r->t, list); n; n = slx_fleet_next(r->t, n)) {
-        int p = n->kind == SLX_YAML_SCALAR ? block_named(c->pool, c->n_pools, n->text) : -1;
-        if (p < 0) return fail_name(r, n, c->pool, c->n_pools, "pools");
-        for (int i = 0; i < o->n_pools; i++)
-            if (o->pools[i] == p)
+        int p = n->kind == SLX_YAML_SCALAR ? block_named(b, n_blocks, n->text) : -1;
+        if (p < 0) return fail_name(r, n, b, n_blocks, what);
+        for (int i = 0; i < *n_out; i++)
+            if (out[i] == p)
                 return slx_yaml_fail(r->t, n->line, n->col, "%s: found %s a second time",
                                      list->path, n->text);
-        o->pools[o->n_pools++] = p;
+        out[(*n_out)++] = p;
     }
     return SLX_OK;
 }
@@ -243,7 +245,26 @@ static slx_status read_option(const slx_fleet_reader *r, const slx_yaml_node *n)
         return slx_yaml_fail(r->t, n->key_line, n->key_col,
                              "%s.site: missing, expected one of the case's sites", n->path);
     }
-    return read_pools_of(r, n, o);
+    const slx_yaml_node *from = slx_fleet_part(r->t, n, "from");
+    return from ? read_blocks_of(r, from, c->pool, c->n_pools, "pools", o->pools, &o->n_pools)
+                : SLX_OK;
+}
+
+static slx_status read_contract(const slx_fleet_reader *r, const slx_yaml_node *n)
+{
+    slx_fleet_case *c = r->c;
+    slx_fleet_contract *a = &c->contract[c->n_contracts++];
+    slx_fleet_block options[SLX_FLEET_OPTIONS];
+    *a = (slx_fleet_contract){.name = slx_strdup(&c->arena, n->name)};
+    a->base = add_block(c, SLX_FS_CONTRACT, slx_strdup(&c->arena, n->path));
+    SLX_TRY(read_block(&(block){r, SLX_FS_CONTRACT, a->base, contract_texts}, n));
+    for (int i = 0; i < c->n_options; i++) options[i] = (slx_fleet_block){c->option[i].name, 0};
+    const slx_yaml_node *list = slx_fleet_part(r->t, n, "options");
+    if (!list || list->kind != SLX_YAML_LIST || !slx_fleet_child(r->t, list))
+        return slx_yaml_fail(r->t, n->key_line, n->key_col,
+                             "%s.options: missing, expected a list of the options it is about",
+                             n->path);
+    return read_blocks_of(r, list, options, c->n_options, "options", a->options, &a->n_options);
 }
 
 /* A list of names. */
@@ -321,9 +342,10 @@ static slx_status read_one(const slx_fleet_reader *r, slx_fleet_section s, int *
 
 static slx_status read_case(const slx_fleet_reader *r)
 {
-    static const char *const tops[] = {
-        "name",  "title", "about", "start",  "quarters", "renewal", "demand",   "options",
-        "sites", "pools", "money", "limits", "training", "own",     "variants", "figures"};
+    static const char *const tops[] = {"name",      "title",  "about",    "start",    "quarters",
+                                       "renewal",   "demand", "options",  "sites",    "pools",
+                                       "contracts", "money",  "limits",   "research", "sales",
+                                       "training",  "own",    "variants", "figures"};
     static const char *const renewals[] = {"cohort", "rolling", NULL};
     enum { TOPS = sizeof tops / sizeof *tops };
     const slx_yaml *t = r->t;
@@ -352,10 +374,13 @@ static slx_status read_case(const slx_fleet_reader *r)
     SLX_TRY(read_one(r, SLX_FS_DEMAND, &c->demand));
     SLX_TRY(read_one(r, SLX_FS_MONEY, &c->money));
     SLX_TRY(read_one(r, SLX_FS_LIMITS, &c->limits));
+    SLX_TRY(read_one(r, SLX_FS_RESEARCH, &c->research));
+    SLX_TRY(read_one(r, SLX_FS_SALES, &c->sales));
     SLX_TRY(read_one(r, SLX_FS_TRAINING, &c->training));
     SLX_TRY(read_blocks(r, sites, SLX_FS_SITE, c->site, &c->n_sites, SLX_FLEET_SITES));
     if (pools) SLX_TRY(read_blocks(r, pools, SLX_FS_POOL, c->pool, &c->n_pools, SLX_FLEET_POOLS));
     SLX_TRY(read_many(r, "options", SLX_FLEET_OPTIONS, read_option));
+    SLX_TRY(read_many(r, "contracts", SLX_FLEET_CONTRACTS, read_contract));
     if (own) SLX_TRY(read_own(r, own));
     if (!c->n_options) return slx_fleet_fail(t, "options", "found none, expected at least one");
     SLX_TRY(read_many(r, "variants", SLX_FLEET_VARIANTS, slx_fleet_read_variant));
@@ -371,7 +396,8 @@ slx_status slx_fleet_parse(slx_fleet_case **out, const char *text, size_t len, c
     slx_fleet_case *c = slx_xcalloc(1, sizeof *c);
     slx_arena_init(&c->arena);
     c->path = slx_strdup(&c->arena, path);
-    c->demand = c->money = c->limits = c->training = c->own = SLX_FLEET_NONE;
+    c->demand = c->money = c->limits = c->research = c->sales = c->training = c->own =
+        SLX_FLEET_NONE;
     c->in = slx_new(&c->arena, slx_fleet_input, INPUTS);
     slx_yaml t = {.path = path,
                   .what = "case",

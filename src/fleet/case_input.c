@@ -19,8 +19,9 @@ const slx_fleet_key_info slx_fleet_keys[SLX_F_COUNT] = {
 #undef REQUIRED
 #undef UNKNOWN
 
-const char *const slx_fleet_section_names[SLX_FS_COUNT] = {"demand", "options", "sites",    "pools",
-                                                           "money",  "limits",  "training", "own"};
+const char *const slx_fleet_section_names[SLX_FS_COUNT] = {
+    "demand", "options",  "sites", "pools",    "contracts", "money",
+    "limits", "research", "sales", "training", "own"};
 
 slx_fleet_key slx_fleet_first_key(slx_fleet_section s)
 {

@@ -67,6 +67,21 @@ static slx_status check_option(const slx_fleet_reader *r, const slx_fleet_option
             rent ? "found a price beside route: rent, expected rent_usd_gw_year alone"
                  : "missing, expected a price of chips or racks");
     const slx_fleet_input *in = c->in + o->base;
+    if (GIVEN(base_age_years) &&
+        in[SLX_F_OPTION_base_age_years].mid > in[SLX_F_OPTION_life_years].mid)
+        return slx_fleet_fail(r->t, PATH("base_age_years"),
+                              "found a mean age of %g years, expected at most life_years, %g",
+                              in[SLX_F_OPTION_base_age_years].mid, in[SLX_F_OPTION_life_years].mid);
+    if ((in[SLX_F_OPTION_sell_share].mid > 0) != GIVEN(sell_usd))
+        return slx_fleet_fail(r->t, PATH(GIVEN(sell_usd) ? "sell_share" : "sell_usd"),
+                              GIVEN(sell_usd) ? "missing or 0 beside sell_usd"
+                                              : "missing, expected what others pay for a rack");
+    if (GIVEN(sell_usd) && in[SLX_F_OPTION_sell_share].mid >= 1 && o->deploy != SLX_FLEET_PLAN)
+        return slx_fleet_fail(r->t, PATH("sell_share"),
+                              "found all of it, expected less than 1 where racks serve the demand");
+    if (GIVEN(sell_usd) && rent)
+        return slx_fleet_fail(r->t, PATH("sell_usd"),
+                              "found beside route: rent, expected racks of one's own");
     if (plan && in[SLX_F_OPTION_plan].unit == SLX_FLEET_USD &&
         !(in[SLX_F_OPTION_chip_usd].low + in[SLX_F_OPTION_rack_usd].low +
               in[SLX_F_OPTION_network_usd].low >
@@ -85,6 +100,98 @@ static slx_status check_option(const slx_fleet_reader *r, const slx_fleet_option
             return slx_fleet_fail(r->t, PATH("package_mm2"),
                                   "missing, expected it beside a pool of packages");
     }
+#undef PATH
+#undef GIVEN
+    return SLX_OK;
+}
+
+/* What racks do beside serving: training needs racks that can, sales a price in the unit of what the fleet is for. */
+static slx_status check_loads(const slx_fleet_reader *r)
+{
+    const slx_fleet_case *c = r->c;
+    bool can_train = c->research == SLX_FLEET_NONE, demand = c->demand != SLX_FLEET_NONE;
+    for (int i = 0; i < c->n_options; i++)
+        can_train |= slx_fleet_has(c, c->option[i].base + SLX_F_OPTION_flop_s);
+    if (!can_train)
+        return slx_fleet_fail(r->t, "research.flop",
+                              "found no option with flop_s, expected one that can train");
+    if (c->sales == SLX_FLEET_NONE) return SLX_OK;
+    const slx_fleet_input *in = c->in + c->sales, *price = &in[SLX_F_SALES_price];
+    if ((price->unit == SLX_FLEET_USD_MTOK) != demand)
+        return slx_fleet_fail(r->t, price->path, "found %s %s a demand, expected %s",
+                              slx_fleet_unit(price), demand ? "beside" : "without",
+                              demand ? "USD/Mtoken" : "USD/GW/year");
+    int shortage = c->limits + SLX_F_LIMITS_shortage_usd_mtok;
+    if (!demand || c->limits == SLX_FLEET_NONE || !slx_fleet_has(c, shortage)) return SLX_OK;
+    const slx_fleet_input *d = c->in + c->demand;
+    double at_peak = fmax(1, (1 - d[SLX_F_DEMAND_batch_share].mid) * d[SLX_F_DEMAND_peak].mid) *
+                     (1 + d[SLX_F_DEMAND_reserve].mid) / (1 - d[SLX_F_DEMAND_training_share].mid);
+    double least = price->mid * in[SLX_F_SALES_sold].mid * at_peak;
+    if (least > c->in[shortage].mid)
+        return slx_fleet_fail(r->t, price->path,
+                              "found a price at which buyers come before own users, expected "
+                              "limits.shortage_usd_mtok of at least %.4g (price x sold x need at "
+                              "the peak against the mean)",
+                              least);
+    return SLX_OK;
+}
+
+/* Racks of the start fit into their site. */
+static slx_status check_base(const slx_fleet_reader *r)
+{
+    const slx_fleet_case *c = r->c;
+    for (int s = 0; s < c->n_sites; s++) {
+        int gw = c->site[s].base + SLX_F_SITE_gw;
+        double used = 0, room = slx_fleet_has(c, gw) ? c->in[gw].mid : INFINITY;
+        if (c->in[gw].series) room *= c->in[gw].series[0];
+        for (int i = 0; i < c->n_options; i++) {
+            const slx_fleet_input *in = c->in + c->option[i].base;
+            if (c->option[i].site != s || c->option[i].route == SLX_FLEET_RENT) continue;
+            used += in[SLX_F_OPTION_base_racks].mid * in[SLX_F_OPTION_rack_kw].mid / 1e6 *
+                    c->in[c->site[s].base + SLX_F_SITE_pue].mid;
+        }
+        if (used > room * (1 + 1e-9))
+            return slx_fleet_fail(r->t, c->in[gw].path,
+                                  "found %.4g GW of power for the %.4g GW of racks that are there "
+                                  "at the start (base_racks)",
+                                  room, used);
+    }
+    return SLX_OK;
+}
+
+/* The terms of a contract: each with what it is measured by. */
+static slx_status check_contract(const slx_fleet_reader *r, const slx_fleet_contract *a)
+{
+    const slx_fleet_case *c = r->c;
+    const slx_fleet_input *in = c->in + a->base;
+    char path[160];
+#define PATH(key)  (snprintf(path, sizeof path, "contracts.%s.%s", a->name, key), path)
+#define GIVEN(key) in[SLX_F_CONTRACT_##key].given
+    bool commit = GIVEN(commit), equity = GIVEN(warrant_shares) || GIVEN(invest_usd);
+    double all = in[SLX_F_CONTRACT_equity_gw].mid, step = in[SLX_F_CONTRACT_equity_step_gw].mid;
+    if (commit != GIVEN(shortfall_usd))
+        return slx_fleet_fail(r->t, PATH(commit ? "shortfall_usd" : "commit"),
+                              "missing beside contracts.%s.%s", a->name,
+                              commit ? "commit" : "shortfall_usd");
+    if (commit && in[SLX_F_CONTRACT_commit].unit != in[SLX_F_CONTRACT_shortfall_usd].unit)
+        return slx_fleet_fail(r->t, PATH("shortfall_usd"), "found %s beside a commitment in %s",
+                              slx_fleet_unit(&in[SLX_F_CONTRACT_shortfall_usd]),
+                              slx_fleet_unit(&in[SLX_F_CONTRACT_commit]));
+    if (equity != GIVEN(equity_gw))
+        return slx_fleet_fail(
+            r->t, PATH(equity ? "equity_gw" : "warrant_shares"),
+            equity ? "missing, expected the deliveries with which all of it has vested"
+                   : "missing, expected it or invest_usd beside equity_gw");
+    if (GIVEN(warrant_shares) != GIVEN(share_usd))
+        return slx_fleet_fail(r->t, PATH(GIVEN(share_usd) ? "warrant_shares" : "share_usd"),
+                              "missing beside contracts.%s.%s", a->name,
+                              GIVEN(share_usd) ? "share_usd" : "warrant_shares");
+    if (equity && step > 0 && fabs(all / step - floor(all / step + 0.5)) > 1e-6)
+        return slx_fleet_fail(
+            r->t, PATH("equity_step_gw"),
+            "found %g GW, expected a whole number of steps in the %g of equity_gw", step, all);
+    if (!commit && !equity)
+        return slx_fleet_fail(r->t, PATH("commit"), "missing, expected it or equity_gw");
 #undef PATH
 #undef GIVEN
     return SLX_OK;
@@ -140,6 +247,9 @@ slx_status slx_fleet_check(const slx_fleet_reader *r)
     SLX_TRY(need_inputs(r));
     SLX_TRY(check_demand(r));
     for (int i = 0; i < r->c->n_options; i++) SLX_TRY(check_option(r, &r->c->option[i]));
+    for (int k = 0; k < r->c->n_contracts; k++) SLX_TRY(check_contract(r, &r->c->contract[k]));
+    SLX_TRY(check_loads(r));
+    SLX_TRY(check_base(r));
     SLX_TRY(check_shares(r));
     return check_levels(r);
 }

@@ -60,13 +60,18 @@ slx_status slx_fleet_use_variant(slx_fleet_case *c, const char *name, slx_err *e
 
 const char *slx_fleet_unit(const slx_fleet_input *in)
 {
-    /* Only plans and capacities have a choice; their names outlive the call as parts of the table would not. */
+    /* Only these have a choice; their names outlive the call as parts of the table would not. */
     static const char *const plan[] = {"GW/quarter", "USD/quarter", "chips/quarter",
                                        "racks/quarter"};
     static const char *const pool[] = {"wafers/quarter", "GiB/quarter", "mm2/quarter",
                                        "chips/quarter", "racks/quarter"};
+    static const char *const sales[] = {"USD/Mtoken", "USD/GW/year"};
+    static const char *const shortfall[] = {"USD/GW", "USD/USD"};
     if (in->key == SLX_F_OPTION_plan) return plan[in->unit];
     if (in->key == SLX_F_POOL_capacity) return pool[in->unit];
+    if (in->key == SLX_F_SALES_price) return sales[in->unit];
+    if (in->key == SLX_F_CONTRACT_commit) return plan[in->unit];
+    if (in->key == SLX_F_CONTRACT_shortfall_usd) return shortfall[in->unit];
     return slx_fleet_keys[in->key].unit;
 }
 
@@ -81,7 +86,9 @@ void slx_fleet_print_keys(FILE *out)
 {
     for (int s = 0; s < SLX_FS_COUNT; s++) {
         fprintf(out, "%s%s%s\n", s ? "\n" : "", slx_fleet_section_names[s],
-                s == SLX_FS_OPTION || s == SLX_FS_SITE || s == SLX_FS_POOL ? ".NAME" : "");
+                s == SLX_FS_OPTION || s == SLX_FS_SITE || s == SLX_FS_POOL || s == SLX_FS_CONTRACT
+                    ? ".NAME"
+                    : "");
         for (int k = 0; k < SLX_F_COUNT; k++) {
             const slx_fleet_key_info *i = &slx_fleet_keys[k];
             char dflt[32] = "";

@@ -81,7 +81,7 @@ void slx_fleet_movers(const slx_fleet_case *c, const slx_fleet_orders *orders, s
     for (int i = 0; i < c->n_in; i++) {
         const slx_fleet_input *in = &c->in[i];
         if (!in->given || in->low == in->high) continue;
-        slx_fleet_mover m = {.in = i};
+        slx_fleet_mover m = {.in = i, .low = in->low, .high = in->high, .free = in->free};
         p.v[i] = in->low;
         m.at_low = value(&p);
         p.v[i] = in->high;

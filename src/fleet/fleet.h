@@ -19,6 +19,7 @@ enum {
     SLX_FLEET_OPTIONS = 16,
     SLX_FLEET_SITES = 8,
     SLX_FLEET_POOLS = 12,
+    SLX_FLEET_CONTRACTS = 8,
     SLX_FLEET_VARIANTS = 12,
     SLX_FLEET_FIGURES = 32,
     SLX_FLEET_OWN_CHIPS = 12,
@@ -31,8 +32,11 @@ typedef enum {
     SLX_FS_OPTION,
     SLX_FS_SITE,
     SLX_FS_POOL,
+    SLX_FS_CONTRACT,
     SLX_FS_MONEY,
     SLX_FS_LIMITS,
+    SLX_FS_RESEARCH,
+    SLX_FS_SALES,
     SLX_FS_TRAINING,
     SLX_FS_OWN,
     SLX_FS_COUNT
@@ -71,7 +75,13 @@ typedef enum {
     SLX_FLEET_RENT
 } slx_fleet_route;
 /* Units of a plan, and of a pool, in the order of fleet_keys.def. */
-enum { SLX_FLEET_GW, SLX_FLEET_USD, SLX_FLEET_CHIPS, SLX_FLEET_RACKS };
+enum {
+    SLX_FLEET_GW,
+    SLX_FLEET_USD,
+    SLX_FLEET_CHIPS,
+    SLX_FLEET_RACKS
+};                                                  /* the first two: of a contract too */
+enum { SLX_FLEET_USD_MTOK, SLX_FLEET_USD_GW_YEAR }; /* of sales */
 enum { SLX_POOL_WAFERS, SLX_POOL_GIB, SLX_POOL_MM2, SLX_POOL_CHIPS, SLX_POOL_RACKS };
 
 typedef struct {
@@ -87,6 +97,13 @@ typedef struct {
     const char *name;
     int base;
 } slx_fleet_block; /* a site or a pool */
+
+/* What was agreed with a supplier about the deliveries of some options. */
+typedef struct {
+    const char *name;
+    int options[SLX_FLEET_OPTIONS], n_options;
+    int base;
+} slx_fleet_contract;
 
 /* Inputs that another reading of the same case replaces. */
 typedef struct {
@@ -113,13 +130,14 @@ typedef struct {
     bool rolling; /* worn racks are replaced a little every quarter, not a purchase at a time */
     slx_fleet_input *in;
     int n_in;
-    int demand, money, limits, training,
+    int demand, money, limits, research, sales, training,
         own; /* as base of an option; demand .. are -1 when there is none */
     slx_fleet_option option[SLX_FLEET_OPTIONS];
     slx_fleet_block site[SLX_FLEET_SITES], pool[SLX_FLEET_POOLS];
+    slx_fleet_contract contract[SLX_FLEET_CONTRACTS];
     slx_fleet_variant variant[SLX_FLEET_VARIANTS];
     slx_fleet_public figure[SLX_FLEET_FIGURES];
-    int n_options, n_sites, n_pools, n_variants, n_figures;
+    int n_options, n_sites, n_pools, n_contracts, n_variants, n_figures;
     const char *own_model[SLX_FLEET_OWN_CHIPS], *own_chip[SLX_FLEET_OWN_CHIPS];
     int n_own_models, n_own_chips;
 } slx_fleet_case;
@@ -167,24 +185,39 @@ typedef struct {
 /* One option in one quarter; racks unless said otherwise. */
 typedef struct {
     double ordered, delivered, renewed, retired, waiting,
-        backlog;  /* waiting: delivered, no power yet */
-    double racks; /* in service at the end */
+        backlog;                 /* waiting: delivered, no power yet */
+    double racks;                /* in service at the end */
+    double training_racks, sold; /* of those in service, and of those delivered */
     double failed_chips, spare_chips;
     double facility_w, capex_usd;
 } slx_fleet_cell;
 
 typedef struct {
-    double need_tok_s, capacity_tok_s; /* at the peak, reserve included */
-    double tokens_asked, tokens_served;
+    double need_tok_s,
+        capacity_tok_s; /* at the peak, reserve included; of racks that do not train */
+    double need_flop_s, training_flop_s;
+    double tokens_asked, tokens_served, tokens_sold, gw_sold;
     double it_w, facility_w, energy_j;
-    double racks_usd, spares_usd, halls_usd, nre_usd;                                /* capex */
-    double energy_usd, maintenance_usd, repair_usd, lease_usd, rent_usd, unused_usd; /* opex */
-    double depreciation_usd, book_usd; /* book: at the end */
-    double pool[SLX_FLEET_POOLS];      /* taken of each */
+    double racks_usd, spares_usd, halls_usd, nre_usd; /* capex */
+    double energy_usd, maintenance_usd, repair_usd, lease_usd, rent_usd, shortfall_usd,
+        goods_usd; /* opex; goods: racks that are sold on */
+    double sales_usd;
+    double warrants_usd, investment_usd; /* from suppliers, for deliveries */
+    double depreciation_usd, book_usd;   /* book: at the end */
+    double pool[SLX_FLEET_POOLS];        /* taken of each */
     double site_w[SLX_FLEET_SITES];
 } slx_fleet_total;
 
+/* One contract in one quarter, all since the start; due and taken in the unit of its commitment. */
 typedef struct {
+    double due, taken, gw; /* gw: delivered */
+    double short_paid;     /* of what was due, paid for and not taken */
+    double vested_gw;      /* deliveries whose equity has vested */
+    double shortfall_usd, warrants_usd, investment_usd;
+} slx_fleet_contract_cell;
+
+typedef struct {
+    slx_fleet_contract_cell contract[SLX_FLEET_CONTRACTS][SLX_FLEET_QUARTERS];
     slx_fleet_cell cell[SLX_FLEET_OPTIONS][SLX_FLEET_QUARTERS];
     slx_fleet_total total[SLX_FLEET_QUARTERS];
     double out[SLX_FO_COUNT];                           /* NAN = the case does not say */
@@ -196,10 +229,22 @@ double slx_fleet_capex(const slx_fleet_total *t);
 double slx_fleet_opex(const slx_fleet_total *t);
 /* Value of an input in a quarter: v as in slx_fleet_future, not NULL. */
 double slx_fleet_at(const slx_fleet_case *c, const double *v, int in, int q);
+/* GW of deliveries whose equity has vested: all at all_gw, in whole steps; step_gw 0: in proportion. */
+double slx_fleet_vested(double gw, double all_gw, double step_gw);
+/* Worth of all warrants of a contract; contract: values from its base on. */
+double slx_fleet_warrants_usd(const double *contract);
 /* Racks delivered in the first `q + 1` quarters by an option with deploy: plan. */
 double slx_fleet_planned(const slx_fleet_case *c, const double *v, int option, int q);
 double slx_fleet_rack_usd(const slx_fleet_case *c, const double *v, int option, int q);
 double slx_fleet_need_tok_s(const slx_fleet_case *c, const double *v, int q);
+double slx_fleet_need_flop_s(const slx_fleet_case *c, const double *v, int q);
+/* Of a rack that does nothing else; 0 where the case does not say: it cannot. */
+double slx_fleet_rack_tok_s(const slx_fleet_case *c, const double *v, int option);
+double slx_fleet_rack_flop_s(const slx_fleet_case *c, const double *v, int option);
+/* Share of a quarter's deliveries that is kept, not sold on. */
+double slx_fleet_kept(const slx_fleet_case *c, const double *v, int option, int q);
+/* Racks of the start that are not worn out in a quarter, where renewal is by cohort. */
+double slx_fleet_base_left(const slx_fleet_case *c, const double *v, int option, int q);
 /* First quarter in which an option can deliver, without a slip. */
 int slx_fleet_ready(const slx_fleet_case *c, const double *v, int option);
 /* What a delivered rack takes of a pool in a quarter. */
@@ -212,6 +257,8 @@ enum { SLX_FLEET_MOVERS = 8 };
 /* An input that moves an output when it alone goes to its low and to its high. */
 typedef struct {
     int in;
+    double low, high; /* of the input, in the variant it was tried in */
+    bool free;
     double at_low, at_high;
 } slx_fleet_mover;
 

@@ -126,6 +126,18 @@ void slx_milp_bound_col(slx_milp *m, int col, double low, double high)
     m->high[col] = high;
 }
 
+void slx_milp_whole(slx_milp *m, int col, bool whole)
+{
+    m->whole[col] = whole;
+}
+
+int slx_milp_cost_row(slx_milp *m, double low)
+{
+    int row = slx_milp_row(m, low, SLX_MILP_INF);
+    for (int i = 0; i < m->cols; i++) slx_milp_put(m, row, i, m->cost[i]);
+    return row;
+}
+
 void slx_milp_cost(slx_milp *m, int col, double cost)
 {
     m->cost[col] = cost;
@@ -242,6 +254,10 @@ void slx_milp_solve(const slx_milp *m, const slx_milp_limits *l, slx_milp_result
     snprintf(text, sizeof text, "%.9g", l->seconds);
     Cbc_setParameter(mip, "seconds", text);
     Cbc_setParameter(mip, "timeMode", "elapsed");
+    if (l->nodes) {
+        snprintf(text, sizeof text, "%d", l->nodes);
+        Cbc_setParameter(mip, "maxNodes", text);
+    }
     Cbc_loadProblem(mip, m->cols, m->rows, c.start, c.row, c.v, m->low, m->high, cost, m->row_low,
                     m->row_high);
     for (int i = 0; i < m->cols; i++)

@@ -1,10 +1,13 @@
 /* model.c - one future of a case, quarter by quarter.
  *
  *   demand or plan --> orders --> backlog --supplier, pools--> delivered --site's power--> in service --> worn, retired
+ *                                                                 '--> sold on         ^-- the base: there at the start
  *
  * Racks are real numbers: a quarter's mean. A rack is bought when it is delivered, its spares with it; chips that fail
  * are replaced in the same quarter; a hall is built for the most power its site ever had. What was bought is written
- * off in a straight line over its life; where renewal is rolling, as it wears out.
+ * off in a straight line over its life; where renewal is rolling, as it wears out. What was there at the start was paid
+ * for before: not on the books, its halls stand; its energy, upkeep and repairs are counted. What racks in service
+ * do is load.c, contracts are contract.c.
  * Ledgers are kept twice, as flows and as stocks, and must agree (check_ledgers).
  */
 #include "fleet/model_int.h"
@@ -36,22 +39,6 @@ double slx_fleet_queries_day(const slx_fleet_case *c, const double *v, int q)
                       : d[SLX_F_DEMAND_queries_day];
     return base * d[SLX_F_DEMAND_share] * grown(d[SLX_F_DEMAND_growth_year], q) +
            d[SLX_F_DEMAND_api_queries_day] * grown(d[SLX_F_DEMAND_api_growth_year], q);
-}
-
-/* Mean tokens written a second. */
-static double asked_tok_s(const slx_fleet_case *c, const double *v, int q)
-{
-    return c->demand == SLX_FLEET_NONE
-               ? 0
-               : slx_fleet_queries_day(c, v, q) / 86400 * v[c->demand + SLX_F_DEMAND_tokens_out];
-}
-
-double slx_fleet_need_tok_s(const slx_fleet_case *c, const double *v, int q)
-{
-    const double *d = v + c->demand;
-    if (c->demand == SLX_FLEET_NONE) return 0;
-    return asked_tok_s(c, v, q) * d[SLX_F_DEMAND_peak] * (1 + d[SLX_F_DEMAND_reserve]) /
-           (1 - d[SLX_F_DEMAND_training_share]);
 }
 
 double slx_fleet_rack_usd(const slx_fleet_case *c, const double *v, int option, int q)
@@ -121,10 +108,16 @@ double slx_fleet_capex(const slx_fleet_total *t)
 double slx_fleet_opex(const slx_fleet_total *t)
 {
     return t->energy_usd + t->maintenance_usd + t->repair_usd + t->lease_usd + t->rent_usd +
-           t->unused_usd;
+           t->shortfall_usd + t->goods_usd;
 }
 
 /* ------------------------------------------------------------------ orders, deliveries, service */
+
+static int quarters_of(double years)
+{
+    int q = (int)floor(4 * years + 0.5);
+    return q < 1 ? 1 : q > SLX_FLEET_LIFE_MAX ? SLX_FLEET_LIFE_MAX : q;
+}
 
 static bool follows_single(const slx_fleet_state *s, int i)
 {
@@ -159,12 +152,51 @@ static double share_of_demand(const slx_fleet_state *s, int i)
     return s->v[s->c->option[i].base + SLX_F_OPTION_share];
 }
 
+double slx_fleet_kept(const slx_fleet_case *c, const double *v, int option, int q)
+{
+    const double *o = v + c->option[option].base;
+    return q < (int)o[SLX_F_OPTION_sell_from_quarters] ? 1 : 1 - o[SLX_F_OPTION_sell_share];
+}
+
+/* Ages are spread evenly from 2 x mean - life, or 0, to 2 x mean, or the life. */
+double slx_fleet_base_left(const slx_fleet_case *c, const double *v, int option, int q)
+{
+    const double *o = v + c->option[option].base;
+    double life = quarters_of(o[SLX_F_OPTION_life_years]);
+    double mean = fmin(4 * o[SLX_F_OPTION_base_age_years], life);
+    double youngest = fmax(0, 2 * mean - life), oldest = fmin(2 * mean, life);
+    double limit = life - q; /* what is older at the start is gone by q */
+    if (oldest - youngest < 1e-9) return limit > youngest ? o[SLX_F_OPTION_base_racks] : 0;
+    return o[SLX_F_OPTION_base_racks] * fmin(1, fmax(0, (limit - youngest) / (oldest - youngest)));
+}
+
+static double in_service_before(const slx_fleet_state *s, int i, int q)
+{
+    return q ? s->r->cell[i][q - 1].racks : s->base_racks[i];
+}
+
 static double retired(const slx_fleet_state *s, int i, int q)
 {
     const slx_fleet_cell *x = s->r->cell[i];
-    double before = q ? x[q - 1].racks : 0;
+    double before = in_service_before(s, i, q), worn = 0;
     if (s->c->rolling) return before / s->life[i];
-    return q < s->life[i] ? 0 : fmin(before, x[q - s->life[i]].delivered);
+    if (s->base_racks[i] > 0)
+        worn = (q ? slx_fleet_base_left(s->c, s->v, i, q - 1) : s->base_racks[i]) -
+               slx_fleet_base_left(s->c, s->v, i, q);
+    if (q >= s->life[i]) worn += x[q - s->life[i]].delivered - x[q - s->life[i]].sold;
+    return fmin(before, worn);
+}
+
+/* Where orders follow the demand, training is shared like the demand, by the options that can. */
+static double racks_to_train(const slx_fleet_state *s, int i, int q)
+{
+    double can = 0, flop_s = slx_fleet_rack_flop_s(s->c, s->v, i);
+    if (s->c->research == SLX_FLEET_NONE || !(flop_s > 0)) return 0;
+    for (int k = 0; k < s->c->n_options; k++)
+        if (s->c->option[k].deploy == SLX_FLEET_DEMAND && slx_fleet_rack_flop_s(s->c, s->v, k) > 0)
+            can += share_of_demand(s, k);
+    return can > 0 ? share_of_demand(s, i) / can * slx_fleet_need_flop_s(s->c, s->v, q) / flop_s
+                   : 0;
 }
 
 static double order(const slx_fleet_state *s, int i, int q)
@@ -174,9 +206,10 @@ static double order(const slx_fleet_state *s, int i, int q)
     const double *v = s->v + o->base;
     if (o->deploy != SLX_FLEET_DEMAND) return due(s, i, q);
     double target = share_of_demand(s, i) * s->r->total[q].need_tok_s /
-                    (v[SLX_F_OPTION_tok_s] * v[SLX_F_OPTION_use] * v[SLX_F_OPTION_chips_rack]);
-    double have = q ? x[q - 1].racks + x[q - 1].waiting + x[q - 1].backlog : 0;
-    return fmax(0, ceil(target - 1e-9) - (have - x[q].retired));
+                        (v[SLX_F_OPTION_tok_s] * v[SLX_F_OPTION_use] * v[SLX_F_OPTION_chips_rack]) +
+                    racks_to_train(s, i, q);
+    double have = in_service_before(s, i, q) + (q ? x[q - 1].waiting + x[q - 1].backlog : 0);
+    return fmax(0, ceil(target - 1e-9) - (have - x[q].retired)) / slx_fleet_kept(s->c, s->v, i, q);
 }
 
 static bool out_of_order(const slx_fleet_state *s, int i, int q)
@@ -216,7 +249,8 @@ static void deliver(slx_fleet_state *s, int q)
         }
         x->delivered = can;
         x->backlog = backlog - can;
-        x->renewed = o->deploy == SLX_FLEET_DEMAND ? fmin(can, x->retired) : 0;
+        x->sold = can * (1 - slx_fleet_kept(c, s->v, i, q));
+        x->renewed = o->deploy == SLX_FLEET_DEMAND ? fmin(can - x->sold, x->retired) : 0;
     }
 }
 
@@ -231,7 +265,7 @@ static void energise(slx_fleet_state *s, int q)
         const slx_fleet_option *o = &c->option[i];
         slx_fleet_cell *x = &s->r->cell[i][q];
         int gw = c->site[o->site].base + SLX_F_SITE_gw;
-        double waiting = (q ? x[-1].waiting : 0) + x->delivered, on = waiting;
+        double waiting = (q ? x[-1].waiting : 0) + x->delivered - x->sold, on = waiting;
         if (o->route != SLX_FLEET_RENT) {
             if (slx_fleet_has(c, gw))
                 on = fmin(on, fmax(0, slx_fleet_at(c, s->v, gw, q) * 1e9 - s->site_w[o->site]) /
@@ -239,7 +273,7 @@ static void energise(slx_fleet_state *s, int q)
             s->site_w[o->site] += on * s->w[i];
         }
         x->waiting = waiting - on;
-        x->racks = (q ? x[-1].racks : 0) - x->retired + on;
+        x->racks = in_service_before(s, i, q) - x->retired + on;
         x->facility_w = x->racks * s->w[i];
     }
 }
@@ -252,12 +286,6 @@ static void depreciate(slx_fleet_state *s, int q, double usd, int life)
     if (q + life + 1 > s->write_off_end) s->write_off_end = q + life + 1;
 }
 
-static int quarters_of(double years)
-{
-    int q = (int)floor(4 * years + 0.5);
-    return q < 1 ? 1 : q > SLX_FLEET_LIFE_MAX ? SLX_FLEET_LIFE_MAX : q;
-}
-
 static void buy(slx_fleet_state *s, int i, int q)
 {
     const slx_fleet_case *c = s->c;
@@ -265,17 +293,18 @@ static void buy(slx_fleet_state *s, int i, int q)
     const double *v = s->v + o->base;
     slx_fleet_total *t = &s->r->total[q];
     slx_fleet_cell *x = &s->r->cell[i][q];
-    double rack_usd = s->rack0_usd[i] * s->price[i], chips = v[SLX_F_OPTION_chips_rack];
+    double rack_usd = s->rack0_usd[i] * s->price[i], rent_usd, chips = v[SLX_F_OPTION_chips_rack];
     double chip_usd = v[SLX_F_OPTION_chip_usd] * s->price[i];
     double part_usd = chip_usd > 0
                           ? chip_usd
                           : rack_usd / chips; /* a spare where chips have no price of their own */
     x->failed_chips = v[SLX_F_OPTION_failure_year] / 4 * x->racks * chips;
     x->spare_chips = v[SLX_F_OPTION_spares] * chips * (x->racks + x->waiting);
-    s->bought_chips[i] += x->delivered * chips * (1 + v[SLX_F_OPTION_spares]) + x->failed_chips;
+    double kept = x->delivered - x->sold;
+    s->bought_chips[i] += kept * chips * (1 + v[SLX_F_OPTION_spares]) + x->failed_chips;
     s->scrapped_chips[i] += x->failed_chips + x->retired * chips * (1 + v[SLX_F_OPTION_spares]);
-    double racks = x->delivered * rack_usd,
-           spares = x->delivered * chips * v[SLX_F_OPTION_spares] * part_usd;
+    double racks = kept * rack_usd, spares = kept * chips * v[SLX_F_OPTION_spares] * part_usd;
+    double goods = x->sold * rack_usd; /* they never are on the books */
     double nre = q || !s->begins[i] ? 0 : v[SLX_F_OPTION_nre_usd];
     if (s->f->events && s->f->events->respin[i] && s->begins[i] &&
         q == s->ready[i] - (int)v[SLX_F_OPTION_respin_quarters])
@@ -283,13 +312,17 @@ static void buy(slx_fleet_state *s, int i, int q)
     x->capex_usd = racks + spares + nre;
     t->racks_usd += racks;
     t->spares_usd += spares;
+    t->goods_usd += goods;
+    t->sales_usd += x->sold * v[SLX_F_OPTION_sell_usd];
     t->nre_usd += nre;
     t->repair_usd += x->failed_chips * part_usd;
     t->maintenance_usd +=
         c->money == SLX_FLEET_NONE
             ? 0
             : s->v[c->money + SLX_F_MONEY_maintenance_year] / 4 * x->racks * s->rack0_usd[i];
-    t->rent_usd += x->facility_w / 1e9 * v[SLX_F_OPTION_rent_usd_gw_year] / 4;
+    rent_usd = x->facility_w / 1e9 * v[SLX_F_OPTION_rent_usd_gw_year] / 4;
+    t->rent_usd += rent_usd;
+    s->taken_usd[i] = racks + spares + goods + rent_usd;
     if (c->rolling) { /* what wears out leaves the books: a share of them every quarter, as of the racks */
         double worn = s->rolling_usd[i] / s->life[i];
         s->rolling_usd[i] += racks + spares + nre - worn;
@@ -297,9 +330,8 @@ static void buy(slx_fleet_state *s, int i, int q)
     } else {
         depreciate(s, q, racks + spares + nre, s->life[i]);
     }
-    s->spent_usd[i] += racks + spares;
-    s->racks_usd[i] += (x->delivered - x->renewed) * rack_usd;
-    s->chips_usd[i] += (x->delivered - x->renewed) * chips * chip_usd;
+    s->racks_usd[i] += (kept - x->renewed) * rack_usd;
+    s->chips_usd[i] += (kept - x->renewed) * chips * chip_usd;
     s->renewal_chips_usd[i] += x->renewed * chips * chip_usd;
     s->other_usd[i] += x->renewed * rack_usd + spares + nre;
 }
@@ -324,7 +356,7 @@ static void run_sites(slx_fleet_state *s, int q)
         for (int pass = 0; pass < 2; pass++)
             for (int i = 0; i < c->n_options; i++) {
                 const slx_fleet_cell *x = &s->r->cell[i][q];
-                double grew = fmax(0, x->facility_w - (q ? x[-1].facility_w : 0));
+                double grew = fmax(0, x->facility_w - in_service_before(s, i, q) * s->w[i]);
                 if (c->option[i].site != k || c->option[i].route == SLX_FLEET_RENT) continue;
                 if (!pass)
                     added += grew;
@@ -332,32 +364,6 @@ static void run_sites(slx_fleet_state *s, int q)
                     s->halls_usd[i] += usd * grew / added;
             }
     }
-}
-
-static void unused_commitments(slx_fleet_state *s, int q)
-{
-    for (int i = 0; i < s->c->n_options && q == s->c->quarters - 1; i++)
-        s->r->total[q].unused_usd +=
-            fmax(0, s->v[s->c->option[i].base + SLX_F_OPTION_commit_usd] - s->spent_usd[i]);
-}
-
-static void serve(slx_fleet_state *s, int q)
-{
-    const slx_fleet_case *c = s->c;
-    slx_fleet_total *t = &s->r->total[q];
-    double raw = 0;
-    for (int i = 0; i < c->n_options; i++) {
-        const double *v = s->v + c->option[i].base;
-        const slx_fleet_cell *x = &s->r->cell[i][q];
-        if (slx_fleet_has(c, c->option[i].base + SLX_F_OPTION_tok_s))
-            raw +=
-                x->racks * v[SLX_F_OPTION_chips_rack] * v[SLX_F_OPTION_tok_s] * v[SLX_F_OPTION_use];
-        t->facility_w += x->facility_w;
-        t->it_w += x->racks * v[SLX_F_OPTION_rack_kw] * 1e3;
-    }
-    t->capacity_tok_s = raw;
-    t->tokens_asked = asked_tok_s(c, s->v, q) * HOURS_A_QUARTER * 3600;
-    t->tokens_served = t->need_tok_s > 0 ? t->tokens_asked * fmin(1, raw / t->need_tok_s) : 0;
 }
 
 /* ------------------------------------------------------------------ conservation */
@@ -433,7 +439,14 @@ static void begin(slx_fleet_state *s)
         s->begins[i] = begins(s, i);
         s->price_step[i] = sqrt(sqrt(1 + v[SLX_F_OPTION_price_year]));
         s->rack0_usd[i] = slx_fleet_rack_usd(c, s->v, i, 0);
+        s->base_racks[i] = v[SLX_F_OPTION_base_racks];
+        s->bought_chips[i] =
+            s->base_racks[i] * v[SLX_F_OPTION_chips_rack] * (1 + v[SLX_F_OPTION_spares]);
+        if (c->option[i].route != SLX_FLEET_RENT)
+            s->site_w[c->option[i].site] += s->base_racks[i] * s->w[i];
     }
+    for (int k = 0; k < c->n_sites; k++)
+        s->hall_w[k] = s->site_w[k]; /* of the base: stand already */
 }
 
 void slx_fleet_eval(const slx_fleet_case *c, const slx_fleet_future *f, slx_fleet_run *r)
@@ -446,6 +459,8 @@ void slx_fleet_eval(const slx_fleet_case *c, const slx_fleet_future *f, slx_flee
     }
     for (int i = 0; i < c->n_options; i++)
         memset(r->cell[i], 0, sizeof *r->cell[i] * (size_t)c->quarters);
+    for (int k = 0; k < c->n_contracts; k++)
+        memset(r->contract[k], 0, sizeof *r->contract[k] * (size_t)c->quarters);
     memset(r->total, 0, sizeof *r->total * (size_t)c->quarters);
     for (int o = 0; o < SLX_FO_COUNT; o++) {
         r->out[o] = NAN;
@@ -459,8 +474,8 @@ void slx_fleet_eval(const slx_fleet_case *c, const slx_fleet_future *f, slx_flee
         energise(&s, q);
         for (int i = 0; i < c->n_options; i++) buy(&s, i, q);
         run_sites(&s, q);
-        unused_commitments(&s, q);
-        serve(&s, q);
+        slx_fleet_run_contracts(&s, q);
+        slx_fleet_share_out(&s, q);
         s.write_off_now += s.write_off[q];
         t->depreciation_usd += s.write_off_now;
         t->book_usd = book += slx_fleet_capex(t) - t->depreciation_usd;

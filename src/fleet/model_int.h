@@ -15,9 +15,10 @@ typedef struct {
         price_step[SLX_FLEET_OPTIONS]; /* of this quarter, against the first */
     double rack0_usd[SLX_FLEET_OPTIONS], w[SLX_FLEET_OPTIONS]; /* w: hall power of a rack */
     bool begins[SLX_FLEET_OPTIONS]; /* anything of it is ever ordered: its development is paid */
+    double base_racks[SLX_FLEET_OPTIONS]; /* in service before the first quarter */
     int ready[SLX_FLEET_OPTIONS], slip[SLX_FLEET_OPTIONS], life[SLX_FLEET_OPTIONS];
     double bought_chips[SLX_FLEET_OPTIONS], scrapped_chips[SLX_FLEET_OPTIONS];
-    double spent_usd[SLX_FLEET_OPTIONS]; /* on racks and spares, for its commitment */
+    double taken_usd[SLX_FLEET_OPTIONS]; /* of this quarter: racks, spares and rent */
     double hall_w[SLX_FLEET_SITES];      /* built */
     double site_w[SLX_FLEET_SITES];      /* kept by what is switched on and off */
     double write_off[SLX_FLEET_QUARTERS + SLX_FLEET_LIFE_MAX +
@@ -30,6 +31,10 @@ typedef struct {
     double racks_usd[SLX_FLEET_OPTIONS], halls_usd[SLX_FLEET_OPTIONS], other_usd[SLX_FLEET_OPTIONS];
 } slx_fleet_state;
 
+/* What racks in service do in quarter q, and power of the fleet. */
+void slx_fleet_share_out(slx_fleet_state *s, int q);
+/* Contracts of quarter q, after its deliveries and what they cost. */
+void slx_fleet_run_contracts(slx_fleet_state *s, int q);
 /* Of quarter q, all streams. */
 double slx_fleet_queries_day(const slx_fleet_case *c, const double *v, int q);
 /* After the last quarter; the options' before the fleet's. */

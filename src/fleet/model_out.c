@@ -36,7 +36,8 @@ void slx_fleet_outputs(slx_fleet_state *s)
 {
     const slx_fleet_case *c = s->c;
     double *o = s->r->out, asked = 0, served = 0, could = 0, energy = 0, opex = 0, capex = 0,
-           cost = 0, spent = 0;
+           cost = 0, spent = 0, shortfall = 0, warrants = 0, sales = 0, sold = 0, trained = 0,
+           planned = 0, investment = 0;
     double racks_usd = 0, halls_usd = 0, chips_usd = 0, renewal = 0;
     double discount = c->money == SLX_FLEET_NONE ? 0 : s->v[c->money + SLX_F_MONEY_discount_year];
     double step = 1 / sqrt(sqrt(1 + discount)), now = 1;
@@ -58,7 +59,14 @@ void slx_fleet_outputs(slx_fleet_state *s)
         opex += slx_fleet_opex(t);
         capex += slx_fleet_capex(t);
         spent += t->depreciation_usd + slx_fleet_opex(t);
-        cost += now * (slx_fleet_capex(t) + slx_fleet_opex(t));
+        shortfall += t->shortfall_usd;
+        warrants += t->warrants_usd;
+        sales += t->sales_usd;
+        sold += t->tokens_sold;
+        trained += t->training_flop_s;
+        planned += t->need_flop_s;
+        investment += t->investment_usd;
+        cost += now * (slx_fleet_capex(t) + slx_fleet_opex(t) - t->warrants_usd - t->sales_usd);
     }
     for (int i = 0; i < c->n_options; i++) {
         racks_usd += s->racks_usd[i];
@@ -80,8 +88,14 @@ void slx_fleet_outputs(slx_fleet_state *s)
         c->demand == SLX_FLEET_NONE ? NAN : slx_fleet_queries_day(c, s->v, 0) / 86400;
     o[SLX_FO_renewal_usd_query] = ratio(renewal, o[SLX_FO_queries_s] * 365.25 * 86400);
     o[SLX_FO_opex_usd] = opex;
+    bool agreed = c->n_contracts > 0;
+    o[SLX_FO_shortfall_usd] = agreed ? shortfall : NAN;
+    o[SLX_FO_warrants_usd] = agreed ? warrants : NAN;
+    o[SLX_FO_investment_usd] = agreed ? investment : NAN;
+    o[SLX_FO_sales_usd] = c->sales != SLX_FLEET_NONE || sales > 0 ? sales : NAN;
+    o[SLX_FO_trained] = ratio(trained, planned);
     o[SLX_FO_cost_usd] = cost - now / step * s->r->total[last].book_usd;
-    o[SLX_FO_usd_mtok] = ratio(spent * 1e6, served);
+    o[SLX_FO_usd_mtok] = ratio(spent * 1e6, served + sold);
     o[SLX_FO_j_token] = ratio(energy, served);
     o[SLX_FO_served] = ratio(served, asked);
     o[SLX_FO_utilisation] = ratio(served, could);

@@ -1,7 +1,7 @@
 /* plan.c - see plan.h. The same arithmetic as model.c, as a linear program:
  *
  *   x[i][q]   lots of option i delivered in q, whole     y[i]   option i is signed, 0 or 1
- *   hall[s][q]  MW of hall built at site s by q          shortage[q], unused[i]  what a limit's miss costs
+ *   hall[s][q]  MW of hall built at site s by q          shortage[q]  what a limit's miss costs
  *
  *   in service:  f[i][q] = sum over s of x[i][s] that are not worn out in q
  *   demand:      sum tokens/s of f + shortage >= need          target:  sum GW of f >= target
@@ -9,6 +9,7 @@
  *   budget:      price of x, growth of hall, development <= budget
  *   supply, pools:  x within what its supplier and the pools it shares can deliver
  *   share:       GW of f of one supplier <= its share of all
+ *   contracts:   plan_contract.c
  *
  * Cost: all spending discounted, less the book value that is left at the end. Amounts are in GUSD, MW, Mtokens/s, so
  * that the numbers are of one size.
@@ -28,7 +29,7 @@ static double value(const slx_fleet_program *g, int base, int key)
 #define OPT(i, key)  value(g, g->c->option[i].base, SLX_F_OPTION_##key)
 #define SITE(s, key) value(g, g->c->site[s].base, SLX_F_SITE_##key)
 
-static bool chosen(const slx_fleet_program *g, int i)
+bool slx_fleet_is_chosen(const slx_fleet_program *g, int i)
 {
     return g->c->option[i].deploy == SLX_FLEET_CHOOSE;
 }
@@ -57,18 +58,12 @@ static double left_on_books(const slx_fleet_program *g, int i, int s)
     return g->c->rolling ? alive(g, i, s, last) : fmax(0, 1 - (double)(last - s + 1) / life);
 }
 
-static double mw(const slx_fleet_program *g, int i)
+double slx_fleet_plan_mw(const slx_fleet_program *g, int i)
 {
     return OPT(i, rack_kw) * SITE(g->c->option[i].site, pue) / 1e3;
 }
 
-static double mtok_s(const slx_fleet_program *g, int i)
-{
-    int tok_s = g->c->option[i].base + SLX_F_OPTION_tok_s;
-    return slx_fleet_has(g->c, tok_s) ? OPT(i, chips_rack) * OPT(i, tok_s) * OPT(i, use) / 1e6 : 0;
-}
-
-static double discount(const slx_fleet_program *g, int q)
+double slx_fleet_discount(const slx_fleet_program *g, int q)
 {
     double rate =
         g->c->money == SLX_FLEET_NONE ? 0 : value(g, g->c->money, SLX_F_MONEY_discount_year);
@@ -78,7 +73,7 @@ static double discount(const slx_fleet_program *g, int q)
 }
 
 /* GUSD of a rack with its spares. */
-static double price(const slx_fleet_program *g, int i, int q)
+double slx_fleet_plan_price(const slx_fleet_program *g, int i, int q)
 {
     double rack = slx_fleet_rack_usd(g->c, g->v, i, q), chips = OPT(i, chips_rack);
     double part = OPT(i, chip_usd) > 0
@@ -100,20 +95,23 @@ static double running(const slx_fleet_program *g, int i, int q)
                       ? 0
                       : value(g, c->money, SLX_F_MONEY_maintenance_year) / 4 * rack0;
     if (c->option[i].route == SLX_FLEET_RENT)
-        return mw(g, i) / 1e3 * OPT(i, rent_usd_gw_year) / 4 / 1e9;
-    double energy = mw(g, i) * 1e3 * SITE(s, load) * HOURS * SITE(s, power_usd_kwh);
-    return (repair + keep + energy + mw(g, i) * 1e3 * SITE(s, lease_usd_kw_month) * 3) / 1e9;
+        return slx_fleet_plan_mw(g, i) / 1e3 * OPT(i, rent_usd_gw_year) / 4 / 1e9;
+    double energy = slx_fleet_plan_mw(g, i) * 1e3 * SITE(s, load) * HOURS * SITE(s, power_usd_kwh);
+    return (repair + keep + energy +
+            slx_fleet_plan_mw(g, i) * 1e3 * SITE(s, lease_usd_kw_month) * 3) /
+           1e9;
 }
 
 static double hall_cost(const slx_fleet_program *g, int s, int q)
 {
     int last = g->c->quarters - 1, life = (int)floor(4 * SITE(s, hall_life_years) + 0.5);
     double left = fmax(0, 1 - (double)(last - q + 1) / life);
-    return SITE(s, hall_usd_w) * 1e6 / 1e9 * (discount(g, q) - discount(g, last) * left);
+    return SITE(s, hall_usd_w) * 1e6 / 1e9 *
+           (slx_fleet_discount(g, q) - slx_fleet_discount(g, last) * left);
 }
 
-static int add_row(slx_fleet_program *g, slx_fleet_limit_kind kind, int of, int q, double low,
-                   double high, double unit)
+int slx_fleet_add_row(slx_fleet_program *g, slx_fleet_limit_kind kind, int of, int q, double low,
+                      double high, double unit)
 {
     int row = slx_milp_row(g->m, low, high);
     SLX_ASSERT(g->n_rows < SLX_FLEET_ROWS_MAX);
@@ -121,28 +119,66 @@ static int add_row(slx_fleet_program *g, slx_fleet_limit_kind kind, int of, int 
     return row;
 }
 
+/* GUSD that a rack delivered in q costs once: what is kept goes on the books, what is sold on is paid and sold. */
+static double once(const slx_fleet_program *g, int i, int q, double end)
+{
+    double kept = slx_fleet_kept(g->c, g->v, i, q);
+    double margin = OPT(i, sell_usd) - slx_fleet_rack_usd(g->c, g->v, i, q);
+    return kept * slx_fleet_plan_price(g, i, q) *
+               (slx_fleet_discount(g, q) - end * left_on_books(g, i, q)) -
+           (1 - kept) * margin / 1e9 * slx_fleet_discount(g, q);
+}
+
 /* Puts factor x what is in service of option i in q. */
-static void put_service(slx_fleet_program *g, int row, int i, int q, double factor)
+void slx_fleet_put_service(slx_fleet_program *g, int row, int i, int q, double factor)
 {
     for (int s = 0; s <= q; s++)
         if (g->x[i][s] >= 0)
-            slx_milp_put(g->m, row, g->x[i][s], factor * OPT(i, lot) * alive(g, i, s, q));
+            slx_milp_put(g->m, row, g->x[i][s],
+                         factor * OPT(i, lot) * alive(g, i, s, q) *
+                             slx_fleet_kept(g->c, g->v, i, s));
 }
 
 /* ------------------------------------------------------------------ columns */
+
+/* Racks with which an option alone meets all its contracts. */
+static double useful_to_contracts(const slx_fleet_program *g, int i)
+{
+    const slx_fleet_case *c = g->c;
+    double most = 0;
+    for (int k = 0; k < c->n_contracts; k++) {
+        const slx_fleet_contract *a = &c->contract[k];
+        int commit = a->base + SLX_F_CONTRACT_commit, equity = a->base + SLX_F_CONTRACT_equity_gw;
+        double due = 0, about = 0;
+        for (int n = 0; n < a->n_options; n++) about += a->options[n] == i;
+        for (int q = 0; q < c->quarters && slx_fleet_has(c, commit); q++)
+            due += slx_fleet_at(c, g->v, commit, q);
+        double gw = slx_fleet_has(c, equity) ? g->v[equity] : 0;
+        double racks = fmax(gw, due) * 1e3 / slx_fleet_plan_mw(g, i);
+        if (c->in[commit].unit == SLX_FLEET_USD)
+            racks = fmax(gw * 1e3 / slx_fleet_plan_mw(g, i),
+                         due / 1e9 / fmax(1e-12, slx_fleet_plan_price(g, i, c->quarters - 1)));
+        most = fmax(most, about * racks);
+    }
+    return most;
+}
 
 /* Lots that can be of use in one quarter: twice all that is ever needed, from this option alone. */
 static double useful_lots(const slx_fleet_program *g, int i)
 {
     const slx_fleet_case *c = g->c;
-    double most = 0;
+    double most = 0, trains = 0, committed = useful_to_contracts(g, i);
     for (int q = 0; q < c->quarters; q++) {
-        if (mtok_s(g, i) > 0) most = fmax(most, g->base->total[q].need_tok_s / 1e6 / mtok_s(g, i));
+        double tok_s = slx_fleet_rack_tok_s(c, g->v, i), flop_s = slx_fleet_rack_flop_s(c, g->v, i);
+        if (tok_s > 0) most = fmax(most, g->base->total[q].need_tok_s / tok_s);
+        if (flop_s > 0) trains = fmax(trains, slx_fleet_need_flop_s(c, g->v, q) / flop_s);
         if (slx_fleet_has(c, c->limits + SLX_F_LIMITS_target_gw))
             most = fmax(most, slx_fleet_at(c, g->v, c->limits + SLX_F_LIMITS_target_gw, q) * 1e3 /
-                                  mw(g, i));
+                                  slx_fleet_plan_mw(g, i));
     }
-    return floor(2 * fmin(most, 1e9) / OPT(i, lot)) + 2;
+    most = 2 * (most + trains) / (1 - fmin(0.99, OPT(i, sell_share)));
+    if (c->sales != SLX_FLEET_NONE) most /= 1 - fmin(0.99, value(g, c->sales, SLX_F_SALES_share));
+    return floor(fmin(fmax(most, committed), 1e9) / OPT(i, lot)) + 2;
 }
 
 /* And those that its limits allow: the tighter, the sooner Cbc proves its bound. */
@@ -159,9 +195,9 @@ static double most_lots(const slx_fleet_program *g, int i, int q)
                            fmax(1e-12, slx_fleet_pool_use(c, g->v, i, o->pools[k], q)));
     if (c->money != SLX_FLEET_NONE && slx_fleet_has(c, c->money + SLX_F_MONEY_budget))
         most = fmin(most, slx_fleet_at(c, g->v, c->money + SLX_F_MONEY_budget, q) / 1e9 /
-                              fmax(1e-12, price(g, i, q)));
+                              fmax(1e-12, slx_fleet_plan_price(g, i, q)));
     if (slx_fleet_has(c, gw) && o->route != SLX_FLEET_RENT)
-        most = fmin(most, slx_fleet_at(c, g->v, gw, q) * 1e3 / mw(g, i));
+        most = fmin(most, slx_fleet_at(c, g->v, gw, q) * 1e3 / slx_fleet_plan_mw(g, i));
     return floor(most / lot + 1e-9);
 }
 
@@ -169,7 +205,7 @@ static double most_lots(const slx_fleet_program *g, int i, int q)
 void slx_fleet_widen(slx_fleet_program *g)
 {
     for (int i = 0; i < g->c->n_options; i++)
-        for (int q = 0; q < g->c->quarters && chosen(g, i); q++) {
+        for (int q = 0; q < g->c->quarters && slx_fleet_is_chosen(g, i); q++) {
             if (g->x[i][q] < 0) continue;
             slx_milp_bound_col(g->m, g->x[i][q], 0, useful_lots(g, i));
             if (g->y[i] >= 0)
@@ -181,13 +217,14 @@ static void add_option(slx_fleet_program *g, int i)
 {
     const slx_fleet_case *c = g->c;
     int last = c->quarters - 1;
-    double lot = OPT(i, lot), end = discount(g, last);
+    double lot = OPT(i, lot), end = slx_fleet_discount(g, last);
     int ready = slx_fleet_ready(c, g->v, i) + (int)floor(OPT(i, slip_quarters) + 0.5);
     for (int s = 0; s < c->quarters; s++) {
-        double cost = price(g, i, s) * (discount(g, s) - end * left_on_books(g, i, s));
-        g->rack_cost[i][s] = lot * price(g, i, s) * (discount(g, s) - end * left_on_books(g, i, s));
+        double cost = once(g, i, s, end), kept = slx_fleet_kept(c, g->v, i, s);
+        g->rack_cost[i][s] = lot * slx_fleet_plan_price(g, i, s) *
+                             (slx_fleet_discount(g, s) - end * left_on_books(g, i, s));
         for (int q = s; q < c->quarters; q++)
-            cost += discount(g, q) * alive(g, i, s, q) * running(g, i, q);
+            cost += kept * slx_fleet_discount(g, q) * alive(g, i, s, q) * running(g, i, q);
         g->x[i][s] = s < ready ? -1 : slx_milp_col(g->m, 0, most_lots(g, i, s), lot * cost, true);
     }
     double sign = OPT(i, nre_usd) / 1e9;
@@ -199,13 +236,16 @@ static void add_option(slx_fleet_program *g, int i)
             slx_milp_put(g->m, row, g->x[i][q], 1);
             slx_milp_put(g->m, row, g->y[i], -most_lots(g, i, q));
         }
-    double commit = OPT(i, commit_usd) / 1e9;
-    g->unused[i] = commit > 0 ? slx_milp_col(g->m, 0, commit, discount(g, last), false) : -1;
-    if (g->unused[i] < 0) return;
-    int row = slx_milp_row(g->m, commit, SLX_MILP_INF);
-    slx_milp_put(g->m, row, g->unused[i], 1);
-    for (int q = 0; q < c->quarters; q++)
-        if (g->x[i][q] >= 0) slx_milp_put(g->m, row, g->x[i][q], lot * price(g, i, q));
+}
+
+/* MW of halls that the racks of the start are in. */
+static double stands_mw(const slx_fleet_program *g, int s)
+{
+    double mw = 0;
+    for (int i = 0; i < g->c->n_options; i++)
+        if (g->c->option[i].site == s && g->c->option[i].route != SLX_FLEET_RENT)
+            mw += OPT(i, base_racks) * slx_fleet_plan_mw(g, i);
+    return mw;
 }
 
 static void add_halls(slx_fleet_program *g, int s)
@@ -214,14 +254,15 @@ static void add_halls(slx_fleet_program *g, int s)
     for (int q = 0; q < c->quarters; q++) {
         /* hall[q] is paid as hall[q] - hall[q-1] */
         double cost = hall_cost(g, s, q) - (q + 1 < c->quarters ? hall_cost(g, s, q + 1) : 0);
-        g->hall[s][q] = slx_milp_col(g->m, 0, SLX_MILP_INF, cost, false);
+        g->hall[s][q] = slx_milp_col(g->m, stands_mw(g, s), SLX_MILP_INF, cost, false);
     }
     for (int q = 0; q < c->quarters; q++) {
         int need = slx_milp_row(g->m, g->base->total[q].site_w[s] / 1e6, SLX_MILP_INF);
         slx_milp_put(g->m, need, g->hall[s][q], 1);
         for (int i = 0; i < c->n_options; i++)
-            if (chosen(g, i) && c->option[i].site == s && c->option[i].route != SLX_FLEET_RENT)
-                put_service(g, need, i, q, -mw(g, i));
+            if (slx_fleet_is_chosen(g, i) && c->option[i].site == s &&
+                c->option[i].route != SLX_FLEET_RENT)
+                slx_fleet_put_service(g, need, i, q, -slx_fleet_plan_mw(g, i));
         if (q) {
             int rises = slx_milp_row(g->m, 0, SLX_MILP_INF);
             slx_milp_put(g->m, rises, g->hall[s][q], 1);
@@ -229,42 +270,14 @@ static void add_halls(slx_fleet_program *g, int s)
         }
         if (slx_fleet_has(c, c->site[s].base + SLX_F_SITE_gw)) {
             double gw = slx_fleet_at(c, g->v, c->site[s].base + SLX_F_SITE_gw, q);
-            slx_milp_put(g->m, add_row(g, SLX_FL_POWER, s, q, -SLX_MILP_INF, 1e3 * gw, 1e-3),
+            slx_milp_put(g->m,
+                         slx_fleet_add_row(g, SLX_FL_POWER, s, q, -SLX_MILP_INF, 1e3 * gw, 1e-3),
                          g->hall[s][q], 1);
         }
     }
 }
 
 /* ------------------------------------------------------------------ rows */
-
-static void add_demand(slx_fleet_program *g, int q)
-{
-    const slx_fleet_case *c = g->c;
-    int shortage_in = c->limits + SLX_F_LIMITS_shortage_usd_mtok;
-    double need = g->base->total[q].need_tok_s, asked = g->base->total[q].tokens_asked;
-    g->shortage[q] = -1;
-    if (need <= 0) return;
-    int row = add_row(g, SLX_FL_DEMAND, 0, q, (need - g->base->total[q].capacity_tok_s) / 1e6,
-                      SLX_MILP_INF, 1e6);
-    for (int i = 0; i < c->n_options; i++)
-        if (chosen(g, i)) put_service(g, row, i, q, mtok_s(g, i));
-    if (!slx_fleet_has(c, shortage_in)) return;
-    /* a Mtoken/s short of the peak leaves asked x 1e6 / need tokens unserved */
-    double usd = g->v[shortage_in] * asked / need;
-    g->shortage[q] = slx_milp_col(g->m, 0, need / 1e6, discount(g, q) * usd / 1e9, false);
-    slx_milp_put(g->m, row, g->shortage[q], 1);
-}
-
-static void add_target(slx_fleet_program *g, int q)
-{
-    const slx_fleet_case *c = g->c;
-    int in = c->limits + SLX_F_LIMITS_target_gw;
-    if (!slx_fleet_has(c, in)) return;
-    double target = slx_fleet_at(c, g->v, in, q) * 1e3 - g->base->total[q].facility_w / 1e6;
-    int row = add_row(g, SLX_FL_TARGET, 0, q, target, SLX_MILP_INF, 1e-3);
-    for (int i = 0; i < c->n_options; i++)
-        if (chosen(g, i)) put_service(g, row, i, q, mw(g, i));
-}
 
 static void add_budget(slx_fleet_program *g, int q)
 {
@@ -273,17 +286,23 @@ static void add_budget(slx_fleet_program *g, int q)
     if (c->money == SLX_FLEET_NONE || !slx_fleet_has(c, in)) return;
     const slx_fleet_total *t = &g->base->total[q];
     double fixed = t->racks_usd + t->spares_usd + t->nre_usd;
-    int row = add_row(g, SLX_FL_BUDGET, 0, q, -SLX_MILP_INF,
-                      (slx_fleet_at(c, g->v, in, q) - fixed) / 1e9, 1e9);
+    for (int s = 0; s < c->n_sites && !q; s++) /* halls that stand are in hall[0] */
+        fixed -= stands_mw(g, s) * 1e6 * SITE(s, hall_usd_w);
+    int row = slx_fleet_add_row(g, SLX_FL_BUDGET, 0, q, -SLX_MILP_INF,
+                                (slx_fleet_at(c, g->v, in, q) - fixed) / 1e9, 1e9);
     for (int i = 0; i < c->n_options; i++) {
-        if (!chosen(g, i)) continue;
-        if (g->x[i][q] >= 0) slx_milp_put(g->m, row, g->x[i][q], OPT(i, lot) * price(g, i, q));
+        if (!slx_fleet_is_chosen(g, i)) continue;
+        if (g->x[i][q] >= 0)
+            slx_milp_put(g->m, row, g->x[i][q],
+                         OPT(i, lot) * slx_fleet_plan_price(g, i, q) *
+                             slx_fleet_kept(c, g->v, i, q));
         if (!q && g->y[i] >= 0) slx_milp_put(g->m, row, g->y[i], OPT(i, nre_usd) / 1e9);
     }
     for (int s = 0; s < c->n_sites; s++) {
         slx_milp_put(g->m, row, g->hall[s][q], SITE(s, hall_usd_w) / 1e3);
         if (q) slx_milp_put(g->m, row, g->hall[s][q - 1], -SITE(s, hall_usd_w) / 1e3);
     }
+    if (g->draw[q] >= 0) slx_milp_put(g->m, row, g->draw[q], -1);
 }
 
 static void add_supply(slx_fleet_program *g, int i, int q)
@@ -291,7 +310,8 @@ static void add_supply(slx_fleet_program *g, int i, int q)
     const slx_fleet_case *c = g->c;
     int in = c->option[i].base + SLX_F_OPTION_supply;
     if (g->x[i][q] < 0 || !slx_fleet_has(c, in)) return;
-    int row = add_row(g, SLX_FL_SUPPLY, i, q, -SLX_MILP_INF, slx_fleet_at(c, g->v, in, q), 1);
+    int row =
+        slx_fleet_add_row(g, SLX_FL_SUPPLY, i, q, -SLX_MILP_INF, slx_fleet_at(c, g->v, in, q), 1);
     slx_milp_put(g->m, row, g->x[i][q], OPT(i, lot));
 }
 
@@ -300,12 +320,12 @@ static void add_pool(slx_fleet_program *g, int p, int q)
     const slx_fleet_case *c = g->c;
     double room = slx_fleet_at(c, g->v, c->pool[p].base + SLX_F_POOL_capacity, q),
            scale = fmax(1, room);
-    int row = add_row(g, SLX_FL_POOL, p, q, -SLX_MILP_INF,
-                      (room - g->base->total[q].pool[p]) / scale, scale);
+    int row = slx_fleet_add_row(g, SLX_FL_POOL, p, q, -SLX_MILP_INF,
+                                (room - g->base->total[q].pool[p]) / scale, scale);
     for (int i = 0; i < c->n_options; i++) {
         const slx_fleet_option *o = &c->option[i];
         for (int k = 0; k < o->n_pools; k++)
-            if (o->pools[k] == p && chosen(g, i) && g->x[i][q] >= 0)
+            if (o->pools[k] == p && slx_fleet_is_chosen(g, i) && g->x[i][q] >= 0)
                 slx_milp_put(g->m, row, g->x[i][q],
                              OPT(i, lot) * slx_fleet_pool_use(c, g->v, i, p, q) / scale);
     }
@@ -320,19 +340,21 @@ static void add_share(slx_fleet_program *g, int q)
     if (share >= 1 || q < value(g, c->limits, SLX_F_LIMITS_share_from)) return;
     for (int i = 0; i < c->n_options; i++) {
         double fixed = 0;
-        bool first = chosen(g, i);
+        bool first = slx_fleet_is_chosen(g, i);
         for (int k = 0; k < i; k++)
-            first &= !chosen(g, k) || strcmp(c->option[k].supplier, c->option[i].supplier);
+            first &=
+                !slx_fleet_is_chosen(g, k) || strcmp(c->option[k].supplier, c->option[i].supplier);
         if (!first) continue;
         for (int k = 0; k < c->n_options; k++)
             if (!strcmp(c->option[k].supplier, c->option[i].supplier))
                 fixed += g->base->cell[k][q].facility_w / 1e6;
-        int row = add_row(g, SLX_FL_SHARE, i, q, -SLX_MILP_INF, share * fixed_all - fixed, 1e-3);
+        int row = slx_fleet_add_row(g, SLX_FL_SHARE, i, q, -SLX_MILP_INF, share * fixed_all - fixed,
+                                    1e-3);
         for (int k = 0; k < c->n_options; k++)
-            if (chosen(g, k))
-                put_service(
+            if (slx_fleet_is_chosen(g, k))
+                slx_fleet_put_service(
                     g, row, k, q,
-                    mw(g, k) *
+                    slx_fleet_plan_mw(g, k) *
                         ((strcmp(c->option[k].supplier, c->option[i].supplier) ? 0 : 1) - share));
     }
 }
@@ -346,18 +368,87 @@ static slx_fleet_program *build(const slx_fleet_case *c)
     for (int i = 0; i < c->n_in; i++) g->v[i] = c->in[i].mid;
     slx_fleet_eval(c, &(slx_fleet_future){.v = g->v, .single = -1}, g->base);
     for (int i = 0; i < c->n_options; i++)
-        if (chosen(g, i)) add_option(g, i);
+        if (slx_fleet_is_chosen(g, i)) add_option(g, i);
     for (int s = 0; s < c->n_sites; s++) add_halls(g, s);
+    slx_fleet_add_contracts(g);
     for (int q = 0; q < c->quarters; q++) {
-        add_demand(g, q);
-        add_target(g, q);
+        slx_fleet_add_loads(g, q);
         add_budget(g, q);
         for (int i = 0; i < c->n_options; i++)
-            if (chosen(g, i)) add_supply(g, i, q);
+            if (slx_fleet_is_chosen(g, i)) add_supply(g, i, q);
         for (int p = 0; p < c->n_pools; p++) add_pool(g, p, q);
         add_share(g, q);
     }
     return g;
+}
+
+/* ------------------------------------------------------------------ solving, in steps */
+
+static void set_lots_whole(slx_fleet_program *g, bool whole)
+{
+    for (int i = 0; i < g->c->n_options; i++)
+        for (int q = 0; q < g->c->quarters && slx_fleet_is_chosen(g, i); q++)
+            if (g->x[i][q] >= 0) slx_milp_whole(g->m, g->x[i][q], whole);
+}
+
+/* Fixes the suppliers that r signed, with no more equity than r has; r NULL: all are open again. */
+static void keep_choices(slx_fleet_program *g, const slx_milp_result *r)
+{
+    for (int i = 0; i < g->c->n_options; i++) {
+        if (!slx_fleet_is_chosen(g, i) || g->y[i] < 0) continue;
+        slx_milp_bound_col(g->m, g->y[i], r ? r->x[g->y[i]] : 0, r ? r->x[g->y[i]] : 1);
+    }
+    for (int k = 0; k < g->c->n_contracts; k++)
+        for (int q = 0; q < g->c->quarters && g->steps[k][q] >= 0; q++)
+            slx_milp_bound_col(g->m, g->steps[k][q], 0,
+                               r ? r->x[g->steps[k][q]] : slx_fleet_most_steps(g, k));
+}
+
+enum { FINE_NODES = 200 };
+
+/* Whole lots are what takes time. Without them the program gives the suppliers and a bound in a moment; whole lots of
+ * these suppliers then often are near enough to that bound. Where they are not, the whole program is solved. */
+static void solve(slx_fleet_program *g, const slx_milp_limits *l, slx_milp_result *out)
+{
+    slx_milp_result coarse, fine = {0};
+    slx_milp_limits rest = {.gap = l->gap / 4, .seconds = l->seconds};
+    set_lots_whole(g, false);
+    slx_milp_solve(g->m, &rest, &coarse);
+    set_lots_whole(g, true);
+    if (coarse.state == SLX_MILP_INFEASIBLE) {
+        *out = coarse;
+        return;
+    }
+    double spent_s = coarse.seconds;
+    if (coarse.state == SLX_MILP_OPTIMAL) {
+        keep_choices(g, &coarse);
+        int row = slx_milp_cost_row(g->m, coarse.bound - 1e-7 * fabs(coarse.bound));
+        rest = (slx_milp_limits){l->gap, fmax(0.1, l->seconds - spent_s), FINE_NODES};
+        slx_milp_solve(g->m, &rest, &fine);
+        slx_milp_free_row(g->m, row);
+        keep_choices(g, NULL);
+        spent_s += fine.seconds;
+        fine.bound = coarse.bound;
+    }
+    if (fine.x && fine.cost - coarse.bound <= l->gap * fabs(fine.cost)) {
+        fine.state = SLX_MILP_OPTIMAL;
+        *out = fine;
+    } else {
+        rest = (slx_milp_limits){.gap = l->gap, .seconds = fmax(0.1, l->seconds - spent_s)};
+        slx_milp_solve(g->m, &rest, out);
+        spent_s += out->seconds;
+        bool better = fine.x && (!out->x || fine.cost < out->cost);
+        double bound = fmax(coarse.bound, isnan(out->bound) ? -INFINITY : out->bound);
+        slx_milp_result worse = better ? *out : fine;
+        if (better) {
+            fine.state = out->state == SLX_MILP_INFEASIBLE ? SLX_MILP_TIME : out->state;
+            *out = fine;
+        }
+        if (out->x) out->bound = bound;
+        slx_milp_result_free(&worse);
+    }
+    slx_milp_result_free(&coarse);
+    out->seconds = spent_s;
 }
 
 static void destroy(slx_fleet_program *g)
@@ -373,11 +464,10 @@ static void take(const slx_fleet_program *g, const slx_milp_result *r, slx_fleet
 {
     const slx_fleet_case *c = g->c;
     for (int i = 0; i < c->n_options; i++) {
-        if (!chosen(g, i)) continue;
+        if (!slx_fleet_is_chosen(g, i)) continue;
         int slip = (int)floor(OPT(i, slip_quarters) + 0.5); /* the model moves orders by it */
         for (int q = 0; q < c->quarters; q++)
             if (g->x[i][q] >= 0) p->orders.racks[i][q - slip] = OPT(i, lot) * r->x[g->x[i][q]];
-        if (g->unused[i] >= 0) p->unused_usd += 1e9 * r->x[g->unused[i]];
     }
     for (int q = 0; q < c->quarters; q++)
         if (g->shortage[q] >= 0)
@@ -385,9 +475,8 @@ static void take(const slx_fleet_program *g, const slx_milp_result *r, slx_fleet
                                g->base->total[q].need_tok_s;
 }
 
-/* The run's cost: what the program says, without the price of shortage and with what was not its to choose. */
-static void check_cost(const slx_fleet_program *g, const slx_milp_result *r,
-                       const slx_fleet_plan *p)
+/* The plan's cost, and the run's: that, without the price of shortage and with what was not its to choose. */
+static void check_cost(const slx_fleet_program *g, const slx_milp_result *r, slx_fleet_plan *p)
 {
     const slx_fleet_case *c = g->c;
     slx_fleet_run *run = slx_xcalloc(1, sizeof *run);
@@ -396,10 +485,11 @@ static void check_cost(const slx_fleet_program *g, const slx_milp_result *r,
     for (int q = 0; q < c->quarters; q++) {
         int shortage_in = c->limits + SLX_F_LIMITS_shortage_usd_mtok;
         if (g->shortage[q] >= 0)
-            expected -= r->x[g->shortage[q]] * discount(g, q) * g->v[shortage_in] *
+            expected -= r->x[g->shortage[q]] * slx_fleet_discount(g, q) * g->v[shortage_in] *
                         g->base->total[q].tokens_asked / g->base->total[q].need_tok_s / 1e9;
         for (int s = 0; s < c->n_sites; s++) { /* halls of the base are in both */
-            double built = 0, before = 0;
+            double built = stands_mw(g, s), before = built;
+            if (!q) expected -= built * hall_cost(g, s, 0);
             for (int k = 0; k <= q; k++) {
                 before = built;
                 built = fmax(built, g->base->total[k].site_w[s] / 1e6);
@@ -407,8 +497,11 @@ static void check_cost(const slx_fleet_program *g, const slx_milp_result *r,
             base -= (built - before) * hall_cost(g, s, q);
         }
     }
-    for (int i = 0; i < c->n_options; i++) /* and commitments that nothing was ordered for */
-        if (chosen(g, i)) base -= OPT(i, commit_usd) / 1e9 * discount(g, c->quarters - 1);
+    double gain = slx_fleet_contracts_gain(g, r, run);
+    base -= slx_fleet_contracts_base(g) + gain;
+    p->cost_usd = 1e9 * (r->cost - gain);
+    p->bound_usd = fmin(p->bound_usd, p->cost_usd);
+    p->gap = (p->cost_usd - p->bound_usd) / fmax(fabs(p->cost_usd), 1e-3);
     double ours = run->out[SLX_FO_cost_usd] / 1e9;
     if (!(fabs(ours - expected - base) <= 1e-6 * (fabs(ours) + 1e-3)))
         SLX_BUG("the plan costs %.12g GUSD by the program and %.12g by the model", expected + base,
@@ -440,7 +533,7 @@ slx_status slx_fleet_plan_solve(const slx_fleet_case *c, const slx_milp_limits *
     slx_milp_result r;
     slx_status s = SLX_OK;
     *p = (slx_fleet_plan){.columns = slx_milp_cols(g->m), .rows = slx_milp_rows(g->m)};
-    slx_milp_solve(g->m, l, &r);
+    solve(g, l, &r);
     p->state = r.state;
     p->seconds = r.seconds;
     if (r.state == SLX_MILP_INFEASIBLE) {
@@ -449,9 +542,7 @@ slx_status slx_fleet_plan_solve(const slx_fleet_case *c, const slx_milp_limits *
         s = slx_fail(err, SLX_EINPUT, c->path, 0, 0,
                      "found no plan within %g s, expected more time or fewer limits", l->seconds);
     } else {
-        p->cost_usd = 1e9 * r.cost;
         p->bound_usd = 1e9 * fmin(r.bound, r.cost);
-        p->gap = (r.cost - fmin(r.bound, r.cost)) / fmax(fabs(r.cost), 1e-12);
         take(g, &r, p);
         check_cost(g, &r, p);
         slx_fleet_explain(g, &r, p);

@@ -14,13 +14,14 @@
 #include "fleet/milp.h"
 
 typedef enum {
-    SLX_FL_DEMAND, /* tokens/s */
-    SLX_FL_TARGET, /* GW */
-    SLX_FL_POWER,  /* of a site, GW */
-    SLX_FL_BUDGET, /* USD */
-    SLX_FL_SUPPLY, /* of an option, racks */
-    SLX_FL_POOL,   /* the pool's unit */
-    SLX_FL_SHARE,  /* of a supplier */
+    SLX_FL_DEMAND,   /* tokens/s */
+    SLX_FL_TARGET,   /* GW */
+    SLX_FL_TRAINING, /* PFLOP/s */
+    SLX_FL_POWER,    /* of a site, GW */
+    SLX_FL_BUDGET,   /* USD */
+    SLX_FL_SUPPLY,   /* of an option, racks */
+    SLX_FL_POOL,     /* the pool's unit */
+    SLX_FL_SHARE,    /* of a supplier */
     SLX_FL_KINDS
 } slx_fleet_limit_kind;
 
@@ -41,7 +42,6 @@ typedef struct {
     double seconds;
     int columns, rows;
     double short_tokens; /* what is not served, at its price */
-    double unused_usd;   /* commitments paid for nothing */
     int n_binding;
     slx_fleet_limit binding[SLX_FLEET_LIMITS]; /* the dearest first */
     double cheaper

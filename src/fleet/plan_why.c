@@ -11,6 +11,7 @@ const char *slx_fleet_limit_name(char out[96], const slx_fleet_case *c, const sl
     switch (l->kind) {
     case SLX_FL_DEMAND: return "tokens that must be served";
     case SLX_FL_TARGET: return "power that must be in service";
+    case SLX_FL_TRAINING: return "training that must be done";
     case SLX_FL_BUDGET: return "budget";
     case SLX_FL_POWER: snprintf(out, 96, "power of site %.60s", c->site[l->of].name); return out;
     case SLX_FL_SUPPLY: snprintf(out, 96, "supply of %.60s", c->option[l->of].name); return out;
@@ -28,6 +29,7 @@ const char *slx_fleet_limit_unit(const slx_fleet_case *c, const slx_fleet_limit 
     static const char *const pool[] = {"wafer", "GiB", "mm2", "chip", "rack"};
     switch (l->kind) {
     case SLX_FL_DEMAND: return "token/s";
+    case SLX_FL_TRAINING: return "PFLOP/s";
     case SLX_FL_BUDGET: return "USD";
     case SLX_FL_SUPPLY: return "rack";
     case SLX_FL_POOL: return pool[c->in[c->pool[l->of].base + SLX_F_POOL_capacity].unit];
@@ -165,7 +167,7 @@ static double most_demand(clash *k)
     for (int i = 0; i < slx_milp_cols(g->m); i++) slx_milp_cost(g->m, i, 0);
     int missing = slx_milp_col(g->m, 0, 1, 1, false);
     for (int i = 0; i < g->n_rows; i++)
-        if (g->row[i].kind <= SLX_FL_TARGET)
+        if (g->row[i].kind <= SLX_FL_TRAINING)
             slx_milp_put(g->m, g->row[i].row, missing, fmax(0, k->low[i]));
     slx_milp_relax(g->m, &r);
     double most = r.x ? 1 - r.x[missing] : NAN;

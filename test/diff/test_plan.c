@@ -16,7 +16,7 @@
 
 #include "fleet/plan.h"
 
-enum { CASES = 150, LOTS = 3 };
+enum { CASES = 190, LOTS = 3 };
 
 static double pick(slx_rng *r, double low, double high)
 {
@@ -45,8 +45,38 @@ static void series(slx_buf *b, const char *indent, const char *name, const char 
     slx_buf_addf(b, "], unit: %s, source: random}\n", unit);
 }
 
-/* A random case. size: 1 = small enough to enumerate; tight: limits that may clash. */
-static void make(slx_buf *b, slx_rng *r, int options, int quarters, double size, bool tight)
+/* Contracts about the first options: what must be taken, in GW or dollars, and equity, in steps or in proportion. */
+static void contracts(slx_buf *b, slx_rng *r, int options, int quarters, double size)
+{
+    int n = (int)slx_rng_below(r, (uint32_t)(options < 2 ? 2 : 3));
+    if (n) slx_buf_adds(b, "contracts:\n");
+    for (int k = 0; k < n; k++) {
+        bool gw = slx_rng_below(r, 2), both = slx_rng_below(r, 2), steps = slx_rng_below(r, 2);
+        double each = gw ? 2e-4 * size / quarters : 2e7 * size / quarters;
+        slx_buf_addf(b, "  k%d:\n    options: [o%d]\n", k, k);
+        if (both || k) {
+            series(b, "    ", "commit", gw ? "GW/quarter" : "USD/quarter", quarters, r, 0, each,
+                   0.2);
+            figure(b, "shortfall_usd", gw ? "USD/GW" : "USD/USD",
+                   gw ? pick(r, 0, 5e10) : pick(r, 0, 1));
+            figure(b, "grace_quarters", "quarters", slx_rng_below(r, 2));
+        }
+        if (both || !k) {
+            double step = pick(r, 5e-5, 2e-4) * size;
+            figure(b, "equity_gw", "GW", 3 * step);
+            figure(b, "equity_step_gw", "GW", steps ? step : 0);
+            figure(b, "warrant_shares", "shares", 1e6);
+            figure(b, "share_usd", "USD/share", pick(r, 0, 4) * size);
+            figure(b, "vest_share", "1", pick(r, 0.3, 1));
+            figure(b, "invest_usd", "USD", pick(r, 0, 4e7) * size);
+        }
+    }
+}
+
+/* A random case. size: 1 = small enough to enumerate; tight: limits that may clash; more: training, batch work, sales,
+ * an installed base and contracts beside the limits. */
+static void make(slx_buf *b, slx_rng *r, int options, int quarters, double size, bool tight,
+                 bool more)
 {
     double loose = tight ? 1 : 2.5, each = size * 1.6 / options;
     slx_buf_addf(b, "name: random\ntitle: random\nstart: 2026-Q2\nquarters: %d\n", quarters);
@@ -55,6 +85,15 @@ static void make(slx_buf *b, slx_rng *r, int options, int quarters, double size,
     top_figure(b, "queries_day", "queries/day", 86400 * size * pick(r, 0.5, 1));
     top_figure(b, "tokens_out", "tokens/query", 1000);
     top_figure(b, "growth_year", "1/year", pick(r, 0, quarters > 20 ? 0.3 : 1.5));
+    bool trains = more && slx_rng_below(r, 3) == 0;
+    if (more && slx_rng_below(r, 3) == 0) {
+        top_figure(b, "peak", "1", 1.25);
+        top_figure(b, "batch_share", "1", pick(r, 0, 0.4));
+    }
+    if (trains) { /* up to two racks' work */
+        slx_buf_adds(b, "research:\n");
+        series(b, "  ", "flop", "FLOP/quarter", quarters, r, 0, 1.2e22 * size, 0.1);
+    }
     slx_buf_adds(b, "money:\n");
     top_figure(b, "discount_year", "1/year", pick(r, 0, 0.15));
     top_figure(b, "maintenance_year", "1/year", pick(r, 0, 0.1));
@@ -62,7 +101,15 @@ static void make(slx_buf *b, slx_rng *r, int options, int quarters, double size,
     slx_buf_adds(b, "limits:\n");
     top_figure(b, "supplier_share", "1", pick(r, 0.6, 1));
     top_figure(b, "share_from", "quarters", quarters / 2);
-    if (slx_rng_below(r, 2)) top_figure(b, "shortage_usd_mtok", "USD/Mtoken", pick(r, 0.5, 30));
+    double shortage = slx_rng_below(r, 2) ? pick(r, 0.5, 30) : NAN;
+    if (!isnan(shortage)) top_figure(b, "shortage_usd_mtok", "USD/Mtoken", shortage);
+    if (more && slx_rng_below(r, 3) == 0) {
+        slx_buf_adds(b, "sales:\n");
+        top_figure(b, "share", "1", pick(r, 0, 0.5));
+        top_figure(b, "from_quarters", "quarters", slx_rng_below(r, 2));
+        top_figure(b, "sold", "1", pick(r, 0.5, 1));
+        top_figure(b, "price", "USD/Mtoken", isnan(shortage) ? pick(r, 1, 5) : shortage / 2);
+    }
     slx_buf_adds(b, "sites:\n  hall:\n");
     figure(b, "pue", "1", pick(r, 1.05, 1.3));
     figure(b, "power_usd_kwh", "USD/kWh", pick(r, 0.03, 0.2));
@@ -82,7 +129,18 @@ static void make(slx_buf *b, slx_rng *r, int options, int quarters, double size,
         figure(b, "chip_usd", "USD/chip", pick(r, 1e5, 3e5));
         figure(b, "rack_usd", "USD/rack", pick(r, 0, 3e5));
         figure(b, "price_year", "1/year", pick(r, -0.3, 0.1));
-        figure(b, "life_years", "years", pick(r, 0.5, 4));
+        double life = pick(r, 0.5, 4);
+        figure(b, "life_years", "years", life);
+        if (trains) figure(b, "flop_s", "FLOP/s/chip", pick(r, 0.5e14, 1.5e14));
+        if (more && slx_rng_below(r, 4) == 0) {
+            figure(b, "base_racks", "racks", size * pick(r, 0, 2));
+            figure(b, "base_age_years", "years", pick(r, 0, life));
+        }
+        if (more && slx_rng_below(r, 4) == 0) {
+            figure(b, "sell_share", "1", pick(r, 0.01, 0.4));
+            figure(b, "sell_from_quarters", "quarters", slx_rng_below(r, 2));
+            figure(b, "sell_usd", "USD/rack", pick(r, 0, 2e6));
+        }
         figure(b, "failure_year", "1/year", pick(r, 0, 0.1));
         figure(b, "spares", "1", pick(r, 0, 0.1));
         figure(b, "lead_quarters", "quarters", slx_rng_below(r, 2));
@@ -90,12 +148,12 @@ static void make(slx_buf *b, slx_rng *r, int options, int quarters, double size,
         figure(b, "yield_start", "1", pick(r, 0.5, 1));
         figure(b, "ramp_quarters", "quarters", slx_rng_below(r, 4));
         figure(b, "nre_usd", "USD", slx_rng_below(r, 2) ? pick(r, 0, 5e6) * size : 0);
-        figure(b, "commit_usd", "USD", slx_rng_below(r, 3) ? 0 : pick(r, 0, 2e7) * size);
         if (size > 1)
             series(b, "    ", "supply", "racks/quarter", quarters, r, 8 * each, 40 * each, 0.3);
         else
             figure(b, "supply", "racks/quarter", LOTS * lot + 0.5);
     }
+    if (more) contracts(b, r, options, quarters, size);
 }
 
 static slx_fleet_case *parse(const slx_buf *b)
@@ -116,7 +174,7 @@ static double judged(const slx_fleet_case *c, const slx_fleet_run *r)
     double rate = c->in[c->money + SLX_F_MONEY_discount_year].mid, discount = 1,
            cost = r->out[SLX_FO_cost_usd];
     double share = c->in[c->limits + SLX_F_LIMITS_supplier_share].mid,
-           from = c->in[c->limits + SLX_F_LIMITS_share_from].mid;
+           from = c->in[c->limits + SLX_F_LIMITS_share_from].mid, fund = 0;
     for (int q = 0; q < c->quarters; q++, discount /= sqrt(sqrt(1 + rate))) {
         const slx_fleet_total *t = &r->total[q];
         double all = 0;
@@ -131,8 +189,10 @@ static double judged(const slx_fleet_case *c, const slx_fleet_run *r)
                     one += r->cell[k][q].facility_w;
             if (one > share * all * (1 + 1e-9) + 1e-3) return INFINITY;
         }
-        if (slx_fleet_capex(t) > c->in[c->money + SLX_F_MONEY_budget].series[q] * (1 + 1e-9))
-            return INFINITY;
+        double budget = c->in[c->money + SLX_F_MONEY_budget].series[q];
+        fund += t->investment_usd - fmax(0, slx_fleet_capex(t) - budget);
+        if (fund < -1e-9 * budget) return INFINITY;
+        if (t->training_flop_s < t->need_flop_s * (1 - 1e-9)) return INFINITY;
         if (t->capacity_tok_s < t->need_tok_s * (1 - 1e-9)) {
             if (!c->in[short_in].given) return INFINITY;
             cost += discount * c->in[short_in].mid / 1e6 * (t->tokens_asked - t->tokens_served);
@@ -174,7 +234,7 @@ static void test_brute_force(void **state)
         static const int shape[][2] = {{2, 3}, {3, 2}, {2, 2}, {1, 5}};
         slx_buf b = {0};
         slx_err e = {0};
-        make(&b, &r, shape[k % 4][0], shape[k % 4][1], 1, k % 2);
+        make(&b, &r, shape[k % 4][0], shape[k % 4][1], 1, k % 2, k % 8 >= 2);
         slx_fleet_case *c = parse(&b);
         double best = brute(c, run);
         slx_status s = slx_fleet_plan_solve(c, &(slx_milp_limits){.gap = 0, .seconds = 60}, p, &e);
@@ -201,7 +261,7 @@ static void test_brute_force(void **state)
 }
 
 /* Quarters x suppliers of the bar, and 40 quarters; all kinds of limits in each. */
-static void large(int quarters, int options, double seconds, int n)
+static void large(int quarters, int options, bool more, double seconds, int n)
 {
     slx_rng r = {7};
     slx_fleet_plan *p = slx_fleet_plan_new();
@@ -210,7 +270,7 @@ static void large(int quarters, int options, double seconds, int n)
     for (int k = 0; k < n; k++) {
         slx_buf b = {0};
         slx_err e = {0};
-        make(&b, &r, options, quarters, 100, false);
+        make(&b, &r, options, quarters, 100, false, more);
         slx_fleet_case *c = parse(&b);
         clock_t start = clock(); /* of this process: the machine may have more to do */
         if (!slx_fleet_plan_solve(c, &(slx_milp_limits){.gap = 0.004, .seconds = 300}, p, &e)) {
@@ -236,19 +296,26 @@ static void large(int quarters, int options, double seconds, int n)
 static void test_large(void **state)
 {
     (void)state;
-    large(16, 8, 10, 8);
+    large(16, 8, false, 10, 8);
+}
+
+/* Training, an installed base, sales and contracts as well. */
+static void test_large_with_more(void **state)
+{
+    (void)state;
+    large(16, 8, true, 120, 3);
 }
 
 static void test_forty_quarters(void **state)
 {
     (void)state;
-    large(40, 8, 120, 2);
+    large(40, 8, false, 120, 2);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_brute_force),
-                                       cmocka_unit_test(test_large),
-                                       cmocka_unit_test(test_forty_quarters)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_brute_force), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_large_with_more), cmocka_unit_test(test_forty_quarters)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

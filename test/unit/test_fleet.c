@@ -121,6 +121,14 @@ static void test_by_hand(void **state)
     slx_fleet_free(c);
 }
 
+static double eval_need(const slx_fleet_case *c)
+{
+    slx_fleet_run *r = eval(c);
+    double need = r->total[0].need_tok_s;
+    free(r);
+    return need;
+}
+
 static void test_rolling(void **state)
 {
     (void)state;
@@ -462,6 +470,159 @@ static void test_chances(void **state)
     slx_fleet_free(c);
 }
 
+/* The good case with more sections at its end. */
+static slx_fleet_case *parse_with(const char *more)
+{
+    slx_buf b = {0};
+    slx_buf_adds(&b, good);
+    slx_buf_adds(&b, more);
+    slx_fleet_case *c = parse(b.ptr);
+    slx_buf_free(&b);
+    return c;
+}
+
+/* b delivers 0.0005 GW a quarter for 2 M; the contract wants 0.001 GW in each of the first two, due a quarter later. */
+static void test_contracts(void **state)
+{
+    (void)state;
+    slx_fleet_case *c = parse_with(
+        "contracts:\n"
+        "  k:\n    options: [b]\n"
+        "    commit: {by_quarter: [0.001, 0.001, 0, 0, 0, 0], unit: GW/quarter, source: x}\n"
+        "    shortfall_usd: {mid: 1.0e+9, unit: USD/GW, source: x}\n"
+        "    grace_quarters: {mid: 1, unit: quarters, source: x}\n"
+        "    equity_gw: {mid: 0.002, unit: GW, source: x}\n"
+        "    equity_step_gw: {mid: 0.001, unit: GW, source: x}\n"
+        "    warrant_shares: {mid: 1000, unit: shares, source: x}\n"
+        "    share_usd: {mid: 100, unit: USD/share, source: x}\n"
+        "    vest_share: {mid: 0.5, unit: \"1\", source: x}\n"
+        "    invest_usd: {mid: 80000, unit: USD, source: x}\n"
+        "  m:\n    options: [a, b]\n"
+        "    commit: {by_quarter: [0, 0, 0, 0, 0, 2.0e+7], unit: USD/quarter, source: x}\n"
+        "    shortfall_usd: {mid: 0.5, unit: USD/USD, source: x}\n");
+    slx_fleet_run *r = eval(c);
+    const slx_fleet_contract_cell *k = r->contract[0];
+    /* taken 0.0005, 0.001, 0.0015 ..; due 0, 0.001, 0.002: half a MW is missing in the third quarter, paid for once */
+    NEAR(k[1].taken, 0.001);
+    assert_true(k[1].shortfall_usd == 0);
+    NEAR(k[2].shortfall_usd, 0.0005 * 1e9);
+    NEAR(k[5].shortfall_usd, 0.0005 * 1e9);
+    NEAR(r->total[2].shortfall_usd, 5e5);
+    /* steps with the second and the fourth quarter: half of 1000 shares at 100, half of them vest */
+    assert_true(k[0].warrants_usd == 0);
+    NEAR(r->total[1].warrants_usd, 25000);
+    assert_true(r->total[2].warrants_usd == 0);
+    NEAR(k[3].warrants_usd, 50000);
+    NEAR(k[5].warrants_usd, 50000);
+    NEAR(k[5].investment_usd, 80000);
+    /* a: 620 k in the first and the fifth quarter; b: 2 M in each of six */
+    NEAR(r->contract[1][5].taken, 2 * 620e3 + 6 * 2e6);
+    NEAR(r->contract[1][5].shortfall_usd, 0.5 * (2e7 - 2 * 620e3 - 6 * 2e6));
+    /* without the contracts it costs what they pay less what they bring; investment changes no cost */
+    slx_fleet_case *plain = parse(good);
+    slx_fleet_run *p = eval(plain);
+    NEAR(r->out[SLX_FO_cost_usd],
+         p->out[SLX_FO_cost_usd] + 5e5 + r->contract[1][5].shortfall_usd - 50000);
+    assert_true(isnan(p->out[SLX_FO_warrants_usd]));
+    free(p);
+    free(r);
+    slx_fleet_free(plain);
+    slx_fleet_free(c);
+}
+
+/* a's racks train 1e12 FLOP/s each: ten of them for 1e13, beside the hundred that serve. */
+static void test_training(void **state)
+{
+    static const char line[] = "    tok_s: {mid: 10, unit: tokens/s/chip, source: x}\n";
+    slx_buf more = {0};
+    (void)state;
+    slx_buf_addf(&more, "%s    flop_s: {mid: 2.5e+11, unit: FLOP/s/chip, source: x}\n", line);
+    char *text = replaced(line, more.ptr);
+    slx_buf_free(&more);
+    slx_buf_addf(&more, "%sresearch:\n  flop: {mid: 7.8894e+19, unit: FLOP/quarter, source: x}\n",
+                 text); /* 1e13 x 7,889,400 s */
+    slx_fleet_case *c = parse(more.ptr);
+    slx_fleet_run *r = eval(c);
+    NEAR(r->cell[0][0].racks, 110);
+    NEAR(r->cell[0][0].training_racks, 10);
+    assert_true(r->cell[1][0].training_racks == 0);
+    NEAR(r->total[0].capacity_tok_s, 2000);
+    NEAR(r->out[SLX_FO_trained], 1);
+    assert_false(
+        slx_fleet_set(c, "research.flop=7.8894e+21", NULL)); /* orders follow */
+    slx_fleet_eval(c, &(slx_fleet_future){.single = -1}, r);
+    NEAR(r->cell[0][0].racks, 1100);
+    free(r);
+    free(text);
+    slx_buf_free(&more);
+    slx_fleet_free(c);
+}
+
+/* The demand halves every year: in the fourth 2000 x 2^-3/4 of 2000 tokens/s are needed, and a fifth is sold. */
+static void test_sales(void **state)
+{
+    (void)state;
+    slx_fleet_case *c = parse_with("sales:\n  share: {mid: 0.2, unit: \"1\", source: x}\n"
+                                   "  from_quarters: {mid: 2, unit: quarters, source: x}\n"
+                                   "  sold: {mid: 0.5, unit: \"1\", source: x}\n"
+                                   "  price: {mid: 3, unit: USD/Mtoken, source: x}\n");
+    assert_false(slx_fleet_set(c, "demand.growth_year=-0.5", NULL));
+    slx_fleet_run *r = eval(c);
+    double quarter_s = 365.25 / 4 * 86400;
+    assert_true(r->total[1].tokens_sold == 0); /* too early */
+    NEAR(r->total[3].tokens_sold, 0.2 * 2000 * 0.5 * quarter_s);
+    NEAR(r->total[3].sales_usd, 3e-6 * 0.2 * 2000 * 0.5 * quarter_s);
+    assert_false(slx_fleet_set(c, "sales.share=0.9", NULL)); /* no more than is idle */
+    slx_fleet_eval(c, &(slx_fleet_future){.single = -1}, r);
+    NEAR(r->total[3].tokens_sold, (2000 - 2000 * pow(0.5, 0.75)) * 0.5 * quarter_s);
+    /* of b's 40 racks a quarter, ten are sold on at 60,000 from the second on; they are never on the books */
+    assert_false(slx_fleet_set(c, "options.b.sell_share=0.25", NULL));
+    assert_false(slx_fleet_set(c, "options.b.sell_usd=60000", NULL));
+    assert_false(slx_fleet_set(c, "options.b.sell_from_quarters=1", NULL));
+    slx_fleet_eval(c, &(slx_fleet_future){.single = -1}, r);
+    NEAR(r->cell[1][0].racks, 40);
+    NEAR(r->cell[1][1].racks, 70);
+    NEAR(r->total[1].racks_usd, 30 * 50000.);
+    NEAR(r->total[1].goods_usd, 10 * 50000.);
+    NEAR(r->total[1].sales_usd, 10 * 60000.);
+    free(r);
+    slx_fleet_free(c);
+}
+
+/* Batch work in the valley of the day: half of it at night leaves a peak of 0.5 x 2. */
+static void test_batch(void **state)
+{
+    (void)state;
+    slx_fleet_case *c = parse(good);
+    assert_false(slx_fleet_set(c, "demand.batch_share=0.25", NULL));
+    NEAR(eval_need(c), 1500);
+    assert_false(slx_fleet_set(c, "demand.batch_share=0.6", NULL)); /* the day is flat: the mean */
+    NEAR(eval_need(c), 1000);
+    slx_fleet_free(c);
+}
+
+/* 80 racks of b that are 0 to 5 years old: four wear out a quarter; their halls stand. */
+static void test_base(void **state)
+{
+    (void)state;
+    slx_fleet_case *c = parse(good);
+    assert_false(slx_fleet_set(c, "options.b.base_racks=80", NULL));
+    assert_false(slx_fleet_set(c, "options.b.base_age_years=2.5", NULL));
+    slx_fleet_run *r = eval(c);
+    NEAR(r->cell[1][0].racks, 120);
+    NEAR(r->cell[1][1].retired, 4);
+    NEAR(r->cell[1][1].racks, 156);
+    NEAR(r->total[0].facility_w, 2.5e6);
+    NEAR(r->total[0].halls_usd, 15e6); /* 1.5 MW more than stands */
+    NEAR(r->total[0].racks_usd, 600e3 + 2e6);
+    NEAR(r->total[0].energy_usd, 2500 * 2191.5 * 0.1);
+    assert_false(slx_fleet_set(c, "options.b.base_age_years=5", NULL)); /* all are worn out */
+    slx_fleet_eval(c, &(slx_fleet_future){.single = -1}, r);
+    NEAR(r->cell[1][0].racks, 40);
+    free(r);
+    slx_fleet_free(c);
+}
+
 /* One option, 2 MW wanted, a site of 1 MW: these two clash, the budget beside them does not. */
 static void test_clash_is_named(void **state)
 {
@@ -510,6 +671,11 @@ int main(void)
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_published_figures),
         cmocka_unit_test(test_clash_is_named),
+        cmocka_unit_test(test_contracts),
+        cmocka_unit_test(test_training),
+        cmocka_unit_test(test_sales),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_base),
         cmocka_unit_test(test_risk),
         cmocka_unit_test(test_chances),
     };
