@@ -217,6 +217,13 @@ void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused)
     uint32_t wanted = f->all_logits ? l.rows : f->batch;
     gemm(&l, "lm_head", 1, 1, wanted, shard(s->vocab, f->tp), s->d_model);
     collective(&l, "all_gather", 1, (double)wanted * s->vocab * l.act_bytes);
+    if (f->pp > 1)
+        add(&l, (slx_kernel){.name = "send_recv",
+                             .kind = SLX_KERNEL_COLLECTIVE,
+                             .count = f->pp - 1,
+                             .op = "send_recv",
+                             .chips = 2,
+                             .bytes = buffer});
 }
 
 slx_status slx_forward_check(slx_forward *f, slx_err *err)
@@ -224,6 +231,7 @@ slx_status slx_forward_check(slx_forward *f, slx_err *err)
     const slx_shape *s = f->model;
     if (!f->batch) f->batch = 1;
     if (!f->tp) f->tp = 1;
+    if (!f->pp) f->pp = 1;
     if (!f->dtype) f->dtype = "bf16";
     if (!f->kv_dtype) f->kv_dtype = "bf16";
     if (f->decode) f->q_len = 1;
@@ -241,6 +249,10 @@ slx_status slx_forward_check(slx_forward *f, slx_err *err)
                         "%u sequences of %u keys on %u chips, expected up to 1e9 keys and 1024 "
                         "chips",
                         f->batch, f->context, f->tp);
+    if (f->pp > s->n_layers)
+        return slx_fail(err, SLX_EUNSUPPORTED, s->name, 0, 0,
+                        "a model of %u layers cannot be split over %u groups of chips", s->n_layers,
+                        f->pp);
     if (f->tp > s->n_heads)
         return slx_fail(err, SLX_EUNSUPPORTED, s->name, 0, 0,
                         "a model of %u heads cannot be split over %u chips", s->n_heads, f->tp);

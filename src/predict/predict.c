@@ -127,6 +127,9 @@ slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forwa
         SLX_TRY(slx_stack_get(p, c, f->software, &c, err));
         return slx_library_pass(c, &checked, out, err);
     }
+    if (checked.pp > 1)
+        return slx_fail(err, SLX_EUNSUPPORTED, c->name, 0, 0,
+                        "pipelines over %u groups of chips: programs are of one group", checked.pp);
     checked.dtype = f->dtype;
     return slx_programs_pass(p->programs, c, &checked, out, err);
 }
@@ -144,8 +147,8 @@ slx_status slx_predict_fits(const slx_chip *c, const slx_forward *f, slx_predict
     double heads = s->kv_rank ? 1 : fmax((double)s->n_kv_heads / g.tp, 1) / s->n_kv_heads;
     double share = s->n_layers ? (double)s->n_window_layers / s->n_layers : 0;
     double seen = s->window && s->window < g.context ? s->window : g.context;
-    out->weights = (matrices * slx_dtype_bytes(g.dtype, true) + 2 * tables) / g.tp;
-    out->kv = slx_shape_kv_values(s) * heads * g.batch * slx_dtype_bytes(g.kv_dtype, true) *
+    out->weights = (matrices * slx_dtype_bytes(g.dtype, true) + 2 * tables) / g.tp / g.pp;
+    out->kv = slx_shape_kv_values(s) * heads / g.pp * g.batch * slx_dtype_bytes(g.kv_dtype, true) *
               (share * seen + (1 - share) * g.context);
     double left = isnan(c->part.mem_usable_gib) ? c->part.mem_gib : c->part.mem_usable_gib;
     double gib = c->library ? 0.9 * left : c->hbm.stacks * c->hbm.gib;

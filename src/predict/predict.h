@@ -77,7 +77,9 @@ typedef struct {
     uint32_t q_len;   /* new tokens of each sequence; 0 = context */
     uint32_t context; /* keys of each sequence, the new ones included */
     uint32_t tp;      /* chips that share every layer; 0 = 1 */
-    bool all_logits;  /* of every row, else of the last row of each sequence */
+    uint32_t
+        pp; /* groups of tp chips that hold layers one after the other; 0 = 1. The pass goes through all */
+    bool all_logits; /* of every row, else of the last row of each sequence */
     const char *
         dtype; /* of weights and products: bf16 fp16 fp8 fp8_block int8 nvfp4 int8_wo int4_wo; NULL = bf16 */
     const char *kv_dtype; /* NULL = bf16 */
@@ -133,6 +135,8 @@ typedef struct {
 typedef struct {
     const slx_shape *model;
     uint32_t batch, isl, osl, tp; /* >= 1 */
+    uint32_t
+        pp; /* 0 = 1. The batch goes through the groups of chips in as many parts, one behind the other */
     const char *dtype, *kv_dtype;
     double power_cap_w;
     slx_software software;
@@ -157,6 +161,8 @@ typedef struct {
     const slx_shape *model;
     double concurrency; /* 0 = as many as the memory and max_seqs allow: offline */
     uint32_t isl, osl, tp, replicas, max_seqs; /* max_seqs of a replica; 0 = 1024 */
+    uint32_t
+        pp; /* groups of tp chips a replica; 0 = 1. Its requests go through them in as many parts */
     const char *dtype, *kv_dtype, *framework;
 } slx_serving_ask;
 
@@ -172,7 +178,7 @@ slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_se
 
 /* ------------------------------------------------------------------ memory */
 
-/* Bytes that one of f->tp chips must hold: weights and the KV cache of the batch; and what it has (NAN = not published).
+/* Bytes that one of f->tp x f->pp chips must hold: weights and the KV cache of the batch; and what it has (NAN = not published).
  * Usable memory of a library chip is 0.9 of what its driver leaves, as serving frameworks reserve the rest by default. */
 typedef struct {
     double weights, kv, usable;

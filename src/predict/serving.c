@@ -30,6 +30,7 @@ static slx_forward pass(const server *s, bool decode, uint32_t batch, uint32_t c
                          .batch = batch,
                          .context = context,
                          .tp = s->a->tp,
+                         .pp = s->a->pp,
                          .dtype = s->a->dtype,
                          .kv_dtype = s->a->kv_dtype};
 }
@@ -72,9 +73,11 @@ static slx_status get_times(const server *s, double n, times *t)
 {
     const slx_serving_ask *a = s->a;
     slx_forward_cost c;
-    slx_forward f = pass(s, true, (uint32_t)(n + 0.5), a->isl + (a->osl + 1) / 2);
+    /* In a pipeline each group of chips has a part of the requests at a time: a step of all is a pass of a part. */
+    double parts = fmin(a->pp ? a->pp : 1, fmax(1, n));
+    slx_forward f = pass(s, true, (uint32_t)(n / parts + 0.5), a->isl + (a->osl + 1) / 2);
     SLX_TRY(slx_predict_pass(s->p, s->c, &f, &c, s->err));
-    t->step = framed(s, c.seconds, n), t->step_j = c.joules.mid, t->timed_by = c.timed_by;
+    t->step = framed(s, c.seconds, n), t->step_j = parts * c.joules.mid, t->timed_by = c.timed_by;
     f = pass(s, false, 1, a->isl);
     SLX_TRY(slx_predict_pass(s->p, s->c, &f, &c, s->err));
     t->alone = framed(s, c.seconds, 1);
@@ -83,7 +86,8 @@ static slx_status get_times(const server *s, double n, times *t)
     f = pass(s, false, many, a->isl);
     SLX_TRY(slx_predict_pass(s->p, s->c, &f, &c, s->err));
     slx_band all = framed(s, c.seconds, many);
-    t->share = (slx_band){all.low / many, all.mid / many, all.high / many};
+    double each = 1 / (many * parts); /* prompts follow each other through the groups */
+    t->share = (slx_band){all.low * each, all.mid * each, all.high * each};
     t->share_j = c.joules.mid / many;
     return SLX_OK;
 }
@@ -140,7 +144,8 @@ slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_se
     slx_framework_widen(&s.fw, &out->tpot_s);
     slx_framework_widen(&s.fw, &out->e2e_s);
     slx_framework_widen(&s.fw, &out->output_tok_s);
-    out->power_w = mid.rate * (t.share_j + a->osl * t.step_j / n) / (a->tp ? a->tp : 1);
+    out->power_w = mid.rate * (t.share_j + a->osl * t.step_j / n) /
+                   ((double)(a->tp ? a->tp : 1) * (a->pp ? a->pp : 1));
     out->timed_by = t.timed_by;
     return SLX_OK;
 }

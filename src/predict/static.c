@@ -16,7 +16,8 @@ typedef struct {
     const slx_chip *c;
     const slx_static_ask *a;
     slx_framework fw;
-    uint32_t batch; /* of a wave */
+    uint32_t batch; /* of a part of a wave: as many parts as groups of chips in a pipeline */
+    double parts;
     slx_err *err;
 } job;
 
@@ -38,6 +39,7 @@ static slx_forward step(const job *j, bool decode, uint32_t context)
                          .batch = j->batch,
                          .context = context,
                          .tp = a->tp,
+                         .pp = a->pp,
                          .dtype = a->dtype,
                          .kv_dtype = a->kv_dtype,
                          .power_cap_w = a->power_cap_w,
@@ -80,25 +82,35 @@ static slx_status together(const job *j, double *out)
     return SLX_OK;
 }
 
+static double chips(const slx_static_ask *a)
+{
+    return (double)(a->tp ? a->tp : 1) * (a->pp ? a->pp : 1);
+}
+
 static double idle_watts(const slx_chip *c)
 {
     return c->library ? c->lib.n.draw[SLX_LIB_DRAW_GEMM].idle * c->lib.fig.tdp_w : 0;
 }
 
-/* One wave. Joules grow with the passes, and are those of idle chips while the host works. */
+/* One wave. In a pipeline every group works on a part of it: a step of all takes a pass of a part, which the last
+ * part of the prompts follows by its share. Joules grow with the passes, and are those of idle chips while the host
+ * works. */
 static slx_status wave(const job *j, slx_static_cost *out)
 {
     slx_forward_cost prompt;
     slx_forward f = step(j, false, j->a->isl);
     slx_band all = {0}, passes = {0};
-    double host = (j->fw.step_us + j->batch * j->fw.seq_us) * 1e-6, steps = j->a->osl - 1;
+    double host = (j->fw.step_us + j->batch * j->parts * j->fw.seq_us) * 1e-6,
+           steps = j->a->osl - 1;
     SLX_TRY(slx_predict_pass(j->p, j->c, &f, &prompt, j->err));
     out->ttft_s = (slx_band){host, host, host};
-    add(&out->ttft_s, prompt.seconds, j->fw.slow);
-    out->joules = prompt.joules;
+    add(&out->ttft_s, prompt.seconds, j->fw.slow * (2 - 1 / j->parts));
+    out->joules = times(prompt.joules, j->parts);
     out->timed_by = prompt.timed_by;
-    if (steps > 0) SLX_TRY(decode(j, &passes, &out->joules));
-    double waited = (1 + steps) * host * idle_watts(j->c) * (j->a->tp ? j->a->tp : 1);
+    slx_band joules = {0};
+    if (steps > 0) SLX_TRY(decode(j, &passes, &joules));
+    add(&out->joules, joules, j->parts);
+    double waited = (1 + steps) * host * idle_watts(j->c) * chips(j->a);
     out->joules = times(out->joules, j->fw.slow);
     add(&out->joules, (slx_band){waited, waited, waited}, 1);
     add(&all, passes, j->fw.slow);
@@ -112,7 +124,7 @@ static slx_status wave(const job *j, slx_static_cost *out)
 slx_status slx_predict_static(slx_predictor *p, const slx_chip *c, const slx_static_ask *a,
                               slx_static_cost *out, slx_err *err)
 {
-    job j = {p, c, a, {.slow = 1}, a->batch, err};
+    job j = {p, c, a, {.slow = 1}, a->batch, 1, err};
     double most;
     *out = (slx_static_cost){0};
     if (!a->batch || !a->isl || !a->osl || a->isl > 1u << 28 || a->osl > 1u << 28)
@@ -125,7 +137,8 @@ slx_status slx_predict_static(slx_predictor *p, const slx_chip *c, const slx_sta
         SLX_TRY(slx_framework_find(&j.fw, a->framework, c->library ? c->family : NULL, err));
     SLX_TRY(together(&j, &most));
     double waves = ceil(a->batch / most);
-    j.batch = (uint32_t)ceil(a->batch / waves);
+    j.parts = fmin(a->pp ? a->pp : 1, ceil(a->batch / waves));
+    j.batch = (uint32_t)ceil(a->batch / waves / j.parts);
     SLX_TRY(wave(&j, out));
     add(&out->ttft_s, out->batch_s, (waves - 1) / 2);
     out->batch_s = times(out->batch_s, waves);
@@ -133,6 +146,6 @@ slx_status slx_predict_static(slx_predictor *p, const slx_chip *c, const slx_sta
     slx_framework_widen(&j.fw, &out->ttft_s);
     slx_framework_widen(&j.fw, &out->tpot_s);
     slx_framework_widen(&j.fw, &out->batch_s);
-    out->power_w = out->joules.mid / out->batch_s.mid / (a->tp ? a->tp : 1);
+    out->power_w = out->joules.mid / out->batch_s.mid / chips(a);
     return SLX_OK;
 }

@@ -36,6 +36,8 @@ static bool of_model(const slx_chip *c, const slx_ask *a, slx_band *s, slx_statu
     }
 }
 
+static const double most_ms = 3.2e13;
+
 slx_status slx_ask_answer(const slx_chip *c, const slx_ask *a, slx_guess *out, slx_err *err)
 {
     slx_lib_time t;
@@ -53,6 +55,10 @@ slx_status slx_ask_answer(const slx_chip *c, const slx_ask *a, slx_guess *out, s
     } else {
         *out = (slx_guess){t.seconds * 1e3, t.low_s * 1e3, t.high_s * 1e3};
     }
+    if (out->value > most_ms)
+        return slx_fail(err, SLX_EUNSUPPORTED, c->name, 0, 0,
+                        "%.3g ms is longer than a thousand years: no such kernel is launched",
+                        out->value);
     if (out->value > 0 && isfinite(out->value) && isfinite(out->high)) return SLX_OK;
     return slx_fail(err, SLX_EUNSUPPORTED, c->name, 0, 0, "nothing to time: %s",
                     a->kind == SLX_ASK_COLLECTIVE ? "one chip has nobody to talk to"

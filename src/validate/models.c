@@ -31,26 +31,65 @@ void slx_models_close(slx_models *m)
     free(m);
 }
 
-/* "meta-llama/Llama-2-70b-hf" as "llama-2-70b": without publisher, in small letters, without what says how it was
- * trained or stored. */
-static void plain_name(char out[128], const char *name)
+/* ------------------------------------------------------------------ names */
+
+enum { NAME_MAX = 128, WORDS_MAX = 24 };
+
+typedef struct {
+    char text[NAME_MAX];
+    const char *word[WORDS_MAX]; /* in text */
+    int n;
+} words;
+
+/* "meta-llama/Meta-Llama-3-70B Instruct" as meta llama 3 70b instruct: without publisher, in small letters; "llama2" is
+ * llama 2. */
+static void split(words *w, const char *name)
 {
-    static const char *const ends[] = {"-hf",    "-instruct", "-chat", "-it",   "-fp8",
-                                       "-nvfp4", "-fp4",      "-bf16", "-2507", "-base"};
     const char *last = strrchr(name, '/');
     size_t n = 0;
-    for (const char *p = last ? last + 1 : name; *p && n < 127; p++)
-        out[n++] = (char)tolower((unsigned char)*p);
-    out[n] = 0;
-    if (!strncmp(out, "meta-llama-", 11)) memmove(out, out + 5, n - 4), n -= 5;
-    if (!strncmp(out, "llama", 5) && isdigit((unsigned char)out[5]) && n < 127)
-        memmove(out + 6, out + 5, n - 4), out[5] = '-', n++;
-    for (bool cut = true; cut;) {
-        cut = false;
-        for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-            size_t k = strlen(ends[i]);
-            if (n > k && !strcmp(out + n - k, ends[i])) out[n -= k] = 0, cut = true;
+    char before = '-';
+    *w = (words){0};
+    for (const char *p = last ? last + 1 : name; *p && n + 2 < NAME_MAX; p++) {
+        bool cut = *p == '-' || *p == '_' || *p == ' ' || *p == ':';
+        bool number = isdigit((unsigned char)*p) && n >= 5 && !strncmp(w->text + n - 5, "llama", 5);
+        if ((cut || number) && before) w->text[n++] = 0;
+        if (!cut) {
+            if ((n == 0 || !w->text[n - 1]) && w->n < WORDS_MAX) w->word[w->n++] = w->text + n;
+            w->text[n++] = (char)tolower((unsigned char)*p);
         }
+        before = cut ? 0 : *p;
+    }
+}
+
+/* Words that say how a model was trained, stored or released, and change no shape. */
+static bool says_nothing(const char *word)
+{
+    static const char *const known[] = {"hf",   "instruct", "chat",    "it",    "base",     "fp8",
+                                        "fp4",  "nvfp4",    "mxfp4",   "bf16",  "fp16",     "awq",
+                                        "gptq", "dynamic",  "preview", "w4a16", "thinking", "meta"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(word, known[i])) return true;
+    return false;
+}
+
+/* A version or a month that a publisher adds: v0.1, 2407; v2 behind other words (DeepSeek-V3 is a name). */
+static bool is_release(const char *word, int place)
+{
+    const char *p = *word == 'v' ? word + 1 : word;
+    size_t n = strlen(p);
+    if (!n || strspn(p, "0123456789.") != n) return false;
+    return *word == 'v' ? place > 2 || strchr(p, '.') : n == 4 && !strchr(p, '.');
+}
+
+/* The words joined by "-"; with `few` set, without releases. */
+static void join(char out[NAME_MAX], const words *w, bool few)
+{
+    size_t n = 0;
+    *out = 0;
+    for (int i = 0; i < w->n; i++) {
+        if (says_nothing(w->word[i]) || (few && i > 0 && is_release(w->word[i], i))) continue;
+        n += (size_t)snprintf(out + n, NAME_MAX - n, "%s%s", n ? "-" : "", w->word[i]);
+        if (n >= NAME_MAX) return;
     }
 }
 
@@ -63,27 +102,51 @@ static const char *known_as(const char *name)
                                           {"gpt-3", "gpt3-175b"},
                                           {"gpt-3-175b", "gpt3-175b"},
                                           {"bloom", "bloom-176b"},
-                                          {"mixtral-8x7b-v0.1", "mixtral-8x7b"},
-                                          {"mixtral-8x22b-v0.1", "mixtral-8x22b"},
+                                          {"mixtral", "mixtral-8x7b"},
                                           {"llama-4-scout-17b-16e", "llama-4-scout"},
                                           {"llama-4-maverick-17b-128e", "llama-4-maverick"},
-                                          {"deepseek-v3-0324", "deepseek-v3"},
+                                          {"deepseek-v2.5", "deepseek-v2"},
                                           {"deepseek-v3.1", "deepseek-v3"},
-                                          {"deepseek-r1-0528", "deepseek-r1"}};
+                                          {"deepseek-r1-distill-llama-70b", "llama-3.3-70b"},
+                                          {"deepseek-r1-distill-llama-8b", "llama-3.1-8b"},
+                                          {"deepseek-r1-distill-qwen-32b", "qwen2.5-32b"},
+                                          {"deepseek-r1-distill-qwen-14b", "qwen2.5-14b"},
+                                          {"llama-3.1-nemotron-70b", "llama-3.1-70b"},
+                                          {"qwq-32b", "qwen2.5-32b"},
+                                          {"phi-3-mini-4k", "phi-3-mini"},
+                                          {"phi-3-mini-128k", "phi-3-mini"},
+                                          {"phi-3-medium-4k", "phi-3-medium"},
+                                          {"phi-3-medium-128k", "phi-3-medium"},
+                                          {"mistral-7b", "mistral-7b-v0.3"},
+                                          {"mistral-large", "mistral-large-2407"},
+                                          {"vicuna-7b", "llama-2-7b"},
+                                          {"vicuna-13b", "llama-2-13b"}};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         if (!strcmp(name, same[i][0])) return same[i][1];
     return name;
 }
 
+/* By its name with releases, then without: mistral-7b-v0.1 has a file, mixtral-8x7b-v0.1 has not. */
+static slx_status open_shape(slx_shape **out, const char *name, slx_err *err)
+{
+    char whole[NAME_MAX], few[NAME_MAX];
+    words w;
+    split(&w, name);
+    join(whole, &w, false);
+    join(few, &w, true);
+    if (!*whole) return slx_fail(err, SLX_EINPUT, "model", 0, 0, "found no name");
+    slx_status st = slx_shape_open(out, known_as(whole), err);
+    if (st && strcmp(whole, few) != 0 && slx_shape_open(out, known_as(few), NULL) == SLX_OK)
+        return SLX_OK;
+    return st;
+}
+
 slx_status slx_models_find(slx_models *m, const char *name, const slx_shape **out, slx_err *err)
 {
-    char plain[128];
     slx_shape *s;
     for (int i = 0; i < m->n; i++)
         if (!strcmp(m->model[i].name, name)) return *out = m->model[i].shape, SLX_OK;
-    plain_name(plain, name);
-    if (!*plain) return slx_fail(err, SLX_EINPUT, "model", 0, 0, "found no name");
-    SLX_TRY(slx_shape_open(&s, known_as(plain), err));
+    SLX_TRY(open_shape(&s, name, err));
     m->model = slx_xrealloc(m->model, (size_t)(m->n + 1) * sizeof *m->model);
     m->model[m->n].name = slx_xmalloc(strlen(name) + 1);
     memcpy(m->model[m->n].name, name, strlen(name) + 1);

@@ -81,7 +81,7 @@ bool slx_field_count(slx_question *q, const json_t *o, const char *name, int64_t
 {
     char expected[64];
     const json_t *v = json_object_get(o, name);
-    if (!v && !needed) return true;
+    if ((!v || json_is_null(v)) && !needed) return true;
     snprintf(expected, sizeof expected, "an integer >= %lld", (long long)least);
     double d = json_number_value(v);
     if (!json_is_number(v) || d != floor(d) || d < (double)least)
@@ -104,7 +104,7 @@ bool slx_field_text(slx_question *q, const json_t *o, const char *name, bool nee
                     const char **out)
 {
     const json_t *v = json_object_get(o, name);
-    if (!v && !needed) return true;
+    if ((!v || json_is_null(v)) && !needed) return true;
     if (!json_is_string(v)) return wrong(q, name, v, "a text");
     *out = json_string_value(v);
     return true;
@@ -181,6 +181,7 @@ static const kept_chip *keep(slx_queries *s, slx_question *q, const char *key, c
     st = strpbrk(name, "/") || !strcmp(name, "-")
              ? slx_fail(&err, SLX_EINPUT, name, 0, 0, "found a path, expected a name in chips")
              : slx_chip_load_any(&c, name, &err);
+    if (st && !strpbrk(name, "/") && slx_chip_by_other_name(&c, name)) st = SLX_OK;
     if (st && spec) {
         slx_chip_figures f;
         if (!spec_figures(q, spec, name, &f)) return NULL;
@@ -262,6 +263,9 @@ static bool ask_attention(slx_question *q, slx_ask *a)
         !slx_field_dtype(q, "dtype", false, &t->dtype) ||
         !slx_field_dtype(q, "kv_dtype", false, &t->kv_dtype))
         return false;
+    if (t->q_heads % t->kv_heads)
+        return slx_malformed(q, "field kv_heads: found %llu, expected a divisor of q_heads = %llu",
+                             (unsigned long long)t->kv_heads, (unsigned long long)t->q_heads);
     if (t->context < t->q_len)
         return slx_malformed(q, "field context: found %llu, expected at least q_len = %llu",
                              (unsigned long long)t->context, (unsigned long long)t->q_len);
@@ -281,6 +285,8 @@ static bool ask_collective(slx_question *q, slx_ask *a, bool all_reduce)
         !slx_field_count(q, q->o, "n_chips", 1, true, &chips) ||
         !slx_field_real(q, q->o, "bytes", true, &a->collective.bytes))
         return false;
+    if (!(a->collective.bytes >= 1))
+        return wrong(q, "bytes", json_object_get(q->o, "bytes"), "a number >= 1");
     a->collective.op = op == 5   ? SLX_LIB_ALL_REDUCE
                        : op == 6 ? SLX_LIB_ALL_TO_ALL
                                  : (slx_lib_coll)op;

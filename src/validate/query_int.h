@@ -36,6 +36,10 @@ bool slx_fails(slx_question *q, const char *fmt, ...) __attribute__((format(prin
 bool slx_malformed(slx_question *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool slx_field_dtype(slx_question *q, const char *name, bool needed, slx_lib_dtype *out);
 
+/* The chip of a file in chips/ under another spelling of its name ("NVIDIA H100 80GB HBM3"); false when there is none.
+ * *out is the caller's. (chip_names.c) */
+bool slx_chip_by_other_name(slx_chip **out, const char *name);
+
 /* Kinds about a model. True with q->guess and q->unit set. (query_model.c) */
 bool slx_query_model(slx_question *q, slx_predictor *p, slx_models *models, const char *kind);
 /* Kinds about text: q->value and q->unit set. (query_text.c) */

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "validate/query_int.h"
 
@@ -52,7 +53,7 @@ static bool step_fields(slx_question *q, slx_forward *f)
     static const char *const phases[] = {"prefill", "decode", NULL}, *const logits[] = {
                                                                          "last", "all", NULL};
     int phase = 0, all = 0;
-    uint64_t batch = 0, q_len = 0, context = 0, tp = 1;
+    uint64_t batch = 0, q_len = 0, context = 0, tp = 1, pp = 1;
     if (!slx_field_choice(q, q->o, "phase", true, phases, &phase) ||
         !slx_field_choice(q, q->o, "logits", false, logits, &all) ||
         !slx_field_count(q, q->o, "batch", 1, true, &batch) ||
@@ -60,6 +61,7 @@ static bool step_fields(slx_question *q, slx_forward *f)
         !slx_field_count(q, q->o, "context", 1, phase == 1, &context) ||
         !slx_field_count(q, q->o, "n_chips", 1, false, &tp) ||
         !slx_field_count(q, q->o, "tp", 1, false, &tp) ||
+        !slx_field_count(q, q->o, "pp", 1, false, &pp) ||
         !slx_field_text(q, q->o, "dtype", false, &f->dtype) ||
         !slx_field_text(q, q->o, "kv_dtype", false, &f->kv_dtype) ||
         !slx_field_real(q, q->o, "power_cap_w", false, &f->power_cap_w))
@@ -69,14 +71,15 @@ static bool step_fields(slx_question *q, slx_forward *f)
     if (q_len > context)
         return slx_malformed(q, "field context: found %llu, expected at least q_len = %llu",
                              (unsigned long long)context, (unsigned long long)q_len);
-    if (fmax((double)batch, fmax((double)context, (double)tp)) > 1e9)
-        return slx_cannot(q, "batch, context or tp over 1e9");
+    if (fmax(fmax((double)batch, (double)context), fmax((double)tp, (double)pp)) > 1e9)
+        return slx_cannot(q, "batch, context, tp or pp over 1e9");
     f->decode = phase == 1;
     f->all_logits = all == 1;
     f->batch = (uint32_t)batch;
     f->q_len = (uint32_t)q_len;
     f->context = (uint32_t)context;
     f->tp = (uint32_t)tp;
+    f->pp = (uint32_t)pp;
     return true;
 }
 
@@ -124,43 +127,61 @@ static bool answer_layer(slx_question *q, slx_predictor *p, slx_models *models)
 typedef struct {
     const slx_shape *model;
     const char *load, *framework, *precision;
-    uint64_t isl, osl, n, tp, replicas, max_seqs;
+    uint64_t isl, osl, n, tp, pp, replicas, max_seqs;
 } serving;
 
 static const char *dtype_of(const char *precision)
 {
-    static const char *const map[][2] = {
-        {"fp4", "nvfp4"},           {"mxfp4", "nvfp4"}, {"nvfp4", "nvfp4"},  {"fp8", "fp8"},
-        {"fp8_block", "fp8_block"}, {"int8", "int8"},   {"int4", "int4_wo"}, {"int4_wo", "int4_wo"},
-        {"int8_wo", "int8_wo"},     {"bf16", "bf16"},   {"fp16", "fp16"}};
+    static const char *const map[][2] = {{"fp4", "nvfp4"},
+                                         {"mxfp4", "nvfp4"},
+                                         {"nvfp4", "nvfp4"},
+                                         {"fp8", "fp8"},
+                                         {"fp8_block", "fp8_block"},
+                                         {"int8", "int8"},
+                                         {"int4", "int4_wo"},
+                                         {"int4_wo", "int4_wo"},
+                                         {"int8_wo", "int8_wo"},
+                                         {"bf16", "bf16"},
+                                         {"fp16", "fp16"},
+                                         {"w4a16", "int4_wo"},
+                                         {"w8a8", "int8"},
+                                         {"w8a16", "int8_wo"},
+                                         {"bfloat16", "bf16"},
+                                         {"float16", "fp16"},
+                                         {"", "bf16"}};
     for (size_t i = 0; precision && i < sizeof map / sizeof *map; i++)
-        if (!strcmp(precision, map[i][0])) return map[i][1];
+        if (!strcasecmp(precision, map[i][0])) return map[i][1];
     return precision ? NULL : "bf16";
 }
 
-/* Forms of parallelism as chips that share a layer and replicas of them. */
+/* Forms of parallelism as chips that share a layer, groups of them that follow each other, and replicas. Experts on
+ * chips of their own (ep, moe_ep, moe_tp) are split like any MLP, and attention on chips of their own
+ * (attention_dp, dep) as if its heads were. */
 static bool parallel(slx_question *q, serving *s)
 {
     const json_t *o = json_object_get(q->o, "parallel");
     const char *mode = NULL;
-    uint64_t chips = 1, pp = 1, dp = 1;
+    uint64_t chips = 1, tp = 0, dp = 1, apart = 1, dep = 1;
     if (!slx_field_count(q, q->o, "n_chips", 1, false, &chips)) return false;
-    s->tp = chips, s->replicas = 1;
-    if (!o) return true;
+    s->tp = chips, s->pp = s->replicas = 1;
+    if (!o || json_is_null(o)) return true;
     if (!json_is_object(o)) return slx_malformed(q, "field parallel: expected an object");
     if (!slx_field_text(q, o, "mode", false, &mode)) return false;
     if (mode && strcmp(mode, "agg") != 0)
         return slx_cannot(q, "prefill and decode on chips of their own are not modelled");
-    uint64_t tp = 0;
     if (!slx_field_count(q, o, "tp", 1, false, &tp) ||
-        !slx_field_count(q, o, "pp", 1, false, &pp) || !slx_field_count(q, o, "dp", 1, false, &dp))
+        !slx_field_count(q, o, "pp", 1, false, &s->pp) ||
+        !slx_field_count(q, o, "dp", 1, false, &dp) ||
+        !slx_field_count(q, o, "attention_dp", 1, false, &apart) ||
+        !slx_field_count(q, o, "dep", 1, false, &dep))
         return false;
-    if (pp > 1) return slx_cannot(q, "pipelines over chips are not modelled");
-    if (tp)
-        s->tp = tp;
+    double group = (double)(tp ? tp : 1) * (double)(apart > dep ? apart : dep);
+    if (tp || apart > 1 || dep > 1)
+        s->tp = group < 1e9 ? (uint64_t)group : (uint64_t)1e9;
     else
-        s->tp = chips / dp > 0 ? chips / dp : 1;
-    s->replicas = dp > 1 ? dp : chips > s->tp && chips % s->tp == 0 ? chips / s->tp : 1;
+        s->tp = chips / dp / s->pp > 0 ? chips / dp / s->pp : 1;
+    double used = (double)s->tp * (double)s->pp;
+    s->replicas = dp > 1 ? dp : (double)chips > used ? (uint64_t)((double)chips / used) : 1;
     return true;
 }
 
@@ -189,40 +210,86 @@ static bool serving_fields(slx_question *q, serving *s)
         if (!slx_field_count(q, engine, "max_num_seqs", 1, false, &s->max_seqs)) return false;
     }
     uint64_t most = 1u << 28;
-    if (s->isl > most || s->osl > most || s->n > most || s->tp > 1024 || s->replicas > most ||
-        s->max_seqs > most)
-        return slx_cannot(q, "sizes over 2^28, or tp over 1024");
+    if (s->isl > most || s->osl > most || s->n > most || s->tp > 1024 || s->pp > 1024 ||
+        s->replicas > most || s->max_seqs > most)
+        return slx_cannot(q, "sizes over 2^28, or tp or pp over 1024");
     return true;
 }
 
-/* The answer to `ask` from first token, time per token, request, and output of the whole system. */
-static bool pick(slx_question *q, const serving *s, const char *ask, slx_band ttft, slx_band tpot,
-                 slx_band e2e, slx_band out, double power)
+/* What a run of requests is: all alike (whole batches), or known by its means alone. */
+typedef struct {
+    slx_band ttft, tpot, e2e, out; /* seconds; output tokens a second of the whole system */
+    double power;                  /* of a chip */
+    bool alike;
+} run_of;
+
+/* ttft_p90 as 0.9, ttft_mean as 0 with *what the part before; false when it is neither. */
+static bool quantile(const char *ask, char what[8], double *q)
 {
-    double chips = (double)(s->tp * s->replicas), more = 1 + (double)s->isl / (double)s->osl;
-    slx_band watts = {0.7 * power, power, 1.3 * power};
+    static const char *const ends[] = {"_mean", "_p50", "_p90", "_p95", "_p99"};
+    static const double of[] = {0, 0.5, 0.9, 0.95, 0.99};
+    const char *cut = strrchr(ask, '_');
+    if (!cut || cut - ask > 7) return false;
+    snprintf(what, 8, "%.*s", (int)(cut - ask), ask);
+    for (int i = 0; i < 5; i++)
+        if (!strcmp(cut, ends[i])) return *q = of[i], true;
+    return false;
+}
+
+/* Dollars for a million output tokens: the hour of the chips (silicon.h). */
+static bool usd(slx_question *q, double chips, slx_band out)
+{
+    slx_constants *k = NULL;
+    slx_area area;
+    slx_power power;
+    slx_cost cost = {0};
+    slx_err err;
+    slx_status st = slx_constants_load(&k, &err);
+    if (st == SLX_OK) st = slx_chip_get_area(&area, q->chip, k, &err);
+    if (st == SLX_OK) st = slx_chip_get_power(&power, q->chip, &area, k, &err);
+    if (st == SLX_OK) st = slx_chip_get_cost(&cost, q->chip, &area, &power, k, &err);
+    slx_constants_free(k);
+    if (st) return slx_cannot(q, "%s", err.msg);
+    if (isnan(cost.hour_usd.total.mid))
+        return slx_cannot(q, "the price of %s is not known: %s", q->chip->name,
+                          cost.hour_usd.missing ? cost.hour_usd.missing : "not published");
+    return told(q, slx_usd_per_mtok(cost.hour_usd.total, chips, out), 1, "USD/Mtok");
+}
+
+/* The answer to `ask`. */
+static bool pick(slx_question *q, const serving *s, const char *ask, const run_of *r)
+{
+    double chips = (double)s->tp * (double)s->pp * (double)s->replicas,
+           more = 1 + (double)s->isl / (double)s->osl, at;
+    slx_band watts = {0.7 * r->power, r->power, 1.3 * r->power};
+    char what[8];
     const struct {
         const char *name;
         slx_band v;
         double scale;
         const char *unit;
-    } known[] = {{"ttft_mean", ttft, 1e3, "ms"},
-                 {"ttft_p50", ttft, 1e3, "ms"},
-                 {"tpot_mean", tpot, 1e3, "ms"},
-                 {"tpot_p50", tpot, 1e3, "ms"},
-                 {"itl_mean", tpot, 1e3, "ms"},
-                 {"itl_p50", tpot, 1e3, "ms"},
-                 {"e2e_mean", e2e, 1e3, "ms"},
-                 {"e2e_p50", e2e, 1e3, "ms"},
-                 {"batch_latency", e2e, 1, "s"},
-                 {"output_tok_s", out, 1, "tok/s"},
-                 {"total_tok_s", out, more, "tok/s"},
-                 {"output_tok_s_per_chip", out, 1 / chips, "tok/s/chip"},
-                 {"tok_s_per_chip", out, more / chips, "tok/s/chip"},
+    } known[] = {{"ttft", r->ttft, 1e3, "ms"},
+                 {"tpot", r->tpot, 1e3, "ms"},
+                 {"itl", r->tpot, 1e3, "ms"},
+                 {"e2e", r->e2e, 1e3, "ms"},
+                 {"batch_latency", r->e2e, 1, "s"},
+                 {"output_tok_s", r->out, 1, "tok/s"},
+                 {"total_tok_s", r->out, more, "tok/s"},
+                 {"output_tok_s_per_chip", r->out, 1 / chips, "tok/s/chip"},
+                 {"tok_s_per_chip", r->out, more / chips, "tok/s/chip"},
                  {"chip_power_mean", watts, 1, "W"}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(ask, known[i].name)) return told(q, known[i].v, known[i].scale, known[i].unit);
-    return slx_cannot(q, "ask %.40s: only means are modelled, no tails and no costs", ask);
+    bool timed = quantile(ask, what, &at);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        bool is = i < 4 ? timed && !strcmp(what, known[i].name) : !strcmp(ask, known[i].name);
+        if (!is) continue;
+        if (i < 4 && at > 0.5 && !r->alike)
+            return slx_cannot(q, "ask %.40s: of a steady load only means are modelled", ask);
+        if (i < 3 && i > 0 && s->osl < 2)
+            return slx_cannot(q, "ask %.40s: an answer of one token has no second", ask);
+        return told(q, known[i].v, known[i].scale, known[i].unit);
+    }
+    if (!strcmp(ask, "usd_per_mtok")) return usd(q, chips, r->out);
+    return slx_cannot(q, "ask %.40s: not modelled", ask);
 }
 
 /* Measured runs scatter more than the passes they are made of. */
@@ -241,8 +308,10 @@ static slx_status static_load(slx_question *q, slx_predictor *p, const serving *
                         .isl = (uint32_t)s->isl,
                         .osl = (uint32_t)s->osl,
                         .tp = (uint32_t)s->tp,
+                        .pp = (uint32_t)s->pp,
                         .dtype = dtype_of(s->precision),
                         .framework = s->framework};
+    if (s->n > s->replicas) a.batch = (uint32_t)((s->n + s->replicas - 1) / s->replicas);
     snprintf(old, sizeof old, "%.40s-2024", s->framework ? s->framework : "");
     if (s->framework) a.framework = old; /* whole batches were measured with those versions */
     slx_status st = slx_predict_static(p, q->chip, &a, &c, err);
@@ -253,8 +322,13 @@ static slx_status static_load(slx_question *q, slx_predictor *p, const serving *
     if (st) return st;
     double made = (double)s->n * (double)s->osl;
     slx_band out = {made / c.batch_s.high, made / c.batch_s.mid, made / c.batch_s.low};
-    *answered = pick(q, s, ask, wider(c.ttft_s, 0.6, 1.7), wider(c.tpot_s, 0.84, 1.25),
-                     wider(c.batch_s, 0.82, 1.22), wider(out, 0.82, 1.22), c.power_w);
+    run_of r = {wider(c.ttft_s, 0.6, 1.7),
+                wider(c.tpot_s, 0.84, 1.25),
+                wider(c.batch_s, 0.82, 1.22),
+                wider(out, 0.82, 1.22),
+                c.power_w,
+                true};
+    *answered = pick(q, s, ask, &r);
     return SLX_OK;
 }
 
@@ -267,6 +341,7 @@ static slx_status steady_load(slx_question *q, slx_predictor *p, const serving *
                          .isl = (uint32_t)s->isl,
                          .osl = (uint32_t)s->osl,
                          .tp = (uint32_t)s->tp,
+                         .pp = (uint32_t)s->pp,
                          .replicas = (uint32_t)s->replicas,
                          .max_seqs = (uint32_t)s->max_seqs,
                          .dtype = dtype_of(s->precision),
@@ -278,8 +353,13 @@ static slx_status steady_load(slx_question *q, slx_predictor *p, const serving *
         st = slx_predict_serving(p, q->chip, &a, &c, err);
     }
     if (st) return st;
-    *answered = pick(q, s, ask, wider(c.ttft_s, 0.4, 2.5), wider(c.tpot_s, 0.6, 1.6),
-                     wider(c.e2e_s, 0.6, 1.6), wider(c.output_tok_s, 0.6, 1.6), c.power_w);
+    run_of r = {wider(c.ttft_s, 0.4, 2.5),
+                wider(c.tpot_s, 0.6, 1.6),
+                wider(c.e2e_s, 0.6, 1.6),
+                wider(c.output_tok_s, 0.6, 1.6),
+                c.power_w,
+                false};
+    *answered = pick(q, s, ask, &r);
     return SLX_OK;
 }
 

@@ -51,15 +51,35 @@ static void test_published_sizes(void **state)
         {"kimi-k2", 1026, 32.6, 0.03},       /* model card: 1T, 32B active */
         {"qwen3-30b-a3b", 30.5, 3.3, 0.02},  /* model card */
         {"qwen3-235b-a22b", 235, 22, 0.02},  /* model card */
-        {"gpt-oss-120b", 116.8, 5.7, 0.01}, /* model card: 116.83 B, 5.13 B without the embedding's 0.58 B */
-        {"gpt-oss-20b", 20.9, 4.19, 0.01},  /* model card: 20.91 B, 3.61 B and 0.58 B */
-        {"gpt3-175b", 175, 175, 0.01},      /* arXiv 2005.14165 */
-        {"bloom-176b", 176.2, 176.2, 0.01}, /* model card: 176,247,271,424 */
-        {"opt-66b", 66, 66, 0.02},          /* arXiv 2205.01068 */
-        {"gemma-2-27b", 27.2, 27.2, 0.01},  /* arXiv 2408.00118: 1.18 + 26.05 B */
-        {"phi-2", 2.78, 2.78, 0.01},        /* model card: 2.7B; safetensors 2.78 B */
-        {"gpt2", 0.124, 0.124, 0.02},       /* 124M */
-        {"qwen-72b", 72, 72, 0.01},          {"llama-4-maverick", 400, 17, 0.02}, /* model card */
+        {"gpt-oss-120b", 116.8, 5.7,
+         0.01}, /* model card: 116.83 B, 5.13 B without the embedding's 0.58 B */
+        {"gpt-oss-20b", 20.9, 4.19, 0.01},    /* model card: 20.91 B, 3.61 B and 0.58 B */
+        {"gpt3-175b", 175, 175, 0.01},        /* arXiv 2005.14165 */
+        {"bloom-176b", 176.2, 176.2, 0.01},   /* model card: 176,247,271,424 */
+        {"opt-66b", 66, 66, 0.02},            /* arXiv 2205.01068 */
+        {"gemma-2-27b", 27.2, 27.2, 0.01},    /* arXiv 2408.00118: 1.18 + 26.05 B */
+        {"phi-2", 2.78, 2.78, 0.01},          /* model card: 2.7B; safetensors 2.78 B */
+        {"yi-34b", 34.4, 34.4, 0.01},         /* model card: 34B; safetensors 34.4 B */
+        {"glm-4.5", 355, 32, 0.06},           /* model card: 355B, 32B active */
+        {"minimax-m2", 230, 11.2, 0.04},      /* model card: 230B, 10B active and 1.2 B of tables */
+        {"dbrx", 132, 36, 0.02},              /* databricks.com: 132B, 36B active */
+        {"qwen2-57b-a14b", 57.4, 14.2, 0.02}, /* model card: 57.41 B, 14B active */
+        {"falcon-180b", 180, 180, 0.02},      /* arXiv 2311.16867 */
+        {"falcon-40b", 41.3, 41.3, 0.02},     /* model card: 40B; safetensors 41.3 B */
+        {"gpt-neox-20b", 20.6, 20.6, 0.01},   /* arXiv 2204.06745: 20.55 B */
+        {"gemma-3-27b", 27, 27, 0.02},        /* arXiv 2503.19786: 1.416 + 25.6 B */
+        {"gemma-3-12b", 11.8, 11.8, 0.02},    /* 1.012 + 10.76 B */
+        {"gemma-3-4b", 3.88, 3.88, 0.02},     /* 0.675 + 3.209 B */
+        {"gemma-3-1b", 1.0, 1.0, 0.02},       /* 0.302 + 0.698 B */
+        {"phi-3-mini", 3.82, 3.82, 0.01},     /* arXiv 2404.14219: 3.8B */
+        {"phi-3-medium", 13.96, 13.96, 0.01}, /* 14B */
+        {"mistral-small-24b", 23.6, 23.6, 0.01}, /* model card: 24B; safetensors 23.6 B */
+        {"qwen-7b", 7.72, 7.72, 0.01},           /* model card: 7.7B */
+        {"qwen1.5-7b", 7.72, 7.72, 0.01},        /* safetensors 7.72 B */
+        {"yi-6b", 6.06, 6.06, 0.01},             /* safetensors 6.06 B */
+        {"gpt2", 0.124, 0.124, 0.02},            /* 124M */
+        {"qwen-72b", 72, 72, 0.01},
+        {"llama-4-maverick", 400, 17, 0.02}, /* model card */
     };
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

@@ -1,0 +1,311 @@
+/* test_query_model.c - what must hold of every answer about a model, whatever the chip: order, rooflines, bands, units,
+ * names as people write them, and lines that ask for nonsense. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "predict/predict.h"
+#include "validate/validate.h"
+
+static slx_queries *queries;
+
+static int start(void **state)
+{
+    (void)state;
+    queries = slx_queries_open();
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    slx_queries_close(queries);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ asking */
+
+static char *ask(const char *line, bool *good)
+{
+    slx_buf b = {0};
+    *good = slx_queries_line(queries, line, strlen(line), 7, &b);
+    return b.ptr;
+}
+
+/* The value, with its unit and low <= value <= high checked. */
+static double value(const char *unit, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static double value(const char *unit, const char *fmt, ...)
+{
+    char line[2048], want[64];
+    bool good;
+    double v, low, high;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    char *a = ask(line, &good), *at = strstr(a, "\"value\":"), *lo = strstr(a, "\"low\":"),
+         *hi = strstr(a, "\"high\":");
+    snprintf(want, sizeof want, "\"unit\":\"%s\"", unit);
+    if (!good || !at || !lo || !hi || !strstr(a, want)) fail_msg("%s\n answered %s", line, a);
+    v = strtod(at + 8, NULL), low = strtod(lo + 6, NULL), high = strtod(hi + 7, NULL);
+    if (!(v > 0 && low > 0 && low <= v && v <= high)) fail_msg("%s\n answered %s", line, a);
+    free(a);
+    return v;
+}
+
+static void expect(const char *line, bool well_formed, const char *part)
+{
+    bool good;
+    char *a = ask(line, &good);
+    if (good != well_formed || !strstr(a, part)) fail_msg("%s\n answered %s", line, a);
+    free(a);
+}
+
+#define STEP                                                                                       \
+    "{\"id\":\"s\",\"kind\":\"step\",\"chip\":\"%s\",\"model\":\"%s\",\"tp\":%u,\"phase\":\"%s\"," \
+    "\"batch\":%u,\"q_len\":%u,\"context\":%u,\"dtype\":\"%s\",\"ask\":\"latency\"}"
+
+static double step(const char *chip, const char *model, unsigned tp, bool decode, unsigned batch,
+                   unsigned context, const char *dtype)
+{
+    return value("ms", STEP, chip, model, tp, decode ? "decode" : "prefill", batch,
+                 decode ? 1 : context, context, dtype);
+}
+
+static const char *const chips[] = {"a100",   "h100",   "h200",   "b200",    "l40s",
+                                    "mi300x", "mi355x", "tpu-v4", "tpu-v6e", "rtx-4090"};
+static const char *const models[] = {"llama-2-7b",   "llama-3-70b",  "qwen3-32b",   "qwen3-30b-a3b",
+                                     "mixtral-8x7b", "gpt-oss-120b", "deepseek-v3", "gpt3-175b"};
+enum { CHIPS = sizeof chips / sizeof *chips, MODELS = sizeof models / sizeof *models };
+
+/* ------------------------------------------------------------------ order */
+
+/* More sequences, longer contexts and longer prompts never take less time: 2 % are left for tiles that fit better. */
+static void test_monotone(void **state)
+{
+    static const char *const dtypes[] = {"bf16", "fp8", "int4_wo"};
+    (void)state;
+    for (int c = 0; c < CHIPS; c++)
+        for (int m = 0; m < MODELS; m++)
+            for (int d = 0; d < 3; d++) {
+                double batch = 0, context = 0, prompt = 0;
+                for (unsigned n = 1; n <= 512; n *= 4) {
+                    double b = step(chips[c], models[m], 8, true, n, 1024, dtypes[d]);
+                    double k = step(chips[c], models[m], 8, true, 16, 128 * n, dtypes[d]);
+                    double p = step(chips[c], models[m], 8, false, 1, 16 * n, dtypes[d]);
+                    if (b < 0.98 * batch || k < 0.98 * context || p < 0.98 * prompt)
+                        fail_msg(
+                            "%s %s %s at %u: batch %g after %g, context %g after %g, prompt %g "
+                            "after %g",
+                            chips[c], models[m], dtypes[d], n, b, batch, k, context, p, prompt);
+                    batch = b, context = k, prompt = p;
+                }
+            }
+}
+
+/* No step is shorter than its weights at the memory's rate, or its products at the peak; and the larger model of two
+ * takes longer. */
+static void test_rooflines(void **state)
+{
+    (void)state;
+    for (int c = 0; c < CHIPS; c++) {
+        slx_chip *chip;
+        slx_err err = {0};
+        assert_int_equal(slx_chip_load_any(&chip, chips[c], &err), SLX_OK);
+        for (int m = 0; m < MODELS; m++) {
+            slx_shape *s;
+            assert_int_equal(slx_shape_open(&s, models[m], &err), SLX_OK);
+            double table = (double)s->vocab * s->d_model;
+            double once = slx_shape_active_weights(s) - (s->tied ? 1 : 2) * table; /* a token */
+            double bytes = 2 * once / 8 / (chip->lib.fig.mem_tbs * 1e12);
+            double flops = 2 * once * 4096 / 8 / (chip->lib.fig.tflops[SLX_LIB_16] * 1e12);
+            double token = step(chips[c], models[m], 8, true, 1, 128, "bf16") / 1e3;
+            double prompt = step(chips[c], models[m], 8, false, 1, 4096, "bf16") / 1e3;
+            if (token < bytes || prompt < flops)
+                fail_msg("%s %s: %g s a token, at least %g; %g s a prompt, at least %g", chips[c],
+                         models[m], token, bytes, prompt, flops);
+            slx_shape_free(s);
+        }
+        assert_true(step(chips[c], "llama-3-8b", 8, true, 8, 512, "bf16") <
+                    step(chips[c], "llama-3-70b", 8, true, 8, 512, "bf16"));
+        assert_true(step(chips[c], "llama-3-70b", 8, true, 8, 512, "bf16") <
+                    step(chips[c], "llama-3.1-405b", 8, true, 8, 512, "bf16"));
+        slx_chip_free(chip);
+    }
+}
+
+/* More chips shorten a long prompt over fast links; over more than one node they help less. A pipeline adds a
+ * little to a pass. */
+static void test_chips_together(void **state)
+{
+    static const char *const linked[] = {"a100", "h100", "h200", "b200", "mi300x"};
+    (void)state;
+    for (int c = 0; c < 5; c++) {
+        double one = INFINITY, node = 0, two = 0;
+        for (unsigned tp = 1; tp <= 8; tp *= 2) {
+            double t = step(linked[c], "llama-3-70b", tp, false, 1, 4096, "bf16");
+            if (t > one)
+                fail_msg("%s: %g ms on %u chips, %g on half of them", linked[c], t, tp, one);
+            one = t;
+        }
+        node = step(linked[c], "llama-3-70b", 8, false, 1, 4096, "bf16");
+        two = step(linked[c], "llama-3-70b", 16, false, 1, 4096, "bf16");
+        assert_true(two > node / 2);
+        double line = value("ms",
+                            "{\"id\":\"p\",\"kind\":\"step\",\"chip\":\"%s\",\"model\":\"llama-3-"
+                            "70b\",\"tp\":8,\"pp\":2,\"phase\":\"prefill\",\"batch\":1,\"q_len\":"
+                            "4096,\"context\":4096,\"dtype\":\"bf16\"}",
+                            linked[c]);
+        assert_true(line > node && line < 1.1 * node);
+    }
+}
+
+/* ------------------------------------------------------------------ whole batches */
+
+#define BATCH                                                                                      \
+    "{\"id\":\"b\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"llama-3-70b\",\"n_chips\":"  \
+    "4,"                                                                                           \
+    "\"precision\":\"%s\",\"parallel\":%s,\"framework\":\"vLLM\",\"isl\":512,\"osl\":%u,"          \
+    "\"load\":{\"type\":\"static\",\"batch\":%u},\"ask\":\"%s\"}"
+
+static void test_batches(void **state)
+{
+    static const char *const times[] = {"ttft_mean", "ttft_p50", "ttft_p99",
+                                        "tpot_mean", "itl_p95",  "e2e_p90"};
+    (void)state;
+    double small = 0;
+    for (unsigned n = 1; n <= 64; n *= 4) {
+        double s = value("s", BATCH, "fp16", "{\"tp\":4}", 256, n, "batch_latency");
+        double out = value("tok/s", BATCH, "fp16", "{\"tp\":4}", 256, n, "output_tok_s");
+        double all = value("tok/s", BATCH, "fp16", "{\"tp\":4}", 256, n, "total_tok_s");
+        double chip = value("tok/s/chip", BATCH, "fp16", "{\"tp\":4}", 256, n, "tok_s_per_chip");
+        assert_true(s > small && fabs(s * out / (n * 256.0) - 1) < 1e-4);
+        assert_true(fabs(all / out / 3 - 1) < 1e-4 && fabs(all / chip / 4 - 1) < 1e-4);
+        small = s;
+    }
+    for (int i = 0; i < 6; i++) value("ms", BATCH, "FP8", "{\"tp\":2,\"pp\":2}", 256, 16, times[i]);
+    value("W", BATCH, "fp16", "{\"tp\":4}", 256, 16, "chip_power_mean");
+    value("USD/Mtok", BATCH, "fp16", "null", 256, 16, "usd_per_mtok");
+    /* Halves of a model in a pipeline: slower than all chips on each layer, faster than one half of the chips twice. */
+    double together = value("s", BATCH, "fp16", "{\"tp\":4}", 256, 16, "batch_latency");
+    double line = value("s", BATCH, "fp16", "{\"tp\":2,\"pp\":2}", 256, 16, "batch_latency");
+    assert_true(line > together && line < 4 * together);
+    /* Two replicas of two share the batch. */
+    double two = value("s", BATCH, "fp8", "{\"tp\":2,\"dp\":2}", 256, 16, "batch_latency");
+    double half = value("s", BATCH, "fp8", "{\"tp\":2,\"dp\":1}", 256, 16, "batch_latency");
+    assert_true(fabs(two / half - 1) < 1e-4); /* four chips, tp 2: two replicas, said or not */
+}
+
+/* ------------------------------------------------------------------ names */
+
+static void test_names(void **state)
+{
+    static const char *const other[][2] = {{"NVIDIA H100 80GB HBM3", "h100"},
+                                           {"h100_sxm", "h100"},
+                                           {"H100-SXM5-80GB", "h100"},
+                                           {"nvidia_h200", "h200"},
+                                           {"AMD Instinct MI300X", "mi300x"},
+                                           {"Google TPU v6e", "tpu-v6e"},
+                                           {"tpuv4", "tpu-v4"},
+                                           {"B200-SXM-180GB", "b200"},
+                                           {"a100-sxm4-80gb", "a100"},
+                                           {"RTXPRO6000", "rtx-pro-6000"},
+                                           {"NVIDIA GeForce RTX 4090", "rtx-4090"},
+                                           {"Intel Gaudi 3", "gaudi3"}};
+    static const char *const same[][2] = {
+        {"mistralai/Mixtral-8x7B-Instruct-v0.1", "mixtral-8x7b"},
+        {"mistralai/Mixtral-8x22B-Instruct-v0.1", "mixtral-8x22b"},
+        {"mistralai/Mistral-7B-v0.1", "mistral-7b-v0.1"},
+        {"mistralai/Mistral-7B-Instruct-v0.3", "mistral-7b-v0.3"},
+        {"Llama2 70B", "llama-2-70b"},
+        {"llama2_70b", "llama-2-70b"},
+        {"meta-llama/Meta-Llama-3-70B-Instruct", "llama-3-70b"},
+        {"nvidia/Llama-3.3-70B-Instruct-FP4", "llama-3.3-70b"},
+        {"GPT-3 175B", "gpt3-175b"},
+        {"nvidia/DeepSeek-R1-0528-FP4-v2", "deepseek-r1"},
+        {"deepseek-ai/DeepSeek-V3-0324", "deepseek-v3"},
+        {"deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "llama-3.3-70b"},
+        {"lmsys/vicuna-13b-v1.5", "llama-2-13b"},
+        {"Qwen/Qwen3-30B-A3B-Instruct-2507", "qwen3-30b-a3b"},
+        {"TinyLlama/TinyLlama-1.1B-Chat-v1.0", "tinyllama-1.1b"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        assert_true(step(other[i][0], "llama-2-7b", 1, true, 1, 64, "bf16") ==
+                    step(other[i][1], "llama-2-7b", 1, true, 1, 64, "bf16"));
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        assert_true(step("b200", same[i][0], 1, true, 1, 64, "bf16") ==
+                    step("b200", same[i][1], 1, true, 1, 64, "bf16"));
+    /* Other parts are not taken for these. */
+    expect("{\"id\":\"1\",\"kind\":\"gemm\",\"chip\":\"NVIDIA "
+           "A100-SXM4-40GB\",\"m\":1,\"n\":1,\"k\":1,"
+           "\"dtype\":\"bf16\"}",
+           true, "no such name in chips");
+    expect(
+        "{\"id\":\"1\",\"kind\":\"gemm\",\"chip\":\"h100_pcie\",\"m\":1,\"n\":1,\"k\":1,\"dtype\":"
+        "\"bf16\"}",
+        true, "no such name in chips");
+    /* Figures come after a file, whatever its spelling. */
+    double file = step("h100", "llama-2-7b", 1, true, 1, 64, "bf16");
+    double figures =
+        value("ms", "{\"id\":\"c\",\"kind\":\"step\",\"chip\":\"H100 SXM\",\"chip_spec\":{"
+                    "\"family\":\"nvidia-hopper\",\"mem_gb_s\":1},\"model\":\"llama-2-7b\","
+                    "\"tp\":1,\"phase\":\"decode\",\"batch\":1,\"q_len\":1,\"context\":64,"
+                    "\"dtype\":\"bf16\"}");
+    assert_true(file == figures);
+}
+
+/* ------------------------------------------------------------------ nonsense */
+
+static void test_malformed(void **state)
+{
+    (void)state;
+    expect("{\"id\":\"1\",\"kind\":\"step\"", false, "line 7: column");
+    expect("[]", false, "found a list, expected a JSON object");
+    expect("{\"id\":5,\"kind\":\"gemm\"}", false, "field id: found 5, expected a text");
+    expect(
+        "{\"id\":\"m\",\"kind\":\"attention\",\"chip\":\"h100\",\"phase\":\"decode\",\"batch\":1,"
+        "\"q_heads\":8,\"kv_heads\":3,\"head_dim\":128,\"context\":8}",
+        false, "field kv_heads: found 3, expected a divisor of q_heads = 8");
+    expect("{\"id\":\"p\",\"kind\":\"allreduce\",\"chip\":\"h100\",\"n_chips\":8,\"bytes\":0}",
+           false, "field bytes: found 0, expected a number >= 1");
+    expect("{\"id\":\"b\",\"kind\":\"gemm\",\"chip\":\"h100\",\"m\":1e14,\"n\":1e14,\"k\":1e14,"
+           "\"dtype\":\"bf16\"}",
+           true, "longer than a thousand years");
+    expect("{\"id\":\"h\",\"kind\":\"step\",\"chip\":\"h100\",\"model\":\"llama-2-7b\",\"phase\":"
+           "\"prefill\",\"batch\":1,\"q_len\":100,\"context\":8}",
+           false, "field context: found 8, expected at least q_len = 100");
+    expect("{\"id\":\"i\",\"kind\":\"step\",\"chip\":\"h100\",\"model\":\"llama-2-7b\",\"phase\":"
+           "\"decode\",\"batch\":100000000000,\"context\":8}",
+           true, "over 1e9");
+    expect(
+        "{\"id\":\"j\",\"kind\":\"step\",\"chip\":\"h100\",\"model_config\":{\"hidden_size\":-5},"
+        "\"phase\":\"decode\",\"batch\":1,\"context\":8}",
+        true, "key 'hidden_size': found -5");
+    expect(
+        "{\"id\":\"u\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"llama-2-7b\",\"isl\":8,"
+        "\"osl\":1,\"load\":{\"type\":\"static\",\"batch\":4},\"ask\":\"tpot_p50\"}",
+        true, "an answer of one token has no second");
+    expect("{\"id\":\"g\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"gpt3-175b\",\"isl\":8,"
+           "\"osl\":8,\"load\":{\"type\":\"static\",\"batch\":4},\"ask\":\"ttft_mean\"}",
+           true, "GB of weights");
+    /* Fields that are null are not there. */
+    value("ms",
+          "{\"id\":\"z\",\"kind\":\"step\",\"chip\":\"h100\",\"model\":\"llama-2-7b\",\"phase\":"
+          "\"decode\",\"batch\":1,\"q_len\":null,\"context\":8,\"tp\":null,\"kv_dtype\":null}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_monotone),       cmocka_unit_test(test_rooflines),
+        cmocka_unit_test(test_chips_together), cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_names),          cmocka_unit_test(test_malformed)};
+    return cmocka_run_group_tests(tests, start, stop);
+}
