@@ -176,6 +176,50 @@ typedef struct {
 slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_serving_ask *ask,
                                slx_serving_cost *out, slx_err *err);
 
+/* ------------------------------------------------------------------ a server under requests over time */
+
+/* cached: tokens of the prompt that a prefix cache has. */
+typedef struct {
+    double arrival_s;
+    uint32_t isl, osl, cached;
+} slx_request;
+
+/* Seconds since the first arrival. */
+typedef struct {
+    double arrival_s, first_s, last_s;
+} slx_request_times;
+
+typedef struct {
+    const slx_shape *model;
+    uint32_t tp, pp, replicas; /* 0 = 1; requests are dealt to replicas in turn */
+    uint32_t max_seqs,
+        max_step_tokens; /* of a replica: at once, and tokens of a step; 0 = 1024, 8192 */
+    double kv_tokens;    /* that the memory of a replica holds; 0 = worked out */
+    double stretch;      /* of all passes, for what-ifs: 1.1 = 10 % longer; 0 = 1 */
+    double
+        concurrency; /* requests always in flight, whatever their arrivals; 0 = they arrive when they say */
+    const slx_request *request; /* in order of arrival */
+    int n;                      /* >= 1 */
+    const char *dtype, *kv_dtype, *framework;
+} slx_traffic_ask;
+
+typedef struct {
+    double mean, p50, p90, p95, p99;
+} slx_spread;
+
+typedef struct {
+    slx_spread ttft_s, tpot_s, e2e_s; /* over requests; tpot of those of two tokens and more */
+    double output_tok_s, seconds;     /* from the first arrival to the last token */
+    double running;                   /* mean sequences of a replica */
+    double power_w;                   /* mean, of one chip */
+    double band_low, band_high;       /* of its passes and its framework, as factors */
+    const char *timed_by;
+} slx_traffic_cost;
+
+/* The scheduler of a serving engine, step by step (traffic.c). The same requests give the same answer. */
+slx_status slx_predict_traffic(slx_predictor *p, const slx_chip *c, const slx_traffic_ask *ask,
+                               slx_traffic_cost *out, slx_err *err);
+
 /* ------------------------------------------------------------------ memory */
 
 /* Bytes that one of f->tp x f->pp chips must hold: weights and the KV cache of the batch; and what it has (NAN = not published).

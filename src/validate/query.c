@@ -23,6 +23,7 @@ struct slx_queries {
     int n_chips;
     slx_predictor *predictor;
     slx_models *models;
+    slx_traffic_memo memo;
 };
 
 /* ------------------------------------------------------------------ fields */
@@ -380,7 +381,7 @@ static void print(const slx_question *q, bool answered, slx_buf *out)
 bool slx_queries_line(slx_queries *s, const char *line, size_t len, int number, slx_buf *out)
 {
     json_error_t e;
-    slx_question q = {.number = number};
+    slx_question q = {.number = number, .memo = &s->memo};
     bool ok = false;
     if (len > LINE_BYTES_MAX)
         slx_malformed(&q, "found %zu bytes, expected at most %d", len, LINE_BYTES_MAX);
@@ -414,6 +415,7 @@ void slx_queries_close(slx_queries *s)
     }
     slx_predictor_close(s->predictor);
     slx_models_close(s->models);
+    free(s->memo.key);
     free(s);
 }
 

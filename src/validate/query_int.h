@@ -7,6 +7,13 @@
 #include "predict/predict.h"
 #include "validate/validate.h"
 
+/* The last run of requests over time that was simulated: many questions ask several numbers of one run. */
+typedef struct {
+    char *key;                /* the question without id and ask; NULL = none yet */
+    slx_traffic_cost cost[3]; /* with passes a little faster, as told, a little slower */
+    double total_tok;         /* in and out */
+} slx_traffic_memo;
+
 typedef struct {
     json_t *o;  /* the question */
     int number; /* of its line */
@@ -15,6 +22,7 @@ typedef struct {
     const char *unit; /* static */
     slx_guess guess;
     const slx_chip *chip;
+    slx_traffic_memo *memo;
     json_t *value; /* in place of guess, when the answer is no number */
     bool fails;    /* the answer is that it must fail: why goes under "error" */
 } slx_question;
@@ -40,6 +48,24 @@ bool slx_field_dtype(slx_question *q, const char *name, bool needed, slx_lib_dty
  * *out is the caller's. (chip_names.c) */
 bool slx_chip_by_other_name(slx_chip **out, const char *name);
 
+/* The shape that model_config or model says; NULL after it has set q->why. *own is set when the caller frees it. */
+const slx_shape *slx_query_shape(slx_question *q, slx_models *models, slx_shape **own);
+/* Seconds, or whatever unit says after scale, as the guess. */
+bool slx_query_told(slx_question *q, slx_band s, double scale, const char *unit);
+/* A server that is asked about: the fields of kind serving. 0 = not said. */
+typedef struct {
+    const slx_shape *model;
+    const char *load, *framework, *precision;
+    uint64_t isl, osl, n, tp, pp, replicas, max_seqs, max_step_tokens;
+    double kv_tokens;
+} slx_served;
+/* Requests over time: loads rate, stages and trace. dtype: of the weights. (query_traffic.c) */
+bool slx_query_traffic(slx_question *q, slx_predictor *p, const slx_served *s, const char *dtype,
+                       const char *ask);
+/* ttft_p90 as 0.9, ttft_mean as 0 with what the part before; false when it is neither. */
+bool slx_query_quantile(const char *ask, char what[8], double *at);
+/* Kind serving. (query_serving.c) */
+bool slx_query_serving(slx_question *q, slx_predictor *p, slx_models *models);
 /* Kinds about a model. True with q->guess and q->unit set. (query_model.c) */
 bool slx_query_model(slx_question *q, slx_predictor *p, slx_models *models, const char *kind);
 /* Kinds about text: q->value and q->unit set. (query_text.c) */

@@ -203,6 +203,54 @@ static void test_batches(void **state)
     assert_true(fabs(two / half - 1) < 1e-4); /* four chips, tp 2: two replicas, said or not */
 }
 
+/* ------------------------------------------------------------------ requests over time */
+
+#define SERVER                                                                                     \
+    "{\"id\":\"t\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"llama-3-8b\",\"n_chips\":1," \
+    "\"precision\":\"bf16\",\"framework\":\"vLLM\",\"engine\":{\"max_num_seqs\":64,"               \
+    "\"max_num_batched_tokens\":2048,\"kv_blocks\":8000,\"kv_block_tokens\":16},"                  \
+    "\"isl\":500,\"osl\":100,\"load\":%s,\"ask\":\"%s\"}"
+
+static void test_traffic(void **state)
+{
+    static const char *const loads[] = {
+        "{\"type\":\"rate\",\"req_s\":4,\"requests\":200}",
+        "{\"type\":\"stages\",\"stages\":[[4,25],[4,25]],\"arrivals\":\"poisson\"}",
+        "{\"type\":\"stages\",\"stages\":[[4,50]],\"shared_prefix\":{\"num_unique_system_prompts\":"
+        "3,"
+        "\"num_users_per_system_prompt\":5,\"system_prompt_len\":100,\"question_len\":400,"
+        "\"output_len\":100}}",
+        "{\"type\":\"trace\",\"arrival_s\":[0,0.2,0.4,0.6],\"isl\":[500,400,600,500],"
+        "\"osl\":[100,90,110,100]}"};
+    static const char *const times[] = {"ttft_mean", "ttft_p99", "tpot_mean", "tpot_p90",
+                                        "itl_mean",  "e2e_p50",  "e2e_p95"};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < 7; k++) value("ms", SERVER, loads[i], times[k]);
+        double out = value("tok/s", SERVER, loads[i], "output_tok_s");
+        double all = value("tok/s", SERVER, loads[i], "total_tok_s");
+        assert_true(fabs(all / out / 6 - 1) < 0.05); /* 500 in, 100 out */
+        assert_true(value("ms", SERVER, loads[i], "ttft_p99") >=
+                    value("ms", SERVER, loads[i], "ttft_p50"));
+    }
+    /* A system prompt that is cached is not read again. */
+    assert_true(value("ms", SERVER, loads[2], "ttft_p50") <
+                value("ms", SERVER, loads[1], "ttft_p50"));
+    expect(
+        "{\"id\":\"1\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"llama-3-8b\",\"load\":{"
+        "\"type\":\"trace\",\"arrival_s\":[0,1],\"isl\":[5],\"osl\":[5,5]},\"ask\":\"ttft_mean\"}",
+        false, "field isl: expected a list as long as arrival_s");
+    expect(
+        "{\"id\":\"2\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"llama-3-8b\",\"load\":{"
+        "\"type\":\"stages\",\"stages\":[[0,5]]},\"isl\":5,\"osl\":5,\"ask\":\"ttft_mean\"}",
+        false, "field stages: expected numbers above 0 in stage 1");
+    expect(
+        "{\"id\":\"3\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"llama-3-8b\",\"load\":{"
+        "\"type\":\"rate\",\"req_s\":1e6,\"requests\":1000000},\"isl\":5,\"osl\":5,\"ask\":"
+        "\"ttft_mean\"}",
+        true, "more than 200000 requests");
+}
+
 /* ------------------------------------------------------------------ names */
 
 static void test_names(void **state)
@@ -306,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_monotone),       cmocka_unit_test(test_rooflines),
         cmocka_unit_test(test_chips_together), cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_names),          cmocka_unit_test(test_malformed)};
+        cmocka_unit_test(test_traffic),        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_malformed)};
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -126,8 +126,8 @@ static void test_questions(void **state)
     assert_true(value(STATIC "\"ttft_p99\"}", "ms") == value(STATIC "\"ttft_mean\"}", "ms"));
     expect("{\"id\":\"4\",\"kind\":\"serving\",\"chip\":\"a100\",\"model\":\"llama-3-8b\",\"isl\":"
            "8,\"osl\":8,"
-           "\"load\":{\"type\":\"trace\"},\"ask\":\"ttft_mean\"}",
-           true, "load trace: arrivals over time");
+           "\"load\":{\"type\":\"agent_replay\"},\"ask\":\"ttft_mean\"}",
+           true, "load agent_replay: not modelled");
     expect("{\"id\":\"5\",\"kind\":\"serving\",\"chip\":\"a100\",\"model\":\"llama-3-8b\",\"isl\":"
            "8,\"osl\":8,"
            "\"ask\":\"ttft_mean\"}",

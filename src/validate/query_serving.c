@@ -1,0 +1,277 @@
+/* query_serving.c - questions about a server: one batch from start to end, a steady number of requests, requests over
+ * time. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "validate/query_int.h"
+
+typedef slx_served serving;
+
+static const char *dtype_of(const char *precision)
+{
+    static const char *const map[][2] = {{"fp4", "nvfp4"},
+                                         {"mxfp4", "nvfp4"},
+                                         {"nvfp4", "nvfp4"},
+                                         {"fp8", "fp8"},
+                                         {"fp8_block", "fp8_block"},
+                                         {"int8", "int8"},
+                                         {"int4", "int4_wo"},
+                                         {"int4_wo", "int4_wo"},
+                                         {"int8_wo", "int8_wo"},
+                                         {"bf16", "bf16"},
+                                         {"fp16", "fp16"},
+                                         {"w4a16", "int4_wo"},
+                                         {"w8a8", "int8"},
+                                         {"w8a16", "int8_wo"},
+                                         {"bfloat16", "bf16"},
+                                         {"float16", "fp16"},
+                                         {"", "bf16"}};
+    for (size_t i = 0; precision && i < sizeof map / sizeof *map; i++)
+        if (!strcasecmp(precision, map[i][0])) return map[i][1];
+    return precision ? NULL : "bf16";
+}
+
+/* Forms of parallelism as chips that share a layer, groups of them that follow each other, and replicas. Experts on
+ * chips of their own (ep, moe_ep, moe_tp) are split like any MLP, and attention on chips of their own
+ * (attention_dp, dep) as if its heads were. */
+static bool parallel(slx_question *q, serving *s)
+{
+    const json_t *o = json_object_get(q->o, "parallel");
+    const char *mode = NULL;
+    uint64_t chips = 1, tp = 0, dp = 1, apart = 1, dep = 1;
+    if (!slx_field_count(q, q->o, "n_chips", 1, false, &chips)) return false;
+    s->tp = chips, s->pp = s->replicas = 1;
+    if (!o || json_is_null(o)) return true;
+    if (!json_is_object(o)) return slx_malformed(q, "field parallel: expected an object");
+    if (!slx_field_text(q, o, "mode", false, &mode)) return false;
+    if (mode && strcmp(mode, "agg") != 0)
+        return slx_cannot(q, "prefill and decode on chips of their own are not modelled");
+    if (!slx_field_count(q, o, "tp", 1, false, &tp) ||
+        !slx_field_count(q, o, "pp", 1, false, &s->pp) ||
+        !slx_field_count(q, o, "dp", 1, false, &dp) ||
+        !slx_field_count(q, o, "attention_dp", 1, false, &apart) ||
+        !slx_field_count(q, o, "dep", 1, false, &dep))
+        return false;
+    double group = (double)(tp ? tp : 1) * (double)(apart > dep ? apart : dep);
+    if (tp || apart > 1 || dep > 1)
+        s->tp = group < 1e9 ? (uint64_t)group : (uint64_t)1e9;
+    else
+        s->tp = chips / dp / s->pp > 0 ? chips / dp / s->pp : 1;
+    double used = (double)s->tp * (double)s->pp;
+    s->replicas = dp > 1 ? dp : (double)chips > used ? (uint64_t)((double)chips / used) : 1;
+    return true;
+}
+
+/* Loads whose requests arrive at times of their own. */
+static bool over_time(const char *load)
+{
+    return !strcmp(load, "rate") || !strcmp(load, "stages") || !strcmp(load, "trace");
+}
+
+static bool engine_fields(slx_question *q, const json_t *engine, serving *s)
+{
+    uint64_t blocks = 0, tokens = 16; /* of a block: vLLM's default */
+    if (!json_is_object(engine)) return true;
+    const json_t *guess = json_object_get(engine, "speculative");
+    if (guess && !json_is_null(guess)) return slx_cannot(q, "speculative decoding is not modelled");
+    if (!slx_field_count(q, engine, "max_num_seqs", 1, false, &s->max_seqs) ||
+        !slx_field_count(q, engine, "max_num_batched_tokens", 1, false, &s->max_step_tokens) ||
+        !slx_field_count(q, engine, "kv_blocks", 1, false, &blocks) ||
+        !slx_field_count(q, engine, "kv_block_tokens", 1, false, &tokens))
+        return false;
+    s->kv_tokens = (double)blocks * (double)tokens;
+    return true;
+}
+
+static bool serving_fields(slx_question *q, serving *s)
+{
+    const json_t *load = json_object_get(q->o, "load"), *engine = json_object_get(q->o, "engine");
+    if (!json_is_object(load))
+        return slx_malformed(q, "field load: found %s, expected an object",
+                             load ? "another value" : "nothing");
+    if (!slx_field_text(q, load, "type", true, &s->load) ||
+        !slx_field_count(q, q->o, "isl", 1, !over_time(s->load), &s->isl) ||
+        !slx_field_count(q, q->o, "osl", 1, !over_time(s->load), &s->osl) ||
+        !slx_field_text(q, q->o, "framework", false, &s->framework) ||
+        !slx_field_text(q, q->o, "precision", false, &s->precision) || !parallel(q, s))
+        return false;
+    bool fixed = !strcmp(s->load, "static"), closed = !strcmp(s->load, "concurrency");
+    if (fixed && !slx_field_count(q, load, "batch", 1, true, &s->n)) return false;
+    if (closed && !slx_field_count(q, load, "n", 1, true, &s->n)) return false;
+    if (!fixed && !closed && strcmp(s->load, "max") != 0 && !over_time(s->load))
+        return slx_cannot(q,
+                          "load %.40s: not modelled, only static, concurrency, max, rate, stages "
+                          "and trace",
+                          s->load);
+    if (!engine_fields(q, engine, s)) return false;
+    uint64_t most = 1u << 28;
+    if (s->isl > most || s->osl > most || s->n > most || s->tp > 1024 || s->pp > 1024 ||
+        s->replicas > most || s->max_seqs > most || s->max_step_tokens > most)
+        return slx_cannot(q, "sizes over 2^28, or tp or pp over 1024");
+    return true;
+}
+
+/* What a run of requests is. Of whole batches, whose requests are alike, every percentile is the mean; of a steady load
+ * the median is. */
+typedef struct {
+    slx_band ttft, tpot, e2e, out; /* seconds; output tokens a second of the whole system */
+    double power;                  /* of a chip */
+} run_of;
+
+bool slx_query_quantile(const char *ask, char what[8], double *q)
+{
+    static const char *const ends[] = {"_mean", "_p50", "_p90", "_p95", "_p99"};
+    static const double of[] = {0, 0.5, 0.9, 0.95, 0.99};
+    const char *cut = strrchr(ask, '_');
+    if (!cut || cut - ask > 7) return false;
+    snprintf(what, 8, "%.*s", (int)(cut - ask), ask);
+    for (int i = 0; i < 5; i++)
+        if (!strcmp(cut, ends[i])) return *q = of[i], true;
+    return false;
+}
+
+/* Dollars for a million output tokens: the hour of the chips (silicon.h). */
+static bool usd(slx_question *q, double chips, slx_band out)
+{
+    slx_constants *k = NULL;
+    slx_area area;
+    slx_power power;
+    slx_cost cost = {0};
+    slx_err err;
+    slx_status st = slx_constants_load(&k, &err);
+    if (st == SLX_OK) st = slx_chip_get_area(&area, q->chip, k, &err);
+    if (st == SLX_OK) st = slx_chip_get_power(&power, q->chip, &area, k, &err);
+    if (st == SLX_OK) st = slx_chip_get_cost(&cost, q->chip, &area, &power, k, &err);
+    slx_constants_free(k);
+    if (st) return slx_cannot(q, "%s", err.msg);
+    if (isnan(cost.hour_usd.total.mid))
+        return slx_cannot(q, "the price of %s is not known: %s", q->chip->name,
+                          cost.hour_usd.missing ? cost.hour_usd.missing : "not published");
+    return slx_query_told(q, slx_usd_per_mtok(cost.hour_usd.total, chips, out), 1, "USD/Mtok");
+}
+
+/* The answer to `ask`. */
+static bool pick(slx_question *q, const serving *s, const char *ask, const run_of *r)
+{
+    double chips = (double)s->tp * (double)s->pp * (double)s->replicas,
+           more = 1 + (double)s->isl / (double)s->osl, at;
+    slx_band watts = {0.7 * r->power, r->power, 1.3 * r->power};
+    char what[8];
+    const struct {
+        const char *name;
+        slx_band v;
+        double scale;
+        const char *unit;
+    } known[] = {{"ttft", r->ttft, 1e3, "ms"},
+                 {"tpot", r->tpot, 1e3, "ms"},
+                 {"itl", r->tpot, 1e3, "ms"},
+                 {"e2e", r->e2e, 1e3, "ms"},
+                 {"batch_latency", r->e2e, 1, "s"},
+                 {"output_tok_s", r->out, 1, "tok/s"},
+                 {"total_tok_s", r->out, more, "tok/s"},
+                 {"output_tok_s_per_chip", r->out, 1 / chips, "tok/s/chip"},
+                 {"tok_s_per_chip", r->out, more / chips, "tok/s/chip"},
+                 {"chip_power_mean", watts, 1, "W"}};
+    bool timed = slx_query_quantile(ask, what, &at);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        bool is = i < 4 ? timed && !strcmp(what, known[i].name) : !strcmp(ask, known[i].name);
+        if (!is) continue;
+        if (i < 3 && i > 0 && s->osl < 2)
+            return slx_cannot(q, "ask %.40s: an answer of one token has no second", ask);
+        return slx_query_told(q, known[i].v, known[i].scale, known[i].unit);
+    }
+    if (!strcmp(ask, "usd_per_mtok")) return usd(q, chips, r->out);
+    return slx_cannot(q, "ask %.40s: not modelled", ask);
+}
+
+/* Measured runs scatter more than the passes they are made of. */
+static slx_band wider(slx_band b, double low, double high)
+{
+    return (slx_band){fmin(b.low, low * b.mid), b.mid, fmax(b.high, high * b.mid)};
+}
+
+static slx_status static_load(slx_question *q, slx_predictor *p, const serving *s, const char *ask,
+                              bool *answered, slx_err *err)
+{
+    char old[64];
+    slx_static_cost c;
+    slx_static_ask a = {.model = s->model,
+                        .batch = (uint32_t)s->n,
+                        .isl = (uint32_t)s->isl,
+                        .osl = (uint32_t)s->osl,
+                        .tp = (uint32_t)s->tp,
+                        .pp = (uint32_t)s->pp,
+                        .dtype = dtype_of(s->precision),
+                        .framework = s->framework};
+    if (s->n > s->replicas) a.batch = (uint32_t)((s->n + s->replicas - 1) / s->replicas);
+    snprintf(old, sizeof old, "%.40s-2024", s->framework ? s->framework : "");
+    if (s->framework) a.framework = old; /* whole batches were measured with those versions */
+    slx_status st = slx_predict_static(p, q->chip, &a, &c, err);
+    if (st == SLX_EUNSUPPORTED && s->framework) {
+        a.framework = NULL;
+        st = slx_predict_static(p, q->chip, &a, &c, err);
+    }
+    if (st) return st;
+    double made = (double)s->n * (double)s->osl;
+    slx_band out = {made / c.batch_s.high, made / c.batch_s.mid, made / c.batch_s.low};
+    run_of r = {wider(c.ttft_s, 0.6, 1.7), wider(c.tpot_s, 0.84, 1.25),
+                wider(c.batch_s, 0.82, 1.22), wider(out, 0.82, 1.22), c.power_w};
+    *answered = pick(q, s, ask, &r);
+    return SLX_OK;
+}
+
+static slx_status steady_load(slx_question *q, slx_predictor *p, const serving *s, const char *ask,
+                              bool *answered, slx_err *err)
+{
+    slx_serving_cost c;
+    slx_serving_ask a = {.model = s->model,
+                         .concurrency = (double)s->n,
+                         .isl = (uint32_t)s->isl,
+                         .osl = (uint32_t)s->osl,
+                         .tp = (uint32_t)s->tp,
+                         .pp = (uint32_t)s->pp,
+                         .replicas = (uint32_t)s->replicas,
+                         .max_seqs = (uint32_t)s->max_seqs,
+                         .dtype = dtype_of(s->precision),
+                         .kv_dtype = s->precision && strstr(s->precision, "16") ? NULL : "fp8",
+                         .framework = s->framework};
+    slx_status st = slx_predict_serving(p, q->chip, &a, &c, err);
+    if (st == SLX_EUNSUPPORTED && s->framework) {
+        a.framework = NULL;
+        st = slx_predict_serving(p, q->chip, &a, &c, err);
+    }
+    if (st) return st;
+    run_of r = {wider(c.ttft_s, 0.4, 2.5), wider(c.tpot_s, 0.6, 1.6), wider(c.e2e_s, 0.6, 1.6),
+                wider(c.output_tok_s, 0.6, 1.6), c.power_w};
+    *answered = pick(q, s, ask, &r);
+    return SLX_OK;
+}
+
+bool slx_query_serving(slx_question *q, slx_predictor *p, slx_models *models)
+{
+    serving s = {0};
+    slx_shape *own;
+    slx_err err;
+    const char *ask = NULL;
+    bool answered = false;
+    if (!slx_field_text(q, q->o, "ask", true, &ask) || !serving_fields(q, &s)) return false;
+    if (!dtype_of(s.precision))
+        return slx_cannot(q, "precision %.40s is not modelled", s.precision);
+    s.model = slx_query_shape(q, models, &own);
+    if (!s.model) return false;
+    double at = 0;
+    char what[8];
+    bool tail = slx_query_quantile(ask, what, &at) && at > 0.5;
+    if (over_time(s.load) || (tail && !strcmp(s.load, "concurrency"))) {
+        answered = slx_query_traffic(q, p, &s, dtype_of(s.precision), ask);
+        slx_shape_free(own);
+        return answered;
+    }
+    slx_status st = !strcmp(s.load, "static") ? static_load(q, p, &s, ask, &answered, &err)
+                                              : steady_load(q, p, &s, ask, &answered, &err);
+    slx_shape_free(own);
+    if (st) return slx_cannot(q, "%s", err.msg);
+    return answered;
+}
