@@ -95,6 +95,9 @@ typedef struct {
 /* A library chip of these figures and its family's numbers; a family without a file becomes the generic one. Figures
  * that contradict each other are taken as they are. */
 slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_err *err);
+/* The chip `like` as if nobody had measured it: the figures that slx_chip_figures holds, and numbers of a family or of
+ * another chip (a name in families/ or chips/), whose own are then taken for its family's. For judging forecasts. */
+slx_status slx_chip_unmeasured(slx_chip **out, const slx_chip *like, const char *numbers, slx_err *err);
 /* Works out c->lib again after c->given, c->part or a fact changed; for what-ifs and fits. */
 void slx_chip_complete_library(slx_chip *c);
 /* Where a figure comes from: the entry of its key ("hbm.gib"), else of its section ("hbm"), else NULL. Borrowed. */

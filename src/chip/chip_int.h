@@ -58,6 +58,10 @@ slx_chip_kind slx_chip_kind_of(const slx_yaml *t);
 bool slx_chip_section_fits(const char *section, slx_chip_kind kind);
 /* Reads the family's file and completes c->lib. (library.c) */
 slx_status slx_chip_join_family(slx_chip *c, const slx_yaml *t);
+/* A family by its name in families/, with every figure its numbers hold for. (library.c) */
+slx_status slx_chip_load_family(slx_chip **out, const char *name, slx_err *err);
+/* The family of a chip that is known by figures alone; generic where nothing fits. (family.c) */
+slx_status slx_chip_choose_family(slx_chip **out, const slx_chip_figures *f, slx_err *err);
 /* A chip from text; a family's file only when wanted. (chip_load.c) */
 slx_status slx_chip_parse_as(slx_chip **out, const char *text, size_t len, const char *path, bool family, slx_err *err);
 /* Nodes against the table: unknown and missing keys, types, ranges, formats, sources. (chip_check.c) */

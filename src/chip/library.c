@@ -11,7 +11,7 @@
 
 /* ------------------------------------------------------------------ rows of lib_keys.def */
 
-typedef enum { AS_IS, CLOCK, CLOCK_RATE, UNIT, CACHE, N_SCALES } scale_rule;
+typedef enum { AS_IS, CLOCK, CLOCK_RATE, UNIT, LOAD, STEP, CACHE, POWER, N_SCALES } scale_rule;
 
 typedef struct {
     const char *section;
@@ -114,13 +114,26 @@ static void set_figures(slx_lib *lib, const slx_chip *c, figures g)
 
 /* ------------------------------------------------------------------ numbers */
 
+/* How the measured chips differ, each predicted from numbers fitted to the others (docs/library.md): the rate a unit
+ * loads at goes by its tensor rate, yet no slower than a small unit's; the share of the peak that the rated power lets
+ * through by watts a FLOP, with this exponent. */
+static const double slow_unit = 1024, power_exponent = 0.3;
+
+static double unit_flop_clk(figures f)
+{
+    return f.f16 * 1e3 / f.units / f.clock;
+}
+
 static void scales(double s[N_SCALES], figures g, figures r)
 {
     s[AS_IS] = 1;
     s[CLOCK] = r.clock / g.clock;
     s[CLOCK_RATE] = g.clock / r.clock;
     s[UNIT] = g.f16 / g.units / (r.f16 / r.units);
+    s[LOAD] = g.clock * fmax(slow_unit, unit_flop_clk(g)) / (r.clock * fmax(slow_unit, unit_flop_clk(r)));
+    s[STEP] = sqrt(unit_flop_clk(r) / unit_flop_clk(g));
     s[CACHE] = g.units * g.clock / (r.units * r.clock);
+    s[POWER] = pow(g.tdp / g.f16 / (r.tdp / r.f16), power_exponent);
 }
 
 /* 0 in a file switches a limit off, as leaving it out of its section does. */
@@ -142,6 +155,11 @@ static size_t first_of_kind(const row *r)
     return r->at;
 }
 
+static double scaled(const row *r, double v, const double s[N_SCALES])
+{
+    return r->scale == POWER ? fmin(1, v * s[POWER]) : v * s[r->scale];
+}
+
 static void complete_numbers(slx_lib *lib, const slx_chip *c, const slx_chip *fam,
                              const double s[N_SCALES])
 {
@@ -153,7 +171,7 @@ static void complete_numbers(slx_lib *lib, const slx_chip *c, const slx_chip *fa
         if (!isnan(own))
             v = taken(r, own);
         else if (!whole && !isnan(of))
-            v = taken(r, of * (of > 0 ? s[r->scale] : 1));
+            v = taken(r, of > 0 ? scaled(r, of, s) : of);
         else if (first_of_kind(r) < r->at)
             v = *(const double *)((const char *)&lib->n + first_of_kind(r));
         else
@@ -212,7 +230,7 @@ void slx_chip_complete_library(slx_chip *c)
 
 /* ------------------------------------------------------------------ files */
 
-static slx_status load_family(slx_chip **out, const char *name, slx_err *err)
+slx_status slx_chip_load_family(slx_chip **out, const char *name, slx_err *err)
 {
     char path[1024];
     slx_map m;
@@ -238,7 +256,7 @@ slx_status slx_chip_join_family(slx_chip *c, const slx_yaml *t)
 {
     slx_err why;
     const slx_yaml_node *at = slx_yaml_at(t, "family");
-    slx_status s = load_family(&c->of_family, at ? c->family : "generic", &why);
+    slx_status s = slx_chip_load_family(&c->of_family, at ? c->family : "generic", &why);
     if (s && at && !*why.source && !why.line)
         return slx_yaml_fail(t, at->line, at->col, "family: %s: %s", c->family, why.msg);
     if (s) {
@@ -249,18 +267,29 @@ slx_status slx_chip_join_family(slx_chip *c, const slx_yaml *t)
     return SLX_OK;
 }
 
-slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_err *err)
+/* A measured chip as if it were a family: every number set, its family's facts its own. */
+static void become_family(slx_chip *c)
 {
-    static const char text[] = "name: unnamed\nruns: library\n";
-    SLX_TRY(slx_chip_parse(out, text, sizeof text - 1, f->name, err));
-    slx_chip *c = *out, *fam = NULL;
-    slx_err unwanted;
-    c->name = slx_strdup(&c->arena, f->name);
-    if (f->family && load_family(&fam, f->family, &unwanted) == SLX_OK) {
-        slx_chip_free(c->of_family);
-        c->of_family = fam;
-        c->family = slx_strdup(&c->arena, f->family);
+    const slx_chip *fam = c->of_family;
+    const slx_lib *l = &c->lib;
+    c->given = l->n;
+    c->part.units = l->fig.units;
+    c->part.clock_ghz = l->fig.clock_ghz;
+    c->part.bf16_tflops = l->fig.tflops[SLX_LIB_16];
+    c->part.mem_tbs = l->fig.mem_tbs;
+    c->part.mem_gib = l->fig.mem_gib;
+    c->part.cache_mib = l->fig.cache_mib;
+    c->part.links_gbs = 2 * l->fig.link_gbs;
+    c->package.tdp_w = l->fig.tdp_w;
+    for (int f = 0; f < SLX_LIB_FORMATS; f++) {
+        c->tile_rows[f] = first_of(c->tile_rows[f], fam->tile_rows[f], NULL);
+        c->tile_cols[f] = first_of(c->tile_cols[f], fam->tile_cols[f], NULL);
     }
+    c->software = l->software;
+}
+
+static void take_figures(slx_chip *c, const slx_chip_figures *f)
+{
     const struct {
         double *to, v;
     } put[] = {{&c->part.units, f->units},
@@ -275,6 +304,71 @@ slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_
                {&c->package.tdp_w, f->tdp_w}};
     for (size_t i = 0; i < sizeof put / sizeof *put; i++)
         if (put[i].v > 0) *put[i].to = put[i].v;
-    slx_chip_complete_library(c);
+}
+
+/* A chip of the generic family without a figure. */
+static slx_status unnamed(slx_chip **out, const char *name, slx_err *err)
+{
+    static const char text[] = "name: unnamed\nruns: library\n";
+    SLX_TRY(slx_chip_parse(out, text, sizeof text - 1, name, err));
+    (*out)->name = slx_strdup(&(*out)->arena, name);
+    return SLX_OK;
+}
+
+static void join(slx_chip *c, slx_chip *fam)
+{
+    slx_chip_free(c->of_family);
+    c->of_family = fam;
+    c->family = slx_strdup(&c->arena, fam->name);
+}
+
+slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_err *err)
+{
+    slx_chip *fam;
+    SLX_TRY(slx_chip_choose_family(&fam, f, err));
+    slx_status s = unnamed(out, f->name, err);
+    if (s) {
+        slx_chip_free(fam);
+        return s;
+    }
+    join(*out, fam);
+    take_figures(*out, f);
+    slx_chip_complete_library(*out);
+    return SLX_OK;
+}
+
+slx_status slx_chip_unmeasured(slx_chip **out, const slx_chip *like, const char *numbers,
+                               slx_err *err)
+{
+    slx_chip *fam = NULL;
+    slx_err why;
+    figures g = published(like);
+    if (slx_chip_load_family(&fam, numbers, &why)) {
+        SLX_TRY(slx_chip_load_any(&fam, numbers, err));
+        if (!fam->library) {
+            slx_status s = slx_chip_fail_key(fam, "runs", err, "found program, expected library");
+            slx_chip_free(fam);
+            return s;
+        }
+        become_family(fam);
+    }
+    slx_status s = unnamed(out, like->name, err);
+    if (s) {
+        slx_chip_free(fam);
+        return s;
+    }
+    join(*out, fam);
+    slx_chip_figures f = {.units = g.units,
+                          .clock_ghz = g.clock,
+                          .bf16_tflops = g.f16,
+                          .fp8_tflops = like->part.fp8_tflops,
+                          .fp4_tflops = like->part.fp4_tflops,
+                          .mem_tbs = g.mem,
+                          .mem_gib = g.mem_gib,
+                          .cache_mib = g.cache,
+                          .tdp_w = g.tdp,
+                          .link_gbs = g.link};
+    take_figures(*out, &f);
+    slx_chip_complete_library(*out);
     return SLX_OK;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef struct {
-    const char *queries, *data;
+    const char *queries, *data, *numbers;
     int half;
     int64_t worst;
     bool list, json, classes;
@@ -24,6 +24,8 @@ static const cli_option options[] = {
     {"half", 0, CLI_CHOICE, "HALF", AT(half), 0, 0, halves,
      "rows the numbers were fitted on, the others, or both (fit, test, both); the copies hold test "
      "rows alone"},
+    {"numbers", 0, CLI_TEXT, "NAME", AT(numbers), 0, 0, NULL,
+     "predict from the chip's published figures alone, with numbers of another chip or a family"},
     {"worst", 0, CLI_COUNT, "N", AT(worst), 0, SLX_SCORE_WORST, NULL,
      "worst rows to show of each set"},
     {"classes", 0, CLI_FLAG, NULL, AT(classes), 0, 0, NULL, "errors by the kernel's time"},
@@ -53,7 +55,7 @@ static void print_score(const values *v, const slx_set *s, const slx_score *r)
     printf("%-26s %6d %5.1f%% %5.1f%% %5.1f%% %5.1f%% %+5.1f%% %5.1f%%  %s\n", s->name, r->rows,
            r->rows ? 100.0 * r->answered / r->rows : 0, 100 * r->mape, 100 * r->median,
            100 * r->p90, 100 * r->bias, 100 * r->inside,
-           s->fitted ? "fitted on the other half" : "not fitted on this set");
+           v->numbers ? v->numbers : s->fitted ? "fitted on the other half" : "not fitted on this set");
     if (r->answered < r->rows)
         printf("    %d rows not answered; the first: %s\n", r->rows - r->answered, r->why);
     for (int k = 0; v->classes && k < SLX_SCORE_CLASSES; k++)
@@ -104,11 +106,23 @@ static json_t *score_json(const values *v, const slx_set *s, const slx_score *r)
 
 /* ------------------------------------------------------------------ run */
 
+/* The set's chip, as it is or as if nobody had measured it. */
+static slx_status load(const values *v, const slx_set *s, slx_chip **out, slx_err *err)
+{
+    slx_chip *known;
+    SLX_TRY(slx_chip_load_any(&known, s->chip, err));
+    *out = known;
+    if (!v->numbers) return SLX_OK;
+    slx_status st = slx_chip_unmeasured(out, known, v->numbers, err);
+    slx_chip_free(known);
+    return st;
+}
+
 static slx_status score(const values *v, const slx_set *s, slx_score *out, slx_err *err)
 {
     slx_chip *c;
     slx_rows rows;
-    SLX_TRY(slx_chip_load_any(&c, s->chip, err));
+    SLX_TRY(load(v, s, &c, err));
     slx_status st = slx_rows_read(&rows, s, v->data, (slx_half)v->half, err);
     if (st == SLX_OK) {
         slx_score_rows(out, &rows, c);

@@ -297,9 +297,39 @@ static void test_bars(void **state)
     }
 }
 
+/* Chips as if nobody had measured them: numbers of another chip, or those that serve all. */
+static void test_unmeasured_bars(void **state)
+{
+    static const struct {
+        const char *set, *numbers;
+        double mape;
+    } bars[] = {{"gemm-h100", "h200", 15},     {"gemm-h200", "h100", 15},    {"gemm-b200", "h200", 15},
+                {"gemm-a100", "generic", 15},  {"gemm-l40s", "generic", 25}, {"gemm-b60", "intel-xe", 15},
+                {"gemm-h100-fp8", "h200", 15}, {"nccl-h100", "h200", 15},    {"nccl-h200", "h100", 15}};
+    (void)state;
+    for (size_t i = 0; i < sizeof bars / sizeof *bars; i++) {
+        const slx_set *s = slx_set_find(bars[i].set);
+        slx_rows rows;
+        slx_chip *known, *c;
+        slx_err err;
+        slx_score r;
+        assert_int_equal(slx_chip_load_any(&known, s->chip, &err), SLX_OK);
+        assert_int_equal(slx_chip_unmeasured(&c, known, bars[i].numbers, &err), SLX_OK);
+        assert_int_equal(slx_rows_read(&rows, s, NULL, SLX_HALF_TEST, &err), SLX_OK);
+        slx_score_rows(&r, &rows, c);
+        if (r.answered < r.rows || 100 * r.mape > bars[i].mape)
+            fail_msg("%s from %s: %.2f %%, expected at most %g", s->name, bars[i].numbers, 100 * r.mape,
+                     bars[i].mape);
+        slx_rows_free(&rows);
+        slx_chip_free(known);
+        slx_chip_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unmeasured_bars),
         cmocka_unit_test(test_answers),       cmocka_unit_test(test_chip_spec),
         cmocka_unit_test(test_malformed),     cmocka_unit_test(test_text),
         cmocka_unit_test(test_score_by_hand), cmocka_unit_test(test_rows),

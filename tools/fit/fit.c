@@ -1,135 +1,172 @@
 /* fit.c - fits a chip's numbers of its vendor's library to one half of measured rows, and shows the error on the other.
  *
- *   fit DATA CHIP SECTION [--rounds N] [--rows N]        DATA: the folder of full sets (aiconfigurator/, llmcompass/)
+ *   fit DATA CHIP[,CHIP...] SECTION [--numbers NAME [--judge CHIP,CHIP]] [--rounds N] [--rows N] [--drop key,key]
  *
- * Prints the section for the chip's file with its band, and what the test half says. Only the fit half is ever looked
- * at before that. Nelder-Mead in log space from the numbers the chip has, with restarts; the loss is
- * mean |r-1| + mean |ln r| / 2, r = predicted/measured. The search sees a sample of the rows, the last rounds all.
- * Every number has bounds; one that ends at a bound says that its term should be dropped.
+ * DATA is the folder of full sets (aiconfigurator/, llmcompass/). Prints the section for the chip's file with its band,
+ * and what the test half says. Only the fit half is ever looked at before that. Several chips share their numbers:
+ * those of the family NAME, each chip known by its published figures alone (slx_chip_unmeasured). Chips of --judge are
+ * only predicted with the result: what such numbers are worth for a chip that nobody measured.
+ *
+ * The search starts from the numbers there are, in log space, and sees a sample of the rows, its last rounds all of
+ * them. The loss is mean |r-1| + mean |ln r| / 2, r = predicted/measured, a mean over the chips. Every number has
+ * bounds; one that ends at a bound says that its term should be left out: --drop.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "chip/chip.h"
+#include "simplex.h"
 #include "validate/validate.h"
 
-enum { PARAMS = 16, SETS = 4 };
-
-typedef struct {
-    const char *key;
-    double *at; /* in the chip's given numbers */
-    double low, high;
-} param;
-
-typedef struct {
-    slx_chip *chip;
-    param p[PARAMS];
-    int n;
-    slx_rows fit, all; /* sample, whole fit half */
-} job;
+enum { CHIPS = 8 };
 
 /* ------------------------------------------------------------------ what is fitted */
 
-#define P(section, key, low, high)                                                                 \
-    {                                                                                              \
-#key, offsetof(slx_lib_numbers, section.key), low, high                                    \
-    }
+/* A number with its bounds. kind: "gemm" and "draw" stand for all their sections. */
 typedef struct {
-    const char *key;
-    size_t at;
+    const char *kind, *key;
+    size_t at; /* in slx_lib_numbers, of the kind's first section */
     double low, high;
-} param_row;
+} bound;
 
+#define B(kind, member, key, low, high)                                                            \
+    {                                                                                              \
+#kind, #key, offsetof(slx_lib_numbers, member.key), low, high                              \
+    }
+static const bound bounds[] = {
+    B(gemm, gemm[0], t0_us, 0.5, 60),     B(gemm, gemm[0], fill_us, 0.02, 5),
+    B(gemm, gemm[0], e_hbm, 0.3, 1),      B(gemm, gemm[0], unit_gbs, 10, 600),
+    B(gemm, gemm[0], step_us, 0.005, 2),  B(gemm, gemm[0], red_us, 0.3, 40),
+    B(gemm, gemm[0], f_thr, 0.1, 1),      B(gemm, gemm[0], c_res, 0.02, 1.5),
+    B(gemm, gemm[0], l2_tbs, 0.5, 60),    B(gemm, gemm[0], p, 1.2, 8),
+    B(gemm, gemm[0], e_mac, 0.1, 1),      B(gemm, gemm[0], q_us, 0.1, 40),
+    B(gemm, gemm[0], q_row_us, 0.005, 5), B(gemm, gemm[0], q_tbs, 0.2, 20),
+    B(decode, decode, row_ns, 0.005, 5),  B(decode, decode, t0_us, 1, 60),
+    B(decode, decode, cta_us, 0.1, 10),   B(decode, decode, e_hbm, 0.4, 1),
+    B(decode, decode, unit_gbs, 10, 400), B(decode, decode, l2_tbs, 0.5, 60),
+    B(decode, decode, comb_us, 0.05, 20), B(decode, decode, c_res, 0.02, 1.5),
+    B(decode, decode, q_geps, 2, 400),    B(decode, decode, split_us, 0.005, 2),
+    B(decode, decode, blk_us, 0.005, 10), B(prefill, prefill, t0_us, 1, 60),
+    B(prefill, prefill, cta_us, 0.05, 10), B(prefill, prefill, e_mac, 0.2, 1),
+    B(prefill, prefill, exp_geps, 5, 400), B(prefill, prefill, e_hbm, 0.2, 1),
+    B(prefill, prefill, kv_tbs, 0.3, 60), B(prefill, prefill, q8, 0.4, 2),
+    B(prefill, prefill, f_thr, 0.3, 1),   B(prefill, prefill, p, 1, 8),
+    B(prefill, prefill, tail, 0.02, 3),   B(nccl, nccl, t0_us, 1, 60),
+    B(nccl, nccl, ll_us, 0.05, 10),       B(nccl, nccl, mid_us, 0.02, 20),
+    B(nccl, nccl, start_us, 0.5, 100),    B(nccl, nccl, e_ll, 0.002, 1),
+    B(nccl, nccl, e_mid, 0.02, 1),        B(nccl, nccl, e_simple, 0.2, 1.2),
+    B(nccl, nccl, e_pair, 0.3, 1.5),      B(nccl, nccl, a2a_us, 0.2, 40),
+    B(nccl, nccl, e_a2a, 0.1, 1.2),       B(graph, graph, t0_us, 1, 60),
+    B(graph, graph, e_one, 0.1, 2),       B(graph, graph, two_us, 0.2, 60),
+    B(graph, graph, e_two, 0.1, 2),       B(graph, graph, eager_us, 1, 200),
+    B(graph, graph, e_copy, 0.05, 2),     B(op, op, e_hbm, 0.2, 1),
+    B(op, op, e_soft, 0.2, 1),            B(op, op, row_us, 0.001, 20),
+    B(op, op, e_wide, 0.2, 1),            B(op, op, soft_us, 1, 100),
+    B(op, op, norm_us, 1, 100),           B(op, op, act_us, 1, 100),
+    B(draw, draw[0], cap, 0.5, 1.1),      B(draw, draw[0], idle, 0.05, 0.6),
+    B(draw, draw[0], mac, 0.01, 6),       B(draw, draw[0], mem, 0.01, 4),
+    B(draw, draw[0], active, 0.01, 2),    B(draw, draw[0], gap_us, 0.1, 200),
+};
+#undef B
+
+/* A section, its sets ("gemm-%s-fp8", %s the chip) and the numbers fitted, in the order of the search. */
 typedef struct {
-    const char *section, *prefix; /* names of its sets: prefix-CHIP */
-    const char *suffix;
-    param_row p[PARAMS];
-} section_row;
+    const char *section, *kind;
+    int index; /* of the kind's sections */
+    const char *sets, *keys;
+} section;
 
-static const section_row sections[] = {
-    {"gemm",
-     "gemm",
-     "",
-     {P(gemm[0], t0_us, 0.5, 60), P(gemm[0], fill_us, 0.02, 5), P(gemm[0], e_hbm, 0.4, 1),
-      P(gemm[0], unit_gbs, 10, 600), P(gemm[0], step_us, 0.01, 1), P(gemm[0], red_us, 0.3, 40),
-      P(gemm[0], f_thr, 0.3, 1), P(gemm[0], c_res, 0.02, 1.5), P(gemm[0], l2_tbs, 0.5, 60),
-      P(gemm[0], p, 1.2, 8)}},
-    {"gemm_8bit",
-     "gemm",
-     "-fp8",
-     {P(gemm[1], t0_us, 0.5, 60), P(gemm[1], q_us, 0.1, 40), P(gemm[1], q_row_us, 0.005, 5),
-      P(gemm[1], q_tbs, 0.2, 20), P(gemm[1], step_us, 0.01, 1), P(gemm[1], f_thr, 0.3, 1),
-      P(gemm[1], fill_us, 0.02, 5), P(gemm[1], red_us, 0.3, 40), P(gemm[1], unit_gbs, 10, 600),
-      P(gemm[1], e_hbm, 0.4, 1)}},
-    {"gemm_int8",
-     "gemm",
-     "-int8",
-     {P(gemm[1], q_us, 0.1, 40), P(gemm[1], q_row_us, 0.005, 5), P(gemm[1], q_tbs, 0.2, 20),
-      P(gemm[1], step_us, 0.01, 1), P(gemm[1], f_thr, 0.3, 1), P(gemm[1], fill_us, 0.02, 5),
-      P(gemm[1], red_us, 0.3, 40), P(gemm[1], unit_gbs, 10, 600), P(gemm[1], e_hbm, 0.4, 1)}},
-    {"gemm_4bit",
-     "gemm",
-     "-nvfp4",
-     {P(gemm[2], q_us, 0.1, 40), P(gemm[2], q_row_us, 0.005, 5), P(gemm[2], q_tbs, 0.2, 20),
-      P(gemm[2], step_us, 0.005, 1), P(gemm[2], f_thr, 0.2, 1), P(gemm[2], fill_us, 0.02, 5),
-      P(gemm[2], unit_gbs, 10, 600), P(gemm[2], e_hbm, 0.4, 1)}},
-    {"gemm_wo",
-     "gemm",
-     "-int8-wo",
-     {P(gemm[3], t0_us, 0.5, 60), P(gemm[3], fill_us, 0.02, 5), P(gemm[3], e_hbm, 0.3, 1),
-      P(gemm[3], unit_gbs, 10, 600), P(gemm[3], step_us, 0.01, 2), P(gemm[3], red_us, 0.3, 40),
-      P(gemm[3], f_thr, 0.1, 1), P(gemm[3], e_mac, 0.1, 1), P(gemm[3], p, 1.2, 8)}},
-    {"decode",
-     "decode",
-     "",
-     {P(decode, row_ns, 0.005, 5), P(decode, t0_us, 1, 60), P(decode, cta_us, 0.1, 10),
-      P(decode, e_hbm, 0.4, 1), P(decode, unit_gbs, 10, 400), P(decode, l2_tbs, 0.5, 60),
-      P(decode, comb_us, 0.05, 20), P(decode, c_res, 0.02, 1.5), P(decode, q_geps, 2, 400),
-      P(decode, split_us, 0.005, 2), P(decode, blk_us, 0.005, 10)}},
-    {"prefill",
-     "prefill",
-     "",
-     {P(prefill, t0_us, 1, 60), P(prefill, cta_us, 0.05, 10), P(prefill, e_mac, 0.2, 1),
-      P(prefill, exp_geps, 5, 400), P(prefill, e_hbm, 0.2, 1), P(prefill, kv_tbs, 0.3, 60),
-      P(prefill, q8, 0.4, 2), P(prefill, f_thr, 0.3, 1), P(prefill, p, 1, 8),
-      P(prefill, tail, 0.02, 3)}},
-    {"nccl",
-     "nccl",
-     "",
-     {P(nccl, t0_us, 1, 60), P(nccl, ll_us, 0.05, 10), P(nccl, mid_us, 0.02, 20),
-      P(nccl, start_us, 0.5, 100), P(nccl, e_ll, 0.002, 1), P(nccl, e_mid, 0.02, 1),
-      P(nccl, e_simple, 0.2, 1.2), P(nccl, e_pair, 0.3, 1.5), P(nccl, a2a_us, 0.2, 40),
-      P(nccl, e_a2a, 0.1, 1.2)}},
-    {"graph",
-     "graph",
-     "",
-     {P(graph, t0_us, 1, 60), P(graph, e_one, 0.1, 2), P(graph, two_us, 0.2, 60),
-      P(graph, e_two, 0.1, 2)}},
-    {"eager", "eager", "", {P(graph, eager_us, 1, 200), P(graph, e_copy, 0.05, 2)}},
-    {"op",
-     "op",
-     "",
-     {P(op, e_hbm, 0.2, 1), P(op, e_soft, 0.2, 1), P(op, row_us, 0.001, 20), P(op, e_wide, 0.2, 1),
-      P(op, soft_us, 1, 100), P(op, norm_us, 1, 100), P(op, act_us, 1, 100)}},
-    {"draw",
-     "power-gemm",
-     "",
-     {P(draw[0], cap, 0.5, 1.1), P(draw[0], idle, 0.05, 0.6), P(draw[0], mac, 0.01, 6),
-      P(draw[0], mem, 0.01, 4), P(draw[0], active, 0.01, 2), P(draw[0], gap_us, 0.1, 200)}},
-    {"draw_decode",
-     "power-decode",
-     "",
-     {P(draw[1], cap, 0.5, 1.1), P(draw[1], idle, 0.05, 0.6), P(draw[1], mac, 0.01, 6),
-      P(draw[1], mem, 0.01, 4), P(draw[1], active, 0.01, 2), P(draw[1], gap_us, 0.1, 200)}},
-    {"draw_prefill",
-     "power-prefill",
-     "",
-     {P(draw[2], cap, 0.5, 1.1), P(draw[2], idle, 0.05, 0.6), P(draw[2], mac, 0.01, 6),
-      P(draw[2], mem, 0.01, 4), P(draw[2], active, 0.01, 2), P(draw[2], gap_us, 0.1, 200)}},
+static const section sections[] = {
+    {"gemm", "gemm", 0, "gemm-%s", "t0_us fill_us e_hbm unit_gbs step_us red_us f_thr c_res l2_tbs p"},
+    {"gemm_8bit", "gemm", 1, "gemm-%s-fp8",
+     "t0_us q_us q_row_us q_tbs step_us f_thr fill_us red_us unit_gbs e_hbm"},
+    {"gemm_int8", "gemm", 1, "gemm-%s-int8", "q_us q_row_us q_tbs step_us f_thr fill_us red_us unit_gbs e_hbm"},
+    {"gemm_4bit", "gemm", 2, "gemm-%s-nvfp4", "q_us q_row_us q_tbs step_us f_thr fill_us unit_gbs e_hbm"},
+    {"gemm_wo", "gemm", 3, "gemm-%s-int8-wo gemm-%s-int4-wo",
+     "t0_us fill_us e_hbm unit_gbs step_us red_us f_thr e_mac p"},
+    {"decode", "decode", 0, "decode-%s",
+     "row_ns t0_us cta_us e_hbm unit_gbs l2_tbs comb_us c_res q_geps split_us blk_us"},
+    {"prefill", "prefill", 0, "prefill-%s", "t0_us cta_us e_mac exp_geps e_hbm kv_tbs q8 f_thr p tail"},
+    {"nccl", "nccl", 0, "nccl-%s", "t0_us ll_us mid_us start_us e_ll e_mid e_simple e_pair a2a_us e_a2a"},
+    {"graph", "graph", 0, "graph-%s", "t0_us e_one two_us e_two"},
+    {"eager", "graph", 0, "eager-%s", "eager_us e_copy"},
+    {"op", "op", 0, "softmax-%s layernorm-%s gelu-%s", "e_hbm e_soft row_us e_wide soft_us norm_us act_us"},
+    {"draw", "draw", 0, "power-gemm-%s", "cap idle mac mem active gap_us"},
+    {"draw_decode", "draw", 1, "power-decode-%s", "cap idle mac mem active gap_us"},
+    {"draw_prefill", "draw", 2, "power-prefill-%s", "cap idle mac mem active gap_us"},
 };
 
-/* ------------------------------------------------------------------ loss */
+static size_t stride(const char *kind)
+{
+    return !strcmp(kind, "gemm")   ? sizeof((slx_lib_numbers *)0)->gemm[0]
+           : !strcmp(kind, "draw") ? sizeof((slx_lib_numbers *)0)->draw[0]
+                                   : 0;
+}
+
+static const bound *bound_of(const char *kind, const char *key)
+{
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
+        if (!strcmp(bounds[i].kind, kind) && !strcmp(bounds[i].key, key)) return &bounds[i];
+    return NULL;
+}
+
+/* The next of words parted by spaces or commas; false at the end. */
+static bool next_word(const char **text, char out[64])
+{
+    size_t n = strspn(*text, " ,");
+    const char *word = *text + n;
+    n = strcspn(word, " ,");
+    snprintf(out, 64, "%.*s", (int)(n < 63 ? n : 63), word);
+    *text = word + n;
+    return n > 0;
+}
+
+static bool has_word(const char *text, const char *word)
+{
+    for (char w[64]; next_word(&text, w);)
+        if (!strcmp(w, word)) return true;
+    return false;
+}
+
+/* ------------------------------------------------------------------ the job */
+
+typedef struct {
+    char name[64];
+    slx_chip *chip;
+    slx_rows fit, sample, test;
+} subject;
+
+typedef struct {
+    const section *s;
+    subject of[CHIPS];
+    int n_chips, n_fitted; /* the rest is judged */
+    bool shared;           /* the numbers are those of a family */
+    const bound *b[SIMPLEX_MAX];
+    int n;
+    bool sampled; /* the loss is that of the samples */
+} job;
+
+/* Where the number that a search moves lies: in the chip's own, or its family's where chips share them. */
+static double *place(const job *j, int chip, const bound *b)
+{
+    slx_chip *c = j->of[chip].chip;
+    slx_lib_numbers *given = j->shared ? &c->of_family->given : &c->given;
+    return (double *)((char *)given + b->at + (size_t)j->s->index * stride(j->s->kind));
+}
+
+static double bounded(const bound *b, double v)
+{
+    return fmin(b->high, fmax(b->low, v));
+}
+
+static void put(const job *j, const double *x)
+{
+    for (int c = 0; c < j->n_chips; c++) {
+        for (int i = 0; i < j->n; i++) *place(j, c, j->b[i]) = bounded(j->b[i], exp(x[i]));
+        slx_chip_complete_library(j->of[c].chip);
+    }
+}
 
 static double ratio(const slx_chip *c, const slx_row *r)
 {
@@ -138,113 +175,37 @@ static double ratio(const slx_chip *c, const slx_row *r)
     return slx_ask_answer(c, &r->ask, &g, &err) == SLX_OK ? g.value / r->measured : NAN;
 }
 
-static double loss(const job *j, const slx_rows *rows)
+static double loss(const double *x, void *of)
 {
+    const job *j = of;
     double sum = 0;
-    int n = 0;
-    slx_chip_complete_library(j->chip);
-    for (int i = 0; i < rows->n; i++) {
-        double r = ratio(j->chip, &rows->row[i]);
-        if (!(r > 0)) continue;
-        sum += fabs(r - 1) + fabs(log(r)) / 2;
-        n++;
-    }
-    return n ? sum / n : INFINITY;
-}
-
-static void put(const job *j, const double *x)
-{
-    for (int i = 0; i < j->n; i++)
-        *j->p[i].at = exp(fmin(log(j->p[i].high), fmax(log(j->p[i].low), x[i])));
-}
-
-static double at(const job *j, const slx_rows *rows, const double *x)
-{
     put(j, x);
-    return loss(j, rows);
-}
-
-/* ------------------------------------------------------------------ search */
-
-typedef struct {
-    double x[PARAMS], f;
-} vertex;
-
-static int by_loss(const void *a, const void *b)
-{
-    double x = ((const vertex *)a)->f, y = ((const vertex *)b)->f;
-    return x < y ? -1 : x > y;
-}
-
-static vertex probe(const job *j, const slx_rows *rows, const double *mid, const double *worst,
-                    double step)
-{
-    vertex v;
-    for (int i = 0; i < j->n; i++) v.x[i] = mid[i] + step * (worst[i] - mid[i]);
-    v.f = at(j, rows, v.x);
-    return v;
-}
-
-static void search(const job *j, const slx_rows *rows, double *best, double spread, int rounds)
-{
-    vertex s[PARAMS + 1];
-    int n = j->n;
-    for (int k = 0; k <= n; k++) {
-        memcpy(s[k].x, best, sizeof s[k].x);
-        if (k) s[k].x[k - 1] += best[k - 1] + spread > log(j->p[k - 1].high) ? -spread : spread;
-        s[k].f = at(j, rows, s[k].x);
-    }
-    for (int round = 0; round < rounds; round++) {
-        qsort(s, (size_t)n + 1, sizeof *s, by_loss);
-        if (s[n].f - s[0].f < 1e-6) break;
-        double mid[PARAMS] = {0};
-        for (int k = 0; k < n; k++)
-            for (int i = 0; i < n; i++) mid[i] += s[k].x[i] / n;
-        vertex r = probe(j, rows, mid, s[n].x, -1);
-        if (r.f < s[0].f) {
-            vertex e = probe(j, rows, mid, s[n].x, -2);
-            s[n] = e.f < r.f ? e : r;
-        } else if (r.f < s[n - 1].f) {
-            s[n] = r;
-        } else {
-            vertex c = probe(j, rows, mid, r.f < s[n].f ? r.x : s[n].x, 0.5);
-            if (c.f < fmin(r.f, s[n].f)) {
-                s[n] = c;
-            } else {
-                for (int k = 1; k <= n; k++) {
-                    for (int i = 0; i < n; i++)
-                        s[k].x[i] = s[0].x[i] + 0.5 * (s[k].x[i] - s[0].x[i]);
-                    s[k].f = at(j, rows, s[k].x);
-                }
-            }
+    for (int c = 0; c < j->n_fitted; c++) {
+        const slx_rows *rows = j->sampled ? &j->of[c].sample : &j->of[c].fit;
+        double one = 0;
+        int n = 0;
+        for (int i = 0; i < rows->n; i++) {
+            double r = ratio(j->of[c].chip, &rows->row[i]);
+            if (!(r > 0)) continue;
+            one += fabs(r - 1) + fabs(log(r)) / 2;
+            n++;
         }
+        sum += n ? one / n : INFINITY;
     }
-    qsort(s, (size_t)n + 1, sizeof *s, by_loss);
-    memcpy(best, s[0].x, sizeof s[0].x);
+    return sum / j->n_fitted;
 }
 
-/* ------------------------------------------------------------------ report */
-
-static int by_value(const void *a, const void *b)
+static void search(job *j, double *x, double spread, int rounds)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The band that holds all but 5 % on each side of measured/predicted. */
-static void band(const job *j, const slx_rows *rows, double out[2])
-{
-    double *v = slx_xcalloc((size_t)rows->n + 1, sizeof *v);
-    int n = 0;
-    for (int i = 0; i < rows->n; i++) {
-        double r = ratio(j->chip, &rows->row[i]);
-        if (r > 0) v[n++] = 1 / r;
+    double step[SIMPLEX_MAX];
+    for (int i = 0; i < j->n; i++) {
+        x[i] = log(bounded(j->b[i], exp(x[i])));
+        step[i] = x[i] + spread > log(j->b[i]->high) ? -spread : spread;
     }
-    qsort(v, (size_t)n, sizeof *v, by_value);
-    out[0] = n ? fmin(1, v[(int)(0.05 * n)]) : 1;
-    out[1] = n ? fmax(1, v[(int)(0.95 * (n - 1))]) : 1;
-    free(v);
+    simplex_search(loss, j, j->n, x, step, rounds);
 }
+
+/* ------------------------------------------------------------------ rows */
 
 static slx_status add_rows(slx_rows *to, const slx_set *s, const char *dir, slx_half half,
                            slx_err *err)
@@ -258,104 +219,208 @@ static slx_status add_rows(slx_rows *to, const slx_set *s, const char *dir, slx_
     return SLX_OK;
 }
 
-/* The sets of a section and chip: one name for most; three operations for op, two widths for weight-only. */
-static slx_status read_sets(slx_rows *out, const section_row *s, const char *chip, const char *dir,
+/* The sets of a section and chip. sets: names parted by spaces, %s for the chip. */
+static slx_status read_sets(slx_rows *out, const char *sets, const char *chip, const char *dir,
                             slx_half half, slx_err *err)
 {
-    char name[4][64];
-    int n = 1;
-    snprintf(name[0], 64, "%s-%s%s", s->prefix, chip, s->suffix);
-    if (!strcmp(s->section, "op")) {
-        const char *ops[] = {"softmax", "layernorm", "gelu"};
-        for (n = 0; n < 3; n++) snprintf(name[n], 64, "%s-%s", ops[n], chip);
-    }
-    if (!strcmp(s->section, "gemm_wo")) snprintf(name[n++], 64, "gemm-%s-int4-wo", chip);
-    for (int i = 0; i < n; i++) {
-        const slx_set *set = slx_set_find(name[i]);
-        if (!set) return slx_fail(err, SLX_EINPUT, name[i], 0, 0, "no such set");
+    for (char form[64], name[128]; next_word(&sets, form);) {
+        const char *hole = strstr(form, "%s");
+        snprintf(name, sizeof name, "%.*s%s%s", (int)(hole - form), form, chip, hole + 2);
+        const slx_set *set = slx_set_find(name);
+        if (!set) return slx_fail(err, SLX_EINPUT, name, 0, 0, "no such set");
         SLX_TRY(add_rows(out, set, dir, half, err));
     }
     return SLX_OK;
 }
 
-static void sample(slx_rows *out, const slx_rows *in, int most)
+static void take_sample(slx_rows *out, const slx_rows *in, int most)
 {
     int step = in->n / most + 1;
     out->row = slx_xcalloc((size_t)(in->n / step + 1), sizeof *out->row);
     for (int i = 0; i < in->n; i += step) out->row[out->n++] = in->row[i];
 }
 
-static slx_status run(int argc, char **argv, slx_err *err)
-{
-    const section_row *s = NULL;
-    int rounds = 400, most = 700;
-    slx_rows test = {0};
-    job j = {0};
-    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
-        if (!strcmp(sections[i].section, argv[3])) s = &sections[i];
-    if (!s) return slx_fail(err, SLX_EINPUT, argv[3], 0, 0, "no such section");
-    const char *drop = "";
-    for (int i = 4; i + 1 < argc; i += 2) {
-        if (!strcmp(argv[i], "--rounds")) rounds = atoi(argv[i + 1]);
-        if (!strcmp(argv[i], "--rows")) most = atoi(argv[i + 1]);
-        if (!strcmp(argv[i], "--drop")) drop = argv[i + 1];
-    }
-    SLX_TRY(slx_chip_load_any(&j.chip, argv[2], err));
-    SLX_TRY(read_sets(&j.all, s, argv[2], argv[1], SLX_HALF_FIT, err));
-    SLX_TRY(read_sets(&test, s, argv[2], argv[1], SLX_HALF_TEST, err));
-    sample(&j.fit, &j.all, most);
-    double x[PARAMS];
-    for (int i = 0; i < PARAMS && s->p[i].key; i++) {
-        double *at_ = (double *)((char *)&j.chip->given + s->p[i].at),
-               *done = (double *)((char *)&j.chip->lib.n + s->p[i].at);
-        char word[40];
-        snprintf(word, sizeof word, ",%s,", s->p[i].key);
-        if (strstr(drop, word)) continue;
-        j.p[j.n] = (param){s->p[i].key, at_, s->p[i].low, s->p[i].high};
-        double v = isnan(*at_) ? *done : *at_; /* a time that is off is short, a rate fast */
-        x[j.n++] = log(fmin(s->p[i].high, fmax(s->p[i].low, v)));
-    }
+/* ------------------------------------------------------------------ report */
 
-    fprintf(stderr, "%s %s: %d rows, %d in the sample, start %.4f\n", argv[2], argv[3], j.all.n,
-            j.fit.n, at(&j, &j.fit, x));
-    for (int k = 0; k < 3; k++) {
-        search(&j, &j.fit, x, k ? 0.15 : 0.4, rounds);
-        fprintf(stderr, "  %.4f\n", at(&j, &j.fit, x));
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The band that holds all but 5 % on each side of measured/predicted. */
+static void band(const slx_chip *c, const slx_rows *rows, double out[2])
+{
+    double *v = slx_xcalloc((size_t)rows->n + 1, sizeof *v);
+    int n = 0;
+    for (int i = 0; i < rows->n; i++) {
+        double r = ratio(c, &rows->row[i]);
+        if (r > 0) v[n++] = 1 / r;
     }
-    search(&j, &j.all, x, 0.05, rounds / 4);
-    at(&j, &j.all, x);
-    double b[2];
-    slx_score fit, t;
-    for (int i = 0; i < j.n; i++) { /* as printed, so that the file says what is scored */
+    qsort(v, (size_t)n, sizeof *v, by_value);
+    out[0] = n ? fmin(1, v[(int)(0.05 * n)]) : 1;
+    out[1] = n ? fmax(1, v[(int)(0.95 * (n - 1))]) : 1;
+    free(v);
+}
+
+static void report(job *j, double *x)
+{
+    for (int i = 0; i < j->n; i++) { /* as printed, so that the file says what is scored */
         char text[32];
-        snprintf(text, sizeof text, "%.4g", *j.p[i].at);
-        *j.p[i].at = strtod(text, NULL);
+        snprintf(text, sizeof text, "%.4g", bounded(j->b[i], exp(x[i])));
+        x[i] = log(strtod(text, NULL));
     }
-    slx_chip_complete_library(j.chip);
-    band(&j, &j.all, b);
-    slx_score_rows(&fit, &j.all, j.chip);
-    slx_score_rows(&t, &test, j.chip);
-    printf("%s %s fit %.2f test %.2f median %.2f p90 %.2f bias %+.2f band %.3f %.3f:", argv[2],
-           argv[3], 100 * fit.mape, 100 * t.mape, 100 * t.median, 100 * t.p90, 100 * t.bias, b[0],
-           b[1]);
-    for (int i = 0; i < j.n; i++) printf(" %s=%.4g", j.p[i].key, *j.p[i].at);
-    printf("\n");
-    slx_rows_free(&j.fit);
-    slx_rows_free(&j.all);
-    slx_rows_free(&test);
-    slx_chip_free(j.chip);
+    put(j, x);
+    for (int c = 0; c < j->n_chips; c++) {
+        subject *s = &j->of[c];
+        slx_score fit, test;
+        double b[2];
+        band(s->chip, &s->fit, b);
+        slx_score_rows(&fit, &s->fit, s->chip);
+        slx_score_rows(&test, &s->test, s->chip);
+        printf("%s%s %s fit %.2f test %.2f median %.2f p90 %.2f bias %+.2f band %.3f %.3f\n",
+               c < j->n_fitted ? "" : "judged: ", s->name,
+               j->s->section, 100 * fit.mape, 100 * test.mape, 100 * test.median, 100 * test.p90,
+               100 * test.bias, b[0], b[1]);
+    }
+    printf("%s: {", j->s->section);
+    for (int i = 0; i < j->n; i++)
+        printf("%s%s: %.4g", i ? ", " : "", j->b[i]->key, *place(j, 0, j->b[i]));
+    printf("}\n");
+}
+
+/* ------------------------------------------------------------------ the command */
+
+typedef struct {
+    const char *dir, *chips, *section, *numbers, *judge, *drop;
+    int rounds, rows;
+} options;
+
+static slx_status read_options(options *o, int argc, char **argv, slx_err *err)
+{
+    *o = (options){argv[1], argv[2], argv[3], NULL, "", "", 400, 700};
+    const struct {
+        const char *name;
+        const char **text;
+        int *count;
+    } known[] = {{"--rounds", NULL, &o->rounds},
+                 {"--rows", NULL, &o->rows},
+                 {"--drop", &o->drop, NULL},
+                 {"--judge", &o->judge, NULL},
+                 {"--numbers", &o->numbers, NULL}};
+    int n_known = sizeof known / sizeof *known;
+    for (int i = 4; i < argc; i += 2) {
+        int k = 0;
+        while (k < n_known && strcmp(argv[i], known[k].name) != 0) k++;
+        if (k == n_known || i + 1 == argc)
+            return slx_fail(err, SLX_EINPUT, argv[i], 0, 0,
+                            "expected --numbers NAME, --judge CHIP, --rounds N, --rows N or --drop key,key");
+        if (known[k].text) *known[k].text = argv[i + 1];
+        if (known[k].count && (*known[k].count = atoi(argv[i + 1])) < 1)
+            return slx_fail(err, SLX_EINPUT, argv[i], 0, 0, "found %s, expected a count of at least 1",
+                            argv[i + 1]);
+    }
+    return SLX_OK;
+}
+
+static slx_status open_chip(job *j, const options *o, const char *name, slx_err *err)
+{
+    if (j->n_chips == CHIPS)
+        return slx_fail(err, SLX_EINPUT, name, 0, 0, "expected at most %d chips", CHIPS);
+    subject *s = &j->of[j->n_chips++];
+    slx_chip *known;
+    snprintf(s->name, sizeof s->name, "%s", name);
+    SLX_TRY(slx_chip_load_any(&known, name, err));
+    s->chip = known;
+    if (o->numbers) {
+        s->chip = NULL;
+        slx_status st = slx_chip_unmeasured(&s->chip, known, o->numbers, err);
+        slx_chip_free(known);
+        SLX_TRY(st);
+    }
+    SLX_TRY(read_sets(&s->fit, j->s->sets, name, o->dir, SLX_HALF_FIT, err));
+    SLX_TRY(read_sets(&s->test, j->s->sets, name, o->dir, SLX_HALF_TEST, err));
+    take_sample(&s->sample, &s->fit, o->rows);
+    return SLX_OK;
+}
+
+static slx_status open_chips(job *j, const options *o, slx_err *err)
+{
+    const char *fitted = o->chips, *judged = o->judge;
+    char w[64];
+    while (next_word(&fitted, w)) SLX_TRY(open_chip(j, o, w, err));
+    j->n_fitted = j->n_chips;
+    j->shared = o->numbers != NULL;
+    while (next_word(&judged, w)) SLX_TRY(open_chip(j, o, w, err));
+    if (!j->n_fitted || (j->n_chips > 1 && !j->shared))
+        return slx_fail(err, SLX_EINPUT, o->chips, 0, 0,
+                        "expected one chip, or several with --numbers FAMILY");
+    return SLX_OK;
+}
+
+/* The numbers to search, from those there are. A dropped one is off in the chip's section, as if left out. */
+static slx_status start(job *j, const options *o, double *x, slx_err *err)
+{
+    char w[64];
+    for (const char *list = o->drop; next_word(&list, w);)
+        if (!has_word(j->s->keys, w))
+            return slx_fail(err, SLX_EINPUT, "--drop", 0, 0, "found %s, expected some of: %s", w,
+                            j->s->keys);
+    for (const char *list = j->s->keys; next_word(&list, w);) {
+        const bound *b = bound_of(j->s->kind, w);
+        SLX_ASSERT(b && j->n < SIMPLEX_MAX);
+        if (has_word(o->drop, w)) {
+            for (int c = 0; c < j->n_chips; c++) *place(j, c, b) = NAN;
+            continue;
+        }
+        const slx_lib_numbers *all = &j->of[0].chip->lib.n;
+        double v = *place(j, 0, b);
+        if (isnan(v))
+            v = *(const double *)((const char *)all + b->at + (size_t)j->s->index * stride(j->s->kind));
+        j->b[j->n] = b;
+        x[j->n++] = log(bounded(b, v)); /* a time that is off is short, a rate fast */
+    }
+    return SLX_OK;
+}
+
+static slx_status run(job *j, const options *o, slx_err *err)
+{
+    double x[SIMPLEX_MAX];
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        if (!strcmp(sections[i].section, o->section)) j->s = &sections[i];
+    if (!j->s) return slx_fail(err, SLX_EINPUT, o->section, 0, 0, "no such section");
+    SLX_TRY(open_chips(j, o, err));
+    SLX_TRY(start(j, o, x, err));
+    j->sampled = true;
+    fprintf(stderr, "%s %s: start %.4f\n", o->chips, o->section, loss(x, j));
+    for (int k = 0; k < 3; k++) {
+        search(j, x, k ? 0.15 : 0.4, o->rounds);
+        fprintf(stderr, "  %.4f\n", loss(x, j));
+    }
+    j->sampled = false;
+    search(j, x, 0.05, o->rounds / 4);
+    report(j, x);
     return SLX_OK;
 }
 
 int main(int argc, char **argv)
 {
     slx_err err;
+    options o;
+    static job j;
     if (argc < 4) {
-        fprintf(stderr,
-                "usage: fit DATA CHIP SECTION [--rounds N] [--rows N] [--drop ,key,key,]\n");
+        fprintf(stderr, "usage: fit DATA CHIP[,CHIP...] SECTION [--numbers NAME [--judge CHIP,CHIP]] [--rounds N] "
+                        "[--rows N] [--drop key,key]\n");
         return 2;
     }
-    slx_status s = run(argc, argv, &err);
+    slx_status s = read_options(&o, argc, argv, &err);
+    if (!s) s = run(&j, &o, &err);
+    for (int c = 0; c < j.n_chips; c++) {
+        slx_rows_free(&j.of[c].fit);
+        slx_rows_free(&j.of[c].sample);
+        slx_rows_free(&j.of[c].test);
+        slx_chip_free(j.of[c].chip);
+    }
     if (s) slx_err_print(&err, stderr);
     return slx_exit_code(s);
 }
