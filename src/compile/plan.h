@@ -123,6 +123,8 @@ slx_status slx_plan_spm(slx_plan *p, slx_err *err);
 
 /* Words, spans and recipe of a plan. out is initialised. dump: "schedule" prints the spans. */
 slx_status slx_emit_program(slx_program *out, const slx_plan *p, slx_err *err);
+/* emit_header.c: the header, regions, groups and recipe of an emitted program. */
+void slx_emit_header(slx_program *out, const slx_plan *p);
 void slx_schedule_print(const slx_program *p, FILE *out);
 
 #endif

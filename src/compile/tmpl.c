@@ -161,6 +161,12 @@ void e_mulc(em *e, unsigned rd, unsigned rs, uint64_t c)
     e_alu(e, SLX_ALUFN_mul, rd, REG(rs), addr_c(e, c));
 }
 
+void e_at_row(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t stride)
+{
+    e_mulc(e, rd, row, stride);
+    e_addc(e, rd, rd, base);
+}
+
 void e_lds(em *e, unsigned rd, uint64_t spm, uint64_t limit, bool uni, uint32_t toks)
 {
     put(e, SLX_OP_LDS, SLX_WIDTH_u32, 0, uni ? SLX_F_UNI : 0, toks, rd, IMM(spm), IMM(limit), 0, 0,

@@ -102,6 +102,8 @@ void e_li(em *e, unsigned rd, uint64_t v);
 void e_alu(em *e, unsigned fn, unsigned rd, uint32_t a, uint32_t b);
 void e_addc(em *e, unsigned rd, unsigned rs, uint64_t c); /* rd := rs + c */
 void e_mulc(em *e, unsigned rd, unsigned rs, uint64_t c); /* rd := rs * c */
+/* rd := base + row register * stride */
+void e_at_row(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t stride);
 void e_lds(em *e, unsigned rd, uint64_t spm, uint64_t limit, bool uni, uint32_t toks);
 /* Where `a cond b`, on behind the next `words` words. */
 void e_br(em *e, unsigned cond, uint32_t a, uint32_t b, uint64_t words);

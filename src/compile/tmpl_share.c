@@ -93,13 +93,6 @@ void e_share_row_tile(em *e, const e_share *s, unsigned ri, unsigned r_at, unsig
     e_alu(e, SLX_ALUFN_min, r_m, REG(r_m), REG(R_HEIGHT));
 }
 
-/* rd := base + row * stride */
-static void at(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t stride)
-{
-    e_mulc(e, rd, row, stride);
-    e_addc(e, rd, rd, base);
-}
-
 static void cast(em *e, uint64_t group, unsigned dst, unsigned src, uint64_t bytes, uint64_t stride)
 {
     put(e, SLX_OP_LD, 0, (unsigned)group + 1, 0, NOTOK, REG(dst), REG(src), IMM(bytes), REG(N), IMM(stride),
@@ -122,10 +115,10 @@ void e_share_load(em *e, const e_share *s, unsigned r_at, unsigned r_m, const e_
     e_alu(e, SLX_ALUFN_min, FROM, REG(FROM), IMM(s->mr - 1));
     e_alu(e, SLX_ALUFN_add, TO, REG(r_at), REG(FROM));
     e_alu(e, SLX_ALUFN_min, TO, REG(TO), IMM(s->row_cap));
-    at(e, CODES, TO, a->codes, a->ld * 32);
-    at(e, SCALES, TO, a->scales, a->ld);
-    at(e, OUT, FROM, a->spm, a->kblk * 32);
-    at(e, OUT_S, FROM, a->spm_s, a->kblk);
+    e_at_row(e, CODES, TO, a->codes, a->ld * 32);
+    e_at_row(e, SCALES, TO, a->scales, a->ld);
+    e_at_row(e, OUT, FROM, a->spm, a->kblk * 32);
+    e_at_row(e, OUT_S, FROM, a->spm_s, a->kblk);
     /* its group's number among the program's */
     e_alu(e, SLX_ALUFN_divu, TO, IMM(s->tiles), REG(R_GROUP_TILES));
     e_alu(e, SLX_ALUFN_divu, OWN, REG(SLX_R_TILE), REG(R_GROUP_TILES));
