@@ -322,6 +322,13 @@ static void join(slx_chip *c, slx_chip *fam)
     c->family = slx_strdup(&c->arena, fam->name);
 }
 
+/* A chip of figures in memory, complete: its hash tells it from others, as a file's does. */
+static void complete(slx_chip *c)
+{
+    slx_chip_complete_library(c);
+    c->hash = slx_chip_hash_figures(c) + slx_hash_of(c->family, strlen(c->family));
+}
+
 slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_err *err)
 {
     slx_chip *fam;
@@ -333,7 +340,7 @@ slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_
     }
     join(*out, fam);
     take_figures(*out, f);
-    slx_chip_complete_library(*out);
+    complete(*out);
     return SLX_OK;
 }
 
@@ -369,6 +376,6 @@ slx_status slx_chip_unmeasured(slx_chip **out, const slx_chip *like, const char 
                           .tdp_w = g.tdp,
                           .link_gbs = g.link};
     take_figures(*out, &f);
-    slx_chip_complete_library(*out);
+    complete(*out);
     return SLX_OK;
 }

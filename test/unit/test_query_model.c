@@ -309,6 +309,28 @@ static void test_names(void **state)
     assert_true(file == figures);
 }
 
+/* Chips known by their figures alone, one after the other in one file: each has its own answer. */
+static void test_figures(void **state)
+{
+    static const char *const line =
+        "{\"id\":\"f\",\"kind\":\"layer\",\"chip\":\"no-file\",\"chip_spec\":{\"family\":\"nvidia-"
+        "ampere\","
+        "\"units\":84,\"clock_ghz\":1.74,\"bf16_tflops\":%g,\"mem_gb_s\":%g,\"cache_mib\":6},"
+        "\"model\":"
+        "\"llama-2-7b\",\"op\":\"%s\",\"tokens\":%u,\"tp\":1,\"dtype\":\"fp16\"}";
+    (void)state;
+    double slow = value("ms", line, 150.0, 700.0, "gate_up_proj", 1u);
+    double fast = value("ms", line, 150.0, 1400.0, "gate_up_proj", 1u);
+    assert_true(slow > 1.7 * fast && slow < 2.1 * fast);
+    assert_true(slow == value("ms", line, 150.0, 700.0, "gate_up_proj", 1u));
+    double half = value("ms", line, 75.0, 700.0, "gate_up_proj", 4096u);
+    double whole = value("ms", line, 150.0, 700.0, "gate_up_proj", 4096u);
+    assert_true(half > 1.7 * whole && half < 2.2 * whole);
+    /* A sum of 2048 x 4096 values moves 50 MB: with so little memory rate a unit it takes little more than that. */
+    double sum = value("ms", line, 150.0, 700.0, "add", 2048u), least = 3 * 2048 * 4096 * 2 / 700e6;
+    assert_true(sum > least && sum < 1.3 * least);
+}
+
 /* ------------------------------------------------------------------ nonsense */
 
 static void test_malformed(void **state)
@@ -355,6 +377,6 @@ int main(void)
         cmocka_unit_test(test_monotone),       cmocka_unit_test(test_rooflines),
         cmocka_unit_test(test_chips_together), cmocka_unit_test(test_batches),
         cmocka_unit_test(test_traffic),        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_malformed)};
+        cmocka_unit_test(test_figures),        cmocka_unit_test(test_malformed)};
     return cmocka_run_group_tests(tests, start, stop);
 }
