@@ -209,8 +209,8 @@ static slx_status static_load(slx_question *q, slx_predictor *p, const serving *
     snprintf(old, sizeof old, "%.40s-2024", s->framework ? s->framework : "");
     if (s->framework) a.framework = old; /* whole batches were measured with those versions */
     slx_status st = slx_predict_static(p, q->chip, &a, &c, err);
-    if (st == SLX_EUNSUPPORTED && s->framework) {
-        a.framework = NULL;
+    if (st == SLX_EUNSUPPORTED && s->framework) { /* nothing known of it: as the one that most use */
+        a.framework = "vLLM-2024";
         st = slx_predict_static(p, q->chip, &a, &c, err);
     }
     if (st) return st;
@@ -239,7 +239,7 @@ static slx_status steady_load(slx_question *q, slx_predictor *p, const serving *
                          .framework = s->framework};
     slx_status st = slx_predict_serving(p, q->chip, &a, &c, err);
     if (st == SLX_EUNSUPPORTED && s->framework) {
-        a.framework = NULL;
+        a.framework = "vLLM";
         st = slx_predict_serving(p, q->chip, &a, &c, err);
     }
     if (st) return st;

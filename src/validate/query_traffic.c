@@ -159,7 +159,7 @@ static char *key_of(const json_t *o)
 }
 
 /* A server near its limit answers in time or not at all by a few percent of its steps, which nobody predicts so well:
- * three runs, of which the geometric mean is told, and the band is at least as wide as they are apart. */
+ * the band is at least as wide as three runs are apart, of which the middle one is told. */
 static const double stretches[3] = {0.88, 1, 1.14};
 
 static bool simulate(slx_question *q, slx_predictor *p, const slx_served *s, const char *dtype,
@@ -207,7 +207,7 @@ static bool told(slx_question *q, const double v[3], bool waiting, double scale,
     const slx_traffic_cost *c = &q->memo->cost[1];
     double low = fmin(c->band_low, waiting ? 0.5 : 0.7),
            high = fmax(c->band_high, waiting ? 2 : 1.4);
-    double mid = cbrt(v[0] * v[1] * v[2]), least = fmin(v[0], v[2]), most = fmax(v[0], v[2]);
+    double mid = v[1], least = fmin(v[0], v[2]), most = fmax(v[0], v[2]);
     return slx_query_told(q, (slx_band){fmin(least, low * mid), mid, fmax(most, high * mid)}, scale,
                           unit);
 }
