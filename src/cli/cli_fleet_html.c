@@ -20,12 +20,8 @@ typedef struct {
 static const char *amount(sheet *s, double v)
 {
     char text[32];
-    if (isnan(v)) return "not known";
-    if (v == 0) return "0";
-    if (fabs(v) < 999.5) return slx_sprintf(&s->arena, "%.3g", v);
-    cli_short(text, fabs(v), "");
-    text[strlen(text) - (text[strlen(text) - 1] == ' ')] = 0;
-    return slx_sprintf(&s->arena, "%s%s", v < 0 ? "-" : "", text);
+    cli_fleet_amount(text, v);
+    return slx_strdup(&s->arena, text);
 }
 
 /* ------------------------------------------------------------------ tables */
@@ -240,6 +236,71 @@ static void contracts(sheet *s)
     put_grid(s, &g, head, number);
 }
 
+static void put_reading(sheet *s, grid *g, const cli_fleet *of, const char *name, const char *about)
+{
+    const char **r = row_of(s, g);
+    char mix[400];
+    double nre = 0;
+    r[0] = name;
+    r[7] = about;
+    if (of->why[0]) {
+        r[6] = slx_sprintf(&s->arena, "no plan: %s", of->why);
+        return;
+    }
+    for (int q = 0; q < of->c->quarters; q++) nre += of->run->total[q].nre_usd;
+    r[1] = amount(s, of->run->out[SLX_FO_cost_usd]);
+    if (of->risk)
+        r[2] = slx_sprintf(&s->arena, "%s (%s to %s)", amount(s, of->risk->out[SLX_FR_COST].mean),
+                           amount(s, of->risk->out[SLX_FR_COST].p[0]),
+                           amount(s, of->risk->out[SLX_FR_COST].p[4]));
+    if (of->risk) r[3] = amount(s, of->risk->out[SLX_FR_LATE].mean);
+    r[4] = amount(s, of->run->out[SLX_FO_capex_usd]);
+    r[5] = amount(s, nre);
+    r[6] = slx_strdup(&s->arena, cli_fleet_mix(mix, of->c, of->run, NULL));
+}
+
+static void readings(sheet *s)
+{
+    static const char *const head[] = {
+        "reading",       "cost, USD",        "with risk, 5 to 95 %",   "GW years late",
+        "invested, USD", "development, USD", "in service at the most", "about"};
+    static const bool number[] = {false, true, true, true, true, true, false, false};
+    const cli_fleet *f = s->f;
+    grid g = {.columns = 8};
+    if (!f->n_readings) return;
+    put_reading(s, &g, f, f->c->name, f->c->about);
+    for (int i = 0; i < f->n_readings; i++)
+        put_reading(s, &g, &f->reading[i], f->c->variant[i].name, f->c->variant[i].about);
+    slx_html_heading(s->page, "Readings side by side");
+    put_grid(s, &g, head, number);
+}
+
+static void changes(sheet *s)
+{
+    static const char *const head[] = {"input", "its end", "value", "plan, GW at the most",
+                                       "cost against the plan, USD"};
+    static const bool number[] = {false, false, true, false, true};
+    const cli_fleet *f = s->f;
+    grid g = {.columns = 5};
+    char mix[400], text[32];
+    if (!f->changes) return;
+    for (int i = 0; i < f->changes->n; i++) {
+        const slx_fleet_change *x = &f->changes->change[i];
+        const char **r = row_of(s, &g);
+        r[0] = f->c->in[x->in].path;
+        r[1] = x->high ? "high" : "low";
+        r[2] =
+            slx_sprintf(&s->arena, "%s%s", f->c->in[x->in].series ? "x " : "", amount(s, x->value));
+        r[3] = slx_strdup(&s->arena, x->feasible ? cli_fleet_mix(mix, f->c, NULL, x->gw) : x->why);
+        if (x->feasible)
+            r[4] = slx_strdup(&s->arena, cli_fleet_signed(text, x->cost_usd - f->plan->cost_usd));
+    }
+    slx_html_heading(s->page, "What changes the plan");
+    slx_html_paragraph(s->page, "%d of %d ends of bands, each alone, with the plan chosen again.",
+                       f->changes->n, f->changes->tried);
+    if (g.n) put_grid(s, &g, head, number);
+}
+
 /* ------------------------------------------------------------------ charts */
 
 static double year_at(const slx_fleet_case *c, int q)
@@ -409,10 +470,13 @@ static void risk(sheet *s)
                                                   .row = rows});
     }
     slx_html_charts_end(s->page);
-    if (!isnan(r->second_source_usd))
-        slx_html_paragraph(s->page,
-                           "More than one supplier is worth %s USD against the best single one.",
-                           amount(s, r->second_source_usd));
+    if (!isnan(r->second_source.mean))
+        slx_html_paragraph(
+            s->page,
+            "More than one supplier is worth %s USD (%s to %s in nine of ten futures) "
+            "against the best single one.",
+            amount(s, r->second_source.mean), amount(s, r->second_source.p[0]),
+            amount(s, r->second_source.p[4]));
 }
 
 slx_status cli_fleet_html(const cli_fleet *f, const char *path, slx_err *err)
@@ -430,7 +494,9 @@ slx_status cli_fleet_html(const cli_fleet *f, const char *path, slx_err *err)
     over_time(&s);
     own(&s);
     plan(&s);
+    changes(&s);
     contracts(&s);
+    readings(&s);
     risk(&s);
     sensitivity(&s);
     deployment(&s);

@@ -285,12 +285,14 @@ static json_t *risk(const cli_fleet *f)
         json_object_set_new(s, "option", json_string(f->c->option[r->single[i].option].name));
         json_object_set_new(s, "cost_usd", spread(&r->single[i].cost));
         json_object_set_new(s, "late_gw_years", spread(&r->single[i].late));
-        put(s, "against_mix_usd", r->single[i].cost.mean - r->mix_cost, "");
+        put(s, "against_mix_usd", r->single[i].against.mean, "");
+        json_object_set_new(s, "against_mix", spread(&r->single[i].against));
         json_array_append_new(single, s);
     }
     json_object_set_new(j, "single_source", single);
-    put(j, "second_source_usd", r->second_source_usd,
+    put(j, "second_source_usd", r->second_source.mean,
         "there is one supplier, or orders follow the demand");
+    json_object_set_new(j, "second_source", spread(&r->second_source));
     return j;
 }
 
@@ -336,6 +338,60 @@ static json_t *own_throughput(const cli_fleet *f)
     return list;
 }
 
+/* A reading of the case: its outputs, plan and risk, without quarters and inputs. */
+static json_t *reading(const cli_fleet *f, const char *name, const char *about)
+{
+    const slx_fleet_case *c = f->c;
+    json_t *j = json_object(), *opts = json_object();
+    json_object_set_new(j, "variant", string(name));
+    json_object_set_new(j, "about", string(about));
+    if (f->why[0]) {
+        json_object_set_new(j, "no_plan", string(f->why));
+        return j;
+    }
+    json_object_set_new(j, "fleet", outputs(f->run->out));
+    for (int i = 0; i < c->n_options; i++)
+        json_object_set_new(opts, c->option[i].name, outputs(f->run->option_out[i]));
+    json_object_set_new(j, "options", opts);
+    if (f->plan) put(j, "plan_cost_usd", f->plan->cost_usd, "");
+    if (f->plan) put(j, "plan_gap", f->plan->gap, "");
+    if (f->risk) {
+        json_object_set_new(j, "risk_cost_usd", spread(&f->risk->out[SLX_FR_COST]));
+        json_object_set_new(j, "risk_late_gw_years", spread(&f->risk->out[SLX_FR_LATE]));
+    }
+    return j;
+}
+
+static json_t *readings(const cli_fleet *f)
+{
+    json_t *list = json_array();
+    json_array_append_new(list, reading(f, "", f->c->about));
+    for (int i = 0; i < f->n_readings; i++)
+        json_array_append_new(
+            list, reading(&f->reading[i], f->c->variant[i].name, f->c->variant[i].about));
+    return list;
+}
+
+static json_t *changes(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    json_t *list = json_array();
+    for (int i = 0; i < f->changes->n; i++) {
+        const slx_fleet_change *x = &f->changes->change[i];
+        json_t *j = json_object(), *gw = json_object();
+        json_object_set_new(j, "input", json_string(c->in[x->in].path));
+        json_object_set_new(j, "at", json_string(x->high ? "high" : "low"));
+        put(j, "value", x->value, "");
+        put(j, "cost_usd", x->feasible ? x->cost_usd : NAN, x->why);
+        put(j, "moved_gw", x->feasible ? x->moved_gw : NAN, x->why);
+        for (int o = 0; o < c->n_options && x->feasible; o++)
+            put(gw, c->option[o].name, x->gw[o], "");
+        json_object_set_new(j, "gw", gw);
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
 json_t *cli_fleet_json(const cli_fleet *f)
 {
     const slx_fleet_case *c = f->c;
@@ -352,6 +408,8 @@ json_t *cli_fleet_json(const cli_fleet *f)
     if (f->own) json_object_set_new(j, "own_throughput", own_throughput(f));
     if (f->risk) json_object_set_new(j, "risk", risk(f));
     if (c->n_contracts) json_object_set_new(j, "contracts", contracts(f));
+    if (f->reading) json_object_set_new(j, "variants", readings(f));
+    if (f->changes) json_object_set_new(j, "changes", changes(f));
     json_object_set_new(j, "cost_moved_by", movers(c, &f->cost));
     json_object_set_new(j, "quarters", quarters(f));
     json_object_set_new(j, "inputs", inputs(c));

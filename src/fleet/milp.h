@@ -28,7 +28,7 @@ double slx_milp_row_high(const slx_milp *m, int row);
 void slx_milp_free_row(slx_milp *m, int row); /* no bound any more */
 void slx_milp_bound_row(slx_milp *m, int row, double low, double high);
 void slx_milp_bound_col(slx_milp *m, int col, double low, double high);
-/* A row: the cost is at least `low`. It tells the solver a bound that is known, and lets it stop as soon as it is near. */
+/* A row: the cost is at least `low`. It tells the solver a bound that is known: it may stop as soon as it is near. */
 int slx_milp_cost_row(slx_milp *m, double low);
 /* Must it be a whole number? */
 void slx_milp_whole(slx_milp *m, int col, bool whole);

@@ -198,6 +198,25 @@ static double mean_of(const job *j, slx_fleet_risk_output o, int n)
     return sum;
 }
 
+static slx_fleet_spread unknown_spread(void)
+{
+    slx_fleet_spread s = {.mean = NAN};
+    for (int p = 0; p < SLX_FLEET_PERCENTILES; p++) s.p[p] = NAN;
+    return s;
+}
+
+/* Cost of one against that of the mix, in the same futures; its mean is that of the differences. */
+static slx_fleet_spread against(const job *one, const job *mix, int n)
+{
+    const double *a = one->out + (size_t)SLX_FR_COST * (size_t)n;
+    const double *b = mix->out + (size_t)SLX_FR_COST * (size_t)mix->n;
+    double *d = slx_xcalloc((size_t)n, sizeof *d);
+    for (int i = 0; i < n; i++) d[i] = a[i] - b[i];
+    slx_fleet_spread s = spread(d, n);
+    free(d);
+    return s;
+}
+
 /* Where all racks are planned or chosen, and from more than one: each alone, in the same futures. */
 static void compare_singles(job *j, slx_team *team, slx_fleet_risk *r)
 {
@@ -207,7 +226,6 @@ static void compare_singles(job *j, slx_team *team, slx_fleet_risk *r)
         if (c->option[i].deploy == SLX_FLEET_DEMAND) return;
         racks += c->option[i].route != SLX_FLEET_RENT;
     }
-    r->second_source_usd = NAN;
     if (racks < 2) return;
     int n = r->single_futures = j->n < 2000 ? j->n : 2000;
     double best = INFINITY;
@@ -221,12 +239,14 @@ static void compare_singles(job *j, slx_team *team, slx_fleet_risk *r)
         one.single = i;
         slx_team_run(team, work, &one);
         slx_fleet_single *s = &r->single[r->n_single++];
-        *s = (slx_fleet_single){i, spread(one.out + (size_t)SLX_FR_COST * (size_t)n, n),
-                                spread(one.out + (size_t)SLX_FR_LATE * (size_t)n, n)};
+        s->against = against(&one, j, n); /* before spread() sorts what it needs */
+        s->option = i;
+        s->cost = spread(one.out + (size_t)SLX_FR_COST * (size_t)n, n);
+        s->late = spread(one.out + (size_t)SLX_FR_LATE * (size_t)n, n);
+        if (s->cost.mean < best) r->second_source = s->against;
         best = fmin(best, s->cost.mean);
     }
     free(one.out);
-    r->second_source_usd = best - r->mix_cost;
 }
 
 slx_fleet_risk *slx_fleet_risk_run(const slx_fleet_case *c, const slx_fleet_orders *orders,
@@ -246,8 +266,10 @@ slx_fleet_risk *slx_fleet_risk_run(const slx_fleet_case *c, const slx_fleet_orde
              .gw = slx_xcalloc(cells, sizeof(float)),
              .spent = slx_xcalloc(cells, sizeof(float)),
              .served = slx_xcalloc(cells, sizeof(float))};
-    *r = (slx_fleet_risk){
-        .futures = o->futures, .quarters = c->quarters, .seed = o->seed, .second_source_usd = NAN};
+    *r = (slx_fleet_risk){.futures = o->futures,
+                          .quarters = c->quarters,
+                          .seed = o->seed,
+                          .second_source = unknown_spread()};
     slx_fleet_eval(c, &(slx_fleet_future){.orders = orders, .single = -1}, plan);
     double start_s = slx_now_s();
     slx_team_run(team, work, &j);

@@ -37,6 +37,7 @@ typedef struct {
 typedef struct {
     int option;
     slx_fleet_spread cost, late;
+    slx_fleet_spread against; /* what it costs more than the mix, future by future, USD */
 } slx_fleet_single;
 
 typedef struct {
@@ -50,8 +51,9 @@ typedef struct {
     int n_single; /* 0 where there is nothing to compare */
     slx_fleet_single single[SLX_FLEET_OPTIONS];
     double mix_cost; /* mean of the case itself over the same futures */
-    double
-        second_source_usd; /* what the mix is better by than its best single supplier; NAN without */
+    /* USD by which the mix is better than the single supplier that is best on average, future by future; NAN without.
+     * The same as the cost of single sourcing, at its best. */
+    slx_fleet_spread second_source;
 } slx_fleet_risk;
 
 slx_fleet_risk *slx_fleet_risk_run(const slx_fleet_case *c, const slx_fleet_orders *orders,

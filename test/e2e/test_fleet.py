@@ -88,9 +88,10 @@ class Fleet(Case):
 
     def test_same_seed_same_bytes(self):
         args = ("fleet", "acquire-or-partner", "--futures", 3000, "--json")
-        one, two, other = (self.ok(*args, "--seed", s, "-t", t) for s, t in ((7, 1), (7, 2), (8, 2)))
+        one, two, three, other = (self.ok(*args, "--seed", s, "-t", t) for s, t in ((7, 1), (7, 2), (7, 3), (8, 2)))
         strip = lambda s: re.sub(r'"host_s":[^,]*,', "", s)  # noqa: E731 - time of this host
         self.assertEqual(strip(one), strip(two))
+        self.assertEqual(strip(one), strip(three))
         self.assertNotEqual(strip(one), strip(other))
         risk = json.loads(one)["risk"]
         self.assertEqual(risk["futures"], 3000)
@@ -98,6 +99,8 @@ class Fleet(Case):
         self.assertEqual(len(risk["single_source"]), 5)
         self.assertAlmostEqual(risk["second_source_usd"], min(s["against_mix_usd"] for s in risk["single_source"]),
                                delta=1e3)
+        for s in (*risk["single_source"], {"against_mix": risk["second_source"]}):
+            self.assertTrue(s["against_mix"]["p5"] < s["against_mix"]["mean"] < s["against_mix"]["p95"])
 
     def test_plan_is_explained(self):
         told = self.json("acquire-or-partner")["plan"]
@@ -111,6 +114,44 @@ class Fleet(Case):
         for words in ("within 0.", "of the cheapest there is", "set by power that must be in service",
                       "limited by supply of gpu-second", "would save up to"):
             self.assertIn(words, text)
+
+    def test_contracts(self):
+        """From outside: what was due is taken or paid for, equity is what the terms and the deliveries say."""
+        told = self.json("ten-gigawatts")
+        last = {k: c["quarters"][-1] for k, c in told["contracts"].items()}
+        for c in told["contracts"].values():
+            for q in c["quarters"]:
+                self.assertLessEqual(q["due"], (q["taken"] + q["paid_for_and_not_taken"]) * (1 + 1e-8) + 1e-9)
+        self.assertAlmostEqual(last["amd"]["gw_delivered"], 6, places=6)
+        # 160 M shares at 165 dollars, half of the tranches; 100 GUSD with ten gigawatts
+        self.assertAlmostEqual(last["amd"]["warrants_usd"], 160e6 * 165 * 0.5, delta=1e3)
+        self.assertAlmostEqual(last["nvidia"]["investment_usd"], 100e9, delta=1e3)
+        self.assertEqual(last["broadcom"]["shortfall_usd"], 0)
+        # 30 % less from AMD and Oracle: AMD's binding gigawatt is there, Oracle is paid for what is not taken
+        less = self.json("ten-gigawatts", "--set", "options.amd.plan=0.7", "--set", "options.oracle.plan=0.7")
+        last = {k: c["quarters"][-1] for k, c in less["contracts"].items()}
+        self.assertEqual(last["amd"]["shortfall_usd"], 0)
+        self.assertAlmostEqual(last["amd"]["warrants_usd"], 4 / 6 * 160e6 * 165 * 0.5, delta=1e3)  # 4.2 GW: four steps
+        self.assertAlmostEqual(last["oracle"]["taken"], 3.15, places=6)
+        self.assertAlmostEqual(last["oracle"]["shortfall_usd"],
+                               66.7e9 * last["oracle"]["paid_for_and_not_taken"], delta=1e4)
+        self.assertGreater(last["oracle"]["paid_for_and_not_taken"], 0)
+
+    def test_readings_side_by_side(self):
+        told = self.json("acquire-or-partner", "--variants", "--futures", 500)["variants"]
+        self.assertEqual([v["variant"] for v in told], ["", "dependent", "partner-only", "acquire-only", "make-only"])
+        cost = {v["variant"]: v["plan_cost_usd"] for v in told}
+        for v in told:  # what is shut out cannot make it cheaper, but for the gap of the proof
+            self.assertGreaterEqual(v["plan_cost_usd"], cost[""] * (1 - 0.004))
+            self.assertLess(v["risk_cost_usd"]["p5"], v["risk_cost_usd"]["p95"])
+        for name, route in (("partner-only", "partner"), ("acquire-only", "acquire"), ("make-only", "make")):
+            v = next(v for v in told if v["variant"] == name)
+            self.assertEqual({o for o in ("partner", "acquire", "make") if v["options"][o]["gw"] > 0}, {route})
+            self.assertGreater(cost["dependent"], cost[name])
+        text = self.ok("fleet", "acquire-or-partner", "--variants")
+        self.assertRegex(text, r"(?m)^  make-only +\d+ G +\+\d")
+        self.refused("fleet", "acquire-or-partner", "--variants", "--diff", "ten-gigawatts",
+                     place="silex fleet: --diff: ", says="found --variants beside it")
 
     def test_clash_is_named(self):
         self.refused("fleet", "acquire-or-partner", "--set", "sites.own.gw=0.5", place=os.path.join(ROOT, "cases"),
@@ -166,7 +207,8 @@ class Fleet(Case):
     def test_report(self):
         _, page = self.page("acquire-or-partner")
         for words in ("Published figures beside ours", "Deployment, power and money", "mix", "Risk", "What moves it",
-                      "Quarter by quarter", "Inputs and their sources", "The plan and what binds it"):
+                      "Quarter by quarter", "Inputs and their sources", "Contracts",
+                      "Readings side by side", "The plan and what binds it"):
             self.assertIn(words, page)
         for outside in ("<script", "src=", "@import", "url("):
             self.assertNotIn(outside, page)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fleet/change.h"
 #include "fleet/fleet.h"
 #include "fleet/plan.h"
 #include "fleet/risk.h"
@@ -276,6 +277,28 @@ static const struct {
      "variants:\n  v:\n    about: y\n    options:\n      c:\n        lot: {mid: 1, unit: racks, "
      "source: x}\nfigures:",
      42, 7, "variants.v.options.c: no such figure in this case"},
+    {"figures:", "contracts:\n  k:\n    options: [c]\nfigures:", 40, 15,
+     "contracts.k.options[0]: found \"c\", expected one of the options of this case: a, b"},
+    {"figures:",
+     "contracts:\n  k:\n    options: [b]\n    commit: {mid: 1, unit: GW/quarter, source: "
+     "x}\nfigures:",
+     39, 3, "contracts.k.shortfall_usd: missing beside contracts.k.commit"},
+    {"figures:",
+     "contracts:\n  k:\n    options: [b]\n    commit: {mid: 1, unit: GW/quarter, source: x}\n"
+     "    shortfall_usd: {mid: 1, unit: USD/USD, source: x}\nfigures:",
+     42, 5, "contracts.k.shortfall_usd: found USD/USD beside a commitment in GW/quarter"},
+    {"figures:",
+     "contracts:\n  k:\n    options: [b]\n    invest_usd: {mid: 1, unit: USD, source: x}\nfigures:",
+     39, 3,
+     "contracts.k.equity_gw: missing, expected the deliveries with which all of it has vested"},
+    {"figures:", "research:\n  flop: {mid: 1.0e+20, unit: FLOP/quarter, source: x}\nfigures:", 39,
+     3, "research.flop: found no option with flop_s, expected one that can train"},
+    {"figures:", "sales:\n  price: {mid: 1, unit: USD/GW/year, source: x}\nfigures:", 39, 3,
+     "sales.price: found USD/GW/year beside a demand, expected USD/Mtoken"},
+    {"supplier: B", "supplier: B\n    base_age_years: {mid: 6, unit: years, source: x}", 32, 5,
+     "options.b.base_age_years: found a mean age of 6 years, expected at most life_years, 5"},
+    {"supplier: B", "supplier: B\n    sell_share: {mid: 0.5, unit: \"1\", source: x}", 30, 3,
+     "options.b.sell_usd: missing, expected what others pay for a rack"},
     {"name: hand\n", "", 1, 1, "name: missing, expected one line of text"},
     {"figures:", "figurs:", 38, 1, "figurs: unknown key (did you mean figures?)"},
 };
@@ -470,6 +493,63 @@ static void test_chances(void **state)
     slx_fleet_free(c);
 }
 
+/* a is bought at 50,000; at its high of 80,000 b is, at 60,000; a target half as high again has no power. */
+static void test_changes(void **state)
+{
+    static const char text[] =
+        "name: change\ntitle: change\nstart: 2026-Q1\nquarters: 2\n"
+        "limits:\n  target_gw: {by_quarter: [0.002, 0.002], low: 0.5, high: 1.5, unit: GW, source: "
+        "x}\n"
+        "sites:\n  hall:\n    pue: {mid: 1, unit: \"1\", source: x}\n"
+        "    power_usd_kwh: {mid: 0.1, unit: USD/kWh, source: x}\n"
+        "    gw: {mid: 0.002, unit: GW, source: x}\n"
+        "options:\n  a:\n    supplier: A\n    deploy: choose\n"
+        "    chips_rack: {mid: 8, unit: chips/rack, source: x}\n"
+        "    rack_kw: {mid: 10, unit: kW/rack, source: x}\n"
+        "    rack_usd: {low: 49000, mid: 50000, high: 80000, unit: USD/rack, source: x}\n"
+        "    life_years: {mid: 5, unit: years, source: x}\n"
+        "  b:\n    supplier: B\n    deploy: choose\n"
+        "    chips_rack: {mid: 8, unit: chips/rack, source: x}\n"
+        "    rack_kw: {mid: 10, unit: kW/rack, source: x}\n"
+        "    rack_usd: {mid: 60000, unit: USD/rack, source: x}\n"
+        "    life_years: {mid: 5, unit: years, source: x}\n";
+    slx_milp_limits l = {.gap = 0, .seconds = 10};
+    slx_fleet_plan *p = slx_fleet_plan_new();
+    slx_fleet_run *r = calloc(1, sizeof *r);
+    slx_err e;
+    (void)state;
+    slx_fleet_case *c = parse(text);
+    assert_false(slx_fleet_plan_solve(c, &l, p, &e));
+    slx_fleet_eval(c, &(slx_fleet_future){.orders = &p->orders, .single = -1}, r);
+    NEAR(r->option_out[0][SLX_FO_gw], 0.002);
+    slx_fleet_changes *x = slx_fleet_changes_run(c, r, &l);
+    /* four ends; a little cheaper or half the target moves less than is worth telling */
+    assert_int_equal(x->tried, 4);
+    assert_int_equal(x->n, 1);
+    assert_false(x->change[0].feasible);
+    assert_non_null(strstr(x->change[0].why, "power of site hall"));
+    assert_string_equal(c->in[x->change[0].in].path, "limits.target_gw");
+    slx_fleet_changes_free(x);
+    /* a hundred times as large, it is */
+    assert_false(slx_fleet_set(c, "options.a.rack_kw=1000", &e));
+    assert_false(slx_fleet_set(c, "options.b.rack_kw=1000", &e));
+    assert_false(slx_fleet_set(c, "sites.hall.gw=100", &e));
+    assert_false(slx_fleet_set(c, "limits.target_gw=100", &e));
+    assert_false(slx_fleet_plan_solve(c, &l, p, &e));
+    slx_fleet_eval(c, &(slx_fleet_future){.orders = &p->orders, .single = -1}, r);
+    x = slx_fleet_changes_run(c, r, &l);
+    assert_int_equal(x->n, 1);
+    assert_string_equal(c->in[x->change[0].in].path, "options.a.rack_usd");
+    assert_true(x->change[0].high && x->change[0].feasible && x->change[0].gw[0] == 0);
+    NEAR(x->change[0].gw[1], 0.2);
+    NEAR(x->change[0].moved_gw, 0.2);
+    NEAR(c->in[x->change[0].in].mid, 50000); /* as it was */
+    slx_fleet_changes_free(x);
+    slx_fleet_plan_free(p);
+    slx_fleet_free(c);
+    free(r);
+}
+
 /* The good case with more sections at its end. */
 static slx_fleet_case *parse_with(const char *more)
 {
@@ -548,8 +628,7 @@ static void test_training(void **state)
     assert_true(r->cell[1][0].training_racks == 0);
     NEAR(r->total[0].capacity_tok_s, 2000);
     NEAR(r->out[SLX_FO_trained], 1);
-    assert_false(
-        slx_fleet_set(c, "research.flop=7.8894e+21", NULL)); /* orders follow */
+    assert_false(slx_fleet_set(c, "research.flop=7.8894e+21", NULL)); /* orders follow */
     slx_fleet_eval(c, &(slx_fleet_future){.single = -1}, r);
     NEAR(r->cell[0][0].racks, 1100);
     free(r);
@@ -671,6 +750,7 @@ int main(void)
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_published_figures),
         cmocka_unit_test(test_clash_is_named),
+        cmocka_unit_test(test_changes),
         cmocka_unit_test(test_contracts),
         cmocka_unit_test(test_training),
         cmocka_unit_test(test_sales),
