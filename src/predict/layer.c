@@ -37,7 +37,7 @@ static bool by_value(const slx_shape *s, const char *op, uint32_t tp, slx_kernel
     double hd = s->head_dim, q = ceil((double)s->n_heads / tp) * hd,
            kv = ceil((double)s->n_kv_heads / tp) * hd;
     double w = ceil((double)(s->d_ff ? s->d_ff : s->d_expert) / tp), d = s->d_model;
-    const struct {
+    struct {
         const char *name;
         double cols, reads, writes;
     } known[] = {{"norm", d, 1, 1},      {"act", w, s->mlp == SLX_MLP_GATED ? 2 : 1, 1},
@@ -45,7 +45,10 @@ static bool by_value(const slx_shape *s, const char *op, uint32_t tp, slx_kernel
                  {"embedding", d, 1, 1}, {"qk_norm", q + kv, 1, 1}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(op, known[i].name)) {
+            bool heads = !strcmp(op, "qk_norm"); /* a row a head, q and k in one launch */
             out->name = known[i].name;
+            if (heads && (double)out->rows * (known[i].cols / hd) < UINT32_MAX)
+                out->rows *= (uint32_t)(known[i].cols / hd), known[i].cols = hd;
             out->cols = (uint32_t)known[i].cols, out->reads = known[i].reads,
             out->writes = known[i].writes;
             return true;

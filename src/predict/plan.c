@@ -160,7 +160,8 @@ static void attention(planner *l)
     } else {
         gemm(l, "qkv_proj", layers, 1, rows, (q + 2 * kv) * hd, s->d_model);
     }
-    if (s->qk_norm) each(l, "norm", layers, rows, (q + kv) * hd, 1, 1);
+    if (s->qk_norm)
+        each(l, "norm", layers, held((double)rows * (q + kv)), hd, 1, 1); /* a row a head */
     if (s->rope) each(l, "rope", layers, rows, (q + kv) * hd, 1, 1);
     attend(l, layers - s->n_window_layers, l->f->context, q, kv, hd);
     attend(l, s->n_window_layers, seen, q, kv, hd);
