@@ -10,11 +10,9 @@
  * requests are served in the order they start, so tiles that read the same bytes at once wait
  * for each other. A transfer ends after start + access latency + max(bytes / tile's link,
  * service) + hops. A tile's link takes one transfer's bytes after another, each direction. A
- * partly written unit is read first: twice the time.
+ * partly written unit is read first: twice the time. Between memory and tiles lies the mesh (mesh.c).
  *
- * Not modelled: order within a pseudo-channel by row or bank, turns between reading and writing,
- * links inside the mesh (a stack is taken to reach every tile at its own rate), conflicts of
- * scratchpad banks between engines. */
+ * Not modelled: order within a pseudo-channel by row or bank, turns between reading and writing. */
 #include "time/hbm_queue.h"
 #include "time/time_int.h"
 
@@ -77,6 +75,7 @@ slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, s
     m->hops = slx_xcalloc((size_t)n_tiles * m->stacks, sizeof *m->hops);
     m->far = slx_xcalloc(n_tiles, sizeof *m->far);
     m->mean = slx_xcalloc(n_tiles, sizeof *m->mean);
+    m->of_class = slx_xcalloc(n_tiles, sizeof *m->of_class);
     m->pch_free = slx_xcalloc(m->all, sizeof *m->pch_free);
     m->pch_all = slx_xcalloc(m->all, sizeof *m->pch_all);
     m->link_in = slx_xcalloc(n_tiles, sizeof *m->link_in);
@@ -95,7 +94,7 @@ slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, s
 
 void slx_tm_mem_reset(slx_tm_mem *m)
 {
-    for (int i = 0; i < 4; i++) m->cut[i].free = m->cut[i].all = 0;
+    slx_tm_mesh_reset(m);
     memset(m->pch_free, 0, m->all * sizeof *m->pch_free);
     memset(m->pch_all, 0, m->all * sizeof *m->pch_all);
     m->parts.len = 0;
@@ -108,8 +107,9 @@ void slx_tm_mem_deinit(slx_tm_mem *m)
     free(m->hops);
     free(m->far);
     free(m->mean);
+    free(m->of_class);
     slx_buf_free(&m->parts);
-    for (int i = 0; i < 4; i++) free(m->cut[i].share);
+    slx_tm_mesh_deinit(m);
     free(m->pch_free);
     free(m->pch_all);
     free(m->link_in);
@@ -223,12 +223,12 @@ typedef struct {
     slx_tm_rec r;
     const uint32_t *idx;
     uint64_t lo, hi, units; /* r.delta: between these addresses, of one tile */
-    uint32_t others;
+    uint32_t others, tile;  /* tile: that stands for them; UINT32_MAX: of a multicast */
 } crowd;
 
-static crowd crowd_of(const slx_tm_rec *r, const uint32_t *idx, uint64_t units, uint32_t others)
+static crowd crowd_of(const slx_tm_rec *r, const uint32_t *idx, uint64_t units, uint32_t others, uint32_t tile)
 {
-    crowd c = {.r = *r, .idx = idx, .units = units, .others = others};
+    crowd c = {.r = *r, .idx = idx, .units = units, .others = others, .tile = tile};
     uint64_t first = r->addr + (r->indexed && r->rows ? idx[0] * r->stride : 0);
     uint64_t last = first + (uint64_t)r->delta;
     uint64_t reach = r->indexed || !r->rows ? r->bytes : (r->rows - 1) * r->stride + r->bytes;
@@ -245,8 +245,8 @@ static void book_crowd(booking *b, const crowd *c)
         b->weight = c->others;
         book_rows(b, &c->r, c->idx);
     }
-    uint64_t passed = slx_tm_mesh_book(b->m, b->write, (double)c->r.link_bytes * c->others,
-                                       UINT32_MAX, b->pch == b->m->pch_all, b->at);
+    uint64_t passed = slx_tm_mesh_book_any(b->m, b->write, (double)c->r.link_bytes * c->others,
+                                           c->tile, b->pch == b->m->pch_all, b->at);
     if (passed > b->end) b->end = passed;
 }
 
@@ -317,6 +317,14 @@ static void parts_later(slx_tm_mem *m, const crowd *c, uint64_t at, uint64_t lat
     }
 }
 
+/* A multicast passes a cut once: as the bytes of one tile, which may be any. */
+static uint64_t through_mesh(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, bool all, uint64_t at)
+{
+    double bytes = (double)r->link_bytes;
+    return tile == UINT32_MAX ? slx_tm_mesh_book_any(m, r->write, bytes, tile, all, at)
+                              : slx_tm_mesh_book(m, r->write, bytes, tile, all, at);
+}
+
 uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx, uint32_t first,
                          uint32_t count, uint32_t far_hops, uint32_t copies, uint64_t start,
                          uint64_t late, uint64_t *startup, uint64_t *least, uint64_t *tail)
@@ -339,8 +347,8 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
     }
     if (count == 1 || copies == 1) end = linked > end ? linked : end;
     *startup = (m->start_ticks + m->latency_ticks + hops + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
-    uint64_t passed = slx_tm_mesh_book(m, r->write, (double)r->link_bytes,
-                                       count == 1 ? first : UINT32_MAX, false, at);
+    uint32_t tile = count == 1 ? first : UINT32_MAX;
+    uint64_t passed = through_mesh(m, r, tile, false, at);
     if (passed > end) end = passed;
     uint64_t bytes_ticks = b.units * m->unit_ticks / m->all;
     *least = (m->start_ticks + m->latency_ticks + hops +
@@ -349,10 +357,9 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
     *tail = 0;
     if (m->folded) {
         booking all = {.m = m, .pch = m->pch_all, .at = at, .end = b.too_end, .weight = 1, .write = r->write};
-        slx_tm_mesh_book(m, r->write, (double)r->link_bytes, count == 1 ? first : UINT32_MAX, true,
-                         at);
+        through_mesh(m, r, tile, true, at);
         if (copies > 1) {
-            crowd c = crowd_of(r, idx, b.units, copies - 1);
+            crowd c = crowd_of(r, idx, b.units, copies - 1, tile);
             book_crowd(&all, &c);
             parts_later(m, &c, at, late * SLX_TM_TICKS);
         }

@@ -41,7 +41,7 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
     for (int i = 0; i < 4; i++)
         for (uint32_t t = 0; mem.cut[i].share && t < k->tiles; t++) {
             if (mem.cut[i].share[t] <= 0) continue;
-            k->page_cut_s[i] = page_bytes * mem.cut[i].share[t] * mem.cut[i].ticks * tick_s;
+            k->page_cut_s[i] = page_bytes * mem.cut[i].share[t] * mem.cut[i].ticks / mem.cut[i].n * tick_s;
             if (i % 2 == 0) k->side[t] |= i ? 2 : 1;
         }
     slx_tm_mem_deinit(&mem);

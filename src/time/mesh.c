@@ -7,9 +7,11 @@
  *      s4 | s5
  *
  * Of what a tile reads, the bytes of stacks on the other side of a cut must pass it: a cut between two columns has a
- * link a row and direction, one between two rows a link a column. Bytes are spread over all stacks and entries, so
- * the links of a cut are taken to carry equal shares. The cut that is loaded most when all tiles read alike is
- * modelled, one between columns and one between rows, in both directions: servers busy for the bytes that pass.
+ * link a row and direction, one between two rows a link a column. Bytes go along the row they enter in, then along the
+ * column of their tile. Entries are spread over all rows, so the links between two columns carry equal shares and are
+ * booked as one; a link between two rows carries what the tiles of its column read, and is booked by itself. Of the
+ * boundaries between columns, and between rows, the one is modelled that is loaded most when all tiles read alike, in
+ * both directions: servers busy for the bytes that pass. (All boundaries, each link: docs/timing.md.)
  * Injection: a stack gives no more than its entries' links carry.
  *
  * Without noc.entries a stack reaches every tile at its own rate. */
@@ -17,6 +19,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Share of a stack's entries in columns (rows) below `at`. */
 static double below(const slx_chip *c, uint32_t stack, bool rows, uint32_t at)
@@ -80,14 +83,42 @@ void slx_tm_mesh_init(slx_tm_mem *m, const slx_chip *c)
         double there = all_below(c, rows, cut);
         for (int way = 0; way < 2; way++) {
             slx_tm_cut *k = &m->cut[2 * rows + way];
-            k->ticks = m->link_ticks / lanes;
+            k->n = rows ? c->grid.x : 1;
+            k->ticks = m->link_ticks / (rows ? 1 : lanes);
             k->share = slx_xcalloc(m->n_tiles, sizeof *k->share);
+            k->mean = slx_xcalloc(k->n, sizeof *k->mean);
+            k->free = slx_xcalloc(2 * (size_t)k->n, sizeof *k->free);
+            k->all = k->free + k->n;
             for (uint32_t t = 0; t < m->n_tiles; t++) {
                 if (beyond(c, t, rows, cut) == !way) k->share[t] = way ? 1 - there : there;
-                k->mean += k->share[t] / m->n_tiles;
+                k->mean[t % k->n] += k->share[t] / m->n_tiles;
             }
         }
     }
+}
+
+void slx_tm_mesh_reset(slx_tm_mem *m)
+{
+    for (int i = 0; i < 4; i++)
+        if (m->cut[i].share) memset(m->cut[i].free, 0, 2 * (size_t)m->cut[i].n * sizeof *m->cut[i].free);
+}
+
+void slx_tm_mesh_deinit(slx_tm_mem *m)
+{
+    for (int i = 0; i < 4; i++) {
+        free(m->cut[i].share);
+        free(m->cut[i].mean);
+        free(m->cut[i].others);
+        free(m->cut[i].free);
+    }
+}
+
+/* Bytes through a lane that come at tick `at`: when the last has passed. */
+static uint64_t pass(uint64_t *busy, double ticks, uint64_t at)
+{
+    if (ticks <= 0) return at;
+    *busy = (*busy > at ? *busy : at) + (uint64_t)(ticks + 0.5);
+    return *busy;
 }
 
 uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile, bool all,
@@ -95,14 +126,41 @@ uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile
 {
     uint64_t end = at;
     for (int i = 0; i < 4; i++) {
-        slx_tm_cut *k = &m->cut[i];
+        const slx_tm_cut *k = &m->cut[i], *by = write ? &m->cut[i ^ 1] : k; /* writes go the other way */
         if (!k->share) continue;
-        slx_tm_cut *by = write ? &m->cut[i ^ 1] : k; /* the other way */
-        double ticks = bytes * (tile == UINT32_MAX ? k->mean : k->share[tile]) * k->ticks;
-        uint64_t *busy = all ? &by->all : &by->free;
-        if (ticks <= 0) continue;
-        *busy = (*busy > at ? *busy : at) + (uint64_t)(ticks + 0.5);
-        if (*busy > end) end = *busy;
+        uint32_t lane = tile % k->n;
+        uint64_t passed = pass(&(all ? by->all : by->free)[lane], bytes * k->ticks * k->share[tile], at);
+        if (passed > end) end = passed;
     }
     return end;
+}
+
+uint64_t slx_tm_mesh_book_any(slx_tm_mem *m, bool write, double bytes, uint32_t first, bool all,
+                              uint64_t at)
+{
+    uint64_t end = at;
+    for (int i = 0; i < 4; i++) {
+        const slx_tm_cut *k = &m->cut[i], *by = write ? &m->cut[i ^ 1] : k;
+        if (!k->share) continue;
+        const double *share = first != UINT32_MAX && m->of_class[first] ? k->others + first * k->n : k->mean;
+        for (uint32_t lane = 0; lane < k->n; lane++) {
+            uint64_t passed = pass(&(all ? by->all : by->free)[lane], bytes * k->ticks * share[lane], at);
+            if (passed > end) end = passed;
+        }
+    }
+    return end;
+}
+
+void slx_tm_mesh_class(slx_tm_mem *m, const uint32_t *tiles, uint32_t n)
+{
+    uint32_t first = tiles[0];
+    m->of_class[first] = n > 1;
+    for (int i = 0; i < 4 && n > 1; i++) {
+        slx_tm_cut *k = &m->cut[i];
+        if (!k->share) continue;
+        if (!k->others) k->others = slx_xcalloc((size_t)m->n_tiles * k->n, sizeof *k->others);
+        memset(k->others + first * k->n, 0, k->n * sizeof *k->others);
+        for (uint32_t t = 1; t < n; t++)
+            k->others[first * k->n + tiles[t] % k->n] += k->share[tiles[t]] / (n - 1);
+    }
 }

@@ -10,6 +10,7 @@
  *   tokens   a wait takes the oldest post; a post on a full counter waits for the wait that makes
  *            room
  *   NET      RED and GAT like transfers: the next begins while others are under way; booked on the chip's ports (net.c)
+ *   scratchpad  engines of a tile that run at once share its banks (spm.c)
  *   BAR      when every earlier store of its tile is done; ends everywhere hop_clk * diameter after
  *            the last has come
  *
@@ -89,6 +90,7 @@ typedef struct {
     uint32_t *sim_of; /* [walk->n] tile -> index here, or UINT32_MAX */
     stamp *scratch;
     uint64_t simulated;
+    slx_tm_spm *spm; /* [n + 1]; the last: what comes to all tiles */
     slx_arena arena;
     void *queues; /* all rings; touched as deep as they fill */
     size_t queue_bytes;
@@ -369,6 +371,33 @@ static bool finish(sim *s, uint32_t i, engine *e)
     return true;
 }
 
+/* What comes to other tiles, in their scratchpads. It does not wait for them. */
+static void receive(sim *s, uint32_t i, const slx_tm_rec *r, uint64_t from, uint64_t cycles)
+{
+    uint32_t first = (uint32_t)r->addr, count = r->op == SLX_OP_MOV;
+    if (r->group && (r->op == SLX_OP_MOV || r->op == SLX_OP_LD))
+        first = s->a->prog->groups[r->group - 1].first, count = s->a->prog->groups[r->group - 1].count;
+    if (count > 1 && count == s->a->walk->n) { /* the sender among them, whose own are counted twice */
+        slx_tm_spm_book(s->spm + s->n, from, cycles, r->link_bytes);
+        return;
+    }
+    for (uint32_t t = first; t < first + count; t++)
+        if (s->sim_of[t] != UINT32_MAX && s->sim_of[t] != i)
+            slx_tm_spm_book(s->spm + s->sim_of[t], from, cycles, r->link_bytes);
+}
+
+/* The end of a transfer whose bytes pass from `start + startup` to `end`: when the banks have given or taken them. */
+static uint64_t through_scratchpad(sim *s, uint32_t i, const slx_tm_rec *r, uint64_t start, uint64_t startup,
+                                   uint64_t end)
+{
+    uint64_t width = s->spm[i].bytes_clk, from = start + startup < end ? start + startup : end,
+             bytes = r->engine == SLX_ENG_NET ? r->busy * width : r->link_bytes;
+    uint64_t cycles = end - from, least = (bytes + width - 1) / width;
+    if (cycles < least) cycles = least;
+    receive(s, i, r, from, cycles);
+    return slx_tm_spm_book(s->spm + i, from, cycles, bytes);
+}
+
 /* A transfer whose turn has come. */
 static void transfer(sim *s, uint32_t i, engine *e)
 {
@@ -394,6 +423,7 @@ static void transfer(sim *s, uint32_t i, engine *e)
             end = slx_tm_transfer(s->a->mem, r, e->cur.idx, first, count, far, s->a->copies[i],
                                   start, e->start->last - start, &startup, &least, &tail);
     }
+    if (r->rows) end = through_scratchpad(s, i, r, start, startup, end);
     /* What is new since the transfer before: bytes first, then start-up that they did not hide. */
     uint64_t bytes = end - start > startup ? end - start - startup : 0;
     *e->end = *e->start;
@@ -502,8 +532,9 @@ static bool engine_step(sim *s, uint32_t i, unsigned id)
         if (++s->arrived[r->group - 1] == s->members[r->group - 1])
             release(s, &(slx_tm_rec){.pc = r->pc, .layer = r->layer, .group = r->group, .span = r->span});
     } else {
+        uint64_t end = slx_tm_spm_book(s->spm + i, start->t, r->busy, r->spm_bytes);
         *e->end = *start;
-        add(s, e->end, r->bound, r->span, r->busy);
+        add(s, e->end, r->bound, r->span, end - start->t);
         finish(s, i, e);
     }
     return true;
@@ -546,6 +577,11 @@ static void sim_init(sim *s, const slx_tm_sim_args *a)
     s->arrived = slx_new(&s->arena, uint32_t, a->prog->n_groups + 1);
     s->members = slx_new(&s->arena, uint32_t, a->prog->n_groups + 1);
     s->sim_of = slx_new(&s->arena, uint32_t, a->walk->n);
+    s->spm = slx_new(&s->arena, slx_tm_spm, s->n + 1);
+    for (uint32_t i = 0; i <= s->n; i++) {
+        s->spm[i].bytes_clk = (uint64_t)c->tile.spm_banks * c->tile.bank_bytes_clk;
+        s->spm[i].common = i < s->n ? s->spm + s->n : NULL;
+    }
     s->scratch = slx_new(&s->arena, stamp, 2);
     for (uint32_t k = 0; k < a->walk->n; k++) s->sim_of[k] = UINT32_MAX;
     const size_t ring = s->depth * sizeof(entry), stamps = s->depth * sizeof(stamp);

@@ -109,6 +109,20 @@ static void split(classes *c, const slx_tm_walk *w, const slx_tm_mem *m, uint32_
     free(class_of);
 }
 
+/* Which tiles each class has, for what depends on where they stand. */
+static void place(const classes *c, const slx_tm_walk *w, slx_tm_mem *m)
+{
+    uint32_t *tiles = slx_xcalloc(w->n, sizeof *tiles);
+    for (uint32_t k = 0; k < c->n; k++) {
+        uint32_t n = 0, first = c->tiles[k];
+        tiles[n++] = first;
+        for (uint32_t i = first + 1; i < w->n && c->copies[k] > 1; i++)
+            if (!memcmp(w->w[first].hash, w->w[i].hash, sizeof w->w[i].hash)) tiles[n++] = i;
+        slx_tm_mesh_class(m, tiles, n);
+    }
+    free(tiles);
+}
+
 /* ------------------------------------------------------------------ the step */
 
 static slx_status check(const slx_program *p, const slx_chip *c, const uint8_t *desc, slx_err *err)
@@ -282,6 +296,7 @@ static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_
     if (fold) { /* bytes from another tile may steer this one: then all are walked */
         out->n_classes = c->n;
         split(c, w, m, FOLD_FROM);
+        place(c, w, m);
         for (uint32_t i = 0; i < w->n; i++) w->w[i].absent = !w->crossing, w->w[i].silent = true;
         for (uint32_t k = 0; k < c->n; k++) {
             slx_tm_walker *a = &w->w[c->tiles[k]], *b = &w->w[c->last[k]];

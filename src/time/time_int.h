@@ -36,6 +36,7 @@ typedef struct {
     uint32_t ctl;    /* instructions CTL spent since the record before */
     uint32_t busy;   /* cycles in the engine, without memory */
     uint32_t rows, bytes;
+    uint32_t spm_bytes;  /* of the scratchpad; transfers: 0, it is link_bytes */
     uint64_t addr, stride;
     uint64_t link_bytes; /* through the tile's own link */
     uint32_t group;      /* BAR and multicast: group + 1; MOV: tile of destination */
@@ -54,11 +55,15 @@ typedef struct {
 
 /* ------------------------------------------------------------------ places: hbm.c */
 
-/* Links between two columns or rows of the mesh, one direction: mesh.c. */
+/* Links between two columns or rows of the mesh, one direction: mesh.c. Lanes of it are booked apart: all links
+ * between two columns are one, between two rows each column's link is. */
 typedef struct {
-    double ticks, mean;  /* of a byte through all of them; share, mean of all tiles */
+    uint32_t n;          /* lanes; tile t passes lane t % n */
+    double ticks;        /* of a byte through one */
     double *share;       /* [tile] of what it reads that passes; NULL = not modelled */
-    uint64_t free, all;  /* as pch_free, pch_all */
+    double *mean;        /* [lane] share of all tiles' bytes that passes here */
+    double *others;      /* [tile][lane] the same of the others of the class that a tile stands for; NULL: none yet */
+    uint64_t *free, *all; /* [lane] as pch_free, pch_all */
 } slx_tm_cut;
 
 typedef struct {
@@ -79,6 +84,7 @@ typedef struct {
     uint64_t *pch_all;          /* the same with all tiles of their classes (folded) */
     uint64_t *link_in, *link_out; /* [tile] ticks */
     slx_tm_cut cut[4];          /* columns: right, left; rows: down, up */
+    bool *of_class;             /* [tile] stands for others, in cut[].others */
     slx_buf parts;              /* folded: transfers of tiles that come later: hbm.c */
 } slx_tm_mem;
 
@@ -89,11 +95,16 @@ void slx_tm_mem_reset(slx_tm_mem *m);
 void slx_tm_mem_deinit(slx_tm_mem *m);
 /* Cuts of the mesh; after unit_ticks and link_ticks are known. */
 void slx_tm_mesh_init(slx_tm_mem *m, const slx_chip *c);
+void slx_tm_mesh_reset(slx_tm_mem *m);
+void slx_tm_mesh_deinit(slx_tm_mem *m);
 /* Mean hops from the entries of a stack to a tile, one for the entry. */
 uint32_t slx_tm_entry_hops(const slx_chip *c, uint32_t tile, uint32_t stack);
-/* Bytes between memory and a tile (UINT32_MAX: any, in the mean) that come to the cuts at tick `at`: when the last has
- * passed. all: of the class. */
+/* Bytes between memory and a tile that come to the cuts at tick `at`: when the last has passed. all: of the class. */
 uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile, bool all, uint64_t at);
+/* The same spread over the other tiles of the class that `first` stands for; UINT32_MAX: over all tiles. */
+uint64_t slx_tm_mesh_book_any(slx_tm_mem *m, bool write, double bytes, uint32_t first, bool all, uint64_t at);
+/* A class of n tiles, of which the first stands for the others. */
+void slx_tm_mesh_class(slx_tm_mem *m, const uint32_t *tiles, uint32_t n);
 /* Hops between two tiles. */
 uint32_t slx_tm_hops(const slx_chip *c, uint32_t a, uint32_t b);
 /* Hops across the bounding box of a group of tiles. */
@@ -275,6 +286,19 @@ void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_op *o, c
                          const uint64_t v[SLX_N_OPERANDS]);
 /* After the probe: may layers be left out? */
 bool slx_tm_repeat_holds(const slx_tm_walk *k);
+
+/* ------------------------------------------------------------------ scratchpad: spm.c */
+
+enum { SLX_TM_SPM_CLOCKS = 64, SLX_TM_SPM_KEPT = 128, SLX_TM_SPM_BITS = 24 }; /* clocks of a window; windows */
+typedef struct slx_tm_spm slx_tm_spm;
+struct slx_tm_spm {
+    uint64_t bytes_clk;               /* of all banks; a window's fit SLX_TM_SPM_BITS */
+    uint64_t window[SLX_TM_SPM_KEPT]; /* number << SLX_TM_SPM_BITS | bytes taken */
+    const slx_tm_spm *common;         /* what comes to all tiles at once, and is taken from each; NULL: nothing */
+};
+/* An instruction that runs from cycle `start` for so many cycles, which suffice for its bytes alone: when it has them all,
+ * no earlier than that. */
+uint64_t slx_tm_spm_book(slx_tm_spm *s, uint64_t start, uint64_t cycles, uint64_t bytes);
 
 /* ------------------------------------------------------------------ queues and engines: sim.c */
 

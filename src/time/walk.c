@@ -526,6 +526,7 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
         if (o->work.cycles > UINT32_MAX)
             return place(k, w, SLX_EUNSUPPORTED, "longer than 2^32 cycles", err);
         r.busy = (uint32_t)o->work.cycles;
+        r.spm_bytes = (uint32_t)(o->work.spm_read + o->work.spm_write);
         r.bound = k->attention[r.span]      ? SLX_TIME_ATTENTION
                   : r.engine == SLX_ENG_TEN ? SLX_TIME_TENSOR
                                             : SLX_TIME_VECTOR;

@@ -157,6 +157,29 @@ static void test_scratchpad_width(void **state)
     run_text(c, 1, 15, "VBIN.add.full [0], [1024], [2048], (1,32), <0,0,0>", ev, &r);
     assert_int_equal(find(ev, 0, SLX_OP_VBIN, 0)->finish, 5 + 384);
     slx_time_result_free(&r);
+    /* 8192 sums alone: 3 * 32768 bytes at 64 a clock; a load of 64 KiB alone: 24 + 54 clocks, then 1024; both: the
+     * load has what the sums leave, nothing. At 1024 a clock there is room for both */
+    static const char sums[] = "VBIN.add.full [0], [65536], [131072], (16,512), <0,0,0>\n",
+                      load[] = "LD [196608], [w], 65536, 1, 0, 0\n";
+    char both[256];
+    snprintf(both, sizeof both, "%s%s", sums, load);
+    c->noc.link_bytes_clk = 4096, c->noc.hop_clk = 0;
+    c->tile.bank_bytes_clk = 64;
+    run_text(c, 1, 15, sums, ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_VBIN, 0)->finish, 5 + 1536);
+    slx_time_result_free(&r);
+    run_text(c, 1, 15, load, ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_LD, 0)->finish, 5 + 24 + 54 + 1024);
+    slx_time_result_free(&r);
+    run_text(c, 1, 15, both, ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_VBIN, 0)->finish, 5 + 1536);
+    assert_in_range(find(ev, 0, SLX_OP_LD, 0)->finish, 5 + 1536 + 1024, 5 + 1536 + 1024 + 1);
+    assert_int_equal(r.cycles, find(ev, 0, SLX_OP_LD, 0)->finish);
+    slx_time_result_free(&r);
+    c->tile.spm_banks = 16;
+    run_text(c, 1, 15, both, ev, &r);
+    assert_int_equal(find(ev, 0, SLX_OP_LD, 0)->finish, 6 + 24 + 54 + 256);
+    slx_time_result_free(&r);
     free(ev);
     slx_chip_free(c);
 }
@@ -869,6 +892,21 @@ static void test_mesh(void **state)
         run_text(c, 128, 15, own, ev, &r);
         uint64_t start = 5 + 3 + 24 + 81; /* dispatch, ALU, DMA, 54 ns; then the bytes and up to 22 hops */
         assert_in_range(r.cycles, start + clocks[i], start + clocks[i] + clocks[i] / 50 + 22 * 3);
+        slx_time_result_free(&r);
+    }
+    /* eleven tiles, 64 KiB each, 512 clocks of a tile's link: of a column, six rows behind the cut and 5 / 11 of the
+     * entries before it, all through one link: 6 * 5 / 11 * 512 = 1396; of a row, a link each */
+    static const char some[] = "ALU.ltu r7, r7, 1\nALU.mul r5, r1, 0x10000\nLI r6, 0x1000000\nALU.add r5, r5, r6\n"
+                               "LD [0], [r5], 65536, r7, 0, 0",
+                      *const which[] = {"ALU.remu r7, r1, 12\n", "ALU.divu r7, r1, 11\n"};
+    static const uint64_t through[] = {1396, 512};
+    c->noc.entries = 22;
+    for (int i = 0; i < 2; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%s%s", which[i], some);
+        run_text(c, 128, 15, text, ev, &r);
+        uint64_t start = 5 + 5 + 24 + 81;
+        assert_in_range(r.cycles, start + through[i], start + through[i] + through[i] / 50 + 22 * 3);
         slx_time_result_free(&r);
     }
     free(ev);
