@@ -7,7 +7,8 @@
  *                                                            V: their lengths spread evenly
  *                                                            O: one of them long, the others of one page
  *     else      P(R, a) + L(S) - L(1)                        P: one sequence of R rows, one of them sampled
- *                                                            L: one sequence with S samples
+ *                                                            L: one with S of them sampled (both: as few sequences
+ *                                                               as their rows' positions allow)
  *
  * The law is asked of a point's own sequences as well; a line (E, V, O or P of one R) is straight between points of
  * neighbouring a and goes on behind the last as between the last two. E and O take as long by the law and read as many
@@ -81,8 +82,7 @@ slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c
                               .tiles = p->info.n_tiles,
                               .heads = p->info.n_kv_heads,
                               .coarse = opt && opt->coarse};
-    m->most_decode = least(least(d->max_seqs, d->max_rows),
-                                    least(d->max_samples, d->max_pages));
+    m->most_decode = least(least(d->max_seqs, d->max_rows), least(d->max_samples, d->max_pages));
     m->desc = slx_xcalloc(1, d->bytes + 1u);
     for (int i = 0; i < N_SHAPES; i++)
         m->lines[i] = slx_xcalloc(d->max_rows + (size_t)1, sizeof(line *));
@@ -174,6 +174,31 @@ static bool is_short(const slx_memo *m, uint32_t rows)
     return rows <= m->axis.short_rows;
 }
 
+/* Sequences that a prompt of so many rows is: one, where it fits a context. */
+static uint32_t prompt_sequences(const slx_memo *m, uint32_t rows)
+{
+    return (rows + m->p->info.max_context - 1) / m->p->info.max_context;
+}
+
+/* Into seq, evenly; the last rows of each are sampled, as many as there are. Returns how many. */
+static uint32_t prompt(const slx_memo *m, uint32_t rows, uint32_t before, uint32_t samples, slx_memo_seq *seq)
+{
+    uint32_t n = prompt_sequences(m, rows);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t each = (uint32_t)((i + UINT64_C(1)) * rows / n - (uint64_t)i * rows / n);
+        seq[i] = (slx_memo_seq){.rows = each, .before = before, .samples = least(each, samples)};
+        samples -= seq[i].samples;
+    }
+    return n;
+}
+
+/* Most rows of a prompt. */
+static uint32_t most_rows(const slx_memo *m)
+{
+    uint32_t n = prompt_sequences(m, m->p->info.desc.max_rows), pages = m->p->info.desc.max_pages;
+    return least(m->p->info.desc.max_rows, (n > 1 && pages > n ? pages - n : pages) * SLX_MAX_CHUNK);
+}
+
 /* ------------------------------------------------------------------ pages alone */
 
 /* One sequence of so many rows behind a few pages and behind more of them: what a page adds. A long step has other
@@ -226,13 +251,10 @@ static slx_status measure_pages(slx_memo *m, bool small, slx_err *err)
 
 /* Sequences of a point; returns how many. EVEN: lengths at multiples of the golden ratio, which lie evenly in every
  * stretch of the step. */
-static uint32_t sequences(shape s, uint32_t rows, uint32_t pages, slx_memo_seq *seq)
+static uint32_t sequences(const slx_memo *m, shape s, uint32_t rows, uint32_t pages, slx_memo_seq *seq)
 {
     uint32_t most = (pages - 1) * SLX_MAX_CHUNK;
-    if (s == PROMPT) {
-        *seq = (slx_memo_seq){.rows = rows, .before = most, .samples = 1};
-        return 1;
-    }
+    if (s == PROMPT) return prompt(m, rows, most, 1, seq);
     for (uint32_t i = 0; i < rows; i++) {
         uint32_t before = s == EQUAL || i == rows / 2 ? most : 0;
         if (s == EVEN && i != rows / 2) before = (uint32_t)(most * fmod(i * 0.6180339887, 1));
@@ -245,7 +267,8 @@ static uint32_t sequences(shape s, uint32_t rows, uint32_t pages, slx_memo_seq *
 static uint32_t most_pages(const slx_memo *m, shape s, uint32_t rows)
 {
     const slx_program_info *in = &m->p->info;
-    uint32_t each = s == PROMPT ? rows : 1, room = in->desc.max_pages;
+    uint32_t n = prompt_sequences(m, rows), each = s == PROMPT ? (rows + n - 1) / n : 1, room = in->desc.max_pages;
+    if (s == PROMPT) room /= n;
     if (s == EQUAL || s == EVEN) room /= rows;
     if (s == ONE_LONG) room -= rows - 1;
     return 1 + least((in->max_context - each) / SLX_MAX_CHUNK, room - slx_memo_pages(each));
@@ -263,7 +286,7 @@ static slx_status line_get(slx_memo *m, shape s, uint32_t rows, line **out, slx_
     for (uint32_t pages = 1; l->n < LENGTHS; pages *= far) {
         point *p = &l->p[l->n++];
         p->pages = least(pages, most);
-        uint32_t n = sequences(s, rows, p->pages, seq);
+        uint32_t n = sequences(m, s, rows, p->pages, seq);
         p->load = slx_memo_attention_of(&m->law, is_short(m, rows), seq, n);
         if (p->pages == most) break;
     }
@@ -275,7 +298,7 @@ static slx_status point_get(slx_memo *m, shape s, uint32_t rows, point *p, slx_e
 {
     if (p->known) return SLX_OK;
     slx_memo_seq *seq = slx_xcalloc(rows, sizeof *seq);
-    uint32_t n = sequences(s, rows, p->pages, seq);
+    uint32_t n = sequences(m, s, rows, p->pages, seq);
     slx_status st = slx_memo_simulate(m, seq, n, &p->is, err);
     free(seq);
     if (st != SLX_OK) return st;
@@ -350,7 +373,7 @@ static slx_status at_rows(slx_memo *m, bool decode, uint32_t rows, const slx_mem
 static slx_status rows_at(slx_memo *m, bool decode, uint32_t rows, const slx_memo_load *load,
                           slx_memo_parts *out, slx_err *err)
 {
-    slx_memo_between b = slx_memo_rows_axis(&m->axis, decode, rows, decode ? m->most_decode : m->p->info.desc.max_rows);
+    slx_memo_between b = slx_memo_rows_axis(&m->axis, decode, rows, decode ? m->most_decode : most_rows(m));
     slx_memo_parts high;
     SLX_TRY(at_rows(m, decode, b.low, load, out, err));
     if (b.share <= 0) return SLX_OK;
@@ -374,8 +397,11 @@ static slx_status sample_point(slx_memo *m, bool small, uint32_t samples, const 
 {
     point *p = &m->samples[small][samples];
     if (!p->known) {
-        slx_memo_seq seq = {.rows = sampled_rows(m, small), .samples = samples};
-        SLX_TRY(slx_memo_simulate(m, &seq, 1, &p->is, err));
+        uint32_t rows = sampled_rows(m, small);
+        slx_memo_seq *seq = slx_xcalloc(prompt_sequences(m, rows), sizeof *seq);
+        slx_status st = slx_memo_simulate(m, seq, prompt(m, rows, 0, samples, seq), &p->is, err);
+        free(seq);
+        if (st != SLX_OK) return st;
         p->known = true;
         m->n++;
     }
@@ -471,8 +497,7 @@ static bool stop(const asker *a)
 
 static slx_status fill_lines(slx_memo *m, shape s, const asker *a, bool *done, slx_err *err)
 {
-    uint32_t most = s == PROMPT ? m->p->info.desc.max_rows : m->most_decode;
-    if (s == PROMPT) most = least(most, m->p->info.max_context);
+    uint32_t most = s == PROMPT ? most_rows(m) : m->most_decode;
     for (uint32_t rows = 1; rows <= most && *done; rows++) {
         slx_memo_between b = slx_memo_rows_axis(&m->axis, s != PROMPT, rows, most);
         line *l;

@@ -29,7 +29,7 @@ typedef struct {
 
 typedef struct {
     const slx_time_watts *watts; /* as in slx_time_options */
-    bool coarse; /* a tenth of the points, twice as far off: for who needs all of them before the first step */
+    bool coarse; /* a quarter of the points, farther off between them: for who needs all of them before the first step */
 } slx_memo_options;
 
 /* Borrows program and chip until the close. opt NULL: the fine table. */

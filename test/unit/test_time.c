@@ -1003,6 +1003,22 @@ static void test_memo(void **state)
     assert_int_equal(slx_memo_step(m, many, 12, &a, &err), SLX_EINPUT);
     p.info.desc.max_pages = pages;
     slx_memo_close(m);
+    /* more rows than one sequence has positions: points are of several, too */
+    uint32_t context = p.info.max_context;
+    p.info.max_context = 40;
+    slx_memo_seq two[2] = {{.rows = 30, .samples = 1}, {.rows = 30, .before = 10}};
+    assert_int_equal(slx_memo_open(&m, &p, c, NULL, &err), SLX_OK);
+    assert_int_equal(slx_memo_step(m, two, 2, &a, &err), SLX_OK);
+    static const uint32_t tokens[30], page[2] = {0, 1};
+    const slx_step_seq both[2] = {{tokens, 30, 0, 1, page, 1}, {tokens, 30, 10, 0, page + 1, 1}};
+    slx_time_result real;
+    assert_int_equal(slx_step_build(&p.info, desc, both, 2, &err), SLX_OK);
+    assert_int_equal(slx_time_step(&p, c, desc, &(slx_time_options){.folded = true}, &real, &err), SLX_OK);
+    assert_true(fabs(a.seconds / real.seconds - 1) < 0.03);
+    slx_time_result_free(&real);
+    assert_int_equal(slx_memo_fill(m, NULL, NULL, &done, &err), SLX_OK);
+    p.info.max_context = context;
+    slx_memo_close(m);
     free(desc);
     slx_program_free(&p);
     slx_chip_free(c);
