@@ -79,8 +79,9 @@ static double step(const char *chip, const char *model, unsigned tp, bool decode
                  decode ? 1 : context, context, dtype);
 }
 
-static const char *const chips[] = {"a100",   "h100",   "h200",   "b200",    "l40s",
-                                    "mi300x", "mi355x", "tpu-v4", "tpu-v6e", "rtx-4090"};
+static const char *const chips[] = {"a100",    "h100",     "h200",   "b200",
+                                    "l40s",    "mi300x",   "mi355x", "tpu-v4",
+                                    "tpu-v6e", "rtx-4090", "gaudi3", "trainium2"};
 static const char *const models[] = {"llama-2-7b",   "llama-3-70b",  "qwen3-32b",   "qwen3-30b-a3b",
                                      "mixtral-8x7b", "gpt-oss-120b", "deepseek-v3", "gpt3-175b"};
 enum { CHIPS = sizeof chips / sizeof *chips, MODELS = sizeof models / sizeof *models };
