@@ -93,7 +93,7 @@ static slx_status load_case(cli_fleet *f, const char *name, const values *v, con
     SLX_TRY(slx_fleet_load(&f->c, name, err));
     SLX_TRY(slx_fleet_use_variant(f->c, variant, err));
     for (int i = 0; i < v->set.n; i++) SLX_TRY(slx_fleet_set(f->c, v->set.v[i], err));
-    return SLX_OK;
+    return v->set.n ? slx_fleet_recheck(f->c, "--set", err) : SLX_OK;
 }
 
 /* Limits of a reading may clash where the case has a plan: then it says so, and the others go on. */
@@ -115,6 +115,10 @@ static slx_status compute(cli_fleet *f, const char *name, const values *v, slx_e
 {
     slx_milp_limits l = {.gap = v->gap_percent / 100, .seconds = v->seconds};
     SLX_TRY(load_case(f, name, v, v->variant, err));
+    if (v->changes && !slx_fleet_must_plan(f->c))
+        return slx_fail(
+            err, SLX_EINPUT, "--changes", 0, 0,
+            "found a case without deploy: choose, expected one in which there is a choice");
     SLX_TRY(compute_run(f, v, &l, err));
     slx_fleet_movers(f->c, f->plan ? &f->plan->orders : NULL, SLX_FO_cost_usd, -1, &f->cost);
     for (int i = 0; i < f->c->n_figures; i++) SLX_TRY(answer(f, i, &l, err));

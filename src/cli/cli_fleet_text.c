@@ -82,7 +82,7 @@ static void print_deliveries(const cli_fleet *f)
             racks += f->run->cell[i][q].delivered;
         }
         if (first < 0 && isnan(f->plan->cheaper[i]))
-            printf("  %-20s nothing: cannot deliver in time\n", o->name);
+            printf("  %-20s nothing: cannot deliver in time, or in lots so large\n", o->name);
         else if (first < 0 && f->plan->cheaper[i] < 0.0005)
             printf("  %-20s nothing: not worth its development\n", o->name);
         else if (first < 0)
@@ -179,6 +179,26 @@ static double q_energy(const slx_fleet_run *r, int i, int q)
 {
     return (void)i, r->total[q].energy_j / 3.6e3;
 }
+static double q_waiting(const slx_fleet_run *r, int i, int q)
+{
+    double racks = 0;
+    for (i = 0; i < SLX_FLEET_OPTIONS; i++) racks += r->cell[i][q].waiting;
+    return racks;
+}
+static double q_backlog(const slx_fleet_run *r, int i, int q)
+{
+    double racks = 0;
+    for (i = 0; i < SLX_FLEET_OPTIONS; i++) racks += r->cell[i][q].backlog;
+    return racks;
+}
+static double q_training(const slx_fleet_run *r, int i, int q)
+{
+    return (void)i, r->total[q].training_flop_s;
+}
+static double q_sales(const slx_fleet_run *r, int i, int q)
+{
+    return (void)i, r->total[q].sales_usd;
+}
 static double q_capex(const slx_fleet_run *r, int i, int q)
 {
     return (void)i, slx_fleet_capex(&r->total[q]);
@@ -204,11 +224,15 @@ static const struct {
     {"tokens needed at the peak", "/s", false, q_need},
     {"tokens the fleet can write", "/s", false, q_capacity},
     {"tokens served", "", true, q_served},
+    {"training", "FLOP/s", false, q_training},
+    {"racks ordered, not delivered", "", false, q_backlog},
+    {"racks waiting for power", "", false, q_waiting},
     {"hall power", "W", false, q_gw},
     {"energy", "Wh", true, q_energy},
     {"invested", "USD", true, q_capex},
     {"running cost", "USD", true, q_opex},
     {"depreciation", "USD", true, q_worn},
+    {"sold to others", "USD", true, q_sales},
 };
 
 static void put_years(cli_table *t, const cli_fleet *f, const char *label, const char *unit,

@@ -24,18 +24,20 @@ const slx_yaml_node *slx_fleet_next(const slx_yaml *t, const slx_yaml_node *n)
     return NULL;
 }
 
-slx_status slx_fleet_fail(const slx_yaml *t, const char *path, const char *fmt, ...)
+slx_status slx_fleet_fail(const slx_fleet_reader *r, const char *path, const char *fmt, ...)
 {
     char msg[512], up[256];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);
-    snprintf(up, sizeof up, "%s", path);
+    const slx_yaml *t = r->t;
+    if (!t->n_nodes) return slx_fail(t->err, SLX_EINPUT, t->path, 0, 0, "%s: %s", path, msg);
+    snprintf(up, sizeof up, "%s%s", r->within, path);
     const slx_yaml_node *n = slx_yaml_at(t, up);
     for (char *dot; !n && (dot = strrchr(up, '.')); n = slx_yaml_at(t, up)) *dot = 0;
     if (!n) n = &t->nodes[0];
-    return slx_yaml_fail(t, n->key_line, n->key_col, "%s: %s", path, msg);
+    return slx_yaml_fail(t, n->key_line, n->key_col, "%s%s: %s", r->within, path, msg);
 }
 
 /* ------------------------------------------------------------------ blocks of inputs */
@@ -382,10 +384,11 @@ static slx_status read_case(const slx_fleet_reader *r)
     SLX_TRY(read_many(r, "options", SLX_FLEET_OPTIONS, read_option));
     SLX_TRY(read_many(r, "contracts", SLX_FLEET_CONTRACTS, read_contract));
     if (own) SLX_TRY(read_own(r, own));
-    if (!c->n_options) return slx_fleet_fail(t, "options", "found none, expected at least one");
+    if (!c->n_options) return slx_fleet_fail(r, "options", "found none, expected at least one");
     SLX_TRY(read_many(r, "variants", SLX_FLEET_VARIANTS, slx_fleet_read_variant));
     SLX_TRY(read_many(r, "figures", SLX_FLEET_FIGURES, slx_fleet_read_figure));
-    return slx_fleet_check(r);
+    SLX_TRY(slx_fleet_check(r));
+    return slx_fleet_check_variants(r);
 }
 
 slx_status slx_fleet_parse(slx_fleet_case **out, const char *text, size_t len, const char *path,
@@ -407,7 +410,7 @@ slx_status slx_fleet_parse(slx_fleet_case **out, const char *text, size_t len, c
                   .err = err ? err : &unwanted};
     slx_arena_init(&t.arena);
     slx_status s = slx_yaml_scan(&t);
-    if (!s) s = read_case(&(slx_fleet_reader){&t, c});
+    if (!s) s = read_case(&(slx_fleet_reader){&t, c, ""});
     slx_arena_deinit(&t.arena);
     if (s) {
         slx_fleet_free(c);

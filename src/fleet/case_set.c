@@ -19,11 +19,10 @@ slx_status slx_fleet_set(slx_fleet_case *c, const char *assignment, slx_err *err
         double v, least = in->series ? 0 : k->least, most = in->series ? 100 : k->most;
         if (strcmp(in->path, path)) continue;
         if (!slx_parse_f64(eq + 1, least, most, &v))
-            return slx_fail(err, SLX_EINPUT, place, 0, 0,
-                            "found \"%.40s\", expected a %s between %g and %g", eq + 1,
-                            in->series ? "factor on the series"
-                                       : slx_fleet_unit_name(unit, in->key, in->unit),
-                            least, most);
+            return slx_fail(
+                err, SLX_EINPUT, place, 0, 0, "found \"%.40s\", expected %s%s between %g and %g",
+                eq + 1, in->series ? "a factor on the series" : "a number in ",
+                in->series ? "" : slx_fleet_unit_name(unit, in->key, in->unit), least, most);
         in->low = in->mid = in->high = v;
         in->given = true;
         in->source = "--set";

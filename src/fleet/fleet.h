@@ -151,6 +151,8 @@ slx_status slx_fleet_parse(slx_fleet_case **out, const char *text, size_t len, c
 void slx_fleet_free(slx_fleet_case *c); /* NULL is fine */
 /* "options.h100.tok_s=25": exactly that; of a series, a factor on it. */
 slx_status slx_fleet_set(slx_fleet_case *c, const char *assignment, slx_err *err);
+/* What the figures must be to each other, after one or more of the above; what: names them in the message. */
+slx_status slx_fleet_recheck(slx_fleet_case *c, const char *what, slx_err *err);
 /* Makes the case its variant; "" or NULL: nothing. */
 slx_status slx_fleet_use_variant(slx_fleet_case *c, const char *name, slx_err *err);
 const char *slx_fleet_unit(const slx_fleet_input *in);

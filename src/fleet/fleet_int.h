@@ -32,8 +32,10 @@ const char *slx_fleet_unit_name(char out[32], slx_fleet_key key, int unit);
 bool slx_fleet_is_flow(slx_fleet_key key);
 
 typedef struct {
-    slx_yaml *t;
+    slx_yaml *t; /* without nodes: the case was changed by a call, and t->path names what by */
     slx_fleet_case *c;
+    const char
+        *within; /* "variants.NAME.": the part of the file that is looked at; "" = all of it */
 } slx_fleet_reader;
 
 /* First child of a node, and the next one of the same parent; NULL at the end. */
@@ -52,8 +54,10 @@ slx_status slx_fleet_read_input(const slx_fleet_reader *r, const slx_yaml_node *
                                 slx_fleet_input *in);
 /* Inputs against each other. */
 slx_status slx_fleet_check(const slx_fleet_reader *r);
+/* And as each variant has them. */
+slx_status slx_fleet_check_variants(const slx_fleet_reader *r);
 /* Fails at the place of an input, or of its block when it is not given. */
-slx_status slx_fleet_fail(const slx_yaml *t, const char *path, const char *fmt, ...)
+slx_status slx_fleet_fail(const slx_fleet_reader *r, const char *path, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 static inline bool slx_fleet_has(const slx_fleet_case *c, int in)

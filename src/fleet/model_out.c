@@ -26,6 +26,9 @@ void slx_fleet_option_outputs(slx_fleet_state *s, int i)
     o[SLX_FO_chips_usd_gw] = ratio(o[SLX_FO_chips_usd], o[SLX_FO_gw]);
     o[SLX_FO_halls_usd_gw] = ratio(s->halls_usd[i], o[SLX_FO_gw]);
     o[SLX_FO_capex_usd_gw] = o[SLX_FO_racks_usd_gw] + o[SLX_FO_halls_usd_gw];
+    if (s->base_racks[i] > 0) /* what was paid is for a part of the gigawatts only */
+        o[SLX_FO_racks_usd_gw] = o[SLX_FO_chips_usd_gw] = o[SLX_FO_halls_usd_gw] =
+            o[SLX_FO_capex_usd_gw] = NAN;
     o[SLX_FO_racks_gw] = 1 / gw_rack;
     o[SLX_FO_chips_gw] = v[SLX_F_OPTION_chips_rack] / gw_rack;
     o[SLX_FO_renewal_chips_usd_year] =
@@ -38,7 +41,7 @@ void slx_fleet_outputs(slx_fleet_state *s)
     double *o = s->r->out, asked = 0, served = 0, could = 0, energy = 0, opex = 0, capex = 0,
            cost = 0, spent = 0, shortfall = 0, warrants = 0, sales = 0, sold = 0, trained = 0,
            planned = 0, investment = 0;
-    double racks_usd = 0, halls_usd = 0, chips_usd = 0, renewal = 0;
+    double racks_usd = 0, halls_usd = 0, chips_usd = 0, renewal = 0, base = 0;
     double discount = c->money == SLX_FLEET_NONE ? 0 : s->v[c->money + SLX_F_MONEY_discount_year];
     double step = 1 / sqrt(sqrt(1 + discount)), now = 1;
     int last = c->quarters - 1;
@@ -74,6 +77,7 @@ void slx_fleet_outputs(slx_fleet_state *s)
         chips_usd += s->r->option_out[i][SLX_FO_chips_usd]; /* NAN when one of them is not known */
         renewal += s->r->option_out[i][SLX_FO_renewal_chips_usd_year];
     }
+    for (int i = 0; i < c->n_options; i++) base += s->base_racks[i];
     o[SLX_FO_chips_usd] = chips_usd;
     o[SLX_FO_racks_usd] = racks_usd;
     o[SLX_FO_capex_usd] = capex;
@@ -81,6 +85,9 @@ void slx_fleet_outputs(slx_fleet_state *s)
     o[SLX_FO_chips_usd_gw] = ratio(chips_usd, o[SLX_FO_gw]);
     o[SLX_FO_halls_usd_gw] = ratio(halls_usd, o[SLX_FO_gw]);
     o[SLX_FO_capex_usd_gw] = o[SLX_FO_racks_usd_gw] + o[SLX_FO_halls_usd_gw];
+    if (base > 0)
+        o[SLX_FO_racks_usd_gw] = o[SLX_FO_halls_usd_gw] = o[SLX_FO_chips_usd_gw] =
+            o[SLX_FO_capex_usd_gw] = NAN;
     o[SLX_FO_racks_gw] = ratio(o[SLX_FO_racks], o[SLX_FO_gw]);
     o[SLX_FO_chips_gw] = ratio(o[SLX_FO_chips], o[SLX_FO_gw]);
     o[SLX_FO_renewal_chips_usd_year] = renewal;

@@ -163,8 +163,8 @@ static double useful_to_contracts(const slx_fleet_program *g, int i)
     return most;
 }
 
-/* Lots that can be of use in one quarter: twice all that is ever needed, from this option alone. */
-static double useful_lots(const slx_fleet_program *g, int i)
+/* Racks that can be of use in one quarter: twice all that is ever needed, from this option alone. */
+static double useful_racks(const slx_fleet_program *g, int i)
 {
     const slx_fleet_case *c = g->c;
     double most = 0, trains = 0, committed = useful_to_contracts(g, i);
@@ -178,7 +178,12 @@ static double useful_lots(const slx_fleet_program *g, int i)
     }
     most = 2 * (most + trains) / (1 - fmin(0.99, OPT(i, sell_share)));
     if (c->sales != SLX_FLEET_NONE) most /= 1 - fmin(0.99, value(g, c->sales, SLX_F_SALES_share));
-    return floor(fmin(fmax(most, committed), 1e9) / OPT(i, lot)) + 2;
+    return fmin(fmax(most, committed), 1e9);
+}
+
+static double useful_lots(const slx_fleet_program *g, int i)
+{
+    return floor(useful_racks(g, i) / OPT(i, lot)) + 2;
 }
 
 /* And those that its limits allow: the tighter, the sooner Cbc proves its bound. */
@@ -218,6 +223,8 @@ static void add_option(slx_fleet_program *g, int i)
     const slx_fleet_case *c = g->c;
     int last = c->quarters - 1;
     double lot = OPT(i, lot), end = slx_fleet_discount(g, last);
+    /* a lot of ten times all that is of use is never bought, and its coefficients are beyond the solver's scale */
+    bool too_large = lot > 10 * (useful_racks(g, i) + 1);
     int ready = slx_fleet_ready(c, g->v, i) + (int)floor(OPT(i, slip_quarters) + 0.5);
     for (int s = 0; s < c->quarters; s++) {
         double cost = once(g, i, s, end), kept = slx_fleet_kept(c, g->v, i, s);
@@ -225,7 +232,9 @@ static void add_option(slx_fleet_program *g, int i)
                              (slx_fleet_discount(g, s) - end * left_on_books(g, i, s));
         for (int q = s; q < c->quarters; q++)
             cost += kept * slx_fleet_discount(g, q) * alive(g, i, s, q) * running(g, i, q);
-        g->x[i][s] = s < ready ? -1 : slx_milp_col(g->m, 0, most_lots(g, i, s), lot * cost, true);
+        g->x[i][s] = s < ready || too_large
+                         ? -1
+                         : slx_milp_col(g->m, 0, most_lots(g, i, s), lot * cost, true);
     }
     double sign = OPT(i, nre_usd) / 1e9;
     g->y[i] =

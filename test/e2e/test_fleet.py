@@ -26,7 +26,7 @@ BARS = {
     "acquire-or-partner": {"own-usd-a-gigawatt": (13.85e9, 0.05)},
 }
 PROBE = """<!doctype html><meta charset="utf-8">
-<iframe id="page" width="1100" height="900" srcdoc="%s"></iframe><script>
+<iframe id="page" width="%d" height="900" srcdoc="%s"></iframe><script>
 addEventListener("load", () => {
   const page = document.getElementById("page").contentDocument;
   const drawn = svg => [...svg.querySelectorAll("path,line,rect,circle,polyline,polygon")]
@@ -173,6 +173,13 @@ class Fleet(Case):
         self.refused("fleet", place="silex fleet: ", says="found no case")
         self.refused("fleet", "bernstein-2023", "--set", "options.h100.tok=1", place="--set options.h100.tok=1: ",
                      says="did you mean options.h100.tok_s?")
+        for wrong, says in (("options.h100.share=0.5", "shares of the demand that add up to 0.5"),
+                            ("options.h100.plan=0.5", "options.h100.plan: found beside another deploy"),
+                            ("demand.users=5", "demand.queries_user_day: missing beside demand.users"),
+                            ("options.h100.sell_share=1", "options.h100.sell_usd: missing"),
+                            ("options.h100.base_age_years=9", "found a mean age of 9 years")):
+            self.refused("fleet", "bernstein-2023", "--set", wrong, place="--set: ", says=says)
+        self.refused("fleet", "ten-gigawatts", "--changes", place="--changes: ", says="deploy: choose")
         self.refused("fleet", "bernstein-2023", "--variant", "x", place="--variant: ", says="a100, four-cents")
         self.refused("fleet", "bernstein-2023", "--html", os.path.join(self.dir, "no", "r.html"), place=self.dir)
         self.refused("fleet", "ten-gigawatts", "--own", place=os.path.join(ROOT, "cases"), says="own: missing")
@@ -219,14 +226,15 @@ class Fleet(Case):
         path, page = self.page("acquire-or-partner")
         args = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
                 "--disable-background-networking", f"--user-data-dir={self.dir}/profile"]
-        probe = self.file("probe.html", PROBE % html.escape(page))
-        p = subprocess.run([*args, "--dump-dom", f"file://{probe}"], capture_output=True, timeout=300, check=False)
-        self.assertEqual(p.returncode, 0, p.stderr[-500:])
-        self.assertEqual([s for s in p.stderr.decode(errors="replace").splitlines() if "CONSOLE" in s], [])
-        seen = json.loads(html.unescape(re.search(r"<pre>(.*?)</pre>", p.stdout.decode(), re.S)[1]))
-        self.assertEqual(len(seen["told"]), page.count("<figure>"))
-        self.assertGreater(min(seen["told"]), 2, seen)
-        self.assertLessEqual(seen["wide"], 0)
+        for width in (1100, 390):
+            probe = self.file("probe.html", PROBE % (width, html.escape(page)))
+            p = subprocess.run([*args, "--dump-dom", f"file://{probe}"], capture_output=True, timeout=300, check=False)
+            self.assertEqual(p.returncode, 0, p.stderr[-500:])
+            self.assertEqual([s for s in p.stderr.decode(errors="replace").splitlines() if "CONSOLE" in s], [])
+            seen = json.loads(html.unescape(re.search(r"<pre>(.*?)</pre>", p.stdout.decode(), re.S)[1]))
+            self.assertEqual(len(seen["told"]), page.count("<figure>"))
+            self.assertGreater(min(seen["told"]), 2, seen)
+            self.assertLessEqual(seen["wide"], 0, width)
         pdf = os.path.join(self.dir, "r.pdf")
         p = subprocess.run([*args, f"--print-to-pdf={pdf}", "--no-pdf-header-footer", f"file://{path}"],
                            capture_output=True, timeout=300, check=False)

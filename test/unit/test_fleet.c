@@ -299,6 +299,11 @@ static const struct {
      "options.b.base_age_years: found a mean age of 6 years, expected at most life_years, 5"},
     {"supplier: B", "supplier: B\n    sell_share: {mid: 0.5, unit: \"1\", source: x}", 30, 3,
      "options.b.sell_usd: missing, expected what others pay for a rack"},
+    {"figures:",
+     "variants:\n  v:\n    about: y\n    options:\n      a:\n        share: {mid: 0.5, unit: "
+     "\"1\", "
+     "source: x}\nfigures:",
+     41, 5, "variants.v.options: found shares of the demand that add up to 0.5"},
     {"name: hand\n", "", 1, 1, "name: missing, expected one line of text"},
     {"figures:", "figurs:", 38, 1, "figurs: unknown key (did you mean figures?)"},
 };
@@ -342,8 +347,14 @@ static void test_set(void **state)
     assert_int_equal(slx_fleet_set(c, "options.a.tok=20", &e), SLX_EINPUT);
     assert_non_null(strstr(e.msg, "did you mean options.a.tok_s?"));
     assert_int_equal(slx_fleet_set(c, "options.a.tok_s=-1", &e), SLX_EINPUT);
-    assert_non_null(strstr(e.msg, "expected a tokens/s/chip between 0.001 and 1e+09"));
+    assert_non_null(strstr(e.msg, "expected a number in tokens/s/chip between 0.001 and 1e+09"));
     assert_int_equal(slx_fleet_set(c, "options.a.tok_s", &e), SLX_EINPUT);
+    /* what contradicts the rest is refused as it would be in a file */
+    assert_false(slx_fleet_recheck(c, "--set", &e));
+    assert_false(slx_fleet_set(c, "options.a.share=0.5", &e));
+    assert_int_equal(slx_fleet_recheck(c, "--set", &e), SLX_EINPUT);
+    assert_string_equal(e.file, "--set");
+    assert_non_null(strstr(e.msg, "shares of the demand that add up to 0.5"));
     free(r);
     slx_fleet_free(c);
 }
