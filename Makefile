@@ -143,14 +143,14 @@ bench: $(BUILD)/.setup-build
 	@tools/fetch-model
 	$(BIN) bench $(MODEL)
 
-# The server for long: five minutes of 64 streams, with and without the cache and with too few pages; a hundred kills.
+# The server for long: five minutes of 64 streams each, plain, then with too few pages without and with the cache; a hundred kills.
 .PHONY: soak
 soak: $(BUILD)/.setup-test
 	@$(MAKE) --no-print-directory all
 	@tools/fetch-model
 	SLX_BUILD=$(BUILD) test/soak/serve_streams.py
-	SLX_BUILD=$(BUILD) test/soak/serve_streams.py --seconds 60 --no-prefix-cache
-	SLX_BUILD=$(BUILD) test/soak/serve_streams.py --seconds 60 --pages 70
+	SLX_BUILD=$(BUILD) test/soak/serve_streams.py --no-prefix-cache --pages 20 --ctx 2048
+	SLX_BUILD=$(BUILD) test/soak/serve_streams.py --pages 20 --ctx 2048
 	SLX_BUILD=$(BUILD) test/soak/serve_kill.py
 	SLX_BUILD=$(BUILD) test/soak/serve_memory.py
 	SLX_BUILD=$(BUILD) test/soak/serve_speed.py

@@ -225,6 +225,18 @@ static ssize_t read_stream(void *arg, uint64_t pos, char *buf, size_t max)
     return n;
 }
 
+static enum MHD_Result queue_stream(srv_exchange *x)
+{
+    struct MHD_Response *r =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, x, NULL);
+    if (!r) return MHD_NO;
+    srv_add_headers(r, x, "text/event-stream; charset=utf-8");
+    MHD_add_response_header(r, "X-Accel-Buffering", "no");
+    enum MHD_Result ok = MHD_queue_response(x->mhd, MHD_HTTP_OK, r);
+    MHD_destroy_response(r);
+    return ok;
+}
+
 enum MHD_Result srv_begin_answer(srv_exchange *x, srv_api api)
 {
     static const char *const prefix[] = {
@@ -260,17 +272,13 @@ enum MHD_Result srv_begin_answer(srv_exchange *x, srv_api api)
     if (x->req.stream) {
         x->status = 200;
         srv_reply_begin(x);
-        struct MHD_Response *r =
-            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, x, NULL);
-        srv_add_headers(r, x, "text/event-stream; charset=utf-8");
-        MHD_add_response_header(r, "X-Accel-Buffering", "no");
-        ok = MHD_queue_response(x->mhd, MHD_HTTP_OK, r);
-        MHD_destroy_response(r);
     } else {
         x->suspended = true;
         MHD_suspend_connection(x->mhd);
     }
     pthread_mutex_unlock(&x->lock);
+    /* not under x->lock: libmicrohttpd locks the response, and under that lock calls read_stream, which takes ours */
+    if (x->req.stream) ok = queue_stream(x);
     srv_worker_submit(x->s->worker, x);
     return ok;
 }

@@ -21,6 +21,17 @@ from serving import Server  # noqa: E402
 from silex import SILEX  # noqa: E402
 
 
+def keys(db):
+    return subprocess.run([SILEX, "keys", "list", "--db", db, "--json"], capture_output=True, text=True, check=True).stdout
+
+
+def cpu_s(pid):
+    """Seconds of CPU that a process has taken."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        field = f.read().rsplit(")", 1)[1].split()
+    return (int(field[11]) + int(field[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--times", type=int, default=100)
@@ -31,7 +42,7 @@ def main():
     key = subprocess.run(
         [SILEX, "keys", "add", "ann", "--db", db], capture_output=True, text=True, check=True
     ).stdout.strip()
-    finished, starts = set(), []
+    finished, starts, cpu, first_keys = set(), [], [], keys(db)
     for k in range(a.times):
         start = time.monotonic()
         server = Server("--quiet", db=db)
@@ -39,6 +50,8 @@ def main():
         server.key = key
         assert server.ask("/ready").status == 200
         starts.append(time.monotonic() - start)
+        cpu.append(cpu_s(server.process.pid))
+        assert server.ask("/v1/models").status == 200, "the key is not known any more"
 
         def client(i):
             try:
@@ -69,10 +82,13 @@ def main():
         c.close()
         lost = finished - kept
         assert not lost, f"finished and not in the ledger: {lost}"
+        assert keys(db) == first_keys, "keys have changed"
     starts.sort()
+    cpu.sort()
     print(
-        f"{a.times} kills: {len(finished)} answers finished, {len(kept)} in the ledger, none lost, database whole; "
-        f"ready after {starts[len(starts) // 2]:.2f} s (median), {starts[-1]:.2f} s at most"
+        f"{a.times} kills: {len(finished)} answers finished, {len(kept)} in the ledger, none lost, database and keys whole; "
+        f"ready after {starts[len(starts) // 2]:.2f} s (median), {starts[-1]:.2f} s at most, "
+        f"of which {cpu[len(cpu) // 2]:.2f} s of CPU"
     )
 
 

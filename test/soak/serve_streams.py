@@ -4,7 +4,7 @@
   test/soak/serve_streams.py [--seconds 300] [--streams 64] [--pages N] [--ctx N] [--no-prefix-cache]
 
 Solo answers come from a server with one slot and no prefix cache. Then `streams` clients ask at once, again and again,
-prompts of mixed lengths, streamed and whole; some leave in the middle. --pages 16 --ctx 1024 forces preemption."""
+prompts of mixed lengths, streamed and whole; some leave in the middle. --pages 20 --ctx 2048 forces preemption."""
 
 import argparse
 import json
@@ -40,7 +40,9 @@ def bodies(n):
 
 
 def whole(server, body):
-    return server.ask("/v1/chat/completions", body, timeout=600).json["choices"][0]["message"]["content"]
+    a = server.ask("/v1/chat/completions", body, timeout=600)
+    assert a.status == 200, a.body[:300]
+    return a.json["choices"][0]["message"]["content"]
 
 
 def streamed(server, body):
