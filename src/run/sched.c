@@ -233,6 +233,25 @@ static uint32_t pages_for(uint32_t positions)
     return (positions + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK;
 }
 
+/* Entries of the step's page list: a page that several sequences share stands there for each of them, so the list can
+ * be full while pages are free. Of running jobs, each with a page more (growing) or with the rows of the step. */
+static uint64_t listed(const slx_sched *s, bool growing)
+{
+    uint64_t n = 0;
+    for (const slx_job *j = s->running.head; j; j = j->next) {
+        if (growing)
+            n += j->seq->n_pages + 1;
+        else if (j->fed)
+            n += pages_for(slx_seq_length(j->seq) + j->fed);
+    }
+    return n;
+}
+
+static uint32_t list_length(const slx_sched *s)
+{
+    return s->e->prog.info.desc.max_pages;
+}
+
 /* ------------------------------------------------------------------ admission */
 
 /* Of the user who had the least: the first that waits. */
@@ -245,7 +264,7 @@ static slx_job *next_waiting(const slx_sched *s)
 }
 
 /* A job enters when the pages of its whole prompt and of one more token are there, beside a page for each that runs
- * and may soon need one. Alone it enters anyway. */
+ * and may soon need one, and as many entries of the page list. Alone it enters anyway. */
 static bool admit(slx_sched *s, slx_job *j)
 {
     uint32_t n = 0, want = pages_for(j->n + 1);
@@ -253,7 +272,7 @@ static bool admit(slx_sched *s, slx_job *j)
     if (s->cache) n = slx_prefix_find(s->cache, j->tokens, j->n - 1, s->found);
     slx_seq_adopt(seq, s->found, n);
     if (want > s->pages) want = s->pages;
-    bool fits = make_free(s, want - n + s->running.n);
+    bool fits = listed(s, true) + want <= list_length(s) && make_free(s, want - n + s->running.n);
     if (!fits && s->running.n) {
         slx_seq_free(seq);
         return false;
@@ -320,15 +339,15 @@ static uint32_t share_rows(slx_sched *s)
     }
 }
 
-/* Preempts from the end until the pages of the step are there. The first admitted alone always fits: submit refuses
- * what does not, and the answer ends with the pages. */
+/* Preempts from the end until the pages of the step are there, and fit its list. The first admitted alone always fits:
+ * submit refuses what does not, and the answer ends with the pages. */
 static void find_pages(slx_sched *s)
 {
     for (;;) {
         uint32_t want = 0;
         for (slx_job *j = s->running.head; j; j = j->next)
             want += j->fed ? pages_needed(j, j->fed) : 0;
-        if (make_free(s, want)) return;
+        if (listed(s, false) <= list_length(s) && make_free(s, want)) return;
         SLX_ASSERT(s->running.n > 1);
         preempt(s, s->running.tail);
         share_rows(s);

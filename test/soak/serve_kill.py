@@ -22,7 +22,8 @@ from silex import SILEX  # noqa: E402
 
 
 def keys(db):
-    return subprocess.run([SILEX, "keys", "list", "--db", db, "--json"], capture_output=True, text=True, check=True).stdout
+    argv = [SILEX, "keys", "list", "--db", db, "--json"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
 def cpu_s(pid):
@@ -86,7 +87,8 @@ def main():
     starts.sort()
     cpu.sort()
     print(
-        f"{a.times} kills: {len(finished)} answers finished, {len(kept)} in the ledger, none lost, database and keys whole; "
+        f"{a.times} kills: {len(finished)} answers finished, {len(kept)} in the ledger, none lost, "
+        f"database and keys whole; "
         f"ready after {starts[len(starts) // 2]:.2f} s (median), {starts[-1]:.2f} s at most, "
         f"of which {cpu[len(cpu) // 2]:.2f} s of CPU"
     )

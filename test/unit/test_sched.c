@@ -195,6 +195,36 @@ static void every_interleaving(void **state)
     slx_engine_close(e);
 }
 
+/* Prompts that share pages: as many pages as the pool has, named by more sequences than its page list has room for. */
+static void shared_pages_fill_the_list(void **state)
+{
+    (void)state;
+    static job j[6];
+    slx_engine *e = open_engine((slx_compile_options){.max_rows = 160, .max_pages = 8});
+    slx_sched *s = slx_sched_open(e, &(slx_sched_options){0});
+    for (uint32_t i = 0; i < 6; i++) {
+        memset(&j[i], 0, sizeof j[i]);
+        j[i].n = 257 + i; /* two pages alike, and one of its own */
+        for (uint32_t k = 0; k < j[i].n; k++) j[i].prompt[k] = k < 256 ? (k * 7 + 3) % VOCAB : i + 1;
+        j[i].max_new = 30;
+        j[i].sampling = (slx_sampling){.temperature = 1, .top_p = 1, .seed = i};
+        j[i].user = i % 2;
+        alone(e, &j[i]);
+    }
+    submit(s, &j[0]);
+    while (slx_sched_step(s)) {}
+    check(&j[0]);
+    for (uint32_t i = 1; i < 6; i++) submit(s, &j[i]);
+    while (slx_sched_step(s)) {}
+    for (uint32_t i = 1; i < 6; i++) {
+        check(&j[i]);
+        assert_int_equal(j[i].usage.cached_tokens, 256);
+    }
+    pages_balance(s);
+    slx_sched_close(s);
+    slx_engine_close(e);
+}
+
 static void cancelled_in_between(void **state)
 {
     (void)state;
@@ -399,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_interleaving),
+        cmocka_unit_test(shared_pages_fill_the_list),
         cmocka_unit_test(cancelled_in_between),
         cmocka_unit_test(hits_by_whole_pages),
         cmocka_unit_test(users_take_turns),
