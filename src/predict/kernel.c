@@ -5,9 +5,10 @@
 
 #include <string.h>
 
-static slx_lib_dtype dtype_of(const char *name)
+slx_lib_dtype slx_kernel_dtype(const char *name)
 {
     slx_lib_dtype d = SLX_LIB_BF16;
+    if (!strcmp(name, "mxfp4")) return SLX_LIB_NVFP4; /* four bits and a scale, too */
     if (!slx_lib_dtype_parse(name, &d)) SLX_BUG("dtype %s was not checked", name);
     return d;
 }
@@ -35,7 +36,7 @@ static slx_status padded(const slx_chip *c, slx_lib_gemm_query q, slx_lib_time *
 static slx_status gemm(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err)
 {
     slx_lib_gemm_query q = {
-        .m = k->m, .n = (uint64_t)ceil(k->n * k->groups), .k = k->k, .dtype = dtype_of(k->dtype)};
+        .m = k->m, .n = (uint64_t)ceil(k->n * k->groups), .k = k->k, .dtype = slx_kernel_dtype(k->dtype)};
     SLX_TRY(padded(c, q, t, err));
     const slx_lib *l = &c->lib;
     slx_lib_format f = slx_lib_dtype_format(q.dtype);
@@ -64,7 +65,7 @@ static slx_status attention(const slx_chip *c, const slx_kernel *k, slx_lib_time
                                  .q_len = k->q_len,
                                  .context = k->context,
                                  .dtype = SLX_LIB_BF16,
-                                 .kv_dtype = dtype_of(k->kv_dtype)};
+                                 .kv_dtype = slx_kernel_dtype(k->kv_dtype)};
     return slx_lib_attention(c, &q, t, err);
 }
 

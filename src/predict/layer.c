@@ -122,6 +122,12 @@ slx_status slx_predict_layer(slx_predictor *p, const slx_chip *c, const slx_laye
     else
         return slx_fail(err, SLX_EUNSUPPORTED, "", 0, 0, "op: found '%.40s', which is not modelled",
                         ask->op);
+    bool empty = k.kind == SLX_KERNEL_GEMM ? !k.n || !k.k : !k.cols || !k.rows;
+    if (empty || !ask->tokens)
+        return slx_fail(err, SLX_EINPUT, ask->model->name, 0, 0,
+                        "op %.40s: the model does not tell its sizes (vocab_size, "
+                        "intermediate_size), or there are no tokens",
+                        ask->op);
     slx_lib_time t;
     SLX_TRY(slx_stack_get(p, c, ask->software, &c, err));
     slx_status st;

@@ -63,10 +63,9 @@ static double slowest(const slx_chip *c, const slx_forward *f, const slx_kernel 
                       const slx_lib_time *t)
 {
     const slx_lib *l = &c->lib;
-    slx_lib_dtype d = SLX_LIB_BF16;
     if (k->kind == SLX_KERNEL_GEMM && f->mac_share > 0) {
-        slx_lib_dtype_parse(k->dtype, &d);
-        return t->flops / (f->mac_share * l->fig.tflops[slx_lib_dtype_format(d)] * 1e12);
+        slx_lib_format form = slx_lib_dtype_format(slx_kernel_dtype(k->dtype));
+        return t->flops / (f->mac_share * l->fig.tflops[form] * 1e12);
     }
     bool paged = k->kind == SLX_KERNEL_ATTENTION && k->decode && f->kv_share > 0;
     if (paged && (double)k->batch * k->q_heads > paged_heads) {
@@ -105,7 +104,7 @@ static slx_status add_kernel(sum *s, const slx_chip *c, const slx_forward *f, co
     s->high += k->count * (fmax(0, t.high_s * slow + gap) + more);
     out->flops += k->count * t.flops * f->tp;
     out->bytes += k->count * t.bytes * f->tp;
-    if (k->kind == SLX_KERNEL_GEMM) slx_lib_dtype_parse(k->dtype, &d);
+    if (k->kind == SLX_KERNEL_GEMM) d = slx_kernel_dtype(k->dtype);
     SLX_TRY(slx_lib_power(c, &t, d, &w, err));
     s->joules += seconds * w.watts, s->joules_low += seconds * w.low_w,
         s->joules_high += seconds * w.high_w;

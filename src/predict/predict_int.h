@@ -60,6 +60,9 @@ double slx_dtype_bytes(const char *dtype, bool weight);
 
 /* ------------------------------------------------------------------ time of a kernel */
 
+/* A format that slx_dtype_bytes knows, as the library's. */
+slx_lib_dtype slx_kernel_dtype(const char *name);
+
 /* t->seconds of one launch; t->bytes and flops are the library's own count. */
 slx_status slx_kernel_time(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err);
 

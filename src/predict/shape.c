@@ -61,9 +61,9 @@ static slx_status count(const reader *r, uint32_t *out, size_t fallback, const c
         return slx_fail(r->err, SLX_EINPUT, r->path, 0, 0,
                         "key '%s': not found, expected a whole number from 1 to %d", name,
                         MAX_COUNT);
-    if (json_is_integer(v) && json_integer_value(v) >= 0 && json_integer_value(v) <= MAX_COUNT &&
-        (json_integer_value(v) > 0 || fallback == 0))
-        return *out = (uint32_t)json_integer_value(v), SLX_OK;
+    double d = json_number_value(v); /* 32.0 is a count, too: tables write it so */
+    if (json_is_number(v) && d == floor(d) && d >= 0 && d <= MAX_COUNT && (d > 0 || fallback == 0))
+        return *out = (uint32_t)d, SLX_OK;
     char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
     slx_status st = slx_fail(r->err, SLX_EINPUT, r->path, 0, 0,
                              "key '%s': found %.60s, expected a whole number from %d to %d", name,

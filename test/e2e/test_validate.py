@@ -74,6 +74,63 @@ class Many(Case):
         self.assertEqual([json.loads(x)["id"] for x in first.splitlines()], [str(i) for i in range(100000)])
 
 
+class Anything(Case):
+    """Questions of every kind, most of them with nonsense in some field: one answer each, and never a crash."""
+
+    SIZES = [1, 2, 4, 8, 16, 64, 128, 512, 1024, 4096]
+    ODD = [0, 3, 65536, 10 ** 9, 10 ** 12, -1, 1.5, None, "8", True, []]
+    KEYS = ("hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim "
+            "vocab_size num_experts num_experts_per_tok moe_intermediate_size kv_lora_rank q_lora_rank "
+            "qk_rope_head_dim qk_nope_head_dim v_head_dim sliding_window n_shared_experts "
+            "first_k_dense_replace").split()
+    OPS = dict(gemm="none", op="softmax layernorm gelu", attention="none", collective="all_reduce send_recv zap",
+               layer="norm qkv_proj down_proj lm_head act rope qk_norm zap", step="none", serving="none")
+    ASKS = ("ttft_mean ttft_p99 tpot_mean tpot_p90 e2e_p50 output_tok_s total_tok_s batch_latency "
+            "chip_power_mean usd_per_mtok tok_s_per_chip").split()
+
+    def size(self, rng):
+        return rng.choice(self.ODD if rng.random() < 0.15 else self.SIZES)
+
+    def load(self, rng):
+        return rng.choice([
+            dict(type="static", batch=self.size(rng)), dict(type="concurrency", n=self.size(rng)), dict(type="max"),
+            dict(type="rate", req_s=rng.choice([0, 0.1, 5]), requests=rng.choice([1, 50])),
+            dict(type="stages", stages=[[rng.choice([1, 5]), 5]]),
+            dict(type="trace", arrival_s=[0, 1, 2], isl=[10, self.size(rng), 30], osl=[5, 6, 7]), None])
+
+    def question(self, rng, i):
+        kind = rng.choice(list(self.OPS))
+        q = dict(id=str(i), kind=kind, op=rng.choice(self.OPS[kind].split()),
+                 chip=rng.choice("h100 a100 b200 l40s mi300x tpu-v6e gaudi3 trainium2 wse-3 nobody".split()),
+                 dtype=rng.choice("bf16 fp16 fp8 fp8_block int8 nvfp4 int8_wo int4_wo mxfp4".split()),
+                 phase=rng.choice(["prefill", "decode"]), load=self.load(rng),
+                 ask=rng.choice(self.ASKS) if kind == "serving" else "latency",
+                 framework=rng.choice(["vLLM", "TensorRT-LLM", "llama.cpp", "nobody's"]),
+                 parallel={k: self.size(rng) for k in ("tp", "pp", "dp", "attention_dp") if rng.random() < 0.4},
+                 engine={k: self.size(rng) for k in ("max_num_seqs", "kv_blocks") if rng.random() < 0.4})
+        q.update((k, self.size(rng)) for k in "m n k rows cols batch q_heads kv_heads head_dim q_len context n_chips "
+                 "bytes tokens tp pp isl osl".split() if rng.random() < 0.9)
+        if rng.random() < 0.5:
+            q["model"] = rng.choice("llama-2-7b mixtral-8x7b deepseek-v3 gpt-oss-20b gpt3-175b phi-2".split())
+        else:
+            q["model_config"] = {k: rng.choice([1, 2, 8, 64, 128, 4096, 0, 10 ** 7, 2 ** 28])
+                                 for k in self.KEYS if rng.random() < 0.75}
+        return q
+
+    def test_answers_all(self):
+        rng = random.Random(3)
+        lines = [json.dumps(self.question(rng, i)) for i in range(3000)]
+        code, out, err = run("validate", "--queries", "-", stdin="\n".join(lines) + "\n")
+        self.assertEqual(code, 2, err)
+        got = [json.loads(x) for x in out.splitlines()]
+        self.assertEqual([a["id"] for a in got], [str(i) for i in range(3000)])
+        told = [a for a in got if a["value"] is not None]
+        self.assertGreater(len(told), 500)
+        for a in told:
+            self.assertTrue(0 < a["low"] <= a["value"] <= a["high"], a)
+        self.assertTrue(all(a.get("why") for a in got if a["value"] is None))
+
+
 @unittest.skipUnless(os.access(FIT, os.X_OK), "tools/fit is not built: make fit")
 class Fit(Case):
     def test_finds_the_numbers_behind_the_rows(self):

@@ -366,6 +366,19 @@ static void test_malformed(void **state)
     expect("{\"id\":\"g\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"gpt3-175b\",\"isl\":8,"
            "\"osl\":8,\"load\":{\"type\":\"static\",\"batch\":4},\"ask\":\"ttft_mean\"}",
            true, "GB of weights");
+    /* Configs that do not tell a size are no bug of ours; those that write it as 32.0 tell it. */
+    expect(
+        "{\"id\":\"v\",\"kind\":\"layer\",\"chip\":\"h100\",\"model_config\":{\"hidden_size\":7168,"
+        "\"num_attention_heads\":56},\"op\":\"lm_head\",\"tokens\":16}",
+        true, "op lm_head: the model does not tell its sizes");
+    expect(
+        "{\"id\":\"v\",\"kind\":\"layer\",\"chip\":\"h100\",\"model_config\":{\"hidden_size\":7168,"
+        "\"num_attention_heads\":56},\"op\":\"act\",\"tokens\":16}",
+        true, "op act: the model does not tell its sizes");
+    value("ms", "{\"id\":\"v\",\"kind\":\"layer\",\"chip\":\"h100\",\"model_config\":{\"hidden_"
+                "size\":7168.0,"
+                "\"num_attention_heads\":56,\"num_key_value_heads\":null},\"op\":\"o_proj\","
+                "\"tokens\":16}");
     /* Fields that are null are not there. */
     value("ms",
           "{\"id\":\"z\",\"kind\":\"step\",\"chip\":\"h100\",\"model\":\"llama-2-7b\",\"phase\":"
