@@ -85,6 +85,8 @@ static json_t *option_quarter(const slx_fleet_case *c, const slx_fleet_cell *x, 
     put(j, "waiting_racks", x->waiting, "");
     put(j, "backlog_racks", x->backlog, "");
     put(j, "racks", x->racks, "");
+    put(j, "training_racks", x->training_racks, "");
+    put(j, "sold_racks", x->sold, "");
     put(j, "chips", x->racks * chips, "");
     put(j, "failed_chips", x->failed_chips, "");
     put(j, "spare_chips", x->spare_chips, "");
@@ -105,8 +107,14 @@ static json_t *quarters(const cli_fleet *f)
         } totals[] = {
             {"need_tok_s", t->need_tok_s},
             {"capacity_tok_s", t->capacity_tok_s},
+            {"need_flop_s", t->need_flop_s},
+            {"training_flop_s", t->training_flop_s},
             {"tokens_asked", t->tokens_asked},
             {"tokens_served", t->tokens_served},
+            {"tokens_sold", t->tokens_sold},
+            {"gw_sold", t->gw_sold},
+            {"goods_usd", t->goods_usd},
+            {"sales_usd", t->sales_usd},
             {"it_w", t->it_w},
             {"facility_w", t->facility_w},
             {"energy_j", t->energy_j},

@@ -20,10 +20,11 @@ BARS = {
     "ten-gigawatts": {"ten-gigawatts-low": (350e9, 0.05), "ten-gigawatts-high": (500e9, 0.05),
                       "usd-a-gigawatt-low": (35e9, 0.05), "usd-a-gigawatt-high": (50e9, 0.05),
                       "accelerators": (4.5e6, 0.111)},
-    "jalapeno-phase-1": {"phase-1": (18e9, 0.05), "usd-a-gigawatt": (13.85e9, 0.05)},
+    "jalapeno-phase-1": {"phase-1": (18e9, 0.05), "nexus-upper": (180e9, 0.05), "usd-a-gigawatt": (13.85e9, 0.05)},
     "first-order-10g": {"gigawatts": (0.722, 0.05)},
     "training-10000-gpus": {"days": (14.8, 0.05), "energy": (1287, 0.05)},
     "acquire-or-partner": {"own-usd-a-gigawatt": (13.85e9, 0.05)},
+    "serve-and-train": {},
 }
 PROBE = """<!doctype html><meta charset="utf-8">
 <iframe id="page" width="%d" height="900" srcdoc="%s"></iframe><script>
@@ -79,11 +80,11 @@ class Fleet(Case):
                 worn += q["depreciation_usd"]
                 self.assertAlmostEqual(q["book_usd"], spent - worn, delta=1e-6 * (1 + spent))
             for option in told["options"]:
-                racks = 0
+                racks = next((i["mid"] for i in told["inputs"] if i["name"] == f"options.{option}.base_racks"), 0)
                 for q in told["quarters"]:
                     o = q["options"][option]
                     boxes = o["waiting_racks"]
-                    racks += o["delivered_racks"] - o["retired_racks"]
+                    racks += o["delivered_racks"] - o["sold_racks"] - o["retired_racks"]
                     self.assertAlmostEqual(racks, o["racks"] + boxes, delta=1e-6 * (1 + racks))
 
     def test_same_seed_same_bytes(self):
@@ -152,6 +153,27 @@ class Fleet(Case):
         self.assertRegex(text, r"(?m)^  make-only +\d+ G +\+\d")
         self.refused("fleet", "acquire-or-partner", "--variants", "--diff", "ten-gigawatts",
                      place="silex fleet: --diff: ", says="found --variants beside it")
+
+    def test_serving_and_training(self):
+        """The loads of the plan, from outside: training has its racks, the rest serves, what is idle may be sold."""
+        told = self.json("serve-and-train", "--variants")
+        for q in told["quarters"]:
+            gpu = q["options"]["gpu"]
+            self.assertAlmostEqual(q["training_flop_s"], gpu["training_racks"] * 72 * 9e14, delta=1e-6 * 1e21)
+            self.assertGreaterEqual(q["training_flop_s"], q["need_flop_s"] * (1 - 1e-6))
+            serving = (gpu["racks"] - gpu["training_racks"]) * 2500 + q["options"]["own-chip"]["racks"] * 4000
+            self.assertAlmostEqual(q["capacity_tok_s"], serving * 72 * 0.6, delta=1e-7 * q["capacity_tok_s"])
+            self.assertEqual(q["tokens_sold"], 0)  # internal use only
+        # users and firms grow apart; a fifth of the work waits for the night, so the peak is 0.8 x 2
+        need = (2.5e9 + 1.3e9) * 1000 / 86400 * 0.8 * 2 * 1.1
+        self.assertAlmostEqual(told["quarters"][0]["need_tok_s"], need, delta=1)
+        self.assertAlmostEqual(told["quarters"][4]["need_tok_s"], need * (2.5 * 1.5 + 1.3 * 2) / 3.8, delta=1)
+        # 11,800 racks of 0 to 1.8 years (7.2 quarters) wear out in 12.8 to 20 quarters; the case ends a quarter before
+        self.assertEqual(told["quarters"][11]["options"]["gpu"]["retired_racks"], 0)
+        self.assertAlmostEqual(sum(q["options"]["gpu"]["retired_racks"] for q in told["quarters"]),
+                               11800 * (1 - 1 / 7.2), delta=0.01)
+        sells = next(v for v in told["variants"] if v["variant"] == "sell-capacity")["fleet"]
+        self.assertGreater(sells["sales_usd"], 0)
 
     def test_clash_is_named(self):
         self.refused("fleet", "acquire-or-partner", "--set", "sites.own.gw=0.5", place=os.path.join(ROOT, "cases"),

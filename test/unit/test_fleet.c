@@ -362,9 +362,9 @@ static void test_set(void **state)
 /* Every case that is shipped loads, balances, and answers what it claims. */
 static void test_cases(void **state)
 {
-    static const char *const names[] = {"bernstein-2023",     "ten-gigawatts",
-                                        "first-order-10g",    "training-10000-gpus",
-                                        "acquire-or-partner", "jalapeno-phase-1"};
+    static const char *const names[] = {
+        "bernstein-2023",     "ten-gigawatts",    "first-order-10g", "training-10000-gpus",
+        "acquire-or-partner", "jalapeno-phase-1", "serve-and-train"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         slx_fleet_case *c;
