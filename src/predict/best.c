@@ -69,9 +69,19 @@ static slx_status attempt_more(const seeker *s, uint32_t tp, uint32_t batch, slx
     return st == SLX_EINTERRUPTED ? st : SLX_OK;
 }
 
+/* Batches that are tried on a chip of programs: multiples of about an eighth, whose rows the tiles share evenly. Such
+ * steps have few classes of tiles and are timed in a third of the host's time; tokens a second change by 1 % between. */
+static uint32_t even(const seeker *s, uint32_t batch)
+{
+    uint32_t by = 1;
+    if (s->c->library) return batch;
+    while (by < 32 && by * 16 <= batch) by *= 2;
+    return batch - batch % by;
+}
+
 /* The largest good batch of one degree; false in *found where batch 1 is not good. The time of a step is nearly
  * straight in the batch, so each trial lies where the line between the slowest good and the fastest bad one meets the
- * target. *most: tokens a second and chip at the largest batch of all, whatever the target; 0 where not tried. */
+ * target, or the next even one below: when that is the slowest good one, the line says that there is none above. *most: tokens a second and chip at the largest batch of all, whatever the target; 0 where not tried. */
 static slx_status largest(const seeker *s, uint32_t tp, slx_best *out, bool *found, double *most)
 {
     uint32_t lo = s->ask->batch ? s->ask->batch : 1,
@@ -82,6 +92,7 @@ static slx_status largest(const seeker *s, uint32_t tp, slx_best *out, bool *fou
     SLX_TRY(attempt(s, tp, lo, out, found));
     if (!*found || s->ask->batch) return SLX_OK;
     uint32_t hi = memory_holds(s, tp, top);
+    if (hi < top) hi = even(s, hi);
     if (hi <= lo) return SLX_OK;
     SLX_TRY(attempt_more(s, tp, hi, &bad, &good));
     if (hi == top && isfinite(bad.pass.seconds.mid)) *most = bad.tok_s_chip;
@@ -93,6 +104,7 @@ static slx_status largest(const seeker *s, uint32_t tp, slx_best *out, bool *fou
         if (isfinite(bad.pass.seconds.mid))
             step = (target * 0.995 - t) / (bad.pass.seconds.mid - t) * (hi - lo);
         uint32_t mid = step < 1 ? lo + 1 : lo + step > hi - 1 ? hi - 1 : lo + (uint32_t)step;
+        if ((mid = even(s, mid)) <= lo) return SLX_OK;
         SLX_TRY(attempt_more(s, tp, mid, &next, &good));
         if (good)
             *out = next, lo = mid;
