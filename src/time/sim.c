@@ -39,15 +39,15 @@ typedef struct {
 typedef enum { IDLE, REQUEST, POSTING, AT_BAR } engine_state;
 
 typedef struct {
-    entry *ring;         /* [depth] */
-    stamp *disp, *began; /* [depth] stamps: put into the queue; left it */
+    entry *ring;         /* [slots] number q in slot q & (slots - 1), as all that follow */
+    stamp *disp, *began; /* [slots] stamps: put into the queue; left it */
     uint64_t head, tail; /* started, dispatched */
     engine_state state;
     entry cur;
     stamp *start, *end; /* of cur */
     stamp *free;        /* the engine can start its next */
     stamp *last;        /* end of the one before cur */
-    stamp *flight;      /* [in_flight] ends of the latest transfers */
+    stamp *flight;      /* [flights] ends of the latest transfers */
     uint64_t transfers;
     uint64_t busy, token, empty;
 } engine;
@@ -56,16 +56,14 @@ typedef struct {
     uint64_t posted, taken;
     uint32_t cap;
     stamp *posts;    /* [cap] of posts not yet taken */
-    uint64_t *takes; /* [token_max] cycles of the latest waits */
+    uint64_t *takes; /* [takes] cycles of the latest waits */
 } token;
 
 typedef struct {
     engine e[N_QUEUES];
     token tok[SLX_N_TOKENS];
     stamp *now; /* CTL */
-    slx_tm_rec r;
-    int64_t delta;
-    bool have, spent, waited, done, queued;
+    bool have, waited, done, queued; /* have: of the records taken, the last is not dispatched yet */
     uint32_t late_bound, late_span; /* folded: of the transfer the class waited longest for */
     uint64_t late;
 } tile;
@@ -81,6 +79,7 @@ typedef struct {
     uint32_t n, depth, flight;
     slx_tm_paths paths;
     uint32_t token_max;
+    uint32_t slots, flights, takes; /* depth, flight and token_max or a little more: powers of two */
     uint64_t dispatch, lds, hop;
     request *heap;
     uint32_t n_heap;
@@ -103,6 +102,12 @@ static inline void add(sim *s, stamp *d, unsigned bound, uint32_t span, uint64_t
     slx_tm_stamp_add(&s->paths, d, bound, span, cycles);
 }
 
+/* The number of what came `n` before number q, 0 where nothing did. */
+static uint64_t before(uint64_t q, uint64_t n)
+{
+    return q > n ? q - n : 0;
+}
+
 /* Every stamp whose path may still be asked for. */
 static void each_stamp(sim *s, void (*fn)(slx_tm_paths *, stamp *))
 {
@@ -111,14 +116,16 @@ static void each_stamp(sim *s, void (*fn)(slx_tm_paths *, stamp *))
         fn(&s->paths, t->now);
         for (unsigned k = 1; k < SLX_N_TOKENS; k++)
             for (uint64_t q = t->tok[k].taken; q < t->tok[k].posted; q++)
-                fn(&s->paths, t->tok[k].posts + q % t->tok[k].cap);
+                fn(&s->paths, t->tok[k].posts + (q & (t->tok[k].cap - 1)));
         for (unsigned k = 1; k < N_QUEUES; k++) {
             engine *e = &t->e[k];
             if (!e->ring) continue;
             fn(&s->paths, e->start), fn(&s->paths, e->end), fn(&s->paths, e->free), fn(&s->paths, e->last);
-            for (uint64_t q = 0; q < e->transfers && q < s->flight; q++) fn(&s->paths, e->flight + q);
-            for (uint64_t q = e->head; q < e->tail; q++) fn(&s->paths, e->disp + q % s->depth);
-            for (uint64_t q = 0; q < e->head && q < s->depth; q++) fn(&s->paths, e->began + q);
+            for (uint64_t q = before(e->transfers, s->flight); q < e->transfers; q++)
+                fn(&s->paths, e->flight + (q & (s->flights - 1)));
+            for (uint64_t q = e->head; q < e->tail; q++) fn(&s->paths, e->disp + (q & (s->slots - 1)));
+            for (uint64_t q = before(e->head, s->depth); q < e->head; q++)
+                fn(&s->paths, e->began + (q & (s->slots - 1)));
         }
     }
 }
@@ -135,7 +142,7 @@ static void drop_paths(sim *s)
 
 /* ------------------------------------------------------------------ heap of transfers */
 
-static bool before(const request *a, const request *b)
+static bool sooner(const request *a, const request *b)
 {
     if (a->t != b->t) return a->t < b->t;
     return a->tile != b->tile ? a->tile < b->tile : a->engine < b->engine;
@@ -144,7 +151,7 @@ static bool before(const request *a, const request *b)
 static void heap_push(sim *s, request r)
 {
     uint32_t i = s->n_heap++;
-    for (; i && before(&r, &s->heap[(i - 1) / 2]); i = (i - 1) / 2)
+    for (; i && sooner(&r, &s->heap[(i - 1) / 2]); i = (i - 1) / 2)
         s->heap[i] = s->heap[(i - 1) / 2];
     s->heap[i] = r;
 }
@@ -154,8 +161,8 @@ static request heap_pop(sim *s)
     request top = s->heap[0], r = s->heap[--s->n_heap];
     uint32_t i = 0;
     for (uint32_t c; (c = 2 * i + 1) < s->n_heap; i = c) {
-        if (c + 1 < s->n_heap && before(&s->heap[c + 1], &s->heap[c])) c++;
-        if (!before(&s->heap[c], &r)) break;
+        if (c + 1 < s->n_heap && sooner(&s->heap[c + 1], &s->heap[c])) c++;
+        if (!sooner(&s->heap[c], &r)) break;
         s->heap[i] = s->heap[c];
     }
     s->heap[i] = r;
@@ -183,12 +190,12 @@ static void take_tokens(sim *s, tile *t, const slx_tm_rec *r, stamp *at)
 {
     for (int i = 0; i < 2; i++) {
         token *k = &t->tok[r->tok[i]];
-        if (r->tok[i]) slx_tm_stamp_later(at, k->posts + k->taken % k->cap);
+        if (r->tok[i]) slx_tm_stamp_later(at, k->posts + (k->taken & (k->cap - 1)));
     }
     for (int i = 0; i < 2; i++) {
         token *k = &t->tok[r->tok[i]];
         if (!r->tok[i]) continue;
-        k->takes[k->taken % s->token_max] = at->t;
+        k->takes[k->taken & (s->takes - 1)] = at->t;
         k->taken++;
     }
 }
@@ -204,7 +211,7 @@ static bool room(sim *s, tile *t, const slx_tm_rec *r, stamp *at)
     for (int i = 2; i < 4; i++) {
         token *k = &t->tok[r->tok[i]];
         if (!r->tok[i] || k->posted < s->token_max) continue;
-        uint64_t open = k->takes[k->posted % s->token_max];
+        uint64_t open = k->takes[(k->posted - s->token_max) & (s->takes - 1)];
         if (open > at->t) add(s, at, SLX_TIME_CONTROL, r->span, open - at->t);
     }
     return true;
@@ -215,12 +222,12 @@ static void post(sim *s, token *k, const stamp *at)
     if (k->posted - k->taken == k->cap) { /* the ring is full: twice the room */
         uint32_t cap = k->cap ? 2 * k->cap : 2;
         stamp *p = slx_new(&s->arena, stamp, cap);
-        for (uint64_t i = k->taken; i < k->posted; i++) p[i % cap] = k->posts[i % k->cap];
+        for (uint64_t i = k->taken; i < k->posted; i++) p[i & (cap - 1)] = k->posts[i & (k->cap - 1)];
         k->posts = p;
         k->cap = cap;
     }
-    if (!k->takes) k->takes = slx_new(&s->arena, uint64_t, s->token_max);
-    k->posts[k->posted % k->cap] = *at;
+    if (!k->takes) k->takes = slx_new(&s->arena, uint64_t, s->takes);
+    k->posts[k->posted & (k->cap - 1)] = *at;
     k->posted++;
 }
 
@@ -238,7 +245,13 @@ static const uint32_t *indices(const slx_tm_walker *w, const slx_tm_rec *r)
     return (const uint32_t *)(const void *)w->idx.ptr + r->idx_at;
 }
 
-/* The next record of a tile into t->r; false when its stream has ended. */
+/* The record taken last; until the walker goes on, as with indices. */
+static slx_tm_rec *record(const slx_tm_walker *w)
+{
+    return (slx_tm_rec *)(void *)w->recs.ptr + w->taken - 1;
+}
+
+/* Takes the next record of a tile, if its stream has not ended. */
 static slx_status next_record(sim *s, uint32_t i, slx_err *err)
 {
     tile *t = &s->tiles[i];
@@ -250,37 +263,38 @@ static slx_status next_record(sim *s, uint32_t i, slx_err *err)
         if (w->halted) return SLX_OK;
         SLX_TRY(slx_tm_walk_round(s->a->walk, &moved, err));
     }
-    const slx_tm_rec *r = (const slx_tm_rec *)(const void *)w->recs.ptr + w->taken;
-    t->r = *r;
-    if (l != w) {
-        const slx_tm_rec *o = (const slx_tm_rec *)(const void *)l->recs.ptr + w->taken;
-        uint64_t a = r->addr, b = o->addr;
-        if (r->indexed && r->rows) {
-            a += *indices(w, r) * r->stride;
-            b += *indices(l, o) * o->stride;
-        }
-        t->r.delta = (int64_t)(b - a);
-    }
     w->taken++;
     t->have = true;
+    if (l == w) return SLX_OK;
+    slx_tm_rec *r = record(w), *o = (slx_tm_rec *)(void *)l->recs.ptr + w->taken - 1;
+    uint64_t first = r->addr, last = o->addr;
+    if (r->indexed && r->rows) {
+        first += *indices(w, r) * r->stride;
+        last += *indices(l, o) * o->stride;
+    }
+    r->delta = (int64_t)(last - first);
     return SLX_OK;
 }
 
 static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
 {
     tile *t = &s->tiles[i];
+    const slx_tm_walker *w = &s->a->walk->w[s->a->tiles[i]];
     if (t->done) return false;
-    if (!t->have) {
+    bool had = t->have;
+    if (!had) {
         *st = next_record(s, i, err);
         if (*st != SLX_OK) return false;
         if (!t->have) {
             t->done = true;
             return true;
         }
-        add(s, t->now, SLX_TIME_CONTROL, t->r.span, t->r.ctl);
-        t->e[SLX_ENG_CTL].busy += t->r.ctl + 1u;
     }
-    const slx_tm_rec *r = &t->r;
+    const slx_tm_rec *r = record(w);
+    if (!had) {
+        add(s, t->now, SLX_TIME_CONTROL, r->span, r->ctl);
+        t->e[SLX_ENG_CTL].busy += r->ctl + 1u;
+    }
     engine *ctl = &t->e[SLX_ENG_CTL];
     if (r->engine == SLX_ENG_CTL) {
         if (!t->waited) {
@@ -301,8 +315,8 @@ static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
     }
     engine *e = &t->e[r->engine];
     if (e->tail - e->head >= s->depth) return false;
-    uint64_t at = e->tail % s->depth, was = t->now->t;
-    if (e->tail >= s->depth) slx_tm_stamp_later(t->now, e->began + at);
+    uint64_t at = e->tail & (s->slots - 1), was = t->now->t;
+    if (e->tail >= s->depth) slx_tm_stamp_later(t->now, e->began + ((e->tail - s->depth) & (s->slots - 1)));
     ctl->empty += t->now->t - was;
     add(s, t->now, SLX_TIME_CONTROL, r->span, 1);
     stamp *d = e->disp + at;
@@ -311,7 +325,7 @@ static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
     e->ring[at] = (entry){.r = *r};
     if (r->indexed) {
         e->ring[at].idx = slx_xmalloc(r->rows * sizeof(uint32_t) + 1);
-        memcpy(e->ring[at].idx, indices(&s->a->walk->w[s->a->tiles[i]], r),
+        memcpy(e->ring[at].idx, indices(w, r),
                r->rows * sizeof(uint32_t));
     }
     e->tail++;
@@ -345,7 +359,7 @@ static bool finish(sim *s, uint32_t i, engine *e)
     else
         e->busy += e->end->t - from;
     if (moves(r)) {
-        e->flight[e->transfers++ % s->flight] = *e->end;
+        e->flight[e->transfers++ & (s->flights - 1)] = *e->end;
         *e->free = *e->start;
         add(s, e->free, SLX_TIME_CONTROL, r->span, 1);
     } else {
@@ -505,13 +519,13 @@ static bool engine_step(sim *s, uint32_t i, unsigned id)
     engine *e = &t->e[id];
     if (e->state == POSTING) return finish(s, i, e);
     if (e->state != IDLE || e->head == e->tail) return false;
-    uint64_t at = e->head % s->depth;
+    uint64_t at = e->head & (s->slots - 1);
     const slx_tm_rec *r = &e->ring[at].r;
     if (!tokens_there(t, r)) return false;
     stamp *d = e->disp + at, *start = e->start;
     *start = *e->free;
     if (moves(r) && e->transfers >= s->flight)
-        slx_tm_stamp_later(start, e->flight + (e->transfers % s->flight));
+        slx_tm_stamp_later(start, e->flight + ((e->transfers - s->flight) & (s->flights - 1)));
     if (!moves(r) || r->op == SLX_OP_LDX) slx_tm_stamp_later(start, e->last);
     if (d->t > start->t) e->empty += d->t - start->t;
     slx_tm_stamp_later(start, d);
@@ -557,6 +571,14 @@ static slx_status tile_run(sim *s, uint32_t i, slx_err *err)
 
 /* ------------------------------------------------------------------ the step */
 
+/* The least power of two that is no less than n. */
+static uint32_t two_to(uint32_t n)
+{
+    uint32_t p = 1;
+    while (p < n) p *= 2;
+    return p;
+}
+
 static void sim_init(sim *s, const slx_tm_sim_args *a)
 {
     const slx_chip *c = a->chip;
@@ -568,6 +590,7 @@ static void sim_init(sim *s, const slx_tm_sim_args *a)
                .dispatch = (uint64_t)(c->tile.dispatch_cycles + 0.5),
                .lds = (uint64_t)(c->tile.lds_cycles + 0.5),
                .hop = (uint64_t)(c->noc.hop_clk + 0.5)};
+    s->slots = two_to(s->depth), s->flights = two_to(s->flight), s->takes = two_to(s->token_max);
     slx_arena_init(&s->arena);
     slx_tm_paths_init(&s->paths, a->prog->n_spans + 1);
     s->tiles = slx_new(&s->arena, tile, s->n);
@@ -584,7 +607,7 @@ static void sim_init(sim *s, const slx_tm_sim_args *a)
     }
     s->scratch = slx_new(&s->arena, stamp, 2);
     for (uint32_t k = 0; k < a->walk->n; k++) s->sim_of[k] = UINT32_MAX;
-    const size_t ring = s->depth * sizeof(entry), stamps = s->depth * sizeof(stamp);
+    const size_t ring = s->slots * sizeof(entry), stamps = s->slots * sizeof(stamp);
     s->queue_bytes = (size_t)s->n * N_QUEUES * (ring + 2 * stamps);
     char *at = s->queues = slx_lazy_alloc(s->queue_bytes);
     for (uint32_t i = 0; i < s->n; i++) {
@@ -599,7 +622,7 @@ static void sim_init(sim *s, const slx_tm_sim_args *a)
             e->began = (stamp *)(void *)at, at += stamps;
             e->start = slx_new(&s->arena, stamp, 4);
             e->end = e->start + 1, e->free = e->start + 2, e->last = e->start + 3;
-            e->flight = slx_new(&s->arena, stamp, s->flight);
+            e->flight = slx_new(&s->arena, stamp, s->flights);
         }
     }
     for (uint32_t g = 0; g < a->prog->n_groups; g++)
@@ -613,13 +636,13 @@ static slx_status stuck(const sim *s, slx_err *err)
     for (uint32_t i = 0; i < s->n; i++) {
         const tile *t = &s->tiles[i];
         uint32_t pc = UINT32_MAX;
-        if (!t->done) pc = t->r.pc;
+        if (t->have) pc = record(&s->a->walk->w[s->a->tiles[i]])->pc;
         for (unsigned k = 1; k < N_QUEUES; k++) {
             const engine *e = &t->e[k];
             if (e->state != IDLE)
                 pc = e->cur.r.pc;
             else if (e->head != e->tail)
-                pc = e->ring[e->head % s->depth].r.pc;
+                pc = e->ring[e->head & (s->slots - 1)].r.pc;
         }
         if (pc != UINT32_MAX)
             return slx_fail(err, SLX_EFAULT, s->a->prog->info.model_name, 0, 0,
@@ -676,7 +699,7 @@ slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_er
     for (uint32_t i = 0; i < s.n; i++)
         for (unsigned k = 1; k < N_QUEUES; k++) {
             engine *e = &s.tiles[i].e[k];
-            for (uint64_t q = e->head; q < e->tail; q++) free(e->ring[q % s.depth].idx);
+            for (uint64_t q = e->head; q < e->tail; q++) free(e->ring[q & (s.slots - 1)].idx);
             free(e->cur.idx);
         }
     slx_tm_paths_deinit(&s.paths);
