@@ -157,9 +157,40 @@ static inline unsigned slx_insn_tok(const slx_insn *i, int k) { return i->w[1] >
 /* The instruction table as Markdown: docs/isa.md, written by tools/isagen. */
 void slx_isa_doc(slx_buf *out);
 
-/* Result of ALU; false = division by zero. Whether BR is taken. */
-bool slx_alu(unsigned fn, uint64_t a, uint64_t b, uint64_t d, uint64_t *out);
-bool slx_br_taken(unsigned cond, uint64_t a, uint64_t b);
+/* What ALU and BR compute, for every machine that walks a program's control flow. 64 bits, wrapping; shifts by the low
+ * six bits. *out is the result of ALU; false = division by zero. */
+static inline bool slx_alu(unsigned fn, uint64_t a, uint64_t b, uint64_t d, uint64_t *out)
+{
+    switch (fn) {
+    case SLX_ALUFN_add: *out = a + b; return true;
+    case SLX_ALUFN_sub: *out = a - b; return true;
+    case SLX_ALUFN_mul: *out = a * b; return true;
+    case SLX_ALUFN_shl: *out = a << (b & 63); return true;
+    case SLX_ALUFN_shr: *out = a >> (b & 63); return true;
+    case SLX_ALUFN_and: *out = a & b; return true;
+    case SLX_ALUFN_or: *out = a | b; return true;
+    case SLX_ALUFN_xor: *out = a ^ b; return true;
+    case SLX_ALUFN_min: *out = a < b ? a : b; return true;
+    case SLX_ALUFN_max: *out = a > b ? a : b; return true;
+    case SLX_ALUFN_divu: *out = b ? a / b : 0; return b;
+    case SLX_ALUFN_remu: *out = b ? a % b : 0; return b;
+    case SLX_ALUFN_ltu: *out = a < b; return true;
+    case SLX_ALUFN_eq: *out = a == b; return true;
+    case SLX_ALUFN_sel: *out = d ? a : b; return true;
+    }
+    SLX_BUG("ALU function %u", fn);
+}
+
+static inline bool slx_br_taken(unsigned cond, uint64_t a, uint64_t b)
+{
+    switch (cond) {
+    case SLX_COND_eq: return a == b;
+    case SLX_COND_ne: return a != b;
+    case SLX_COND_ltu: return a < b;
+    case SLX_COND_geu: return a >= b;
+    }
+    SLX_BUG("BR condition %u", cond);
+}
 
 /* Structure of one instruction by itself: opcode, functions, flags, operands unused = 0, registers, immediates, tokens.
  * NULL when legal, else a sentence in buf naming the field, what was found and what was expected. */

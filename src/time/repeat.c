@@ -78,7 +78,7 @@ static bool harmless_equal(const slx_tm_walk *k, const slx_tm_walker *w, const s
     return with <= 2 || with + 2 >= k->repeat.n;
 }
 
-void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_op *o, const slx_insn *in,
+void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *o, const slx_insn *in,
                          const uint64_t v[SLX_N_OPERANDS])
 {
     unsigned order = 0, other = 0, place = 0; /* by operand */
@@ -89,7 +89,7 @@ void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_op *o, c
     }
     unsigned any = order | other;
     bool bad = false;
-    switch (o->rec.op) {
+    switch (o->op) {
     case SLX_OP_LI: set_reg(w, (uint32_t)v[0], false, false); break;
     case SLX_OP_ALU: check_alu(w, in, v[0], order, other); break;
     case SLX_OP_LDS: bad = any, set_reg(w, (uint32_t)v[0], false, false); break;

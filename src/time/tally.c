@@ -24,7 +24,7 @@ void slx_tm_tally_settle(slx_tm_walk *k, slx_tm_op *o)
     const slx_tm_work *w = &o->work;
     for (int i = 0; i < 2; i++) {
         slx_tm_counts *n = &k->counts[i];
-        uint64_t f = o->fetched[i], t = o->worked[i];
+        uint64_t f = k->fetched[i][o->rec.pc], t = o->worked[i];
         if (!f && !t) continue;
         uint64_t all = o->mac_fj + o->sum_fj + o->vec_fj + o->sram_fj;
         n->insns[o->rec.engine] += f;
@@ -39,7 +39,7 @@ void slx_tm_tally_settle(slx_tm_walk *k, slx_tm_op *o)
         n->wire_fj[SLX_TIME_WIRE_SUM] += t * o->sum_fj;
         n->wire_fj[SLX_TIME_WIRE_VEC] += t * o->vec_fj;
         n->wire_fj[SLX_TIME_WIRE_SRAM] += t * o->sram_fj + f * k->fetch_fj;
-        o->fetched[i] = o->worked[i] = 0;
+        k->fetched[i][o->rec.pc] = o->worked[i] = 0;
     }
 }
 
@@ -53,7 +53,7 @@ void slx_tm_tally_end(slx_tm_walk *k)
 /* Energy of one wire; the sums over wires go to sum_up. */
 static uint64_t joules(slx_tm_counts *n, slx_time_wire wire, double fj)
 {
-    uint64_t e = (uint64_t)(fj + 0.5);
+    uint64_t e = (uint64_t)(int64_t)(fj + 0.5); /* far below 2^63 */
     n->wire_fj[wire] += e;
     return e;
 }

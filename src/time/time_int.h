@@ -179,6 +179,7 @@ typedef struct {
     uint64_t r[SLX_N_REGS];
     uint32_t id, pc, depth, calls;
     uint16_t layer;     /* 1 + the layer it is in, 0 = outside */
+    bool apart;         /* which is k->counted_apart */
     slx_tm_loop loop[SLX_MAX_LOOP_DEPTH];
     uint32_t ret[SLX_MAX_CALL_DEPTH];
     bool halted, at_bar;
@@ -206,20 +207,25 @@ typedef struct {
 
 enum { SLX_TM_REPEAT_FROM = 10 }; /* fewer layers are always walked one by one */
 
-/* An instruction as far as it is the same whenever it comes, and what it last took; what a walk asks for most first. */
+/* An instruction as control flow sees it: apart from the rest, for the few that a tile is at to stay in the host's
+ * first cache. */
 typedef struct {
-    uint64_t v[SLX_N_OPERANDS]; /* operands; of those with a register what is added to it */
+    uint64_t v[SLX_N_OPERANDS];  /* operands; of those with a register what is added to it */
     uint8_t reg[SLX_N_OPERANDS]; /* 0 = none: r0 reads 0 */
     uint8_t op, f0;
-    uint8_t sizes, floats;      /* operands that are no address; that are fp32: a bit each */
-    uint8_t changing;           /* sizes that a register is added to */
-    bool records, quiet;        /* of CTL: stands in the tile's records; does nothing that anybody else sees */
-    bool known;
-    uint64_t fetched[2], worked[2]; /* how often, not yet in counts[0] and [1]: tally.c */
-    uint64_t mac_fj, sum_fj, vec_fj, sram_fj; /* of work */
+    uint8_t sizes, floats;       /* operands that are no address; that are fp32: a bit each */
+    bool records, quiet;         /* of CTL: stands in the tile's records; does nothing that anybody else sees */
+} slx_tm_code;
+
+/* An instruction as far as it is the same whenever it comes, and what it last took. */
+typedef struct {
     slx_tm_rec rec;
+    uint8_t changing;           /* sizes that a register is added to */
+    bool known;
     uint64_t last[SLX_N_OPERANDS];
     slx_tm_work work;
+    uint64_t mac_fj, sum_fj, vec_fj, sram_fj; /* of work */
+    uint64_t worked[2];         /* how often, not yet in counts[0] and [1]: tally.c */
 } slx_tm_op;
 
 typedef struct {
@@ -234,7 +240,9 @@ typedef struct {
     slx_tm_walker *w;
     uint32_t n;
     uint8_t *spms;          /* [n][spm_bytes] */
+    slx_tm_code *code;      /* [n_insns] */
     slx_tm_op *op;          /* [n_insns] */
+    uint64_t *fetched[2];   /* [n_insns] how often, not yet in counts[0] and [1]: tally.c */
     uint16_t *span_of;      /* [n_insns] */
     bool *attention;        /* [n_spans + 1] */
     uint64_t fetch_fj;      /* of one instruction */
@@ -262,7 +270,7 @@ slx_status slx_tm_walk_round(slx_tm_walk *k, bool *moved, slx_err *err);
 
 /* ------------------------------------------------------------------ sums of a walk: tally.c */
 
-/* Work of o, done once as r says; o->fetched is counted by the walk itself. */
+/* Work of o, done once as r says; k->fetched is counted by the walk itself. */
 void slx_tm_tally_work(slx_tm_walk *k, const slx_tm_rec *r, slx_tm_op *o);
 /* Into k->counts what o has only been counted for: before its work changes; of all when the walk is over. */
 void slx_tm_tally_settle(slx_tm_walk *k, slx_tm_op *o);
@@ -282,7 +290,7 @@ void slx_tm_repeat_next(slx_tm_walk *k, slx_tm_walker *w);
 /* What w does in its layer besides its records: seen by control flow. */
 void slx_tm_repeat_see(slx_tm_walker *w, uint64_t a, uint64_t b, uint64_t c);
 /* One instruction of the layer that is to stand for others, before it is executed. */
-void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_op *o, const slx_insn *in,
+void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *o, const slx_insn *in,
                          const uint64_t v[SLX_N_OPERANDS]);
 /* After the probe: may layers be left out? */
 bool slx_tm_repeat_holds(const slx_tm_walk *k);

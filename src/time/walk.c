@@ -21,26 +21,26 @@ static void decode(slx_tm_walk *k, uint32_t pc)
 {
     const slx_insn *in = &k->prog->insns[pc];
     const slx_op_info *info = &slx_ops[slx_insn_op(in)];
+    slx_tm_code *c = &k->code[pc];
     slx_tm_op *o = &k->op[pc];
+    *c = (slx_tm_code){.op = (uint8_t)slx_insn_op(in), .f0 = (uint8_t)slx_insn_f0(in)};
     o->rec = (slx_tm_rec){.pc = pc,
                           .span = k->span_of[pc],
-                          .op = (uint8_t)slx_insn_op(in),
+                          .op = c->op,
                           .engine = (uint8_t)info->engine,
                           .bound = SLX_TIME_CONTROL,
                           .busy = 1};
-    o->op = o->rec.op;
-    o->f0 = (uint8_t)slx_insn_f0(in);
     for (int i = 0; i < 4; i++) o->rec.tok[i] = (uint8_t)slx_insn_tok(in, i);
     for (int i = 0; i < SLX_N_OPERANDS; i++) {
         uint32_t word = in->w[2 + i];
-        o->v[i] = word;
+        c->v[i] = word;
         switch (info->kind[i]) {
         case SLX_K_VAL:
         case SLX_K_PAIR:
         case SLX_K_STR:
         case SLX_K_F32:
-            o->sizes |= (uint8_t)(1u << i);
-            if (info->kind[i] == SLX_K_F32) o->floats |= (uint8_t)(1u << i);
+            c->sizes |= (uint8_t)(1u << i);
+            if (info->kind[i] == SLX_K_F32) c->floats |= (uint8_t)(1u << i);
             break;
         case SLX_K_SPM:
         case SLX_K_HBM:
@@ -48,14 +48,13 @@ static void decode(slx_tm_walk *k, uint32_t pc)
         default: continue;
         }
         if (!(word >> 31)) continue;
-        o->v[i] = (uint64_t)slx_opnd_add(word);
-        o->reg[i] = (uint8_t)(word >> 26 & 31);
+        c->v[i] = (uint64_t)slx_opnd_add(word);
+        c->reg[i] = (uint8_t)(word >> 26 & 31);
         o->changing |= (uint8_t)(1u << i);
     }
-    o->changing &= o->sizes;
-    bool tokens = in->w[1], ctl = o->rec.engine == SLX_ENG_CTL;
-    o->records = tokens || o->rec.op == SLX_OP_LDS || o->rec.op == SLX_OP_STS || o->rec.op == SLX_OP_TOK;
-    o->quiet = ctl && !o->records && o->rec.op != SLX_OP_SYS;
+    o->changing &= c->sizes;
+    c->records = in->w[1] /* tokens */ || c->op == SLX_OP_LDS || c->op == SLX_OP_STS || c->op == SLX_OP_TOK;
+    c->quiet = info->engine == SLX_ENG_CTL && !c->records && c->op != SLX_OP_SYS;
 }
 
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc,
@@ -84,7 +83,10 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
             if (slx_insn_op(&p->insns[i]) == SLX_OP_VSMX) k->attention[s] = true;
         }
     k->shown = slx_xcalloc(p->info.spm_bytes / GRAIN / 64 + 1u, sizeof *k->shown);
+    k->code = slx_xcalloc(p->n_insns + 1u, sizeof *k->code);
     k->op = slx_xcalloc(p->n_insns + 1u, sizeof *k->op);
+    k->fetched[0] = slx_xcalloc(2 * (size_t)p->n_insns + 1, sizeof *k->fetched[0]);
+    k->fetched[1] = k->fetched[0] + p->n_insns;
     for (uint32_t i = 0; i < p->n_insns; i++) decode(k, i);
     slx_tm_walk_reset(k);
 }
@@ -98,7 +100,9 @@ void slx_tm_walk_deinit(slx_tm_walk *k)
     slx_lazy_free(k->spms, (size_t)k->n * k->prog->info.spm_bytes);
     free(k->w);
     free(k->shown);
+    free(k->code);
     free(k->op);
+    free(k->fetched[0]);
     free(k->span_of);
     free(k->attention);
 }
@@ -352,6 +356,12 @@ static bool in_layers(const slx_tm_walk *k, const slx_tm_walker *w)
     return k->span_of[w->loop[0].first] != k->span_of[w->loop[0].end - 1];
 }
 
+static void enter_layer(const slx_tm_walk *k, slx_tm_walker *w, uint16_t layer)
+{
+    w->layer = layer;
+    w->apart = k->counted_apart && layer == k->counted_apart;
+}
+
 /* w stands at the end of its innermost loop's body. */
 static void close_loops(slx_tm_walk *k, slx_tm_walker *w)
 {
@@ -361,11 +371,11 @@ static void close_loops(slx_tm_walk *k, slx_tm_walker *w)
         if (++f->i < f->n) {
             w->pc = f->first;
             if (w->depth == 1 && k->repeat.n && f->first == k->repeat.first) slx_tm_repeat_next(k, w);
-            if (w->depth == 1 && w->layer) w->layer = (uint16_t)(1 + f->i);
+            if (w->depth == 1 && w->layer) enter_layer(k, w, (uint16_t)(1 + f->i));
             if (f->rd) w->r[f->rd] = f->i;
             return;
         }
-        if (--w->depth == 0) w->layer = 0;
+        if (--w->depth == 0) enter_layer(k, w, 0);
     }
 }
 
@@ -377,7 +387,7 @@ static inline void go_on(slx_tm_walk *k, slx_tm_walker *w, uint32_t pc)
 
 /* What a CTL instruction does to registers and memory; *next is where it goes. NULL, or the
  * fault. */
-static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_op *o, const uint64_t *v,
+static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *o, const uint64_t *v,
                             uint32_t *next)
 {
     unsigned f0 = o->f0, n = 1u << (f0 & 3);
@@ -416,7 +426,7 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_op *o
                 .first = *next, .end = *next + (uint32_t)v[1], .rd = (uint32_t)v[2], .n = v[0]};
             if (v[2]) w->r[v[2]] = 0;
             if (w->depth == 1 && in_layers(k, w)) {
-                w->layer = 1;
+                enter_layer(k, w, 1);
                 if (k->repeat.n) slx_tm_repeat_enter(k, w);
             }
         }
@@ -440,11 +450,16 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_op *o
 
 /* ------------------------------------------------------------------ one instruction */
 
-static inline void resolve(const slx_tm_walker *w, const slx_tm_op *o, uint64_t v[SLX_N_OPERANDS])
+static inline uint64_t value(const slx_tm_walker *w, const slx_tm_code *c, unsigned i)
 {
-    for (unsigned i = 0; i < SLX_N_OPERANDS; i++) v[i] = o->v[i] + w->r[o->reg[i]];
-    for (unsigned i = 0; o->floats >> i; i++)
-        if (o->floats >> i & 1) v[i] = (uint32_t)v[i];
+    return c->v[i] + w->r[c->reg[i]];
+}
+
+static inline void resolve(const slx_tm_walker *w, const slx_tm_code *c, uint64_t v[SLX_N_OPERANDS])
+{
+    for (unsigned i = 0; i < SLX_N_OPERANDS; i++) v[i] = value(w, c, i);
+    for (unsigned i = 0; c->floats >> i; i++)
+        if (c->floats >> i & 1) v[i] = (uint32_t)v[i];
 }
 
 /* What an instruction without transfer takes: mostly what it took when it came last. */
@@ -477,29 +492,38 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
         return place(k, w, SLX_EFAULT, "the stream does not end in a halt", err);
     }
     const slx_insn *in = &p->insns[w->pc];
-    slx_tm_op *o = &k->op[w->pc];
-    uint64_t v[SLX_N_OPERANDS];
-    resolve(w, o, v);
-    if (k->repeat.probing && w->layer == 3) slx_tm_repeat_check(k, w, o, in, v); /* layer 2 */
+    const slx_tm_code *c = &k->code[w->pc];
+    uint32_t next = w->pc + 1;
+    bool check = k->repeat.probing && w->layer == 3; /* layer 2 */
     if (k->counts) {
-        o->fetched[k->counted_apart && w->layer == k->counted_apart]++;
+        k->fetched[w->apart][w->pc]++;
         k->counts->layer_fj[w->layer] += k->fetch_fj;
     }
-    uint32_t next = w->pc + 1;
-    if (o->quiet) {
-        const char *fault = step_ctl(k, w, o, v, &next);
+    if (c->op == SLX_OP_ALU && c->quiet && !check) { /* most of all instructions: operands stay in the host's registers */
+        if (!slx_alu(c->f0, value(w, c, 1), value(w, c, 2), value(w, c, 3), &w->r[c->v[0]]))
+            return place(k, w, SLX_EFAULT, "division by zero", err);
+        w->ctl++;
+        go_on(k, w, next);
+        return SLX_OK;
+    }
+    uint64_t v[SLX_N_OPERANDS];
+    resolve(w, c, v);
+    if (check) slx_tm_repeat_check(k, w, c, in, v);
+    if (c->quiet) {
+        const char *fault = step_ctl(k, w, c, v, &next);
         if (fault) return place(k, w, SLX_EFAULT, fault, err);
         w->ctl++;
         go_on(k, w, next);
         return SLX_OK;
     }
+    slx_tm_op *o = &k->op[w->pc];
     slx_tm_rec r = o->rec;
     r.layer = w->layer;
     if (r.engine == SLX_ENG_CTL) {
-        const char *fault = step_ctl(k, w, o, v, &next);
+        const char *fault = step_ctl(k, w, c, v, &next);
         if (fault) return place(k, w, SLX_EFAULT, fault, err);
         if (r.op == SLX_OP_TOK) r.group = (uint32_t)v[0], r.rows = (uint32_t)v[1];
-        if (w->halted || o->records)
+        if (w->halted || c->records)
             emit(k, w, &r);
         else
             w->ctl++;
