@@ -261,7 +261,12 @@ static slx_status next_record(sim *s, uint32_t i, slx_err *err)
         w->recs.len = w->idx.len = w->taken = 0;
         if (l != w) l->recs.len = l->idx.len = 0;
         if (w->halted) return SLX_OK;
-        SLX_TRY(slx_tm_walk_round(s->a->walk, &moved, err));
+        if (!s->a->walk->apart) {
+            SLX_TRY(slx_tm_walk_round(s->a->walk, &moved, err));
+            continue;
+        }
+        SLX_TRY(slx_tm_walk_alone(s->a->walk, w, err));
+        if (l != w) SLX_TRY(slx_tm_walk_alone(s->a->walk, l, err));
     }
     w->taken++;
     t->have = true;

@@ -289,6 +289,7 @@ static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_
     bool fold = opt->folded && w->n >= FOLD_FROM, apart = fold || (opt->folded && !opt->event);
     if (apart) {
         SLX_TRY(count_all(w, counts, !opt->event, out, err));
+        w->apart = !w->crossing;
         if (fold) by_hash(c, w, m);
     } else {
         w->counts = counts;

@@ -250,6 +250,7 @@ typedef struct {
     bool keep, hashing;     /* store records; hash them */
     uint64_t *shown;        /* a bit for each 64 bytes of a scratchpad: of some tile, control flow may see them */
     bool crossing;          /* bytes came to a tile by another's instruction */
+    bool apart;             /* none do: every tile can be walked by itself */
     slx_tm_repeat repeat;
     uint32_t counted_apart; /* slx_tm_rec.layer whose counts go to counts[1]; 0 = none */
 } slx_tm_walk;
@@ -267,6 +268,8 @@ void slx_tm_walk_deinit(slx_tm_walk *k);
 void slx_tm_walk_reset(slx_tm_walk *k);
 /* One epoch of every tile that is not absent; *moved = false when all have halted. */
 slx_status slx_tm_walk_round(slx_tm_walk *k, bool *moved, slx_err *err);
+/* Some records of one tile, whatever the others do: after a walk of all in rounds that found no bytes crossing. */
+slx_status slx_tm_walk_alone(slx_tm_walk *k, slx_tm_walker *w, slx_err *err);
 
 /* ------------------------------------------------------------------ sums of a walk: tally.c */
 

@@ -597,3 +597,13 @@ slx_status slx_tm_walk_round(slx_tm_walk *k, bool *moved, slx_err *err)
         return slx_fail(err, SLX_EFAULT, k->prog->info.model_name, 0, 0, "a BAR never completes");
     return SLX_OK;
 }
+
+slx_status slx_tm_walk_alone(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
+{
+    enum { RECORDS = 128 }; /* few enough to be in the host's caches when the simulation takes them */
+    while (!w->halted && w->recs.len < RECORDS * sizeof(slx_tm_rec)) {
+        SLX_TRY(step(k, w, err));
+        w->at_bar = false;
+    }
+    return SLX_OK;
+}
