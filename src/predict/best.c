@@ -69,8 +69,8 @@ static slx_status attempt_more(const seeker *s, uint32_t tp, uint32_t batch, slx
     return st == SLX_EINTERRUPTED ? st : SLX_OK;
 }
 
-/* Batches that are tried on a chip of programs: multiples of about an eighth, whose rows the tiles share evenly. Such
- * steps have few classes of tiles and are timed in a third of the host's time; tokens a second change by 1 % between. */
+/* Batches that are tried on a chip of programs: multiples of about an eighth, whose rows the tiles share evenly. Fewer
+ * steps are compiled and timed so; tokens a second change little between (docs/compare.md). */
 static uint32_t even(const seeker *s, uint32_t batch)
 {
     uint32_t by = 1;
@@ -81,7 +81,8 @@ static uint32_t even(const seeker *s, uint32_t batch)
 
 /* The largest good batch of one degree; false in *found where batch 1 is not good. The time of a step is nearly
  * straight in the batch, so each trial lies where the line between the slowest good and the fastest bad one meets the
- * target, or the next even one below: when that is the slowest good one, the line says that there is none above. *most: tokens a second and chip at the largest batch of all, whatever the target; 0 where not tried. */
+ * target, or the next even one below: when that is the slowest good one, the line says that there is none above.
+ * *most: tokens a second and chip at the largest batch of all, whatever the target; 0 where not tried. */
 static slx_status largest(const seeker *s, uint32_t tp, slx_best *out, bool *found, double *most)
 {
     uint32_t lo = s->ask->batch ? s->ask->batch : 1,

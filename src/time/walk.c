@@ -499,7 +499,7 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
         k->fetched[w->apart][w->pc]++;
         k->counts->layer_fj[w->layer] += k->fetch_fj;
     }
-    if (c->op == SLX_OP_ALU && c->quiet && !check) { /* most of all instructions: operands stay in the host's registers */
+    if (c->op == SLX_OP_ALU && c->quiet && !check) { /* the most frequent: operands stay in host registers */
         if (!slx_alu(c->f0, value(w, c, 1), value(w, c, 2), value(w, c, 3), &w->r[c->v[0]]))
             return place(k, w, SLX_EFAULT, "division by zero", err);
         w->ctl++;
