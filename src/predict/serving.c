@@ -32,7 +32,10 @@ static slx_forward pass(const server *s, bool decode, uint32_t batch, uint32_t c
                          .tp = s->a->tp,
                          .pp = s->a->pp,
                          .dtype = s->a->dtype,
-                         .kv_dtype = s->a->kv_dtype};
+                         .kv_dtype = s->a->kv_dtype,
+                         .mac_share = s->fw.mac_share,
+                         .kv_share = s->fw.kv_share,
+                         .alike = s->fw.alike};
 }
 
 /* Sequences whose KV cache fits beside the weights, at the mean context of their lives. */

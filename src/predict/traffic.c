@@ -75,7 +75,8 @@ static const cost *point(passes *s, bool decode, int i, int k)
                      .dtype = s->a->dtype,
                      .kv_dtype = s->a->kv_dtype,
                      .mac_share = s->fw.mac_share,
-                     .kv_share = s->fw.kv_share};
+                     .kv_share = s->fw.kv_share,
+                     .alike = s->fw.alike};
     s->st = slx_predict_pass(s->p, s->c, &f, &c, s->err);
     if (s->st) return at;
     for (int n = 0; n < c.n_parts; n++)
@@ -119,7 +120,8 @@ typedef struct {
     double now, kv_room, kv_used, max_seqs, max_step;
     sequence *run;
     int n_run;
-    sequence *wait; /* a ring would do: put back in front, taken from the front */
+    sequence *
+        wait; /* n_wait from wait_from on; those put back go in front, where room was left for them */
     int n_wait, wait_from;
     double busy_s, joules, seconds_of_running, work;
 } server;
