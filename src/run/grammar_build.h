@@ -5,6 +5,7 @@
  *   grammar_json.c    what every JSON has: space, strings, numbers, arrays, objects
  *   grammar_text.c    strings of a pattern or a format
  *   grammar_range.c   numbers between two bounds
+ *   grammar_kind.c    which values a schema can have at all
  *   grammar_schema.c  keywords of a JSON schema
  *   grammar_form.c    a whole answer: JSON, calls of functions, text before them
  *
@@ -77,7 +78,33 @@ uint32_t gr_array_of(gr_builder *b, const uint32_t *first, int n_first, uint32_t
                          uint32_t next);
 uint32_t gr_free_object(gr_builder *b, uint32_t value, uint32_t next);
 
+/* ------------------------------------------------------------------ grammar_kind.c */
+
+/* Types as bits; 1.0 is an integer too. */
+enum {
+    GR_T_OBJECT = 1,
+    GR_T_ARRAY = 2,
+    GR_T_STRING = 4,
+    GR_T_INTEGER = 8,
+    GR_T_REAL = 16,
+    GR_T_BOOLEAN = 32,
+    GR_T_NULL = 64,
+    GR_T_ALL = 127
+};
+
+int gr_type_bit(const char *word);       /* of a name; 0 = there is none such */
+int gr_type_bits(const json_t *type);    /* of the keyword type: a name or a list of them; all when there is none */
+int gr_value_bit(const json_t *v);
+json_t *gr_values_of(const json_t *s);   /* const and enum as a list, new; NULL: the schema does not list its values */
+bool gr_holds(const json_t *list, const json_t *v);
+bool gr_is_required(const json_t *required, const char *key);
+/* No value is valid for both, as far as this can tell. */
+bool gr_disjoint(gr_builder *b, const json_t *x, const json_t *y);
+
 /* ------------------------------------------------------------------ grammar_schema.c */
+
+/* What a $ref names; NULL: b has failed. */
+const json_t *gr_follow(gr_builder *b, const char *ref);
 
 uint32_t gr_literal(gr_builder *b, const json_t *v, uint32_t next); /* the value as compact JSON */
 /* Every rule that was numbered, and those they need; false: b has failed. */

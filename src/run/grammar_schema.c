@@ -41,7 +41,7 @@ static const json_t *child(const json_t *at, const char *name)
     return slx_parse_i64(name, 0, INT32_MAX, &i) ? json_array_get(at, (size_t)i) : NULL;
 }
 
-static const json_t *follow(gr_builder *b, const char *ref)
+const json_t *gr_follow(gr_builder *b, const char *ref)
 {
     const json_t *at = b->root;
     if (strcmp(ref, "#") && strncmp(ref, "#/", 2))
@@ -115,135 +115,6 @@ static void branch(gr_builder *b, uint32_t *x, uint32_t one)
     *x = *x == SLX_GR_NONE ? one : gr_either(b, one, *x);
 }
 
-/* ------------------------------------------------------------------ which values a schema can have at all */
-
-enum {
-    T_OBJECT = 1,
-    T_ARRAY = 2,
-    T_STRING = 4,
-    T_INTEGER = 8,
-    T_REAL = 16,
-    T_BOOLEAN = 32,
-    T_NULL = 64,
-    T_ALL = 127
-};
-
-static int type_bit(const char *word)
-{
-    static const struct {
-        const char *name;
-        int bits;
-    } rows[] = {{"object", T_OBJECT},
-                {"array", T_ARRAY},
-                {"string", T_STRING},
-                {"integer", T_INTEGER},
-                {"number", T_INTEGER | T_REAL},
-                {"boolean", T_BOOLEAN},
-                {"null", T_NULL}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (!strcmp(word, rows[i].name)) return rows[i].bits;
-    return 0;
-}
-
-static int value_bit(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_OBJECT: return T_OBJECT;
-    case JSON_ARRAY: return T_ARRAY;
-    case JSON_STRING: return T_STRING;
-    case JSON_INTEGER: return T_INTEGER;
-    case JSON_REAL: return json_real_value(v) == floor(json_real_value(v)) ? T_INTEGER : T_REAL;
-    case JSON_NULL: return T_NULL;
-    default: return T_BOOLEAN;
-    }
-}
-
-/* Of the keyword type: a word or a list of them. */
-static int type_bits(const json_t *type)
-{
-    int bits = 0;
-    if (json_is_string(type)) return type_bit(json_string_value(type));
-    for (size_t i = 0; i < json_array_size(type); i++) {
-        const char *word = json_string_value(json_array_get(type, i));
-        bits |= word ? type_bit(word) : 0;
-    }
-    return json_is_array(type) ? bits : T_ALL;
-}
-
-/* const and enum as a list, new; NULL: the schema does not list its values. */
-static json_t *values_of(const json_t *s)
-{
-    json_t *one = json_object_get(s, "const"), *list = json_object_get(s, "enum");
-    return one ? json_pack("[O]", one) : json_incref(list);
-}
-
-/* 1 and 1.0 are one number. */
-static bool same(const json_t *x, const json_t *y)
-{
-    return json_equal(x, y) ||
-           (json_is_number(x) && json_is_number(y) && json_number_value(x) == json_number_value(y));
-}
-
-static bool holds(const json_t *list, const json_t *v)
-{
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (same(json_array_get(list, i), v)) return true;
-    return false;
-}
-
-/* Both list their values, and have none in common. */
-static bool apart(const json_t *x, const json_t *y)
-{
-    json_t *a = values_of(x), *b = values_of(y);
-    bool ok = json_is_array(a) && json_is_array(b);
-    for (size_t i = 0; i < json_array_size(a) && ok; i++) ok = !holds(b, json_array_get(a, i));
-    json_decref(a);
-    json_decref(b);
-    return ok;
-}
-
-static bool is_required(const json_t *required, const char *key)
-{
-    for (size_t i = 0; i < json_array_size(required); i++) {
-        const char *name = json_string_value(json_array_get(required, i));
-        if (name && !strcmp(name, key)) return true;
-    }
-    return false;
-}
-
-static int bits_of(const json_t *s)
-{
-    json_t *values = values_of(s);
-    int bits = values ? 0 : T_ALL;
-    for (size_t i = 0; i < json_array_size(values); i++)
-        bits |= value_bit(json_array_get(values, i));
-    json_decref(values);
-    return bits & type_bits(json_object_get(s, "type"));
-}
-
-/* No value is valid for both, as far as this can tell: other types, other values, or a member that both require has
- * other values. */
-static bool disjoint(gr_builder *b, const json_t *x, const json_t *y)
-{
-    const char *key;
-    json_t *v;
-    for (int i = 0; i < 16 && json_object_get(x, "$ref"); i++)
-        x = follow(b, json_string_value(json_object_get(x, "$ref")));
-    for (int i = 0; i < 16 && json_object_get(y, "$ref"); i++)
-        y = follow(b, json_string_value(json_object_get(y, "$ref")));
-    if (!(bits_of(x) & bits_of(y)) || apart(x, y)) return true;
-    if ((bits_of(x) | bits_of(y)) != T_OBJECT) return false;
-    json_t *theirs = json_object_get(y, "properties");
-    json_object_foreach(json_object_get(x, "properties"), key, v)
-    {
-        if (is_required(json_object_get(x, "required"), key) &&
-            is_required(json_object_get(y, "required"), key) &&
-            apart(v, json_object_get(theirs, key)))
-            return true;
-    }
-    return false;
-}
-
 /* ------------------------------------------------------------------ one type */
 
 /* Members in their order; what is not required may be left out, and the comma stands between those that are there:
@@ -279,7 +150,7 @@ static uint32_t object_of(gr_builder *b, const json_t *schema, uint32_t next)
         uint32_t member = gr_rule_of(b, json_object_get(p, keys[i]), keys[i]);
         uint32_t first = gr_space(b, gr_call(b, member, some)),
                  later = gr_space(b, gr_text(b, ",", gr_space(b, gr_call(b, member, some))));
-        bool must = is_required(required, keys[i]);
+        bool must = gr_is_required(required, keys[i]);
         none = must ? first : gr_either(b, first, none);
         some = must ? later : gr_either(b, later, some);
     }
@@ -381,10 +252,10 @@ static uint32_t of_types(gr_builder *b, const json_t *schema, const json_t *type
         int bits;
         const char *keys[6];
     } with[] = {
-        {T_OBJECT, {"properties", "required", "additionalProperties"}},
-        {T_ARRAY, {"items", "prefixItems", "minItems", "maxItems"}},
-        {T_STRING, {"minLength", "maxLength", "pattern", "format"}},
-        {T_INTEGER | T_REAL, {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}}};
+        {GR_T_OBJECT, {"properties", "required", "additionalProperties"}},
+        {GR_T_ARRAY, {"items", "prefixItems", "minItems", "maxItems"}},
+        {GR_T_STRING, {"minLength", "maxLength", "pattern", "format"}},
+        {GR_T_INTEGER | GR_T_REAL, {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}}};
     uint32_t x = SLX_GR_NONE;
     if (!json_array_size(types)) return gr_fail(b, "type: expected a word or a list of them%s", "");
     for (size_t i = json_array_size(types); i-- > 0 && !b->failed;) {
@@ -393,7 +264,7 @@ static uint32_t of_types(gr_builder *b, const json_t *schema, const json_t *type
         json_t *own =
             json_copy((json_t *)(uintptr_t)schema); /* shallow: the schemas below stay the same */
         for (size_t k = 0; k < sizeof with / sizeof *with; k++)
-            for (int m = 0; m < 6 && with[k].keys[m] && !(type_bit(type) & with[k].bits); m++)
+            for (int m = 0; m < 6 && with[k].keys[m] && !(gr_type_bit(type) & with[k].bits); m++)
                 json_object_del(own, with[k].keys[m]);
         branch(b, &x, of_type(b, own, type, next));
         json_decref(own);
@@ -405,15 +276,15 @@ static uint32_t of_types(gr_builder *b, const json_t *schema, const json_t *type
 static uint32_t of_values(gr_builder *b, const json_t *s, uint32_t next)
 {
     static const char *const known[] = {"type", "enum", "const", NULL};
-    json_t *list = values_of(s);
+    json_t *list = gr_values_of(s);
     const json_t *also = json_object_get(s, "enum");
-    int bits = type_bits(json_object_get(s, "type"));
+    int bits = gr_type_bits(json_object_get(s, "type"));
     uint32_t x = SLX_GR_NONE;
     if (only(b, s, known) && (!json_is_array(list) || !json_array_size(list)))
         gr_fail(b, "enum: expected a list that is not empty%s", "");
     for (size_t i = json_array_size(list); i-- > 0 && !b->failed;) {
         const json_t *v = json_array_get(list, i);
-        if ((value_bit(v) & bits) && (!also || holds(also, v)))
+        if ((gr_value_bit(v) & bits) && (!also || gr_holds(also, v)))
             branch(b, &x, gr_literal(b, v, next));
     }
     json_decref(list);
@@ -435,7 +306,7 @@ static uint32_t one_of(gr_builder *b, const json_t *list, uint32_t next)
 {
     for (size_t i = 0; i < json_array_size(list); i++)
         for (size_t k = 0; k < i && !b->failed; k++)
-            if (!disjoint(b, json_array_get(list, i), json_array_get(list, k)))
+            if (!gr_disjoint(b, json_array_get(list, i), json_array_get(list, k)))
                 return gr_fail(b, "oneOf: two of its schemas may hold at once%s", "");
     return b->failed ? 0 : any_of(b, list, "oneOf", next);
 }
@@ -451,7 +322,7 @@ static uint32_t of_schema(gr_builder *b, const json_t *s, uint32_t next)
     const json_t *ref = json_object_get(s, "$ref"), *type = json_object_get(s, "type"),
                  *of = json_object_get(s, "allOf");
     if (json_is_string(ref)) {
-        const json_t *to = only(b, s, refs) ? follow(b, json_string_value(ref)) : NULL;
+        const json_t *to = only(b, s, refs) ? gr_follow(b, json_string_value(ref)) : NULL;
         return to ? gr_call(b, gr_rule_of(b, to, NULL), next) : 0;
     }
     if (json_object_get(s, "const") || json_object_get(s, "enum")) return of_values(b, s, next);

@@ -15,56 +15,18 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "server/page.h"
-
 enum {
-    BODY_MAX = 10 << 20,
-    BODY_READ =
-        64 << 20, /* read to its end and dropped, so that the client sees why it is refused */
     HEADERS_MAX = 32 << 10, /* of one connection, its small bodies included */
     CONNECTIONS = 4096,     /* or as many as there may be open files */
     OTHER_FILES = 64,       /* of them not for connections */
     HEADER_S =
         10, /* a connection that has not sent its headers waits at most so long for its next byte */
     THREADS = 2
-};
-
-typedef enum {
-    HEALTH,
-    READY,
-    METRICS,
-    MODELS,
-    MODEL, /* /v1/models/NAME */
-    TOKENIZE,
-    DETOKENIZE,
-    LIVE,
-    CHAT,
-    COMPLETIONS,
-    RESPONSES,
-    PAGE
-} route;
-
-static const struct {
-    const char *path, *method;
-    route to;
-    bool open; /* answers without a key */
-} routes[] = {
-    {"/health", "GET", HEALTH, true},
-    {"/ready", "GET", READY, true},
-    {"/metrics", "GET", METRICS, false},
-    {"/v1/models", "GET", MODELS, false},
-    {"/tokenize", "POST", TOKENIZE, false},
-    {"/detokenize", "POST", DETOKENIZE, false},
-    {"/live", "GET", LIVE, false},
-    {"/v1/chat/completions", "POST", CHAT, false},
-    {"/v1/completions", "POST", COMPLETIONS, false},
-    {"/v1/responses", "POST", RESPONSES, false},
 };
 
 /* ------------------------------------------------------------------ exchanges */
@@ -165,184 +127,26 @@ enum MHD_Result srv_send_error(srv_exchange *x, const srv_error *e)
     return srv_send_error_after(x, e, 0);
 }
 
-/* ------------------------------------------------------------------ headers: before a body is read */
-
-static const char *header(const srv_exchange *x, const char *name)
-{
-    return MHD_lookup_connection_value(x->mhd, MHD_HEADER_KIND, name);
-}
-
-/* Without keys only this machine may ask, and no page of another site through a browser: it has another name for us. */
-static bool host_is_local(const srv_exchange *x)
-{
-    static const char *const local[] = {"localhost", "127.0.0.1", "[::1]"};
-    const char *host = header(x, "Host");
-    for (size_t i = 0; host && i < sizeof local / sizeof *local; i++) {
-        size_t n = strlen(local[i]);
-        if (!strncasecmp(host, local[i], n) && (!host[n] || host[n] == ':')) return true;
-    }
-    return !host;
-}
-
-static bool check_key(srv_exchange *x, srv_error *e)
-{
-    srv_server *s = x->s;
-    const char *auth = header(x, "Authorization");
-    slx_err err;
-    if (!s->store) {
-        if (!host_is_local(x))
-            return srv_refuse(e, 403, "invalid_request_error", "forbidden", NULL,
-                              "without keys this server answers to the names localhost, 127.0.0.1 "
-                              "and [::1] only");
-        return true;
-    }
-    if (!auth || strncasecmp(auth, "Bearer ", 7))
-        return srv_refuse(e, 401, "invalid_request_error", "invalid_api_key", NULL,
-                          "no key: send the header Authorization: Bearer KEY");
-    switch (srv_store_find(s->store, auth + 7, strlen(auth + 7), &x->who, &err)) {
-    case SRV_KEY_OK: x->known = true; return true;
-    case SRV_KEY_REVOKED:
-        return srv_refuse(e, 401, "invalid_request_error", "invalid_api_key", NULL,
-                          "the key has been revoked");
-    case SRV_KEY_UNKNOWN:
-        return srv_refuse(e, 401, "invalid_request_error", "invalid_api_key", NULL,
-                          "this key is not known here");
-    default:
-        srv_log("error", "keys", "{s:s, s:s}", "id", x->id, "why", err.msg);
-        return srv_refuse(e, 503, "server_error", "keys_unavailable", NULL,
-                          "keys cannot be looked up now");
-    }
-}
-
-static bool find_route(srv_exchange *x, const char *url, const char *method, srv_error *e)
-{
-    const char *allowed = NULL;
-    bool is_open = false;
-    if (!strcmp(method, "HEAD")) method = "GET"; /* libmicrohttpd leaves the body out */
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (strcmp(url, routes[i].path)) continue;
-        x->kind = (int)routes[i].to;
-        allowed = routes[i].method;
-        is_open = routes[i].open;
-    }
-    if (!allowed && !strncmp(url, "/v1/models/", 11)) {
-        x->kind = MODEL;
-        allowed = "GET";
-    }
-    srv_page_file file;
-    if (!allowed && srv_page_find(url, &file)) {
-        x->kind = PAGE;
-        allowed = "GET";
-        is_open = true;
-    }
-    /* who has no key learns nothing of what is here */
-    if (!is_open && !check_key(x, e)) return false;
-    if (!allowed)
-        return srv_refuse(
-            e, 404, "invalid_request_error", "unknown_url", NULL,
-            "nothing at %.200s: chat/completions, completions, responses and models are served",
-            url);
-    return !strcmp(method, allowed) ||
-           srv_refuse(e, 405, "invalid_request_error", "method_not_allowed", NULL, "%.80s takes %s",
-                      url, allowed);
-}
-
-/* What the headers of one request hold that must not be there twice, or not at all. */
-typedef struct {
-    int lengths, codings, hosts, keys, types;
-    bool bad_name, bad_coding;
-} header_count;
-
-/* RFC 9110: a name is of these characters; a blank before the colon has hidden headers from proxies. */
-static bool is_token(const char *name)
-{
-    static const char other[] = "!#$%&'*+-.^_`|~";
-    for (const char *p = name; *p; p++)
-        if (!((*p >= '0' && *p <= '9') || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z') ||
-              strchr(other, *p)))
-            return false;
-    return *name != 0;
-}
-
-static enum MHD_Result count_header(void *arg, enum MHD_ValueKind what, const char *name,
-                                    const char *value)
-{
-    header_count *n = arg;
-    (void)what;
-    n->bad_name |= !is_token(name);
-    n->lengths += !strcasecmp(name, "Content-Length");
-    n->hosts += !strcasecmp(name, "Host");
-    n->keys += !strcasecmp(name, "Authorization");
-    n->types += !strcasecmp(name, "Content-Type");
-    if (!strcasecmp(name, "Transfer-Encoding")) {
-        n->codings++;
-        n->bad_coding |= !value || strcasecmp(value, "chunked");
-    }
-    return MHD_YES;
-}
-
-/* Where two readers of one request could see two different ones: so requests are smuggled past a proxy. */
-static bool check_framing(const srv_exchange *x, srv_error *e)
-{
-    header_count n = {0};
-    const char *what = NULL;
-    MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, count_header, &n);
-    if (n.bad_name) what = "a header whose name is none";
-    if (n.lengths && n.codings) what = "both Content-Length and Transfer-Encoding";
-    if (n.bad_coding) what = "a Transfer-Encoding other than chunked";
-    if (n.lengths > 1 || n.codings > 1 || n.hosts > 1 || n.keys > 1 || n.types > 1)
-        what = "Content-Length, Transfer-Encoding, Host, Authorization or Content-Type twice";
-    return !what ||
-           srv_refuse(e, 400, "invalid_request_error", "bad_request", NULL, "found %s", what);
-}
-
-static bool is_json(const char *type)
-{
-    static const char json[] = "application/json";
-    return type && !strncasecmp(type, json, sizeof json - 1) &&
-           strchr("; \t", type[sizeof json - 1]);
-}
-
-static bool check_headers(srv_exchange *x, const char *url, const char *method, srv_error *e)
-{
-    const char *length = header(x, "Content-Length"), *type = header(x, "Content-Type");
-    int64_t bytes = 0;
-    if (!check_framing(x, e)) return false;
-    if (length && !slx_parse_i64(length, 0, INT64_MAX, &bytes))
-        return srv_refuse(e, 400, "invalid_request_error", "bad_request", NULL,
-                          "Content-Length is no number");
-    if (!find_route(x, url, method, e)) return false;
-    if (bytes > BODY_READ)
-        return srv_refuse(e, 413, "invalid_request_error", "too_large", NULL,
-                          "found a body of %lld bytes, expected at most %d", (long long)bytes,
-                          BODY_MAX);
-    if (!strcmp(method, "POST") && !is_json(type))
-        return srv_refuse(e, 415, "invalid_request_error", "unsupported_media_type", NULL,
-                          "found Content-Type %.60s, expected application/json",
-                          type ? type : "(none)");
-    return true;
-}
+/* ------------------------------------------------------------------ libmicrohttpd */
 
 static enum MHD_Result answer(srv_exchange *x)
 {
-    switch ((route)x->kind) {
-    case HEALTH: return srv_send_json(x, json_pack("{s:s}", "status", "ok"));
-    case READY: return srv_ready(x);
-    case METRICS: return srv_metrics_page(x);
-    case MODELS: return srv_models(x);
-    case MODEL: return srv_model(x);
-    case TOKENIZE: return srv_tokenize(x);
-    case DETOKENIZE: return srv_detokenize(x);
-    case LIVE: return srv_send_json(x, srv_live_json(x->s));
-    case CHAT: return srv_begin_answer(x, SRV_CHAT);
-    case COMPLETIONS: return srv_begin_answer(x, SRV_COMPLETIONS);
-    case RESPONSES: return srv_begin_answer(x, SRV_RESPONSES);
-    case PAGE: return srv_page(x);
+    switch ((srv_route)x->kind) {
+    case SRV_AT_HEALTH: return srv_send_json(x, json_pack("{s:s}", "status", "ok"));
+    case SRV_AT_READY: return srv_ready(x);
+    case SRV_AT_METRICS: return srv_metrics_page(x);
+    case SRV_AT_MODELS: return srv_models(x);
+    case SRV_AT_MODEL: return srv_model(x);
+    case SRV_AT_TOKENIZE: return srv_tokenize(x);
+    case SRV_AT_DETOKENIZE: return srv_detokenize(x);
+    case SRV_AT_LIVE: return srv_send_json(x, srv_live_json(x->s));
+    case SRV_AT_CHAT: return srv_begin_answer(x, SRV_CHAT);
+    case SRV_AT_COMPLETIONS: return srv_begin_answer(x, SRV_COMPLETIONS);
+    case SRV_AT_RESPONSES: return srv_begin_answer(x, SRV_RESPONSES);
+    case SRV_AT_PAGE: return srv_page(x);
     }
     SLX_BUG("route %d", x->kind);
 }
-
-/* ------------------------------------------------------------------ libmicrohttpd */
 
 /* %XX of a path; not %00, which would end it. */
 static size_t unescape(void *arg, struct MHD_Connection *mhd, char *p)
@@ -394,18 +198,18 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
         snprintf(x->path, sizeof x->path, "%s", url);
         for (char *p = x->path; *p; p++)
             if ((unsigned char)*p < 33 || (unsigned char)*p > 126) *p = '?'; /* for the log */
-        if (!check_headers(x, url, method, &e)) return srv_send_error(x, &e);
+        if (!srv_gate(x, url, method, &e)) return srv_send_error(x, &e);
         return MHD_YES;
     }
     if (*size) {
-        if (x->in.len + *size > BODY_MAX) x->too_large = true;
+        if (x->in.len + *size > SRV_BODY_MAX) x->too_large = true;
         if (!x->too_large) slx_buf_add(&x->in, data, *size);
         *size = 0;
         return MHD_YES;
     }
     if (x->too_large) {
         srv_refuse(&e, 413, "invalid_request_error", "too_large", NULL,
-                   "found a body of more than %d bytes", BODY_MAX);
+                   "found a body of more than %d bytes", SRV_BODY_MAX);
         return srv_send_error(x, &e);
     }
     if (x->submitted) { /* resumed: the answer is there, or nobody wants it any more */
@@ -432,8 +236,8 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **state,
     pthread_mutex_unlock(&x->lock);
     if (under_way) srv_worker_cancel(s->worker, x);
     srv_metrics_response(s->metrics, left ? 499 : x->status);
-    bool quiet = x->kind == HEALTH || x->kind == READY || x->kind == METRICS || x->kind == LIVE ||
-                 x->kind == PAGE;
+    bool quiet = x->kind == SRV_AT_HEALTH || x->kind == SRV_AT_READY || x->kind == SRV_AT_METRICS ||
+                 x->kind == SRV_AT_LIVE || x->kind == SRV_AT_PAGE;
     if (!s->opt->quiet && (!quiet || x->status >= 400))
         srv_log_exchange(x, left ? "client left" : "sent");
     srv_exchange_drop(x);
