@@ -28,7 +28,7 @@ typedef enum {
 /* Numbers, at most ten a kind beside the band; lib_keys.def says what each is and which value switches it off. */
 typedef struct {
     struct {
-        double t0_us, fill_us, e_hbm, unit_gbs, step_us, red_us, f_thr, c_res, l2_tbs, p, e_mac;
+        double t0_us, fill_us, e_hbm, e_store, unit_gbs, step_us, red_us, f_thr, c_res, a_res, l2_tbs, p, e_mac;
         double q_us, q_row_us, q_tbs;
         double band_low, band_high;
     } gemm[SLX_LIB_FORMATS];
@@ -62,7 +62,7 @@ typedef struct {
     } pass;
     /* Facts of the library, key by key from the chip or its family. */
     struct {
-        double area, side, split, rows_by_m, q_passes;
+        double area, side, split, step_k, rows_by_m, q_passes;
     } tiles[SLX_LIB_FORMATS];
     struct {
         double gemv, floor, copies, block_us, pack_prefill, prefill_rows, prefill_keys, small_rows,

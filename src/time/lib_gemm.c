@@ -2,17 +2,21 @@
  *
  * For a tile of tm x tn and k split over s units, with F, B, U the chip's peak, memory rate and units:
  *
- *   kc    = k/s rounded up to 64         ctas = ceil(m/tm) ceil(n/tn) s          waves = ceil(ctas/U)
+ *   kc    = k/s rounded up to step_k     ctas = ceil(m/tm) ceil(n/tn) s          waves = ceil(ctas/U)
  *   unit  = max(2 tm tn kc / (F/U e_mac), operands / unit_gbs, kc/64 step)       one tile
- *   comp  = waves (unit + fill + result / unit_gbs)
- *   hbm   = bytes that miss the cache / min(B e_hbm, min(ctas, U) unit_gbs)      few units cannot fill the memory
+ *   comp  = waves (unit + fill)
+ *   hbm   = operands that miss the cache / min(B e_hbm, min(ctas, U) unit_gbs)   few units cannot fill the memory
  *   l2    = (ctas x operands of a tile + result) / l2_tbs
- *   t     = (comp^p + hbm^p + l2^p)^(1/p) + [s > 1] (red + 2 s m n 4 bytes / (unit_gbs U))
+ *   store = result / min(B e_store, min(ctas, U) unit_gbs)                       units end together: nothing hides it
+ *   t     = (comp^p + hbm^p + l2^p)^(1/p) + store + [s > 1] (red + 2 s m n 4 bytes / (unit_gbs U))
  *   T     = t0 + (t^8 + (2mnk / (F f_thr))^8)^(1/8)       or with `floor`  ((t0 + t/10)^6 + t^6)^(1/6)
  *
- * The least T over all tiles and splits. What the replay leaves in the cache: x = working set / (c_res cache), hits =
- * 1/(1 + x^4). Quantised activations add their pass; with scales for blocks of 128 x 128 the host's launch is a floor,
- * and varies. Units: see lib_int.h.
+ * Without e_store results are written while other tiles compute: a part of unit (at unit_gbs) and of hbm (at e_hbm).
+ *
+ * The least T over all tiles and splits. What a replay leaves in the cache: x = working set / (c_res cache), hits =
+ * 1/(1 + x^16); weights come in several copies, one a replay. The activations, always the same, may stay where weights
+ * do not: a_res in place of c_res. Quantised activations add their pass; with scales for blocks of 128 x 128 the
+ * host's launch is a floor, and varies. Units: see lib_int.h.
  */
 #include <string.h>
 
@@ -22,8 +26,8 @@ typedef struct {
     const slx_lib *lib;
     slx_lib_format f;
     double m, n, k, a_bytes, w_bytes; /* of an element */
-    double flop_us, unit_bytes_us, hbm_bytes_us, l2_bytes_us;
-    double miss; /* bytes to and from memory */
+    double flop_us, unit_bytes_us, hbm_bytes_us, store_bytes_us, l2_bytes_us; /* store: 0 = with the reads */
+    double reads, writes; /* bytes from and to memory */
     double throttle_us;
 } job;
 
@@ -36,19 +40,24 @@ static const double out_bytes = 2, partial_bytes = 4;
 /* What a launch by the host adds to the band: assumed, as no two machines have the same host. */
 static const double host_low = 0.8, host_high = 1.4;
 
+/* How sharply: operands that pass again and again drive each other out all at once when they are too many. */
+static const double hit_power = 16;
+
 static double hit(double bytes, double cache)
 {
-    double x = bytes / cache, x2 = x * x;
-    return cache > 0 ? 1 / (1 + x2 * x2) : 0;
+    double x = bytes / cache;
+    return cache > 0 ? 1 / (1 + pow(x, hit_power)) : 0;
 }
 
 static void cached(job *j)
 {
     const slx_lib *l = j->lib;
-    double cache = l->n.gemm[j->f].c_res * l->fig.cache_mib * 1048576;
+    double cache = l->fig.cache_mib * 1048576, any = l->n.gemm[j->f].c_res * cache,
+           acts = l->n.gemm[j->f].a_res * cache;
     double a = j->m * j->k * j->a_bytes, w = j->n * j->k * j->w_bytes, c = j->m * j->n * out_bytes;
-    j->miss =
-        w * (1 - hit(a + c + l->n.facts.copies * w, cache)) + (a + c) * (1 - hit(a + c + w, cache));
+    double kept = hit(a + c + w, any);
+    j->reads = w * (1 - hit(a + c + l->n.facts.copies * w, any)) + a * (1 - fmax(kept, hit(a + c + w, acts)));
+    j->writes = c * (1 - kept);
 }
 
 static job start(const slx_chip *c, const slx_lib_gemm_query *q)
@@ -65,18 +74,25 @@ static job start(const slx_chip *c, const slx_lib_gemm_query *q)
     j.flop_us = l->fig.tflops[f] * slx_per_tbs;
     j.unit_bytes_us = l->n.gemm[f].unit_gbs * slx_per_gbs;
     j.hbm_bytes_us = l->fig.mem_tbs * slx_per_tbs * l->n.gemm[f].e_hbm;
+    j.store_bytes_us = l->fig.mem_tbs * slx_per_tbs * l->n.gemm[f].e_store;
     j.l2_bytes_us = l->n.gemm[f].l2_tbs * slx_per_tbs;
     j.throttle_us = 2 * j.m * j.n * j.k / (j.flop_us * l->n.gemm[f].f_thr);
     cached(&j);
     return j;
 }
 
+/* What one of s units gets of k, in whole steps. */
+static double part_of_k(const job *j, double s)
+{
+    double step = j->lib->n.tiles[j->f].step_k;
+    return step * slx_ceil_div(j->k / s, step);
+}
+
 /* One candidate; leaves best alone when it is no better. */
 static void try_launch(const job *j, double tm, double tn, double s, launch *best)
 {
     const slx_lib *l = j->lib;
-    double units = l->fig.units, kc = 64 * slx_ceil_div(j->k / s, 64), rows = fmin(tm, j->m),
-           cols = fmin(tn, j->n);
+    double units = l->fig.units, kc = part_of_k(j, s), rows = fmin(tm, j->m), cols = fmin(tn, j->n);
     double ctas = slx_ceil_div(j->m, tm) * slx_ceil_div(j->n, tn) * s,
            waves = slx_ceil_div(ctas, units);
     double mac = 2 * tm * tn * kc / (j->flop_us / units * l->n.gemm[j->f].e_mac);
@@ -84,12 +100,20 @@ static void try_launch(const job *j, double tm, double tn, double s, launch *bes
            wait = kc / 64 * l->n.gemm[j->f].step_us;
     double unit = fmax(fmax(mac, wait), load / j->unit_bytes_us);
     launch t = {.tm = tm, .tn = tn, .s = s, .ctas = ctas, .mac = mac, .wait = wait};
-    t.comp = waves * (unit + l->n.gemm[j->f].fill_us + rows * cols * out_bytes / j->unit_bytes_us);
-    t.hbm = j->miss / fmin(j->hbm_bytes_us, fmin(ctas, units) * j->unit_bytes_us);
+    double ask = fmin(ctas, units) * j->unit_bytes_us, store = 0;
+    t.comp = waves * (unit + l->n.gemm[j->f].fill_us);
+    t.hbm = j->reads / fmin(j->hbm_bytes_us, ask);
+    if (j->store_bytes_us > 0) {
+        store = j->writes / fmin(j->store_bytes_us, ask);
+    } else {
+        t.comp += waves * rows * cols * out_bytes / j->unit_bytes_us;
+        t.hbm += j->writes / fmin(j->hbm_bytes_us, ask);
+    }
     t.l2 = (ctas * load + j->m * j->n * out_bytes) / j->l2_bytes_us;
-    double more = s > 1 ? l->n.gemm[j->f].red_us +
-                              2 * s * j->m * j->n * partial_bytes / (j->unit_bytes_us * units)
-                        : 0;
+    double more = store;
+    if (s > 1)
+        more += l->n.gemm[j->f].red_us +
+                2 * s * j->m * j->n * partial_bytes / (j->unit_bytes_us * units);
     if (fmax(t.comp, fmax(t.hbm, t.l2)) + more >= best->us) return;
     t.us = slx_lib_norm(t.comp, t.hbm, t.l2, l->n.gemm[j->f].p) + more;
     if (t.us < best->us) *best = t;
@@ -113,15 +137,14 @@ static bool rows_fit(const job *j, double tm)
 static bool split_fits(const job *j, double tm, double tn, double s)
 {
     if (s == 1) return true;
-    double kc = 64 * slx_ceil_div(j->k / s, 64),
-           ctas = slx_ceil_div(j->m, tm) * slx_ceil_div(j->n, tn) * s;
+    double kc = part_of_k(j, s), ctas = slx_ceil_div(j->m, tm) * slx_ceil_div(j->n, tn) * s;
     return ctas <= 2 * j->lib->fig.units && kc >= 128 && kc * (s - 1) < j->k;
 }
 
 static void try_gemv(const job *j, launch *best)
 {
     double units = j->lib->fig.units;
-    double hbm = j->miss / fmin(j->hbm_bytes_us, units * j->unit_bytes_us);
+    double hbm = (j->reads + j->writes) / fmin(j->hbm_bytes_us, units * j->unit_bytes_us);
     double wait = j->k / 512 * j->lib->n.gemm[j->f].step_us;
     if (hbm + wait >= best->us) return;
     *best = (launch){.us = hbm + wait, .s = 1, .hbm = hbm, .wait = wait};
@@ -179,7 +202,7 @@ slx_status slx_lib_gemm(const slx_chip *c, const slx_lib_gemm_query *q, slx_lib_
     else
         us += t0;
     *out = (slx_lib_time){.flops = 2 * j.m * j.n * j.k,
-                          .bytes = j.miss,
+                          .bytes = j.reads + j.writes,
                           .bound_by = bound_of(&j, &b, us + extra, t0 + extra),
                           .tile_m = (uint32_t)b.tm,
                           .tile_n = (uint32_t)b.tn,

@@ -85,6 +85,30 @@ static void test_gemm_by_hand(void **state)
     slx_chip_free(c);
 }
 
+/* Results written apart, activations and weights that stay in the cache: what each adds or saves. */
+static void test_gemm_memory_by_hand(void **state)
+{
+    (void)state;
+    slx_chip *c = parse(round_chip);
+    double matrix = 64 * 64 * 2, mac = 2.097152, peak = 0.524288;
+    double with[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        c->given.gemm[0].e_store = i == 0 ? 0.5 : NAN;
+        c->given.gemm[0].a_res = i == 1 ? 1 : NAN;
+        c->given.gemm[0].c_res = i == 2 ? 1 : NAN;
+        slx_chip_complete_library(c);
+        with[i] = gemm(c, 64, 64, 64, SLX_LIB_BF16).seconds * 1e6;
+    }
+    /* 1e6 bytes/us, results at half of it; the activations; all three, as a working set of 24 KiB stays in 1 MiB */
+    double t[3] = {mac + 2 * matrix * 1e-6 + matrix * 2e-6, mac + 2 * matrix * 1e-6, mac};
+    for (int i = 0; i < 3; i++) near(with[i], 1 + t[i] * pow(1 + pow(peak / t[i], 8), 0.125));
+    /* 1.1 times the cache: gone, but for 1/(1 + 1.1^16) of activations and results; weights, in copies, even more */
+    uint64_t m = (uint64_t)((1.1 * 1048576 - matrix) / (2 * 64 * 2));
+    double work = (2 * (double)m * 64 + 64 * 64) * 2, gone = 1 - 1 / (1 + pow(1.1, 16));
+    assert_true(fabs(gemm(c, m, 64, 64, SLX_LIB_BF16).bytes / work / gone - 1) < 0.01);
+    slx_chip_free(c);
+}
+
 static void test_family(void **state)
 {
     (void)state;
@@ -312,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm_by_hand),
+        cmocka_unit_test(test_gemm_memory_by_hand),
         cmocka_unit_test(test_family),
         cmocka_unit_test(test_unmeasured),
         cmocka_unit_test(test_family_choice),

@@ -37,6 +37,7 @@ typedef struct {
 static const bound bounds[] = {
     B(gemm, gemm[0], t0_us, 0.5, 60),     B(gemm, gemm[0], fill_us, 0.02, 5),
     B(gemm, gemm[0], e_hbm, 0.3, 1),      B(gemm, gemm[0], unit_gbs, 10, 600),
+    B(gemm, gemm[0], e_store, 0.2, 20),  B(gemm, gemm[0], a_res, 0.05, 2),
     B(gemm, gemm[0], step_us, 0.005, 2),  B(gemm, gemm[0], red_us, 0.3, 40),
     B(gemm, gemm[0], f_thr, 0.1, 1),      B(gemm, gemm[0], c_res, 0.02, 1.5),
     B(gemm, gemm[0], l2_tbs, 0.5, 60),    B(gemm, gemm[0], p, 1.2, 8),
@@ -78,7 +79,7 @@ typedef struct {
 } section;
 
 static const section sections[] = {
-    {"gemm", "gemm", 0, "gemm-%s", "t0_us fill_us e_hbm unit_gbs step_us red_us f_thr c_res l2_tbs p"},
+    {"gemm", "gemm", 0, "gemm-%s", "t0_us fill_us e_hbm e_store unit_gbs step_us red_us f_thr c_res a_res l2_tbs p"},
     {"gemm_8bit", "gemm", 1, "gemm-%s-fp8",
      "t0_us q_us q_row_us q_tbs step_us f_thr fill_us red_us unit_gbs e_hbm"},
     {"gemm_int8", "gemm", 1, "gemm-%s-int8", "q_us q_row_us q_tbs step_us f_thr fill_us red_us unit_gbs e_hbm"},
@@ -242,28 +243,78 @@ static void take_sample(slx_rows *out, const slx_rows *in, int most)
 
 /* ------------------------------------------------------------------ report */
 
+typedef struct {
+    const char *dir, *chips, *section, *numbers, *judge, *drop;
+    int rounds, rows;
+} options;
+
+enum { FOLDS = 4 };
+static const int few_rows = 500;
+
+/* By the key of its half: a shape is in one fold. */
+static int fold_of(const slx_row *r)
+{
+    return (int)(r->hash >> 1) & (FOLDS - 1);
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
-/* The band that holds all but 5 % on each side of measured/predicted. */
-static void band(const slx_chip *c, const slx_rows *rows, double out[2])
+/* Appends measured/predicted of the rows of one fold, or of all (fold < 0). */
+static int add_ratios(const slx_chip *c, const slx_rows *rows, int fold, double *v, int n)
 {
-    double *v = slx_xcalloc((size_t)rows->n + 1, sizeof *v);
-    int n = 0;
     for (int i = 0; i < rows->n; i++) {
         double r = ratio(c, &rows->row[i]);
-        if (r > 0) v[n++] = 1 / r;
+        if (r > 0 && (fold < 0 || fold_of(&rows->row[i]) == fold)) v[n++] = 1 / r;
     }
+    return n;
+}
+
+/* The band outside of which the next value of measured/predicted lies with 5 % on each side, n being like it: ranks
+ * among n + 1 (split conformal prediction). Sorts them. */
+static void band_of(double *v, int n, double out[2])
+{
     qsort(v, (size_t)n, sizeof *v, by_value);
-    out[0] = n ? fmin(1, v[(int)(0.05 * n)]) : 1;
-    out[1] = n ? fmax(1, v[(int)(0.95 * (n - 1))]) : 1;
+    int rank = (int)fmax(0, floor(0.05 * (n + 1)) - 1);
+    out[0] = n ? fmin(1, v[rank]) : 1;
+    out[1] = n ? fmax(1, v[n - 1 - rank]) : 1;
+}
+
+/* The band of a chip's fit half. With few rows numbers lie close to what they were fitted on: each fold of the rows is
+ * predicted with numbers fitted to the others. Chips that share numbers are taken as they are. */
+static void find_band(job *j, int chip, const double *x, const options *o, double out[2])
+{
+    subject *s = &j->of[chip];
+    double *v = slx_xcalloc((size_t)s->fit.n + 1, sizeof *v);
+    int n = 0;
+    if (j->shared || s->fit.n > few_rows) {
+        n = add_ratios(s->chip, &s->fit, -1, v, 0);
+    } else {
+        slx_rows all = s->sample;
+        s->sample = (slx_rows){.row = slx_xcalloc((size_t)s->fit.n + 1, sizeof *all.row)};
+        j->sampled = true;
+        for (int fold = 0; fold < FOLDS; fold++) {
+            double y[SIMPLEX_MAX];
+            memcpy(y, x, sizeof y);
+            s->sample.n = 0;
+            for (int i = 0; i < s->fit.n; i++)
+                if (fold_of(&s->fit.row[i]) != fold) s->sample.row[s->sample.n++] = s->fit.row[i];
+            if (s->sample.n) search(j, y, 0.15, o->rounds);
+            put(j, y);
+            n = add_ratios(s->chip, &s->fit, fold, v, n);
+        }
+        slx_rows_free(&s->sample);
+        s->sample = all;
+        put(j, x);
+    }
+    band_of(v, n, out);
     free(v);
 }
 
-static void report(job *j, double *x)
+static void report(job *j, double *x, const options *o)
 {
     for (int i = 0; i < j->n; i++) { /* as printed, so that the file says what is scored */
         char text[32];
@@ -275,7 +326,7 @@ static void report(job *j, double *x)
         subject *s = &j->of[c];
         slx_score fit, test;
         double b[2];
-        band(s->chip, &s->fit, b);
+        find_band(j, c, x, o, b);
         slx_score_rows(&fit, &s->fit, s->chip);
         slx_score_rows(&test, &s->test, s->chip);
         printf("%s%s %s fit %.2f test %.2f median %.2f p90 %.2f bias %+.2f band %.3f %.3f\n",
@@ -290,11 +341,6 @@ static void report(job *j, double *x)
 }
 
 /* ------------------------------------------------------------------ the command */
-
-typedef struct {
-    const char *dir, *chips, *section, *numbers, *judge, *drop;
-    int rounds, rows;
-} options;
 
 static slx_status read_options(options *o, int argc, char **argv, slx_err *err)
 {
@@ -399,7 +445,7 @@ static slx_status run(job *j, const options *o, slx_err *err)
     }
     j->sampled = false;
     search(j, x, 0.05, o->rounds / 4);
-    report(j, x);
+    report(j, x, o);
     return SLX_OK;
 }
 
