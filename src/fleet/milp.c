@@ -237,6 +237,14 @@ static double scale_of(const slx_milp *m)
     return scale;
 }
 
+static void begin_with(Cbc_Model *mip, const slx_milp *m, const double *x)
+{
+    int *at = slx_xmalloc(((size_t)m->cols + 1) * sizeof *at);
+    for (int i = 0; i < m->cols; i++) at[i] = i;
+    Cbc_setMIPStartI(mip, m->cols, at, x);
+    free(at);
+}
+
 void slx_milp_solve(const slx_milp *m, const slx_milp_limits *l, slx_milp_result *out)
 {
     double start_s = slx_now_s(), scale = scale_of(m);
@@ -262,6 +270,7 @@ void slx_milp_solve(const slx_milp *m, const slx_milp_limits *l, slx_milp_result
                     m->row_high);
     for (int i = 0; i < m->cols; i++)
         if (m->whole[i]) Cbc_setInteger(mip, i);
+    if (l->start) begin_with(mip, m, l->start);
     Cbc_solve(mip);
     const double *best = Cbc_bestSolution(mip);
     bool done = Cbc_isProvenOptimal(mip);

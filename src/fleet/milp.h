@@ -35,9 +35,10 @@ void slx_milp_whole(slx_milp *m, int col, bool whole);
 void slx_milp_cost(slx_milp *m, int col, double cost);
 
 typedef struct {
-    double gap;     /* relative, between what is found and what is proved */
-    double seconds; /* of wall time */
-    int nodes;      /* of the search; 0 = any number */
+    double gap;          /* relative, between what is found and what is proved */
+    double seconds;      /* of wall time */
+    int nodes;           /* of the search; 0 = any number */
+    const double *start; /* [cols] a solution to begin with; NULL = none */
 } slx_milp_limits;
 
 typedef enum { SLX_MILP_OPTIMAL, SLX_MILP_INFEASIBLE, SLX_MILP_TIME } slx_milp_state;

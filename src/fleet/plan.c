@@ -432,7 +432,8 @@ static void solve(slx_fleet_program *g, const slx_milp_limits *l, slx_milp_resul
     if (coarse.state == SLX_MILP_OPTIMAL) {
         keep_choices(g, &coarse);
         int row = slx_milp_cost_row(g->m, coarse.bound - 1e-7 * fabs(coarse.bound));
-        rest = (slx_milp_limits){l->gap, fmax(0.1, l->seconds - spent_s), FINE_NODES};
+        rest = (slx_milp_limits){
+            .gap = l->gap, .seconds = fmax(0.1, l->seconds - spent_s), .nodes = FINE_NODES};
         slx_milp_solve(g->m, &rest, &fine);
         slx_milp_free_row(g->m, row);
         keep_choices(g, NULL);
@@ -443,7 +444,8 @@ static void solve(slx_fleet_program *g, const slx_milp_limits *l, slx_milp_resul
         fine.state = SLX_MILP_OPTIMAL;
         *out = fine;
     } else {
-        rest = (slx_milp_limits){.gap = l->gap, .seconds = fmax(0.1, l->seconds - spent_s)};
+        rest = (slx_milp_limits){
+            .gap = l->gap, .seconds = fmax(0.1, l->seconds - spent_s), .start = fine.x};
         slx_milp_solve(g->m, &rest, out);
         spent_s += out->seconds;
         bool better = fine.x && (!out->x || fine.cost < out->cost);
