@@ -102,7 +102,7 @@ static double running(const slx_fleet_program *g, int i, int q)
            1e9;
 }
 
-static double hall_cost(const slx_fleet_program *g, int s, int q)
+double slx_fleet_hall_cost(const slx_fleet_program *g, int s, int q)
 {
     int last = g->c->quarters - 1, life = (int)floor(4 * SITE(s, hall_life_years) + 0.5);
     double left = fmax(0, 1 - (double)(last - q + 1) / life);
@@ -248,7 +248,7 @@ static void add_option(slx_fleet_program *g, int i)
 }
 
 /* MW of halls that the racks of the start are in. */
-static double stands_mw(const slx_fleet_program *g, int s)
+double slx_fleet_stands_mw(const slx_fleet_program *g, int s)
 {
     double mw = 0;
     for (int i = 0; i < g->c->n_options; i++)
@@ -262,8 +262,9 @@ static void add_halls(slx_fleet_program *g, int s)
     const slx_fleet_case *c = g->c;
     for (int q = 0; q < c->quarters; q++) {
         /* hall[q] is paid as hall[q] - hall[q-1] */
-        double cost = hall_cost(g, s, q) - (q + 1 < c->quarters ? hall_cost(g, s, q + 1) : 0);
-        g->hall[s][q] = slx_milp_col(g->m, stands_mw(g, s), SLX_MILP_INF, cost, false);
+        double cost = slx_fleet_hall_cost(g, s, q) -
+                      (q + 1 < c->quarters ? slx_fleet_hall_cost(g, s, q + 1) : 0);
+        g->hall[s][q] = slx_milp_col(g->m, slx_fleet_stands_mw(g, s), SLX_MILP_INF, cost, false);
     }
     for (int q = 0; q < c->quarters; q++) {
         int need = slx_milp_row(g->m, g->base->total[q].site_w[s] / 1e6, SLX_MILP_INF);
@@ -296,7 +297,7 @@ static void add_budget(slx_fleet_program *g, int q)
     const slx_fleet_total *t = &g->base->total[q];
     double fixed = t->racks_usd + t->spares_usd + t->nre_usd;
     for (int s = 0; s < c->n_sites && !q; s++) /* halls that stand are in hall[0] */
-        fixed -= stands_mw(g, s) * 1e6 * SITE(s, hall_usd_w);
+        fixed -= slx_fleet_stands_mw(g, s) * 1e6 * SITE(s, hall_usd_w);
     int row = slx_fleet_add_row(g, SLX_FL_BUDGET, 0, q, -SLX_MILP_INF,
                                 (slx_fleet_at(c, g->v, in, q) - fixed) / 1e9, 1e9);
     for (int i = 0; i < c->n_options; i++) {
@@ -368,7 +369,7 @@ static void add_share(slx_fleet_program *g, int q)
     }
 }
 
-static slx_fleet_program *build(const slx_fleet_case *c)
+slx_fleet_program *slx_fleet_program_new(const slx_fleet_case *c)
 {
     slx_fleet_program *g = slx_xcalloc(1, sizeof *g);
     g->c = c;
@@ -391,174 +392,9 @@ static slx_fleet_program *build(const slx_fleet_case *c)
     return g;
 }
 
-/* ------------------------------------------------------------------ solving, in steps */
-
-static void set_lots_whole(slx_fleet_program *g, bool whole)
-{
-    for (int i = 0; i < g->c->n_options; i++)
-        for (int q = 0; q < g->c->quarters && slx_fleet_is_chosen(g, i); q++)
-            if (g->x[i][q] >= 0) slx_milp_whole(g->m, g->x[i][q], whole);
-}
-
-/* Fixes the suppliers that r signed, with no more equity than r has; r NULL: all are open again. */
-static void keep_choices(slx_fleet_program *g, const slx_milp_result *r)
-{
-    for (int i = 0; i < g->c->n_options; i++) {
-        if (!slx_fleet_is_chosen(g, i) || g->y[i] < 0) continue;
-        slx_milp_bound_col(g->m, g->y[i], r ? r->x[g->y[i]] : 0, r ? r->x[g->y[i]] : 1);
-    }
-    for (int k = 0; k < g->c->n_contracts; k++)
-        for (int q = 0; q < g->c->quarters && g->steps[k][q] >= 0; q++)
-            slx_milp_bound_col(g->m, g->steps[k][q], 0,
-                               r ? r->x[g->steps[k][q]] : slx_fleet_most_steps(g, k));
-}
-
-enum { FINE_NODES = 200 };
-
-/* Whole lots are what takes time. Without them the program gives the suppliers and a bound in a moment; whole lots of
- * these suppliers then often are near enough to that bound. Where they are not, the whole program is solved. */
-static void solve(slx_fleet_program *g, const slx_milp_limits *l, slx_milp_result *out)
-{
-    slx_milp_result coarse, fine = {0};
-    slx_milp_limits rest = {.gap = l->gap / 4, .seconds = l->seconds};
-    set_lots_whole(g, false);
-    slx_milp_solve(g->m, &rest, &coarse);
-    set_lots_whole(g, true);
-    if (coarse.state == SLX_MILP_INFEASIBLE) {
-        *out = coarse;
-        return;
-    }
-    double spent_s = coarse.seconds;
-    if (coarse.state == SLX_MILP_OPTIMAL) {
-        keep_choices(g, &coarse);
-        int row = slx_milp_cost_row(g->m, coarse.bound - 1e-7 * fabs(coarse.bound));
-        rest = (slx_milp_limits){
-            .gap = l->gap, .seconds = fmax(0.1, l->seconds - spent_s), .nodes = FINE_NODES};
-        slx_milp_solve(g->m, &rest, &fine);
-        slx_milp_free_row(g->m, row);
-        keep_choices(g, NULL);
-        spent_s += fine.seconds;
-        fine.bound = coarse.bound;
-    }
-    if (fine.x && fine.cost - coarse.bound <= l->gap * fabs(fine.cost)) {
-        fine.state = SLX_MILP_OPTIMAL;
-        *out = fine;
-    } else {
-        rest = (slx_milp_limits){
-            .gap = l->gap, .seconds = fmax(0.1, l->seconds - spent_s), .start = fine.x};
-        slx_milp_solve(g->m, &rest, out);
-        spent_s += out->seconds;
-        bool better = fine.x && (!out->x || fine.cost < out->cost);
-        double bound = fmax(coarse.bound, isnan(out->bound) ? -INFINITY : out->bound);
-        slx_milp_result worse = better ? *out : fine;
-        if (better) {
-            fine.state = out->state == SLX_MILP_INFEASIBLE ? SLX_MILP_TIME : out->state;
-            *out = fine;
-        }
-        if (out->x) out->bound = bound;
-        slx_milp_result_free(&worse);
-    }
-    slx_milp_result_free(&coarse);
-    out->seconds = spent_s;
-}
-
-static void destroy(slx_fleet_program *g)
+void slx_fleet_program_free(slx_fleet_program *g)
 {
     slx_milp_free(g->m);
     free(g->base);
     free(g);
-}
-
-/* ------------------------------------------------------------------ the answer */
-
-static void take(const slx_fleet_program *g, const slx_milp_result *r, slx_fleet_plan *p)
-{
-    const slx_fleet_case *c = g->c;
-    for (int i = 0; i < c->n_options; i++) {
-        if (!slx_fleet_is_chosen(g, i)) continue;
-        int slip = (int)floor(OPT(i, slip_quarters) + 0.5); /* the model moves orders by it */
-        for (int q = 0; q < c->quarters; q++)
-            if (g->x[i][q] >= 0) p->orders.racks[i][q - slip] = OPT(i, lot) * r->x[g->x[i][q]];
-    }
-    for (int q = 0; q < c->quarters; q++)
-        if (g->shortage[q] >= 0)
-            p->short_tokens += 1e6 * r->x[g->shortage[q]] * g->base->total[q].tokens_asked /
-                               g->base->total[q].need_tok_s;
-}
-
-/* The plan's cost, and the run's: that, without the price of shortage and with what was not its to choose. */
-static void check_cost(const slx_fleet_program *g, const slx_milp_result *r, slx_fleet_plan *p)
-{
-    const slx_fleet_case *c = g->c;
-    slx_fleet_run *run = slx_xcalloc(1, sizeof *run);
-    double expected = r->cost, base = g->base->out[SLX_FO_cost_usd] / 1e9;
-    slx_fleet_eval(c, &(slx_fleet_future){.v = g->v, .orders = &p->orders, .single = -1}, run);
-    for (int q = 0; q < c->quarters; q++) {
-        int shortage_in = c->limits + SLX_F_LIMITS_shortage_usd_mtok;
-        if (g->shortage[q] >= 0)
-            expected -= r->x[g->shortage[q]] * slx_fleet_discount(g, q) * g->v[shortage_in] *
-                        g->base->total[q].tokens_asked / g->base->total[q].need_tok_s / 1e9;
-        for (int s = 0; s < c->n_sites; s++) { /* halls of the base are in both */
-            double built = stands_mw(g, s), before = built;
-            if (!q) expected -= built * hall_cost(g, s, 0);
-            for (int k = 0; k <= q; k++) {
-                before = built;
-                built = fmax(built, g->base->total[k].site_w[s] / 1e6);
-            }
-            base -= (built - before) * hall_cost(g, s, q);
-        }
-    }
-    double gain = slx_fleet_contracts_gain(g, r, run);
-    base -= slx_fleet_contracts_base(g) + gain;
-    p->cost_usd = 1e9 * (r->cost - gain);
-    p->bound_usd = fmin(p->bound_usd, p->cost_usd);
-    p->gap = (p->cost_usd - p->bound_usd) / fmax(fabs(p->cost_usd), 1e-3);
-    double ours = run->out[SLX_FO_cost_usd] / 1e9;
-    if (!(fabs(ours - expected - base) <= 1e-6 * (fabs(ours) + 1e-3)))
-        SLX_BUG("the plan costs %.12g GUSD by the program and %.12g by the model", expected + base,
-                ours);
-    free(run);
-}
-
-slx_fleet_plan *slx_fleet_plan_new(void)
-{
-    return slx_xcalloc(1, sizeof(slx_fleet_plan));
-}
-
-void slx_fleet_plan_free(slx_fleet_plan *p)
-{
-    free(p);
-}
-
-bool slx_fleet_must_plan(const slx_fleet_case *c)
-{
-    for (int i = 0; i < c->n_options; i++)
-        if (c->option[i].deploy == SLX_FLEET_CHOOSE) return true;
-    return false;
-}
-
-slx_status slx_fleet_plan_solve(const slx_fleet_case *c, const slx_milp_limits *l,
-                                slx_fleet_plan *p, slx_err *err)
-{
-    slx_fleet_program *g = build(c);
-    slx_milp_result r;
-    slx_status s = SLX_OK;
-    *p = (slx_fleet_plan){.columns = slx_milp_cols(g->m), .rows = slx_milp_rows(g->m)};
-    solve(g, l, &r);
-    p->state = r.state;
-    p->seconds = r.seconds;
-    if (r.state == SLX_MILP_INFEASIBLE) {
-        s = slx_fleet_clash(g, l, err);
-    } else if (!r.x) {
-        s = slx_fail(err, SLX_EINPUT, c->path, 0, 0,
-                     "found no plan within %g s, expected more time or fewer limits", l->seconds);
-    } else {
-        p->bound_usd = 1e9 * fmin(r.bound, r.cost);
-        take(g, &r, p);
-        check_cost(g, &r, p);
-        slx_fleet_explain(g, &r, p);
-    }
-    slx_milp_result_free(&r);
-    destroy(g);
-    return s;
 }

@@ -1,4 +1,6 @@
-/* plan_int.h - the program a case becomes, between plan.c, which builds and solves it, and plan_why.c, which explains. */
+/* plan_int.h - the program a case becomes, between plan.c, plan_load.c and plan_contract.c, which
+ * build it, plan_solve.c, and plan_why.c, which explains.
+ */
 #ifndef SLX_FLEET_PLAN_INT_H
 #define SLX_FLEET_PLAN_INT_H
 
@@ -35,6 +37,13 @@ typedef struct {
     slx_fleet_row row[SLX_FLEET_ROWS_MAX];
     int n_rows;
 } slx_fleet_program;
+
+/* The program of a case; the caller's to free. */
+slx_fleet_program *slx_fleet_program_new(const slx_fleet_case *c);
+void slx_fleet_program_free(slx_fleet_program *g);
+/* GUSD of a MW of hall built in q, less what is left of it at the end. MW of halls that stand at the start. */
+double slx_fleet_hall_cost(const slx_fleet_program *g, int site, int q);
+double slx_fleet_stands_mw(const slx_fleet_program *g, int site);
 
 /* What plan.c knows of a case, for plan_contract.c and plan_load.c. Amounts in GUSD and MW, as in plan.c. */
 bool slx_fleet_is_chosen(const slx_fleet_program *g, int option);
