@@ -65,7 +65,7 @@ typedef struct {
         double area, side, split, step_k, rows_by_m, q_passes;
     } tiles[SLX_LIB_FORMATS];
     struct {
-        double gemv, floor, copies, block_us, pack_prefill, prefill_rows, prefill_keys, small_rows,
+        double gemv, floor, copies, block_us, block_low, block_high, pack_prefill, prefill_rows, prefill_keys, small_rows,
             decode_copy, unfused, eager, weight_bytes, alone_us, graph_batch;
     } facts;
 } slx_lib_numbers;

@@ -37,8 +37,6 @@ typedef struct {
 } launch;
 
 static const double out_bytes = 2, partial_bytes = 4;
-/* What a launch by the host adds to the band: assumed, as no two machines have the same host. */
-static const double host_low = 0.8, host_high = 1.4;
 
 /* How sharply: operands that pass again and again drive each other out all at once when they are too many. */
 static const double hit_power = 16;
@@ -211,9 +209,12 @@ slx_status slx_lib_gemm(const slx_chip *c, const slx_lib_gemm_query *q, slx_lib_
     double low = c->lib.n.gemm[j.f].band_low, high = c->lib.n.gemm[j.f].band_high;
     us += extra;
     if (q->dtype == SLX_LIB_FP8_BLOCK) {
-        us = slx_lib_norm(us, c->lib.n.facts.block_us, 0, 6);
-        low *= host_low;
-        high *= host_high;
+        double host = c->lib.n.facts.block_us;
+        if (host > us) {
+            low = c->lib.n.facts.block_low;
+            high = c->lib.n.facts.block_high;
+        }
+        us = slx_lib_norm(us, host, 0, 6);
     }
     slx_lib_answer(out, c, us, SLX_LIB_OWN_GEMM + (int)j.f, low, high);
     return SLX_OK;
