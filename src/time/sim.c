@@ -21,124 +21,18 @@
  *
  * Every time is a stamp (path.h): cycles, and what they consisted of along the path of what was waited for, by bound
  * and by span. */
-#include "time/path.h"
-#include "time/time_int.h"
+#include "time/sim.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_QUEUES = SLX_N_ENGINES };
-
 typedef slx_tm_stamp stamp;
-
-typedef struct {
-    slx_tm_rec r;
-    uint32_t *idx; /* owned; NULL unless indexed */
-} entry;
-
-typedef enum { IDLE, REQUEST, POSTING, AT_BAR } engine_state;
-
-typedef struct {
-    entry *ring;         /* [slots] number q in slot q & (slots - 1), as all that follow */
-    stamp *disp, *began; /* [slots] stamps: put into the queue; left it */
-    uint64_t head, tail; /* started, dispatched */
-    engine_state state;
-    entry cur;
-    stamp *start, *end; /* of cur */
-    stamp *free;        /* the engine can start its next */
-    stamp *last;        /* end of the one before cur */
-    stamp *flight;      /* [flights] ends of the latest transfers */
-    uint64_t transfers;
-    uint64_t busy, token, empty;
-} engine;
-
-typedef struct {
-    uint64_t posted, taken;
-    uint32_t cap;
-    stamp *posts;    /* [cap] of posts not yet taken */
-    uint64_t *takes; /* [takes] cycles of the latest waits */
-} token;
-
-typedef struct {
-    engine e[N_QUEUES];
-    token tok[SLX_N_TOKENS];
-    stamp *now; /* CTL */
-    bool have, waited, done, queued; /* have: of the records taken, the last is not dispatched yet */
-    uint32_t late_bound, late_span; /* folded: of the transfer the class waited longest for */
-    uint64_t late;
-} tile;
-
-typedef struct {
-    uint64_t t;
-    uint32_t tile, engine;
-} request;
-
-typedef struct {
-    const slx_tm_sim_args *a;
-    tile *tiles;
-    uint32_t n, depth, flight;
-    slx_tm_paths paths;
-    uint32_t token_max;
-    uint32_t slots, flights, takes; /* depth, flight and token_max or a little more: powers of two */
-    uint64_t dispatch, lds, hop;
-    request *heap;
-    uint32_t n_heap;
-    uint32_t *work, n_work;
-    uint32_t *arrived, *members; /* [n_groups] */
-    slx_tm_net net;
-    uint32_t *sim_of; /* [walk->n] tile -> index here, or UINT32_MAX */
-    stamp *scratch;
-    uint64_t simulated;
-    slx_tm_spm *spm; /* [n + 1]; the last: what comes to all tiles */
-    slx_arena arena;
-    void *queues; /* all rings; touched as deep as they fill */
-    size_t queue_bytes;
-} sim;
-
-/* ------------------------------------------------------------------ stamps */
-
-static inline void add(sim *s, stamp *d, unsigned bound, uint32_t span, uint64_t cycles)
-{
-    slx_tm_stamp_add(&s->paths, d, bound, span, cycles);
-}
-
-/* The number of what came `n` before number q, 0 where nothing did. */
-static uint64_t before(uint64_t q, uint64_t n)
-{
-    return q > n ? q - n : 0;
-}
-
-/* Every stamp whose path may still be asked for. */
-static void each_stamp(sim *s, void (*fn)(slx_tm_paths *, stamp *))
-{
-    for (uint32_t i = 0; i < s->n; i++) {
-        tile *t = &s->tiles[i];
-        fn(&s->paths, t->now);
-        for (unsigned k = 1; k < SLX_N_TOKENS; k++)
-            for (uint64_t q = t->tok[k].taken; q < t->tok[k].posted; q++)
-                fn(&s->paths, t->tok[k].posts + (q & (t->tok[k].cap - 1)));
-        for (unsigned k = 1; k < N_QUEUES; k++) {
-            engine *e = &t->e[k];
-            if (!e->ring) continue;
-            fn(&s->paths, e->start), fn(&s->paths, e->end), fn(&s->paths, e->free), fn(&s->paths, e->last);
-            for (uint64_t q = before(e->transfers, s->flight); q < e->transfers; q++)
-                fn(&s->paths, e->flight + (q & (s->flights - 1)));
-            for (uint64_t q = e->head; q < e->tail; q++) fn(&s->paths, e->disp + (q & (s->slots - 1)));
-            for (uint64_t q = before(e->head, s->depth); q < e->head; q++)
-                fn(&s->paths, e->began + (q & (s->slots - 1)));
-        }
-    }
-}
-
-static void drop_paths(sim *s)
-{
-    slx_tm_paths_begin(&s->paths);
-    each_stamp(s, slx_tm_paths_keep);
-    slx_tm_paths_sweep(&s->paths);
-    each_stamp(s, slx_tm_paths_move);
-    free(s->paths.moved);
-    s->paths.moved = NULL;
-}
+typedef slx_tm_entry entry;
+typedef slx_tm_engine engine;
+typedef slx_tm_token token;
+typedef slx_tm_tile tile;
+typedef slx_tm_request request;
+typedef slx_tm_sim sim;
 
 /* ------------------------------------------------------------------ heap of transfers */
 
@@ -212,7 +106,7 @@ static bool room(sim *s, tile *t, const slx_tm_rec *r, stamp *at)
         token *k = &t->tok[r->tok[i]];
         if (!r->tok[i] || k->posted < s->token_max) continue;
         uint64_t open = k->takes[(k->posted - s->token_max) & (s->takes - 1)];
-        if (open > at->t) add(s, at, SLX_TIME_CONTROL, r->span, open - at->t);
+        if (open > at->t) slx_tm_sim_add(s, at, SLX_TIME_CONTROL, r->span, open - at->t);
     }
     return true;
 }
@@ -245,12 +139,6 @@ static const uint32_t *indices(const slx_tm_walker *w, const slx_tm_rec *r)
     return (const uint32_t *)(const void *)w->idx.ptr + r->idx_at;
 }
 
-/* The record taken last; until the walker goes on, as with indices. */
-static slx_tm_rec *record(const slx_tm_walker *w)
-{
-    return (slx_tm_rec *)(void *)w->recs.ptr + w->taken - 1;
-}
-
 /* Takes the next record of a tile, if its stream has not ended. */
 static slx_status next_record(sim *s, uint32_t i, slx_err *err)
 {
@@ -271,7 +159,7 @@ static slx_status next_record(sim *s, uint32_t i, slx_err *err)
     w->taken++;
     t->have = true;
     if (l == w) return SLX_OK;
-    slx_tm_rec *r = record(w), *o = (slx_tm_rec *)(void *)l->recs.ptr + w->taken - 1;
+    slx_tm_rec *r = slx_tm_record(w), *o = (slx_tm_rec *)(void *)l->recs.ptr + w->taken - 1;
     uint64_t first = r->addr, last = o->addr;
     if (r->indexed && r->rows) {
         first += *indices(w, r) * r->stride;
@@ -295,9 +183,9 @@ static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
             return true;
         }
     }
-    const slx_tm_rec *r = record(w);
+    const slx_tm_rec *r = slx_tm_record(w);
     if (!had) {
-        add(s, t->now, SLX_TIME_CONTROL, r->span, r->ctl);
+        slx_tm_sim_add(s, t->now, SLX_TIME_CONTROL, r->span, r->ctl);
         t->e[SLX_ENG_CTL].busy += r->ctl + 1u;
     }
     engine *ctl = &t->e[SLX_ENG_CTL];
@@ -307,7 +195,7 @@ static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
             uint64_t was = t->now->t;
             take_tokens(s, t, r, t->now);
             ctl->token += t->now->t - was;
-            add(s, t->now, SLX_TIME_CONTROL, r->span, 1 + (r->op == SLX_OP_LDS ? s->lds : 0));
+            slx_tm_sim_add(s, t->now, SLX_TIME_CONTROL, r->span, 1 + (r->op == SLX_OP_LDS ? s->lds : 0));
             t->waited = true;
         }
         if (!room(s, t, r, t->now)) return false;
@@ -323,10 +211,10 @@ static bool ctl_step(sim *s, uint32_t i, slx_err *err, slx_status *st)
     uint64_t at = e->tail & (s->slots - 1), was = t->now->t;
     if (e->tail >= s->depth) slx_tm_stamp_later(t->now, e->began + ((e->tail - s->depth) & (s->slots - 1)));
     ctl->empty += t->now->t - was;
-    add(s, t->now, SLX_TIME_CONTROL, r->span, 1);
+    slx_tm_sim_add(s, t->now, SLX_TIME_CONTROL, r->span, 1);
     stamp *d = e->disp + at;
     *d = *t->now;
-    add(s, d, SLX_TIME_CONTROL, r->span, s->dispatch);
+    slx_tm_sim_add(s, d, SLX_TIME_CONTROL, r->span, s->dispatch);
     e->ring[at] = (entry){.r = *r};
     if (r->indexed) {
         e->ring[at].idx = slx_xmalloc(r->rows * sizeof(uint32_t) + 1);
@@ -354,7 +242,7 @@ static bool finish(sim *s, uint32_t i, engine *e)
     tile *t = &s->tiles[i];
     const slx_tm_rec *r = &e->cur.r;
     if (!room(s, t, r, e->end)) {
-        e->state = POSTING;
+        e->state = SLX_TM_POSTING;
         return false;
     }
     give_tokens(s, t, r, e->end);
@@ -366,12 +254,12 @@ static bool finish(sim *s, uint32_t i, engine *e)
     if (moves(r)) {
         e->flight[e->transfers++ & (s->flights - 1)] = *e->end;
         *e->free = *e->start;
-        add(s, e->free, SLX_TIME_CONTROL, r->span, 1);
+        slx_tm_sim_add(s, e->free, SLX_TIME_CONTROL, r->span, 1);
     } else {
         *e->free = *e->end;
     }
     *e->last = *e->end;
-    e->state = IDLE;
+    e->state = SLX_TM_IDLE;
     if (s->a->opt->event) {
         const slx_program *p = s->a->prog;
         slx_time_event ev = {.tile = s->a->tiles[i],
@@ -449,11 +337,11 @@ static void transfer(sim *s, uint32_t i, engine *e)
     slx_tm_stamp_later(e->end, e->last);
     uint64_t rest = end > e->end->t ? end - e->end->t : 0;
     uint64_t moving = rest < bytes ? rest : bytes;
-    add(s, e->end, r->bound, r->span, moving);
+    slx_tm_sim_add(s, e->end, r->bound, r->span, moving);
     unsigned waiting = !r->rows                   ? SLX_TIME_CONTROL
                        : r->engine == SLX_ENG_NET ? r->bound
                                                   : SLX_TIME_STARTUP;
-    add(s, e->end, waiting, r->span, rest - moving);
+    slx_tm_sim_add(s, e->end, waiting, r->span, rest - moving);
     if (tail) { /* the last of the class: no earlier than all are served, nor than its own bytes take */
         tile *t = &s->tiles[i];
         uint64_t last = e->start->last + least;
@@ -466,30 +354,6 @@ static void transfer(sim *s, uint32_t i, engine *e)
     finish(s, i, e);
 }
 
-static void sum_engines(const sim *s, slx_time_engine out[SLX_N_ENGINES])
-{
-    for (uint32_t i = 0; i < s->n; i++)
-        for (unsigned k = 0; k < N_QUEUES; k++) {
-            const engine *e = &s->tiles[i].e[k];
-            out[k].busy += e->busy * s->a->copies[i];
-            out[k].token += e->token * s->a->copies[i];
-            out[k].empty += e->empty * s->a->copies[i];
-        }
-}
-
-/* The BAR at r->pc ends at `at`. */
-static void mark(sim *s, const slx_tm_rec *r, const stamp *at)
-{
-    for (int i = 0; i < 2; i++) {
-        slx_tm_mark *m = &s->a->mark[i];
-        if (m->met || m->layer != r->layer || (m->pc && m->pc != r->pc)) continue;
-        m->met = true;
-        slx_tm_paths_sum(&s->paths, at, m->bound, m->span);
-        sum_engines(s, m->engine);
-        if (!i) s->a->mark[1].pc = r->pc;
-    }
-}
-
 static void release(sim *s, const slx_tm_rec *r)
 {
     uint32_t g = r->group - 1, span = r->span;
@@ -498,8 +362,8 @@ static void release(sim *s, const slx_tm_rec *r)
     *at = (stamp){0};
     for (uint32_t k = gr->first; k < gr->first + gr->count; k++)
         if (s->sim_of[k] != UINT32_MAX) slx_tm_stamp_later(at, s->tiles[s->sim_of[k]].e[SLX_ENG_STQ].start);
-    add(s, at, SLX_TIME_BARRIERS, span, s->hop * slx_tm_diameter(s->a->chip, gr->first, gr->count));
-    if (s->a->mark) mark(s, r, at);
+    slx_tm_sim_add(s, at, SLX_TIME_BARRIERS, span, s->hop * slx_tm_diameter(s->a->chip, gr->first, gr->count));
+    if (s->a->mark) slx_tm_sim_mark(s, r, at);
     s->arrived[g] = 0;
     for (uint32_t k = gr->first; k < gr->first + gr->count; k++) {
         uint32_t i = s->sim_of[k];
@@ -511,19 +375,12 @@ static void release(sim *s, const slx_tm_rec *r)
     }
 }
 
-/* A class is through when its last tile is. */
-static void last_of_class(sim *s, const tile *t, stamp *at)
-{
-    if (at->last > at->t) add(s, at, t->late_bound, t->late_span, at->last - at->t);
-    at->last = at->t;
-}
-
 static bool engine_step(sim *s, uint32_t i, unsigned id)
 {
     tile *t = &s->tiles[i];
     engine *e = &t->e[id];
-    if (e->state == POSTING) return finish(s, i, e);
-    if (e->state != IDLE || e->head == e->tail) return false;
+    if (e->state == SLX_TM_POSTING) return finish(s, i, e);
+    if (e->state != SLX_TM_IDLE || e->head == e->tail) return false;
     uint64_t at = e->head & (s->slots - 1);
     const slx_tm_rec *r = &e->ring[at].r;
     if (!tokens_there(t, r)) return false;
@@ -542,18 +399,18 @@ static bool engine_step(sim *s, uint32_t i, unsigned id)
     e->head++;
     r = &e->cur.r;
     if (moves(r)) {
-        e->state = REQUEST;
+        e->state = SLX_TM_REQUEST;
         heap_push(s, (request){start->t, i, id});
     } else if (r->op == SLX_OP_BAR) {
-        e->state = AT_BAR;
-        last_of_class(s, t, start);
+        e->state = SLX_TM_AT_BAR;
+        slx_tm_sim_last_of_class(s, t, start);
         t->late = 0;
         if (++s->arrived[r->group - 1] == s->members[r->group - 1])
             release(s, &(slx_tm_rec){.pc = r->pc, .layer = r->layer, .group = r->group, .span = r->span});
     } else {
         uint64_t end = slx_tm_spm_book(s->spm + i, start->t, r->busy, r->spm_bytes);
         *e->end = *start;
-        add(s, e->end, r->bound, r->span, end - start->t);
+        slx_tm_sim_add(s, e->end, r->bound, r->span, end - start->t);
         finish(s, i, e);
     }
     return true;
@@ -576,116 +433,11 @@ static slx_status tile_run(sim *s, uint32_t i, slx_err *err)
 
 /* ------------------------------------------------------------------ the step */
 
-/* The least power of two that is no less than n. */
-static uint32_t two_to(uint32_t n)
-{
-    uint32_t p = 1;
-    while (p < n) p *= 2;
-    return p;
-}
-
-static void sim_init(sim *s, const slx_tm_sim_args *a)
-{
-    const slx_chip *c = a->chip;
-    *s = (sim){.a = a,
-               .n = a->n,
-               .depth = c->tile.queue_depth,
-               .flight = c->tile.dma_in_flight,
-               .token_max = a->prog->info.token_max ? a->prog->info.token_max : c->tile.token_max,
-               .dispatch = (uint64_t)(c->tile.dispatch_cycles + 0.5),
-               .lds = (uint64_t)(c->tile.lds_cycles + 0.5),
-               .hop = (uint64_t)(c->noc.hop_clk + 0.5)};
-    s->slots = two_to(s->depth), s->flights = two_to(s->flight), s->takes = two_to(s->token_max);
-    slx_arena_init(&s->arena);
-    slx_tm_paths_init(&s->paths, a->prog->n_spans + 1);
-    s->tiles = slx_new(&s->arena, tile, s->n);
-    s->heap = slx_new(&s->arena, request, 3 * s->n + 1);
-    s->net = a->walk->net;
-    s->work = slx_new(&s->arena, uint32_t, s->n);
-    s->arrived = slx_new(&s->arena, uint32_t, a->prog->n_groups + 1);
-    s->members = slx_new(&s->arena, uint32_t, a->prog->n_groups + 1);
-    s->sim_of = slx_new(&s->arena, uint32_t, a->walk->n);
-    s->spm = slx_new(&s->arena, slx_tm_spm, s->n + 1);
-    for (uint32_t i = 0; i <= s->n; i++) {
-        s->spm[i].bytes_clk = (uint64_t)c->tile.spm_banks * c->tile.bank_bytes_clk;
-        s->spm[i].common = i < s->n ? s->spm + s->n : NULL;
-    }
-    s->scratch = slx_new(&s->arena, stamp, 2);
-    for (uint32_t k = 0; k < a->walk->n; k++) s->sim_of[k] = UINT32_MAX;
-    const size_t ring = s->slots * sizeof(entry), stamps = s->slots * sizeof(stamp);
-    s->queue_bytes = (size_t)s->n * N_QUEUES * (ring + 2 * stamps);
-    char *at = s->queues = slx_lazy_alloc(s->queue_bytes);
-    for (uint32_t i = 0; i < s->n; i++) {
-        tile *t = &s->tiles[i];
-        s->sim_of[a->tiles[i]] = i;
-        t->now = slx_new(&s->arena, stamp, 1);
-        for (unsigned k = 1; k < N_QUEUES; k++) {
-            engine *e = &t->e[k];
-            if (k == SLX_ENG_NET && s->net.chips < 2) continue;
-            e->ring = (entry *)(void *)at, at += ring;
-            e->disp = (stamp *)(void *)at, at += stamps;
-            e->began = (stamp *)(void *)at, at += stamps;
-            e->start = slx_new(&s->arena, stamp, 4);
-            e->end = e->start + 1, e->free = e->start + 2, e->last = e->start + 3;
-            e->flight = slx_new(&s->arena, stamp, s->flights);
-        }
-    }
-    for (uint32_t g = 0; g < a->prog->n_groups; g++)
-        for (uint32_t k = a->prog->groups[g].first;
-             k < a->prog->groups[g].first + a->prog->groups[g].count; k++)
-            if (k < a->walk->n && s->sim_of[k] != UINT32_MAX) s->members[g]++;
-}
-
-static slx_status stuck(const sim *s, slx_err *err)
-{
-    for (uint32_t i = 0; i < s->n; i++) {
-        const tile *t = &s->tiles[i];
-        uint32_t pc = UINT32_MAX;
-        if (t->have) pc = record(&s->a->walk->w[s->a->tiles[i]])->pc;
-        for (unsigned k = 1; k < N_QUEUES; k++) {
-            const engine *e = &t->e[k];
-            if (e->state != IDLE)
-                pc = e->cur.r.pc;
-            else if (e->head != e->tail)
-                pc = e->ring[e->head & (s->slots - 1)].r.pc;
-        }
-        if (pc != UINT32_MAX)
-            return slx_fail(err, SLX_EFAULT, s->a->prog->info.model_name, 0, 0,
-                            "tile %u, pc %u: waits for ever", s->a->tiles[i], pc);
-    }
-    return SLX_OK;
-}
-
-static void results(sim *s, slx_time_result *out)
-{
-    stamp *end = s->scratch, *tile_end = s->scratch + 1;
-    *end = (stamp){0};
-    for (uint32_t i = 0; i < s->n; i++) {
-        tile *t = &s->tiles[i];
-        *tile_end = *t->now;
-        for (unsigned k = 0; k < N_QUEUES; k++) {
-            const engine *e = &t->e[k];
-            if (e->last) slx_tm_stamp_later(tile_end, e->last);
-        }
-        last_of_class(s, t, tile_end);
-        slx_tm_stamp_later(end, tile_end);
-    }
-    sum_engines(s, out->engine);
-    out->cycles = end->t;
-    out->simulated = s->simulated;
-    uint64_t *span = slx_xcalloc(out->n_spans, sizeof *span);
-    slx_tm_paths_sum(&s->paths, end, out->bound, span);
-    for (uint32_t i = 0; i < out->n_spans; i++) out->spans[i].cycles = span[i];
-    free(span);
-    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++)
-        if (out->bound[b] > out->bound[out->bound_by]) out->bound_by = (slx_time_bound)b;
-}
-
 slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_err *err)
 {
     sim s;
     slx_status st = SLX_OK;
-    sim_init(&s, a);
+    slx_tm_sim_init(&s, a);
     for (uint32_t i = s.n; i-- > 0;) wake(&s, i);
     while (st == SLX_OK && (s.n_work || s.n_heap)) {
         if (s.n_work) {
@@ -697,18 +449,10 @@ slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_er
         request r = heap_pop(&s);
         transfer(&s, r.tile, &s.tiles[r.tile].e[r.engine]);
         wake(&s, r.tile);
-        if (s.paths.used > s.paths.enough) drop_paths(&s);
+        if (s.paths.used > s.paths.enough) slx_tm_sim_drop_paths(&s);
     }
-    if (st == SLX_OK) st = stuck(&s, err);
-    if (st == SLX_OK) results(&s, out);
-    for (uint32_t i = 0; i < s.n; i++)
-        for (unsigned k = 1; k < N_QUEUES; k++) {
-            engine *e = &s.tiles[i].e[k];
-            for (uint64_t q = e->head; q < e->tail; q++) free(e->ring[q & (s.slots - 1)].idx);
-            free(e->cur.idx);
-        }
-    slx_tm_paths_deinit(&s.paths);
-    slx_lazy_free(s.queues, s.queue_bytes);
-    slx_arena_deinit(&s.arena);
+    if (st == SLX_OK) st = slx_tm_sim_stuck(&s, err);
+    if (st == SLX_OK) slx_tm_sim_results(&s, out);
+    slx_tm_sim_deinit(&s);
     return st;
 }
