@@ -574,6 +574,16 @@ static bool complete(const slx_tm_walk *k, uint32_t g)
     return true;
 }
 
+/* One tile to its next BAR, or past it; no further than so many bytes of records. */
+static slx_status walk_tile(slx_tm_walk *k, slx_tm_walker *w, size_t bytes, bool past_bars, slx_err *err)
+{
+    while (!w->halted && !w->at_bar && w->recs.len < bytes) {
+        SLX_TRY(step(k, w, err));
+        if (past_bars) w->at_bar = false;
+    }
+    return SLX_OK;
+}
+
 slx_status slx_tm_walk_round(slx_tm_walk *k, bool *moved, slx_err *err)
 {
     uint32_t left = 0;
@@ -582,7 +592,7 @@ slx_status slx_tm_walk_round(slx_tm_walk *k, bool *moved, slx_err *err)
         slx_tm_walker *w = &k->w[i];
         if (w->absent) continue;
         if (!w->halted && !w->at_bar) *moved = true;
-        while (!w->halted && !w->at_bar) SLX_TRY(step(k, w, err));
+        SLX_TRY(walk_tile(k, w, SIZE_MAX, false, err));
     }
     for (uint32_t i = 0; i < k->n; i++) {
         slx_tm_walker *w = &k->w[i];
@@ -601,9 +611,5 @@ slx_status slx_tm_walk_round(slx_tm_walk *k, bool *moved, slx_err *err)
 slx_status slx_tm_walk_alone(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
 {
     enum { RECORDS = 128 }; /* few enough to be in the host's caches when the simulation takes them */
-    while (!w->halted && w->recs.len < RECORDS * sizeof(slx_tm_rec)) {
-        SLX_TRY(step(k, w, err));
-        w->at_bar = false;
-    }
-    return SLX_OK;
+    return walk_tile(k, w, RECORDS * sizeof(slx_tm_rec), true, err);
 }
