@@ -30,6 +30,7 @@ void srv_reply_calls(srv_choice *c)
     size_t content;
     const srv_exchange *x = c->x;
     if (!x->req.tools) return;
+    if (x->req.stream) srv_reply_follow(c); /* what was held back to the end */
     bool any = slx_tools_parse(x->s->tool_form, c->text.len ? c->text.ptr : "", c->text.len, &found,
                                &content);
     if (!any) {

@@ -142,7 +142,13 @@ def tools():
     assert r.choices[0].message.content or r.choices[0].message.tool_calls
     parts = list(
         tools_client.chat.completions.create(
-            model=MODEL, messages=messages[:1], tools=TOOLS, tool_choice="required", stream=True, max_tokens=200
+            model=MODEL,
+            messages=messages[:1],
+            tools=TOOLS,
+            tool_choice="required",
+            stream=True,
+            max_tokens=200,
+            stop=["}}\n</tool_call>!"],  # what could become this is held back to the end
         )
     )
     calls = [c for p in parts for c in p.choices[0].delta.tool_calls or []]
