@@ -78,7 +78,8 @@ static json_t *score_json(const values *v, const slx_set *s, const slx_score *r)
     json_object_set_new(j, "file", json_string(s->file));
     json_object_set_new(j, "chip", json_string(s->chip));
     json_object_set_new(j, "unit", json_string(s->power ? "W" : "ms"));
-    json_object_set_new(j, "fitted_on_other_half", json_boolean(s->fitted));
+    json_object_set_new(j, "fitted_on_other_half", json_boolean(s->fitted && !v->numbers));
+    if (v->numbers) json_object_set_new(j, "numbers_of", json_string(v->numbers));
     json_object_set_new(j, "rows", json_integer(r->rows));
     json_object_set_new(j, "answered", json_integer(r->answered));
     if (r->answered < r->rows)
@@ -209,8 +210,9 @@ const cli_verb cli_verb_validate = {
     "1|, mean error, and\n"
     "the share of measurements inside the band that is meant to hold 90 %. Numbers of a chip are "
     "fitted on half of the\n"
-    "rows; what is shown is the other half. docs/validate.md says how, and how questions are "
-    "asked.\n",
+    "rows; what is shown is the other half. With --numbers nothing of the set's chip but its published figures is "
+    "used.\n"
+    "docs/validate.md says how, and how questions are asked.\n",
     options,
     &defaults,
     sizeof defaults,
