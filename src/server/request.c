@@ -79,7 +79,7 @@ typedef enum {
     LABEL,  /* a string that changes nothing: who the client says it is */
     CODE,   /* get */
     LATER,  /* messages.c */
-    ONLY,   /* supported only with the value `why` names: false, or a word (and "default") */
+    ONLY,   /* supported only with the value `why` names: false, or a word (beside auto: default) */
     NEVER   /* refused by name */
 } kind;
 
@@ -169,7 +169,7 @@ static bool is_only(const parameter *p, const json_t *v)
 {
     const char *word = json_string_value(v);
     if (!strcmp(p->why, "false")) return json_is_false(v);
-    return word && (!strcmp(word, p->why) || !strcmp(word, "default"));
+    return word && (!strcmp(word, p->why) || (!strcmp(p->why, "auto") && !strcmp(word, "default")));
 }
 
 static bool store(srv_request *r, const parameter *p, json_t *v, uint32_t vocab, srv_error *e)

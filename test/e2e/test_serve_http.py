@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import resource
 import socket
 import sys
 import unittest
@@ -225,6 +226,9 @@ class Http(Case):
 
     def test_many_silent_connections(self):
         """Two thousand that say nothing, or half a request: the others are served, and memory stays in bounds."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < 3000 <= hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3000, hard))
         before = self.server.rss()
         held = []
         try:
