@@ -4,9 +4,11 @@
  *
  *   walk.c  control flow of every tile in program order -> records, counters, energy
  *   repeat.c which layers do the same as the one before, so that they need not be walked
+ *   walk_moves.c the instructions of it that move bytes
  *   tally.c what a walk adds up
  *   cost.c  one instruction's figures
- *   sim.c   records through queues, engines and tokens -> times
+ *   sim.c   records through queues, engines and tokens -> times; sim_state.c: its beginning, marks and end
+ *   path.c  what those times consisted of
  *   hbm.c   memory and network
  *   net.c   chips that meet
  *   time.c  classes of tiles, the step, the result
@@ -260,6 +262,19 @@ static inline uint64_t slx_tm_mix(uint64_t h, uint64_t x) {
     return h ^ h >> 29;
 }
 
+/* Instructions that move bytes: walk_moves.c. Each fills in its record; SLX_EFAULT where it may not be. */
+slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in, const uint64_t *v, slx_tm_rec *r,
+                                slx_err *err);
+slx_status slx_tm_step_move(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in, const uint64_t *v, slx_tm_rec *r,
+                            slx_err *err);
+slx_status slx_tm_step_meeting(slx_tm_walk *k, slx_tm_walker *w, const uint64_t *v, slx_tm_rec *r, slx_err *err);
+/* st, said of the instruction w is at. */
+slx_status slx_tm_fault(slx_tm_walk *k, const slx_tm_walker *w, slx_status st, const char *what, slx_err *err);
+/* Bytes of w's shadow scratchpad, NULL where it has none there. */
+uint8_t *slx_tm_shadow(const slx_tm_walk *k, const slx_tm_walker *w, uint64_t addr, uint64_t bytes);
+enum { SLX_TM_GRAIN = 64 /* bytes that control flow sees or not as a whole: slx_tm_walk.shown */ };
+/* Bytes inside a scratchpad that control flow may see from now on. */
+void slx_tm_show(slx_tm_walk *k, uint64_t to, uint64_t bytes);
 /* May control flow see any of these scratchpad bytes? Those beyond its end are none. */
 bool slx_tm_seen(const slx_tm_walk *k, uint64_t addr, uint64_t bytes);
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc, uint32_t rank,
