@@ -11,10 +11,10 @@
  *                                                               as their rows' positions allow)
  *
  * The law is asked of a point's own sequences as well; a line (E, V, O or P of one R) is straight between points of
- * neighbouring a and goes on behind the last as between the last two. E and O take as long by the law and read as many
- * pages as can be and as few; what that does beside weights that are loaded at the same time the law does not know. A
- * page alone is measured on the program, of short and of long steps: one sequence, beside as many rows as make the
- * step long.
+ * neighbouring a and goes on behind the last as between the last two. What pages on a link do to weights that are
+ * loaded through it at the same time the law does not know: so the lines differ in the pages of the link that has
+ * most. A page alone is measured on the program, of short and of long steps: one sequence, beside as many rows as make
+ * the step long.
  *
  *   R, S      memo_axis.c; straight between its points. A coarse table has no line of evenly spread lengths
  *   lengths   1, 2, 4, 8, .. pages (P: 1, 4, 16, ..); coarse: 1, 4, 16, .. (P: 1, 16, ..); what fits ends them
@@ -256,8 +256,8 @@ static uint32_t sequences(const slx_memo *m, shape s, uint32_t rows, uint32_t pa
     uint32_t most = (pages - 1) * SLX_MAX_CHUNK;
     if (s == PROMPT) return prompt(m, rows, most, 1, seq);
     for (uint32_t i = 0; i < rows; i++) {
-        uint32_t before = s == EQUAL || i == rows / 2 ? most : 0;
-        if (s == EVEN && i != rows / 2) before = (uint32_t)(most * fmod(i * 0.6180339887, 1));
+        uint32_t before = s == EQUAL || i == (rows - 1) / 2 ? most : 0;
+        if (s == EVEN && i != (rows - 1) / 2) before = (uint32_t)(most * fmod(i * 0.6180339887, 1));
         seq[i] = (slx_memo_seq){.rows = 1, .before = before, .samples = 1};
     }
     return rows;

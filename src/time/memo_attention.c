@@ -4,23 +4,24 @@
  *             (t+1)*I/T - 1, as step.c shares them out, one after another
  *   alone     u = item_s + pages * page_s(rows) seconds an item, summed over a tile's items
  *   together  a tile asks for its p pages evenly over its u seconds. Those still at work ask a way that they share for
- *             D = sum of p / u * seconds a page keeps the way busy; where D > 1 all of them take D times as long
+ *             D = sum of p / u * seconds a page keeps the way busy; where D > 1 they take D times as long
  *
- *                          max u
- *             attention =  integral  max(1, largest D of the ways) du
- *                            0
+ *                                       max u of lane
+ *             attention =  max of lanes   integral    max(1, D of the lane, largest D of what all share) du
+ *                                            0
  *
- * Ways are memory, at the rate of streams, and the cuts of the mesh (mesh.c): a tile reads through one of the two
- * directions between the columns and one of those between the rows, by where it stands. item_s is four accesses one
- * after another: the item, its list of pages, its rows, the result. page_s is measured on the program itself (memo.c).
- * The integral is taken in BINS stretches of u; a tile that ends in one counts for its share of it. */
+ * All share memory, at the rate of streams, and the links between the columns of the mesh (mesh.c), which a tile reads
+ * through one way or the other. A lane is what the tiles of one column share above or below the cut between the rows: a
+ * link of their own. item_s is four accesses one after another: the item, its list of pages, its rows, the result.
+ * page_s is measured on the program itself (memo.c). The integral is taken in BINS stretches of u; a tile that ends in
+ * one counts for its share of it. */
 #include "time/memo_int.h"
 #include "time/time_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { BINS = 32 };
+enum { BINS = 8 };
 
 slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, const slx_chip *c, slx_err *err)
 {
@@ -30,7 +31,13 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
         .tiles = in->n_tiles, .heads = in->n_kv_heads, .item_rows = in->desc.item_rows, .sizes = 1};
     SLX_TRY(slx_tm_mem_init(&mem, c, in->n_tiles, err));
     while (k->sizes < SLX_MEMO_SIZES && UINT32_C(1) << (k->sizes - 1) < k->item_rows) k->sizes++;
-    k->side = slx_xcalloc(k->tiles, 1);
+    k->columns = mem.cut[2].share ? mem.cut[2].n : 1;
+    k->lane = slx_xcalloc(k->tiles, sizeof *k->lane);
+    k->right = slx_xcalloc(k->tiles, sizeof *k->right);
+    size_t lanes = 2 * (size_t)k->columns;
+    k->ends = slx_xcalloc((2 * BINS + 3) * lanes, sizeof *k->ends);
+    k->part = k->ends + BINS * lanes;
+    k->on = k->part + BINS * lanes, k->last = k->on + lanes, k->time = k->last + lanes;
     k->page_n = slx_xcalloc(2 * (size_t)k->tiles, sizeof *k->page_n);
     k->busy_s = k->page_n + k->tiles;
     double tick_s = 1 / (c->grid.clock_ghz * 1e9 * SLX_TM_TICKS), layers = in->n_layers;
@@ -38,19 +45,23 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
     double page_bytes = layers * (2.0 * SLX_MAX_CHUNK + 8) * in->head_dim_pad;
     k->item_s = layers * 4 * (double)(mem.start_ticks + mem.latency_ticks) * tick_s;
     k->page_memory_s = page_bytes / 64 * (double)mem.unit_ticks / (double)mem.all * tick_s;
-    for (int i = 0; i < 4; i++)
-        for (uint32_t t = 0; mem.cut[i].share && t < k->tiles; t++) {
-            if (mem.cut[i].share[t] <= 0) continue;
-            k->page_cut_s[i] = page_bytes * mem.cut[i].share[t] * mem.cut[i].ticks / mem.cut[i].n * tick_s;
-            if (i % 2 == 0) k->side[t] |= i ? 2 : 1;
-        }
+    for (uint32_t t = 0; t < k->tiles; t++) {
+        bool up = mem.cut[3].share && mem.cut[3].share[t] > 0;
+        k->lane[t] = (uint16_t)(t % k->columns + (up ? k->columns : 0));
+        k->right[t] = mem.cut[0].share && mem.cut[0].share[t] > 0;
+        for (int i = 0; i < 4; i++)
+            if (mem.cut[i].share && mem.cut[i].share[t] > 0)
+                k->page_cut_s[i] = page_bytes * mem.cut[i].share[t] * mem.cut[i].ticks * tick_s;
+    }
     slx_tm_mem_deinit(&mem);
     return SLX_OK;
 }
 
 void slx_memo_attention_deinit(slx_memo_attention *k)
 {
-    free(k->side);
+    free(k->lane);
+    free(k->right);
+    free(k->ends);
     free(k->page_n);
 }
 
@@ -77,28 +88,37 @@ static uint32_t pieces_of(const slx_memo_attention *k, uint32_t rows)
 /* Items of a sequence: head after head, each in pieces. */
 typedef struct {
     uint32_t left, pieces, piece; /* items; pieces of a head, which of them is next */
+    double pages, busy_s, joules; /* of the next item */
 } cursor;
 
-static void next_sequence(const slx_memo_attention *k, const slx_memo_seq *s, cursor *c)
+static void next_piece(const slx_memo_attention *k, bool is_short, const slx_memo_seq *s, cursor *c)
+{
+    uint32_t first = c->piece * k->item_rows, rows = s->rows - first;
+    if (rows > k->item_rows) rows = k->item_rows;
+    c->pages = slx_memo_pages((uint64_t)s->before + first + rows);
+    c->busy_s = k->item_s + c->pages * of_rows(k, k->page_s[is_short], rows);
+    c->joules = c->pages * of_rows(k, k->page_j[is_short], rows);
+}
+
+static void next_sequence(const slx_memo_attention *k, bool is_short, const slx_memo_seq *s, cursor *c)
 {
     c->pieces = pieces_of(k, s->rows);
     c->left = c->pieces * k->heads, c->piece = 0;
+    next_piece(k, is_short, s, c);
 }
 
 /* The next items of sequence s, at most so many, into tile t: alike ones of several heads at once. Returns how many. */
 static uint32_t take(const slx_memo_attention *k, bool is_short, const slx_memo_seq *s, cursor *c, uint32_t most,
                      uint32_t t, slx_memo_load *out)
 {
-    uint32_t first = c->piece * k->item_rows, rows = s->rows - first, n = c->pieces > 1 ? 1 : most;
-    if (rows > k->item_rows) rows = k->item_rows;
-    if (n > c->left) n = c->left;
-    double each = slx_memo_pages((uint64_t)s->before + first + rows), pages = n * each;
-    k->page_n[t] += pages;
-    k->busy_s[t] += n * (k->item_s + each * of_rows(k, k->page_s[is_short], rows));
-    out->pages += pages;
-    out->joules += pages * of_rows(k, k->page_j[is_short], rows);
+    uint32_t n = c->pieces > 1 ? 1 : most < c->left ? most : c->left;
+    k->page_n[t] += n * c->pages;
+    k->busy_s[t] += n * c->busy_s;
+    out->joules += n * c->joules;
     c->left -= n;
+    if (c->pieces == 1) return n;
     if (++c->piece == c->pieces) c->piece = 0;
+    next_piece(k, is_short, s, c);
     return n;
 }
 
@@ -112,55 +132,86 @@ static void share_out(const slx_memo_attention *k, bool is_short, const slx_memo
     uint32_t whole = items / k->tiles, rest = items % k->tiles;
     const slx_memo_seq *s = seq;
     cursor c;
-    next_sequence(k, s, &c);
+    next_sequence(k, is_short, s, &c);
     for (uint32_t t = 0; t < k->tiles; t++) { /* up to (t + 1) * items / tiles */
         uint32_t mine = whole;
         over += rest;
         if (over >= k->tiles) over -= k->tiles, mine++;
         while (mine) {
-            if (!c.left) next_sequence(k, ++s, &c);
+            if (!c.left) next_sequence(k, is_short, ++s, &c);
             mine -= take(k, is_short, s, &c, mine, t, out);
         }
     }
 }
 
-/* What the way asked for most is asked for by tiles of the four sides. */
-static double asked(const slx_memo_attention *k, const double side[4])
+/* Pages a second that are asked for: left and right of the cut between columns, and through each lane. */
+typedef struct {
+    double side[2];
+    double *lane;
+} rates;
+
+/* Of what all share, the one that is asked for most; 1 where none is asked for more. */
+static double asked(const slx_memo_attention *k, const double side[2])
 {
-    double odd = side[1] + side[3], even = side[0] + side[2], high = side[2] + side[3], low = side[0] + side[1];
-    const double way[5] = {(odd + even) * k->page_memory_s, odd * k->page_cut_s[0], even * k->page_cut_s[1],
-                           high * k->page_cut_s[2], low * k->page_cut_s[3]};
-    double most = 0;
-    for (int i = 0; i < 5; i++) most = way[i] > most ? way[i] : most;
+    double most = 1, way[3] = {(side[0] + side[1]) * k->page_memory_s, side[1] * k->page_cut_s[0],
+                               side[0] * k->page_cut_s[1]};
+    for (int i = 0; i < 3; i++) most = way[i] > most ? way[i] : most;
     return most;
+}
+
+/* A stretch in every lane that is still at work. */
+static void pass(const slx_memo_attention *k, double shared, const double *lane, int b)
+{
+    for (uint32_t l = 0; l < 2 * k->columns; l++) {
+        double d = lane[l] * k->page_cut_s[l < k->columns ? 2 : 3], left = k->last[l] - b;
+        left = left < 0 ? 0 : left > 1 ? 1 : left;
+        k->time[l] += left * (d > shared ? d : shared);
+    }
+}
+
+/* Of the tiles that end in each stretch: what they ask for, and the same by their share of it at work. */
+static void stretches(const slx_memo_attention *k, double bins, rates ends[BINS], rates part[BINS])
+{
+    double busy = 0, pages = 0, each = 0, at_work = 0, x = 0;
+    uint32_t b = 0, lanes = 2 * k->columns;
+    memset(k->ends, 0, (2 * BINS + 3) * (size_t)lanes * sizeof *k->ends);
+    for (uint32_t i = 0; i < BINS; i++)
+        ends[i] = (rates){.lane = k->ends + i * lanes}, part[i] = (rates){.lane = k->part + i * lanes};
+    for (uint32_t t = 0; t < k->tiles; t++) {
+        if (k->page_n[t] <= 0) continue;
+        if (k->busy_s[t] != busy || k->page_n[t] != pages) { /* heads of a sequence are alike */
+            busy = k->busy_s[t], pages = k->page_n[t], each = pages / busy;
+            x = busy * bins;
+            b = x < BINS ? (uint32_t)x : BINS - 1;
+            at_work = each * (x - b);
+        }
+        double *last = &k->last[k->lane[t]];
+        *last = x > *last ? x : *last;
+        ends[b].side[k->right[t]] += each, ends[b].lane[k->lane[t]] += each;
+        part[b].side[k->right[t]] += at_work, part[b].lane[k->lane[t]] += at_work;
+    }
 }
 
 slx_memo_load slx_memo_attention_of(const slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n)
 {
-    /* pages a second of tiles that end in a stretch; the same by their share of it at work; of those beyond it */
-    double ends[BINS][4] = {{0}}, part[BINS][4] = {{0}}, on[4] = {0};
-    double most = 0;
+    rates ends[BINS], part[BINS], on = {.lane = k->on};
+    double busy = 0, most = 0;
     slx_memo_load out = {0};
     share_out(k, is_short, seq, n, &out);
-    for (uint32_t t = 0; t < k->tiles; t++) most = k->busy_s[t] > most ? k->busy_s[t] : most;
-    if (most <= 0) return out;
-    double bins = BINS / most, busy = 0, pages = 0, each = 0, x = 0;
-    int b = 0;
-    for (uint32_t t = 0; t < k->tiles; t++) {
-        if (k->page_n[t] <= 0) continue;
-        if (k->busy_s[t] != busy || k->page_n[t] != pages) { /* heads of a sequence are alike */
-            busy = k->busy_s[t], pages = k->page_n[t];
-            x = busy * bins, each = pages / busy;
-            b = x < BINS ? (int)x : BINS - 1;
-        }
-        ends[b][k->side[t]] += each;
-        part[b][k->side[t]] += each * (x - b);
+    for (uint32_t t = 0; t < k->tiles; t++) busy = k->busy_s[t] > busy ? k->busy_s[t] : busy;
+    if (busy <= 0) return out;
+    stretches(k, BINS / busy, ends, part);
+    for (int b = BINS - 1; b >= 0; b--) {
+        for (int i = 0; i < 2; i++) part[b].side[i] += on.side[i], on.side[i] += ends[b].side[i];
+        for (uint32_t l = 0; l < 2 * k->columns; l++) part[b].lane[l] += on.lane[l], on.lane[l] += ends[b].lane[l];
+        pass(k, asked(k, part[b].side), part[b].lane, b);
     }
-    for (b = BINS - 1; b >= 0; b--) {
-        double at_work[4];
-        for (int i = 0; i < 4; i++) at_work[i] = on[i] + part[b][i], on[i] += ends[b][i];
-        double d = asked(k, at_work);
-        out.seconds += (d > 1 ? d : 1) * most / BINS;
+    memset(k->on, 0, 2 * k->columns * sizeof *k->on);
+    for (uint32_t t = 0; t < k->tiles; t++) k->on[k->lane[t]] += k->page_n[t];
+    for (uint32_t l = 0; l < 2 * k->columns; l++) {
+        most = k->time[l] > most ? k->time[l] : most;
+        out.pages = k->on[l] > out.pages ? k->on[l] : out.pages;
     }
+    out.seconds = most * busy / BINS;
     return out;
 }

@@ -14,8 +14,11 @@ typedef struct {
     uint32_t tiles, heads, item_rows, sizes; /* sizes: page_s is known of items of 1, 2, 4, .. rows, the last of item_rows */
     double item_s;                           /* start-up of an item */
     double page_s[2][SLX_MEMO_SIZES], page_j[2][SLX_MEMO_SIZES]; /* of a page that has memory to itself */
-    double page_memory_s, page_cut_s[4];     /* that a page keeps memory busy; cuts, in slx_tm_mem's order */
-    uint8_t *side;                           /* [tiles] bit 0: reads through cut 0 and not 1, bit 1: through 2 and not 3 */
+    double page_memory_s, page_cut_s[4];     /* that a page keeps memory busy; a lane of a cut, in slx_tm_mem's order */
+    uint32_t columns;                        /* lanes of the cuts between rows */
+    uint16_t *lane;                          /* [tiles] its column, or columns + it: through cut 2, or 3 */
+    uint8_t *right;                          /* [tiles] 1: reads through cut 0 and not 1 */
+    double *ends, *part, *on, *last, *time;  /* scratch of the integral: [stretches][lanes] twice, [lanes] three times */
     double *page_n, *busy_s;                 /* [tiles] scratch: pages, seconds alone */
 } slx_memo_attention;
 
@@ -26,7 +29,7 @@ void slx_memo_attention_deinit(slx_memo_attention *k);
 uint32_t slx_memo_attention_rows(const slx_memo_attention *k, uint32_t i);
 typedef struct {
     double seconds; /* from the first item's start to the last one's end */
-    double pages;   /* read by all tiles, in one layer */
+    double pages;   /* read through the lane that has most of them, in one layer */
     double joules;  /* of the pages, what goes by time apart */
 } slx_memo_load;
 slx_memo_load slx_memo_attention_of(const slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n);
