@@ -1,8 +1,8 @@
 /* library.c - a chip's numbers of its vendor's library, completed from its family: see library.h.
  *
  * A family's numbers are those of a typical chip, whose figures stand in the same file. They become another chip's by
- * the rule of their row in lib_keys.def: times of the units by the clock, rates of a unit by its tensor rate, rates of
- * the cache by units times clock; shares and launches as they are.
+ * the rule of their row in lib_keys.def: times of the units by the clock or by the size of a unit, rates of a unit by
+ * its tensor rate, rates of the cache by units times clock; other shares and launches as they are.
  */
 #include "chip/chip_int.h"
 
