@@ -128,6 +128,8 @@ static void test_family(void **state)
     near(c->lib.n.gemm[0].t0_us, c->of_family->given.gemm[0].t0_us);
     near(c->lib.n.gemm[0].step_us, c->of_family->given.gemm[0].step_us / sqrt(2));
     assert_true(c->lib.fig.cache_mib == 50 && c->lib.fig.link_gbs == 450);
+    /* units of twice the FLOP and of twice the memory a clock: the band is wider by 0.8 of that distance */
+    near(c->lib.n.gemm[0].band_high, pow(c->of_family->given.gemm[0].band_high, 1 + 0.8 * log(2) * sqrt(2)));
     slx_chip_free(c);
     /* no family, no figure: an answer all the same */
     f = (slx_chip_figures){.name = "y", .family = "no-such"};
