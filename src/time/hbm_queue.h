@@ -1,4 +1,4 @@
-/* hbm_queue.h - memory command by command: what the closed form of hbm.c is held against.
+/* hbm_queue.h - memory command by command: what hbm_rate.c is held against, and asks where it has no closed form.
  *
  *   requests --> queue --> ACT PRE REFpb (row commands) --> bank    one row and one column command a clock
  *                          RD WR         (column commands) --> data bus
