@@ -73,12 +73,26 @@ static void contracts(slx_buf *b, slx_rng *r, int options, int quarters, double 
     }
 }
 
+/* Take or pay: so many dollars of each option by the end, or they are paid all the same. */
+static void commitments(slx_buf *b, const double *usd, int options, int quarters)
+{
+    for (int i = 0, n = 0; i < options; i++) {
+        if (!(usd[i] > 0)) continue;
+        slx_buf_addf(b, "%s  k%d:\n    options: [o%d]\n    commit: {by_quarter: [",
+                     n++ ? "" : "contracts:\n", i, i);
+        for (int q = 0; q < quarters; q++)
+            slx_buf_addf(b, "%s%.9g", q ? ", " : "", q + 1 < quarters ? 0 : usd[i]);
+        slx_buf_adds(b, "], unit: USD/quarter, source: random}\n");
+        figure(b, "shortfall_usd", "USD/USD", 1);
+    }
+}
+
 /* A random case. size: 1 = small enough to enumerate; tight: limits that may clash; more: training, batch work, sales,
  * an installed base and contracts beside the limits. */
 static void make(slx_buf *b, slx_rng *r, int options, int quarters, double size, bool tight,
                  bool more)
 {
-    double loose = tight ? 1 : 2.5, each = size * 1.6 / options;
+    double loose = tight ? 1 : 2.5, each = size * 1.6 / options, commit_usd[SLX_FLEET_CONTRACTS];
     slx_buf_addf(b, "name: random\ntitle: random\nstart: 2026-Q2\nquarters: %d\n", quarters);
     if (slx_rng_below(r, 3) == 0) slx_buf_adds(b, "renewal: rolling\n");
     slx_buf_adds(b, "demand:\n");
@@ -148,12 +162,16 @@ static void make(slx_buf *b, slx_rng *r, int options, int quarters, double size,
         figure(b, "yield_start", "1", pick(r, 0.5, 1));
         figure(b, "ramp_quarters", "quarters", slx_rng_below(r, 4));
         figure(b, "nre_usd", "USD", slx_rng_below(r, 2) ? pick(r, 0, 5e6) * size : 0);
+        commit_usd[i] = slx_rng_below(r, 3) ? 0 : pick(r, 0, 2e7) * size;
         if (size > 1)
             series(b, "    ", "supply", "racks/quarter", quarters, r, 8 * each, 40 * each, 0.3);
         else
             figure(b, "supply", "racks/quarter", LOTS * lot + 0.5);
     }
-    if (more) contracts(b, r, options, quarters, size);
+    if (more)
+        contracts(b, r, options, quarters, size);
+    else
+        commitments(b, commit_usd, options, quarters);
 }
 
 static slx_fleet_case *parse(const slx_buf *b)
