@@ -25,14 +25,18 @@ uint32_t gr_node(gr_builder *b, slx_gr_kind kind, uint32_t next, uint32_t arg)
 uint32_t gr_set_node(gr_builder *b, slx_gr_set s, uint32_t next)
 {
     slx_gr *g = b->g;
-    uint32_t i = 0;
-    while (i < g->n_sets && memcmp(&g->sets[i], &s, sizeof s)) i++;
-    if (i == g->n_sets) {
+    uint16_t *recent =
+        &b->recent[slx_hash_of(&s, sizeof s) % (sizeof b->recent / sizeof *b->recent)];
+    uint32_t i = *recent ? *recent - 1u : g->n_sets;
+    if (i == g->n_sets || memcmp(&g->sets[i], &s, sizeof s)) {
+        i = g->n_sets;
+        if (i == UINT16_MAX) return gr_fail(b, "the schema is too large%s", "");
         if (g->n_sets == g->cap_sets) {
             g->cap_sets = g->cap_sets ? 2 * g->cap_sets : 64;
             g->sets = slx_xrealloc(g->sets, g->cap_sets * sizeof *g->sets);
         }
         g->sets[g->n_sets++] = s;
+        *recent = (uint16_t)g->n_sets;
     }
     return gr_node(b, SLX_GR_SET, next, i);
 }
@@ -94,6 +98,7 @@ uint32_t gr_rule_of(gr_builder *b, const json_t *schema, const char *key)
     slx_gr *g = b->g;
     for (uint32_t i = GR_N_FIXED; i < g->n_rules; i++)
         if (b->of[i].schema == schema && b->of[i].key == key) return i;
+    if (g->n_rules == SLX_GR_MOST_RULES) return gr_fail(b, "the schema is too large%s", "");
     if (g->n_rules == g->cap_rules) {
         g->cap_rules = g->cap_rules ? 2 * g->cap_rules : 64;
         g->rules = slx_xrealloc(g->rules, g->cap_rules * sizeof *g->rules);

@@ -43,6 +43,7 @@ typedef struct {
         const json_t *root;
     } * of; /* [n_rules] */
     uint32_t cap_of;
+    uint16_t recent[1024]; /* a set by its hash, + 1: looked for there only, so that many sets take no longer */
     slx_err *err;
     bool failed;
 } gr_builder;

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_TEXT = 512 << 10 };
+
 static slx_gr_set all_but(slx_gr_set s)
 {
     for (int i = 0; i < 4; i++) s.in[i] = ~s.in[i];
@@ -141,6 +143,9 @@ static slx_status parse(json_t **out, const char *what, const char *p, size_t le
 {
     json_error_t at;
     if (!p) return SLX_OK;
+    if (len > MOST_TEXT)
+        return slx_fail(err, SLX_EUNSUPPORTED, what, 0, 0, "found %zu bytes, expected at most %d",
+                        len, MOST_TEXT);
     *out = json_loadb(p, len, JSON_REJECT_DUPLICATES, &at);
     return *out ? SLX_OK
                 : slx_fail(err, SLX_EINPUT, what, at.line, at.column, "expected JSON: %s", at.text);

@@ -6,7 +6,7 @@
 
 typedef enum { SLX_GR_SET, SLX_GR_SPLIT, SLX_GR_CALL, SLX_GR_END } slx_gr_kind;
 
-enum { SLX_GR_NONE = 0x7fffffff, SLX_GR_MOST_NODES = 1 << 18 };
+enum { SLX_GR_NONE = 0x7fffffff, SLX_GR_MOST_NODES = 1 << 18, SLX_GR_MOST_RULES = 1 << 13 };
 
 /* SET: one byte of set `arg`, then next. SPLIT: next or arg. CALL: rule arg, then next. END: where the rule was called. */
 typedef struct {

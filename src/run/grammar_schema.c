@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ITEMS = 256, MOST_CHARS = 1024 };
+enum { MOST_ITEMS = 256, MOST_CHARS = 1024, MOST_ONE_OF = 64 };
 
 static uint32_t of_schema(gr_builder *b, const json_t *s, uint32_t next);
 
@@ -137,6 +137,8 @@ static uint32_t object_of(gr_builder *b, const json_t *schema, uint32_t next)
             return gr_fail(b, "required: \"%.60s\" is not among the properties",
                            name ? name : "(no text)");
     }
+    if (json_array_size(required) > n)
+        return gr_fail(b, "required: more names than there are properties%s", "");
     if (!n && json_is_false(more)) return gr_text(b, "{", gr_space(b, gr_text(b, "}", next)));
     if (!n)
         return gr_free_object(
@@ -146,7 +148,7 @@ static uint32_t object_of(gr_builder *b, const json_t *schema, uint32_t next)
     size_t i = 0;
     json_object_foreach((json_t *)(uintptr_t)p, key, v) keys[i++] = key;
     uint32_t close = gr_space(b, gr_text(b, "}", next)), none = close, some = close;
-    while (i-- > 0) {
+    while (i-- > 0 && !b->failed) {
         uint32_t member = gr_rule_of(b, json_object_get(p, keys[i]), keys[i]);
         uint32_t first = gr_space(b, gr_call(b, member, some)),
                  later = gr_space(b, gr_text(b, ",", gr_space(b, gr_call(b, member, some))));
@@ -277,7 +279,7 @@ static uint32_t of_values(gr_builder *b, const json_t *s, uint32_t next)
 {
     static const char *const known[] = {"type", "enum", "const", NULL};
     json_t *list = gr_values_of(s);
-    const json_t *also = json_object_get(s, "enum");
+    const json_t *also = json_object_get(s, "const") ? json_object_get(s, "enum") : NULL;
     int bits = gr_type_bits(json_object_get(s, "type"));
     uint32_t x = SLX_GR_NONE;
     if (only(b, s, known) && (!json_is_array(list) || !json_array_size(list)))
@@ -304,6 +306,7 @@ static uint32_t any_of(gr_builder *b, const json_t *list, const char *name, uint
 /* Exactly one of them: the same as any of them when no two can hold at once. */
 static uint32_t one_of(gr_builder *b, const json_t *list, uint32_t next)
 {
+    if (json_array_size(list) > MOST_ONE_OF) return gr_fail(b, "oneOf: more than 64 schemas%s", "");
     for (size_t i = 0; i < json_array_size(list); i++)
         for (size_t k = 0; k < i && !b->failed; k++)
             if (!gr_disjoint(b, json_array_get(list, i), json_array_get(list, k)))

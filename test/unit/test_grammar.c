@@ -245,6 +245,30 @@ static void refused(void **state)
     }
 }
 
+/* Schemas made to be costly are refused, or built, at once. */
+static void large_ones(void **state)
+{
+    (void)state;
+    static const char *const piece[] = {"\"p%d\":{},", "\"p%d\",", "{\"const\":%d},"};
+    static const char *const around[][2] = {
+        {"{\"type\":\"object\",\"properties\":{", "\"z\":{}}}"},
+        {"{\"enum\":[", "1]}"},
+        {"{\"oneOf\":[", "{\"const\":-1}]}"}};
+    for (int kind = 0; kind < 3; kind++) {
+        slx_buf text = {0};
+        slx_err err = {0};
+        slx_grammar *g = NULL;
+        slx_buf_adds(&text, around[kind][0]);
+        for (int i = 0; i < 20000; i++) slx_buf_addf(&text, piece[kind], i);
+        slx_buf_adds(&text, around[kind][1]);
+        slx_form form = {.json = true, .schema = text.ptr, .schema_len = text.len};
+        slx_status st = slx_grammar_open(&g, tokens, &form, &err);
+        assert_true(kind == 1 ? st == SLX_OK : st == SLX_EUNSUPPORTED);
+        slx_grammar_close(g);
+        slx_buf_free(&text);
+    }
+}
+
 /* Every number of a small range, taken exactly when it is within. */
 static void ranges_are_exact(void **state)
 {
@@ -453,7 +477,8 @@ static void calls_are_followed(void **state)
             if (len == sizeof text - 1) break;
         }
         slx_buf_adds(&got, "");
-        assert_string_equal(got.ptr, "|\"a\\\"b\":{\"x\": [1, {\"y\": \"}\\\"]\"}], \"z\":{}}|\"c\":{}");
+        assert_string_equal(got.ptr,
+                            "|\"a\\\"b\":{\"x\": [1, {\"y\": \"}\\\"]\"}], \"z\":{}}|\"c\":{}");
         slx_buf_free(&got);
     }
 }
@@ -527,11 +552,10 @@ static void text_before_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(documents),         cmocka_unit_test(refused),
+        cmocka_unit_test(documents),         cmocka_unit_test(refused), cmocka_unit_test(large_ones),
         cmocka_unit_test(ranges_are_exact),  cmocka_unit_test(masks_are_exact),
         cmocka_unit_test(walks_are_valid),   cmocka_unit_test(calls_are_forced_and_found),
-        cmocka_unit_test(text_before_calls),
-        cmocka_unit_test(calls_are_followed),
+        cmocka_unit_test(text_before_calls), cmocka_unit_test(calls_are_followed),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }
