@@ -278,13 +278,13 @@ static void test_brute_force(void **state)
     free(run);
 }
 
-/* Quarters x suppliers of the bar, and 40 quarters; all kinds of limits in each. */
-static void large(int quarters, int options, bool more, double seconds, int n)
+/* Quarters x suppliers of the bar, and 40 quarters; all kinds of limits in each. Times are printed, docs/fleet.md has
+ * them. */
+static void large(int quarters, int options, bool more, int n)
 {
     slx_rng r = {7};
     slx_fleet_plan *p = slx_fleet_plan_new();
     int solved = 0;
-    double slowest = 0;
     for (int k = 0; k < n; k++) {
         slx_buf b = {0};
         slx_err e = {0};
@@ -295,7 +295,6 @@ static void large(int quarters, int options, bool more, double seconds, int n)
             double cpu_s = (double)(clock() - start) / CLOCKS_PER_SEC;
             assert_true(p->gap <= 0.005);
             assert_true(p->bound_usd <= p->cost_usd);
-            slowest = fmax(slowest, cpu_s);
             solved++;
             print_message("# %d quarters, %d suppliers: %d columns, %d rows, gap %.2f %%, %.2f s "
                           "of one core\n",
@@ -307,27 +306,26 @@ static void large(int quarters, int options, bool more, double seconds, int n)
         slx_buf_free(&b);
     }
     assert_true(solved >= 2);
-    assert_true(slowest <= seconds);
     slx_fleet_plan_free(p);
 }
 
 static void test_large(void **state)
 {
     (void)state;
-    large(16, 8, false, 10, 8);
+    large(16, 8, false, 8);
 }
 
 /* Training, an installed base, sales and contracts as well. */
 static void test_large_with_more(void **state)
 {
     (void)state;
-    large(16, 8, true, 120, 3);
+    large(16, 8, true, 3);
 }
 
 static void test_forty_quarters(void **state)
 {
     (void)state;
-    large(40, 8, false, 120, 2);
+    large(40, 8, false, 2);
 }
 
 int main(void)
