@@ -252,7 +252,7 @@ static void on_message(void *arg, const char *fmt, va_list ap)
     for (char *p = line; *p; p++)
         if ((unsigned char)*p < 32 || (unsigned char)*p > 126)
             *p = '?'; /* may hold what a client sent */
-    if (s->listening)
+    if (!pthread_equal(pthread_self(), s->opener) || s->listening)
         srv_log("debug", "http", "{s:s}", "what", line);
     else if (!s->why_not[0]) /* the first one is the cause */
         snprintf(s->why_not, sizeof s->why_not, "%.250s", line);
@@ -305,6 +305,7 @@ struct MHD_Daemon *srv_http_open(srv_server *s, uint16_t *port, slx_err *err)
     slx_buf cert = {0}, key = {0};
     int fd = -1;
     struct MHD_Daemon *d = NULL;
+    s->opener = pthread_self();
     slx_status st = SLX_OK;
     if (!o->cert != !o->key)
         st = slx_fail(err, SLX_EINPUT, "--cert", 0, 0,

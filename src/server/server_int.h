@@ -43,7 +43,8 @@ typedef struct {
     srv_limits *limits;
     srv_store *store; /* NULL = no keys */
     srv_metrics *metrics;
-    bool listening;    /* set once, before a request comes */
+    pthread_t opener;  /* the thread that starts and stops; listening and why_not are its own */
+    bool listening;
     char why_not[256]; /* what libmicrohttpd said when it did not start */
     atomic_bool draining;
     atomic_uint exchanges; /* alive */
