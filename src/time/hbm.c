@@ -340,9 +340,13 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
     book_rows(&b, r, idx);
     uint64_t *link = r->write ? m->link_out : m->link_in, end = b.end;
     uint64_t ticks = (uint64_t)ceil((double)r->link_bytes * m->link_ticks);
-    uint64_t linked = 0; /* of a multicast every receiver takes those of the whole class */
+    uint64_t linked = 0, taken = ticks;
+    if (count > 1 && copies > 1) { /* a multicast of the whole class, to as many groups as the chip has of this size */
+        taken = (uint64_t)((double)ticks * copies * count / m->n_tiles + 0.5);
+        first = 0, count = m->n_tiles;
+    }
     for (uint32_t t = first; t < first + count; t++) {
-        link[t] = (link[t] > at ? link[t] : at) + (count > 1 ? ticks * copies : ticks);
+        link[t] = (link[t] > at ? link[t] : at) + taken;
         if (link[t] > linked) linked = link[t];
     }
     if (count == 1 || copies == 1) end = linked > end ? linked : end;

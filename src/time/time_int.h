@@ -189,6 +189,7 @@ typedef struct {
     uint32_t group, ctl;
     uint8_t *spm;       /* [spm_bytes]; holds what was loaded from the descriptor */
     uint64_t hash[2];   /* of the records so far, without addresses */
+    bool cast;          /* the record before was a multicast load */
     slx_buf recs, idx;  /* slx_tm_rec, u32; the epochs not yet taken */
     size_t taken;       /* records */
     struct {            /* repeat.c */
@@ -250,6 +251,7 @@ typedef struct {
     uint64_t fetch_fj;      /* of one instruction */
     slx_tm_counts *counts;  /* [2]; NULL: not counted */
     bool keep, hashing;     /* store records; hash them */
+    bool groups_alike;      /* tiles at one place of each of their multicast groups may be a class */
     uint64_t *shown;        /* a bit for each 64 bytes of a scratchpad: of some tile, control flow may see them */
     bool crossing;          /* bytes came to a tile by another's instruction */
     bool apart;             /* none do: every tile can be walked by itself */

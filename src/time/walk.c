@@ -135,6 +135,14 @@ static void hash_record(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_rec *r)
 {
     uint64_t a = (uint64_t)r->pc << 32 | r->busy, b = (uint64_t)r->rows << 32 | r->bytes,
              c = (uint64_t)r->ctl << 32 | r->group;
+    bool cast = k->groups_alike && r->op == SLX_OP_LD && r->group;
+    if (cast || w->cast) /* the branch of its group is found some clocks earlier or later */
+        c = r->group;
+    if (cast) {
+        a = (uint64_t)r->span << 32 | r->busy;
+        c = UINT64_C(1) << 63 | k->prog->groups[r->group - 1].count;
+    }
+    w->cast = cast;
     uint64_t x = a * UINT64_C(0x9e3779b97f4a7c15) ^ turn(b * UINT64_C(0xc2b2ae3d27d4eb4f), 23) ^
                  turn(c * UINT64_C(0x165667b19e3779f9), 47);
     uint64_t y = turn(a * UINT64_C(0xff51afd7ed558ccd), 31) ^ b * UINT64_C(0xc4ceb9fe1a85ec53) ^
