@@ -23,7 +23,7 @@ static void default_text(const cli_verb *v, const cli_option *o, char *out, size
     switch (o->kind) {
     case CLI_COUNT:
         memcpy(&count, at, sizeof count);
-        if (count) snprintf(out, cap, "%lld", (long long)count);
+        if (count > 0) snprintf(out, cap, "%lld", (long long)count);
         break;
     case CLI_REAL:
         memcpy(&real, at, sizeof real);
