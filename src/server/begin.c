@@ -177,10 +177,11 @@ static bool admit(srv_exchange *x, srv_error *e, double *retry_s)
                srv_refuse(e, 503, "server_error", "ledger_unavailable", NULL,
                           "usage cannot be written now, so nothing new is begun: %s", why);
     if (s->store && x->who.day_tokens) {
-        if (srv_store_spent(s->store, x->who.id, (int64_t)time(NULL), &spent, &err) != SLX_OK)
+        bool fits;
+        if (srv_limits_reserve(s->limits, s->store, &x->who, most, &spent, &fits, &err) != SLX_OK)
             return srv_refuse(e, 503, "server_error", "ledger_unavailable", NULL,
                               "usage cannot be read now: %s", err.msg);
-        if (!srv_limits_reserve(s->limits, &x->who, spent, most)) {
+        if (!fits) {
             *retry_s = (double)(86400 - time(NULL) % 86400);
             return srv_refuse(e, 429, "insufficient_quota", "insufficient_quota", NULL,
                               "this key's quota is %llu tokens a day (UTC); %llu are spent and "

@@ -48,16 +48,16 @@ static srv_usage usage_of(const srv_exchange *x)
     return r;
 }
 
-/* The client's last bytes; then the exchange is let go. */
+/* The client's last bytes; then the exchange is let go. What it may have spent is no longer held by then, so that who
+ * asks again at once finds his tokens counted once. */
 static void finish(srv_exchange *x)
 {
-    srv_server *s = x->s;
+    srv_limits_release(x->s->limits, &x->who, x->reserved_tokens);
     pthread_mutex_lock(&x->lock);
     if (!x->gone) srv_reply_finish(x);
     x->done = true;
     srv_exchange_wake(x);
     pthread_mutex_unlock(&x->lock);
-    srv_limits_release(s->limits, &x->who, x->reserved_tokens);
     srv_exchange_drop(x);
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct {
     int64_t key;
@@ -65,15 +66,16 @@ bool srv_limits_request(srv_limits *l, const srv_key *k, double *retry_s)
     return ok;
 }
 
-bool srv_limits_reserve(srv_limits *l, const srv_key *k, uint64_t spent, uint64_t tokens)
+slx_status srv_limits_reserve(srv_limits *l, srv_store *store, const srv_key *k, uint64_t tokens,
+                              uint64_t *spent, bool *fits, slx_err *err)
 {
-    if (!k->day_tokens) return true;
     pthread_mutex_lock(&l->lock);
     entry *e = find(l, k);
-    bool ok = spent + e->reserved + tokens <= k->day_tokens;
-    if (ok) e->reserved += tokens;
+    slx_status st = srv_store_spent(store, k->id, (int64_t)time(NULL), spent, err);
+    *fits = st == SLX_OK && *spent + e->reserved + tokens <= k->day_tokens;
+    if (*fits) e->reserved += tokens;
     pthread_mutex_unlock(&l->lock);
-    return ok;
+    return st;
 }
 
 void srv_limits_release(srv_limits *l, const srv_key *k, uint64_t tokens)

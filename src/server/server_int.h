@@ -177,8 +177,12 @@ srv_limits *srv_limits_open(void);
 void srv_limits_close(srv_limits *l);
 /* Requests a minute of a key. On false *retry_s: when to come back. */
 bool srv_limits_request(srv_limits *l, const srv_key *k, double *retry_s);
-/* Reserves tokens of today's quota, of which `spent` are gone. */
-bool srv_limits_reserve(srv_limits *l, const srv_key *k, uint64_t spent, uint64_t tokens);
+/* Holds `tokens` of today's quota (k->day_tokens, not 0) if they fit beside the *spent ones of the store and what others
+ * hold; *fits says so. One lock is held over both, so that with usage written before its hold is released nobody gets
+ * more than the quota. An error is the store's. */
+slx_status srv_limits_reserve(srv_limits *l, srv_store *store, const srv_key *k, uint64_t tokens, uint64_t *spent,
+                              bool *fits, slx_err *err);
+/* 0 tokens: nothing was held. */
 void srv_limits_release(srv_limits *l, const srv_key *k, uint64_t tokens);
 
 /* ------------------------------------------------------------------ log.c */
