@@ -175,9 +175,19 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **state,
                           enum MHD_ConnectionNotificationCode what)
 {
     const srv_server *s = arg;
-    (void)state;
-    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         set_timeout(mhd, s->opt->timeout_s < HEADER_S ? s->opt->timeout_s : HEADER_S);
+        *state = srv_arrival_new(
+            s->arrivals,
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    } else {
+        srv_arrival_free(s->arrivals, *state);
+    }
+}
+
+static srv_arrival *arrival_of(struct MHD_Connection *mhd)
+{
+    return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
 /* Called with the headers, then with each piece of the body, then without data; and again after a resume. */
@@ -193,6 +203,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
         x = *state = srv_exchange_new(s);
         x->mhd = mhd;
         set_timeout(mhd, s->opt->timeout_s);
+        srv_arrival_headers(s->arrivals, arrival_of(mhd));
         x->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         snprintf(x->method, sizeof x->method, "%s", method);
         snprintf(x->path, sizeof x->path, "%s", url);
@@ -202,11 +213,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
         return MHD_YES;
     }
     if (*size) {
+        srv_arrival_body(s->arrivals, arrival_of(mhd), *size);
         if (x->in.len + *size > SRV_BODY_MAX) x->too_large = true;
         if (!x->too_large) slx_buf_add(&x->in, data, *size);
         *size = 0;
         return MHD_YES;
     }
+    srv_arrival_whole(s->arrivals, arrival_of(mhd));
     if (x->too_large) {
         srv_refuse(&e, 413, "invalid_request_error", "too_large", NULL,
                    "found a body of more than %d bytes", SRV_BODY_MAX);
@@ -226,7 +239,7 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **state,
 {
     srv_exchange *x = *state;
     srv_server *s = arg;
-    (void)mhd;
+    srv_arrival_next(s->arrivals, arrival_of(mhd));
     if (!x) return;
     *state = NULL;
     pthread_mutex_lock(&x->lock);

@@ -51,6 +51,7 @@ static slx_status open_parts(srv_server *s, slx_err *err)
     s->usd_per_s = -1;
     s->metrics = srv_metrics_open();
     s->limits = srv_limits_open();
+    s->arrivals = srv_arrivals_open(o->timeout_s);
     if (!o->no_x_silex) {
         s->clock = slx_chip_clock_open(slx_engine_program(s->engine), slx_engine_chip(s->engine));
         slx_chip_clock_usd_per_s(s->clock, &s->usd_per_s);
@@ -89,6 +90,7 @@ static void close_parts(srv_server *s, struct MHD_Daemon *d)
     slx_chip_clock_close(s->clock);
     slx_token_bytes_close(s->tokens);
     srv_limits_close(s->limits);
+    srv_arrivals_close(s->arrivals);
     srv_metrics_close(s->metrics);
     srv_store_close(s->store);
 }

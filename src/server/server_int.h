@@ -25,6 +25,8 @@ typedef struct srv_exchange srv_exchange;
 typedef struct srv_worker srv_worker;
 typedef struct srv_ledger srv_ledger;
 typedef struct srv_limits srv_limits;
+typedef struct srv_arrivals srv_arrivals;
+typedef struct srv_arrival srv_arrival;
 
 typedef struct {
     const slx_server_options *opt;
@@ -41,6 +43,7 @@ typedef struct {
     srv_worker *worker;
     srv_ledger *ledger;
     srv_limits *limits;
+    srv_arrivals *arrivals;
     srv_store *store; /* NULL = no keys */
     srv_metrics *metrics;
     pthread_t opener;  /* the thread that starts and stops; listening and why_not are its own */
@@ -184,6 +187,19 @@ slx_status srv_limits_reserve(srv_limits *l, srv_store *store, const srv_key *k,
                               bool *fits, slx_err *err);
 /* 0 tokens: nothing was held. */
 void srv_limits_release(srv_limits *l, const srv_key *k, uint64_t tokens);
+
+/* -------------------------------------------------------------- arrival.c */
+
+/* Connections whose requests are still to arrive; starts a thread. timeout_s: what a connection may idle. */
+srv_arrivals *srv_arrivals_open(uint32_t timeout_s);
+void srv_arrivals_close(srv_arrivals *l); /* once every connection is freed; NULL is fine */
+/* A connection at its socket, awaiting headers; freed before the socket is closed. */
+srv_arrival *srv_arrival_new(srv_arrivals *l, int fd);
+void srv_arrival_free(srv_arrivals *l, srv_arrival *a);
+void srv_arrival_headers(srv_arrivals *l, srv_arrival *a);            /* they are whole: now the body */
+void srv_arrival_body(srv_arrivals *l, srv_arrival *a, size_t bytes); /* so much more of it came */
+void srv_arrival_whole(srv_arrivals *l, srv_arrival *a);              /* nothing more is awaited */
+void srv_arrival_next(srv_arrivals *l, srv_arrival *a);               /* answered: another request may come */
 
 /* ------------------------------------------------------------------ log.c */
 

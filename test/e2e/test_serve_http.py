@@ -3,6 +3,7 @@
 headers without end, bodies that stop, and hundreds of requests that are one byte off. It answers with a refusal or
 closes the connection, never with what was smuggled, and serves the next client."""
 
+import concurrent.futures
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import re
 import resource
 import socket
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -270,6 +272,58 @@ class Http(Case):
         logged = "".join(self.server.log)
         self.assertNotIn(self.key, logged)
         self.assertNotIn(self.key[17:], logged)
+
+
+
+def drip(port, first, rest, piece, every_s, limit_s):
+    """Sends `first`, then `rest` in pieces. (What came back, seconds until the server closed; None: it did not.)"""
+    start, got = time.monotonic(), b""
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.settimeout(every_s)
+        try:
+            s.sendall(first)
+            while time.monotonic() - start < limit_s:
+                if rest:
+                    s.sendall(rest[:piece])
+                    rest = rest[piece:]
+                try:
+                    more = s.recv(65536)
+                    if not more:
+                        return got, time.monotonic() - start
+                    got += more
+                    if not rest:
+                        return got, None
+                except TimeoutError:
+                    pass
+        except OSError:  # reset: closed as well
+            return got, time.monotonic() - start
+    return got, None
+
+
+@unittest.skipUnless(os.path.exists(MODEL), "no default model")
+class Drips(Case):
+    """A byte now and then is progress to a library; a request has its time all the same."""
+
+    def test_who_drips_is_closed_and_who_is_only_slow_is_not(self):
+        text = b'{"prompt":"a","max_tokens":1,"user":"%s"}' % (b"x" * 60000)
+        head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        head += b"Content-Length: %d\r\n\r\n" % len(text)
+        with Server("--timeout", 3, "--slots", 2, "--ctx", 512) as s:
+            headers = (s.port, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: ", b"x" * 5000, 1, 0.5, 30)
+            again = (s.port, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /", b"x" * 5000, 1, 0.5, 40)
+            body = (s.port, head, text, 100, 0.5, 30)  # 200 bytes a second
+            slow = (s.port, head, text, 6000, 0.5, 30)  # 12,000 bytes a second: longer than 3 s in all
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                of_headers, of_next, of_body, of_slow = pool.map(lambda a: drip(*a), (headers, again, body, slow))
+            for got, closed in (of_headers, of_body):
+                self.assertEqual(got, b"")
+                self.assertIsNotNone(closed)
+                self.assertGreater(closed, 2.5)
+            self.assertEqual(statuses(of_next[0]), [200])  # the first request was whole
+            self.assertIsNotNone(of_next[1])
+            self.assertGreater(of_next[1], 5.5)
+            self.assertEqual((statuses(of_slow[0]), of_slow[1]), ([200], None))
+            self.assertEqual(s.ask("/health").status, 200)
 
 
 if __name__ == "__main__":
