@@ -107,13 +107,13 @@ $(REPLAY): $(BUILD)/test/fuzz/replay_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/tes
 	$(call say,LD $@)
 	$(Q)$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
 
-$(BUILD)/tools/fit/fit $(BUILD)/tools/fit/fit_model: $(BUILD)/tools/fit/simplex.o
+$(BUILD)/tools/fit/fit $(BUILD)/tools/fit/fit_model: $(BUILD)/tools/fit/simplex.o $(BUILD)/tools/fit/judge.o
 $(TOOLS) $(FITS): $(BUILD)/tools/%: $(BUILD)/tools/%.o $(LIB)
 	$(call say,LD $@)
 	$(Q)$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
 
 .SECONDARY:
--include $(OBJ:.o=.d) $(BUILD)/src/cli/main.d $(UNIT:=.d) $(DIFF:=.d) $(SHARED:.o=.d) $(TOOLS:=.d) $(FITS:=.d) $(BUILD)/tools/fit/simplex.d
+-include $(OBJ:.o=.d) $(BUILD)/src/cli/main.d $(UNIT:=.d) $(DIFF:=.d) $(SHARED:.o=.d) $(TOOLS:=.d) $(FITS:=.d) $(BUILD)/tools/fit/simplex.d $(BUILD)/tools/fit/judge.d
 -include $(wildcard $(BUILD)/test/fuzz/*.d)
 
 # ---------------------------------------------------------------- run, test

@@ -87,6 +87,8 @@ slx_status slx_chip_check_key(const slx_yaml *t, const slx_yaml_node *n, const s
             return slx_yaml_fail_found(t, n, "a name in families/");
         if (!strncmp(k->path, "tiles", 5) && n->text[strspn(n->text, "0123456789 ")])
             return slx_yaml_fail_found(t, n, "whole numbers with blanks between them");
+        if (!strcmp(k->key, "bands") && !slx_chip_bands_parse(n->text, NULL))
+            return slx_yaml_fail_found(t, n, "twelve numbers, low 0..1 and high 1..100 in turn");
         if (!strcmp(k->path, "runs") && strcmp(n->text, "program") && strcmp(n->text, "library") &&
             strcmp(n->text, "family"))
             return slx_yaml_fail_found(t, n, "program, library or family");

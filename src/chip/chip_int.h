@@ -62,6 +62,10 @@ slx_status slx_chip_join_family(slx_chip *c, const slx_yaml *t);
 slx_status slx_chip_load_family(slx_chip **out, const char *name, slx_err *err);
 /* The family of a chip that is known by figures alone; generic where nothing fits. (family.c) */
 slx_status slx_chip_choose_family(slx_chip **out, const slx_chip_figures *f, slx_err *err);
+/* Twelve numbers of a key `bands`, low and high by size; false when the text is no such list. out may be NULL. (band.c) */
+bool slx_chip_bands_parse(const char *text, double out[SLX_LIB_CLASSES][2]);
+/* lib->band from the sections' bands; those of a family to the power `widen`. (band.c) */
+void slx_chip_complete_bands(slx_lib *lib, const slx_chip *c, const slx_chip *fam, double widen);
 /* A chip from text; a family's file only when wanted. (chip_load.c) */
 slx_status slx_chip_parse_as(slx_chip **out, const char *text, size_t len, const char *path, bool family, slx_err *err);
 /* Nodes against the table: unknown and missing keys, types, ranges, formats, sources. (chip_check.c) */

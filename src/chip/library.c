@@ -238,6 +238,7 @@ void slx_chip_complete_library(slx_chip *c)
     scales(s, g, r, !strcmp(fam->name, "generic"));
     set_figures(&c->lib, c, g);
     complete_numbers(&c->lib, c, fam, s);
+    slx_chip_complete_bands(&c->lib, c, fam, s[BAND]);
     complete_tiles(&c->lib, c, fam);
     c->lib.software = first_of(c->software, fam->software, "");
 }

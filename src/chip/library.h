@@ -25,6 +25,23 @@ typedef enum {
     SLX_LIB_DRAWS
 } slx_lib_draw;
 
+/* Sizes of kernels by their predicted time: below 5, 20, 100 us, 1 ms, 10 ms, and longer. The last is INFINITY. */
+enum { SLX_LIB_CLASSES = 6 };
+extern const double slx_lib_class_us[SLX_LIB_CLASSES];
+int slx_lib_class(double us);
+
+/* Sections with a band of their own. */
+enum {
+    SLX_LIB_OWN_GEMM = 0, /* + slx_lib_format */
+    SLX_LIB_OWN_DECODE = SLX_LIB_FORMATS,
+    SLX_LIB_OWN_PREFILL,
+    SLX_LIB_OWN_NCCL,
+    SLX_LIB_OWN_GRAPH,
+    SLX_LIB_OWN_OP,
+    SLX_LIB_OWN_DRAW, /* + slx_lib_draw */
+    SLX_LIB_OWN_COUNT = SLX_LIB_OWN_DRAW + SLX_LIB_DRAWS
+};
+
 /* Numbers, at most ten a kind beside the band; lib_keys.def says what each is and which value switches it off. */
 typedef struct {
     struct {
@@ -52,7 +69,7 @@ typedef struct {
             band_high;
     } op;
     struct {
-        double cap, idle, mac, mem, active, gap_us, band_low, band_high;
+        double cap, idle, mac, mem, active, gap_us, heads, group, band_low, band_high;
     } draw[SLX_LIB_DRAWS]; /* shares of the rated power */
     struct {
         double t0_us, lat_us, e_norm, e_act, e_rope, e_add, c_res, l2_tbs, band_low, band_high;
@@ -85,19 +102,9 @@ typedef struct {
             tdp_w;
     } fig;
     bool inferred; /* a figure that times rest on was inferred */
-    bool own[SLX_LIB_FORMATS + 5 +
-             SLX_LIB_DRAWS]; /* by section: numbers fitted on this chip (SLX_LIB_OWN_..) */
+    bool own[SLX_LIB_OWN_COUNT]; /* by section: numbers fitted on this chip (SLX_LIB_OWN_..) */
+    double band[SLX_LIB_OWN_COUNT][SLX_LIB_CLASSES][2]; /* low, high: measured over predicted, below and above which 5 % lie */
     const char *software;    /* version the numbers hold for; "" = not said */
 } slx_lib;
-
-enum {
-    SLX_LIB_OWN_GEMM = 0, /* + slx_lib_format */
-    SLX_LIB_OWN_DECODE = SLX_LIB_FORMATS,
-    SLX_LIB_OWN_PREFILL,
-    SLX_LIB_OWN_NCCL,
-    SLX_LIB_OWN_GRAPH,
-    SLX_LIB_OWN_OP,
-    SLX_LIB_OWN_DRAW, /* + slx_lib_draw */
-};
 
 #endif

@@ -51,7 +51,10 @@ static void adapt(slx_chip *c)
     for (int i = 0; i < 4 && more > poorer; i++)
         if (*share[i] < most_share) *share[i] = fmin(most_share, *share[i] * more);
     for (int f = 0; f < SLX_LIB_FORMATS; f++)
-        n->gemm[f].band_low *= unseen_low, n->gemm[f].band_high *= unseen_high;
+        for (int k = 0; k < SLX_LIB_CLASSES; k++) {
+            c->lib.band[SLX_LIB_OWN_GEMM + f][k][0] *= unseen_low;
+            c->lib.band[SLX_LIB_OWN_GEMM + f][k][1] *= unseen_high;
+        }
     n->rows.band_low *= unseen_low, n->rows.band_high *= unseen_high;
     n->pass.band_low *= unseen_low, n->pass.band_high *= unseen_high;
 }

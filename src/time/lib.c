@@ -74,11 +74,11 @@ slx_status slx_lib_wants_library(const slx_chip *c, slx_err *err)
                              "programs are timed step by step");
 }
 
-void slx_lib_answer(slx_lib_time *out, const slx_chip *c, double us, int own, double band_low,
-                    double band_high)
+void slx_lib_answer(slx_lib_time *out, const slx_chip *c, double us, int own)
 {
+    const double *band = c->lib.band[own][slx_lib_class(us)];
     out->seconds = us * 1e-6;
-    out->low_s = out->seconds * fmin(band_low, 1);
-    out->high_s = out->seconds * fmax(band_high, 1);
+    out->low_s = out->seconds * band[0];
+    out->high_s = out->seconds * band[1];
     out->measured = c->lib.own[own];
 }

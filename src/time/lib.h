@@ -48,6 +48,7 @@ typedef struct {
     uint32_t tile_m, tile_n, split; /* of the candidate; 0 where there is none */
     uint32_t ctas;                  /* units of work; 0 = not a tiled kernel */
     slx_lib_draw draw;              /* whose power it draws */
+    double kv_heads, group;         /* of an attention: KV heads, and query heads of each; else 0 */
     bool measured;                  /* the numbers were fitted on this chip */
 } slx_lib_time;
 

@@ -88,6 +88,8 @@ static void decode(const slx_chip *c, const job *j, slx_lib_time *out)
     if (j->batch <= l->n.facts.graph_batch)
         us += l->n.decode.row_ns * 1e-3 * j->batch * j->qh * j->hd / 128;
     *out = (slx_lib_time){.draw = SLX_LIB_DRAW_DECODE,
+                          .kv_heads = j->kvh,
+                          .group = j->qh / j->kvh,
                           .flops = 4 * j->batch * j->qh * j->hd * j->context,
                           .bytes = kv * (1 - hit) + io,
                           .split = (uint32_t)best.s,
@@ -95,7 +97,7 @@ static void decode(const slx_chip *c, const job *j, slx_lib_time *out)
                           .bound_by = l->n.decode.t0_us > us / 2 ? "launch"
                                       : best.hbm >= best.comp    ? "memory"
                                                                  : "latency"};
-    slx_lib_answer(out, c, us, SLX_LIB_OWN_DECODE, l->n.decode.band_low, l->n.decode.band_high);
+    slx_lib_answer(out, c, us, SLX_LIB_OWN_DECODE);
 }
 
 /* ------------------------------------------------------------------ prefill */
@@ -127,6 +129,8 @@ static void prefill(const slx_chip *c, const job *j, slx_lib_time *out)
                 2 * j->batch * j->kvh * j->hd * j->n * (2 + j->kv_bytes) /
                     (l->n.prefill.kv_tbs * slx_per_tbs);
     *out = (slx_lib_time){.draw = SLX_LIB_DRAW_PREFILL,
+                          .kv_heads = j->kvh,
+                          .group = j->qh / j->kvh,
                           .flops = flops,
                           .bytes = bytes,
                           .tile_m = (uint32_t)tq,
@@ -136,7 +140,7 @@ static void prefill(const slx_chip *c, const job *j, slx_lib_time *out)
                                       : io > comp                 ? "memory"
                                       : comp == throttle          ? "power"
                                                                   : "compute"};
-    slx_lib_answer(out, c, us, SLX_LIB_OWN_PREFILL, l->n.prefill.band_low, l->n.prefill.band_high);
+    slx_lib_answer(out, c, us, SLX_LIB_OWN_PREFILL);
 }
 
 slx_status slx_lib_attention(const slx_chip *c, const slx_lib_attention_query *q, slx_lib_time *out,
@@ -150,5 +154,6 @@ slx_status slx_lib_attention(const slx_chip *c, const slx_lib_attention_query *q
         decode(c, &j, out);
     else
         prefill(c, &j, out);
+    if (!q->decode) out->draw = SLX_LIB_DRAW_PREFILL; /* of one token, too: its meter saw prompts beside it */
     return SLX_OK;
 }

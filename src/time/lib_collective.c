@@ -70,9 +70,6 @@ slx_status slx_lib_collective(const slx_chip *c, const slx_lib_collective_query 
     way w = own ? own_all_reduce(l, q->n_chips, q->bytes, q->impl == SLX_LIB_EAGER)
                 : nccl(l, q->op, q->n_chips, q->bytes);
     out->bound_by = w.rate ? "link" : "latency";
-    if (own)
-        slx_lib_answer(out, c, w.us, SLX_LIB_OWN_GRAPH, l->n.graph.band_low, l->n.graph.band_high);
-    else
-        slx_lib_answer(out, c, w.us, SLX_LIB_OWN_NCCL, l->n.nccl.band_low, l->n.nccl.band_high);
+    slx_lib_answer(out, c, w.us, own ? SLX_LIB_OWN_GRAPH : SLX_LIB_OWN_NCCL);
     return SLX_OK;
 }

@@ -206,16 +206,17 @@ slx_status slx_lib_gemm(const slx_chip *c, const slx_lib_gemm_query *q, slx_lib_
                           .tile_n = (uint32_t)b.tn,
                           .split = (uint32_t)b.s,
                           .ctas = (uint32_t)fmin(b.ctas, UINT32_MAX)};
-    double low = c->lib.n.gemm[j.f].band_low, high = c->lib.n.gemm[j.f].band_high;
     us += extra;
+    bool hosted = false;
     if (q->dtype == SLX_LIB_FP8_BLOCK) {
         double host = c->lib.n.facts.block_us;
-        if (host > us) {
-            low = c->lib.n.facts.block_low;
-            high = c->lib.n.facts.block_high;
-        }
+        hosted = host > us;
         us = slx_lib_norm(us, host, 0, 6);
     }
-    slx_lib_answer(out, c, us, SLX_LIB_OWN_GEMM + (int)j.f, low, high);
+    slx_lib_answer(out, c, us, SLX_LIB_OWN_GEMM + (int)j.f);
+    if (hosted) {
+        out->low_s = out->seconds * c->lib.n.facts.block_low;
+        out->high_s = out->seconds * c->lib.n.facts.block_high;
+    }
     return SLX_OK;
 }

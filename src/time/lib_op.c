@@ -3,7 +3,9 @@
  *   op:    t = max(bytes / (B e_hbm ..), rows of a unit x row)      T = t0 + t
  *          launched by a framework outside a graph, with launch L:  T = max(L, 0.82 L + t), as the kernel starts before
  *          the host has finished its call
- *   power: P = min(cap, idle + (mac u_f + mem u_b + active) t/(t + gap)) of the rated power, u = share of the peak
+ *   power: P = min(cap, rest + (mac u_f + mem u_b + active) t/(t + gap)) of the rated power, u = share of the peak
+ *          rest = idle, of attention idle (kv heads / 8)^heads (query heads of a KV head)^group: a meter averages over
+ *          longer than a setting runs, so it shows short kernels together with their neighbours, which have like heads
  */
 #include "time/lib_int.h"
 
@@ -36,9 +38,11 @@ slx_status slx_lib_op(const slx_chip *c, const slx_lib_op_query *q, slx_lib_time
                           .bound_by = launch > us / 2 ? "launch"
                                       : hbm >= unit   ? "memory"
                                                       : "latency"};
-    slx_lib_answer(out, c, us, SLX_LIB_OWN_OP, l->n.op.band_low, l->n.op.band_high);
+    slx_lib_answer(out, c, us, SLX_LIB_OWN_OP);
     return SLX_OK;
 }
+
+static const double usual_heads = 8;
 
 slx_status slx_lib_power(const slx_chip *c, const slx_lib_time *t, slx_lib_dtype dtype,
                          slx_lib_watts *out, slx_err *err)
@@ -49,13 +53,17 @@ slx_status slx_lib_power(const slx_chip *c, const slx_lib_time *t, slx_lib_dtype
     double mac = us > 0 ? fmin(1, t->flops / (t->seconds * f)) : 0;
     double mem = us > 0 ? fmin(1, t->bytes / (t->seconds * l->fig.mem_tbs * 1e12)) : 0;
     double busy = us + l->n.draw[t->draw].gap_us > 0 ? us / (us + l->n.draw[t->draw].gap_us) : 0;
+    double rest = l->n.draw[t->draw].idle;
+    if (t->kv_heads > 0)
+        rest *= pow(t->kv_heads / usual_heads, l->n.draw[t->draw].heads) * pow(t->group, l->n.draw[t->draw].group);
     double p =
-        l->n.draw[t->draw].idle +
+        rest +
         (l->n.draw[t->draw].mac * mac + l->n.draw[t->draw].mem * mem + l->n.draw[t->draw].active) *
             busy;
     out->watts = l->fig.tdp_w * fmin(p, l->n.draw[t->draw].cap);
-    out->low_w = out->watts * fmin(1, l->n.draw[t->draw].band_low);
-    out->high_w = out->watts * fmax(1, l->n.draw[t->draw].band_high);
+    const double *band = l->band[SLX_LIB_OWN_DRAW + (int)t->draw][slx_lib_class(us)];
+    out->low_w = out->watts * band[0];
+    out->high_w = out->watts * band[1];
     out->measured = l->own[SLX_LIB_OWN_DRAW + (int)t->draw];
     return SLX_OK;
 }

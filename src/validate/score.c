@@ -11,8 +11,6 @@ typedef struct {
     const slx_row *row;
 } scored;
 
-static const double edges_ms[SLX_SCORE_CLASSES] = {0.005, 0.02, 0.1, 1, 10, INFINITY};
-
 static int by_error(const void *a, const void *b)
 {
     double x = fabs(((const scored *)a)->e), y = fabs(((const scored *)b)->e);
@@ -36,10 +34,9 @@ static double time_of(const slx_chip *c, const slx_row *r, slx_err *err)
 
 static void add_classes(slx_score *out, const scored *s, int n)
 {
-    for (int k = 0; k < SLX_SCORE_CLASSES; k++) out->by[k].below = edges_ms[k];
+    for (int k = 0; k < SLX_SCORE_CLASSES; k++) out->by[k].below = slx_lib_class_us[k] * 1e-3;
     for (int i = 0; i < n; i++) {
-        int k = 0;
-        while (s[i].ms >= edges_ms[k]) k++;
+        int k = slx_lib_class(s[i].ms * 1e3);
         out->by[k].rows++;
         out->by[k].mape += fabs(s[i].e);
         out->by[k].bias += s[i].e;

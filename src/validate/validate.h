@@ -104,7 +104,7 @@ slx_status slx_rows_read(slx_rows *out, const slx_set *s, const char *dir, slx_h
                          slx_err *err);
 void slx_rows_free(slx_rows *r);
 
-enum { SLX_SCORE_CLASSES = 6, SLX_SCORE_WORST = 8 };
+enum { SLX_SCORE_CLASSES = SLX_LIB_CLASSES, SLX_SCORE_WORST = 8 };
 
 typedef struct {
     int rows, answered;

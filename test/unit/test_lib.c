@@ -276,7 +276,47 @@ static void test_op_and_power_by_hand(void **state)
     t = (slx_lib_time){.seconds = 1, .flops = 0.5e12, .bytes = 0.25e12};
     assert_int_equal(slx_lib_power(c, &t, SLX_LIB_BF16, &w, &err), SLX_OK);
     near(w.watts, 55);
+    /* of an attention with 32 KV heads of 4 query heads, the 20 W at rest go by (32/8)^0.5 and 4^-0.25 */
+    c->lib.n.draw[SLX_LIB_DRAW_DECODE] = c->lib.n.draw[SLX_LIB_DRAW_GEMM];
+    c->lib.n.draw[SLX_LIB_DRAW_DECODE].heads = 0.5, c->lib.n.draw[SLX_LIB_DRAW_DECODE].group = -0.25;
+    t.draw = SLX_LIB_DRAW_DECODE, t.kv_heads = 32, t.group = 4;
+    assert_int_equal(slx_lib_power(c, &t, SLX_LIB_BF16, &w, &err), SLX_OK);
+    near(w.watts, 35 + 20 * 2 / sqrt(2));
     slx_chip_free(c);
+}
+
+/* A kernel takes the band of its size; a list that is none is refused with its place. */
+static void test_bands(void **state)
+{
+    static const char good[] = "name: r\nruns: library\nop: {t0_us: 2, band_low: 0.5, band_high: 3}\n"
+                               "nccl: {t0_us: 10, band_low: 0.7, band_high: 1.7, "
+                               "bands: \"0.1 11  0.2 12  0.3 13  0.4 14  0.5 15  0.6 16\"}\n";
+    static const char *const bad[] = {"0.1 11", "1.1 11 0 1 0 1 0 1 0 1 0 1", "1 1 1 1 1 1 1 1 1 1 1 1 1", "a",
+                                      "0.1 0.9 0 1 0 1 0 1 0 1 0 1"};
+    (void)state;
+    slx_chip *c = parse(good);
+    slx_lib_time t;
+    slx_err err;
+    slx_lib_collective_query q = {.op = SLX_LIB_SEND_RECV, .n_chips = 2};
+    const double link = c->lib.fig.link_gbs * 1e3; /* bytes/us */
+    for (int k = 1; k < SLX_LIB_CLASSES; k++) {
+        static const double us[] = {0, 15, 50, 500, 5e3, 5e4};
+        q.bytes = (us[k] - 10) * link;
+        assert_int_equal(slx_lib_collective(c, &q, &t, &err), SLX_OK);
+        near(t.seconds * 1e6, us[k]);
+        near(t.low_s, t.seconds * (k + 1) / 10);
+        near(t.high_s, t.seconds * (k + 11));
+    }
+    slx_lib_op_query op = {.op = SLX_LIB_GELU, .rows = 1, .cols = 1};
+    assert_int_equal(slx_lib_op(c, &op, &t, &err), SLX_OK);
+    near(t.low_s, t.seconds / 2);
+    slx_chip_free(c);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "name: r\nruns: library\nnccl: {t0_us: 1, bands: \"%s\"}\n", bad[i]);
+        assert_int_equal(slx_chip_parse(&c, text, strlen(text), "t.yaml", &err), SLX_EINPUT);
+        assert_true(err.line == 3 && strstr(err.msg, "nccl.bands: found") && strstr(err.msg, "twelve numbers"));
+    }
 }
 
 /* Faster than the peak or the memory is never; more work never takes less by more than a better tile explains. */
@@ -345,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_attention_by_hand),
         cmocka_unit_test(test_collective_by_hand),
         cmocka_unit_test(test_op_and_power_by_hand),
+        cmocka_unit_test(test_bands),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_refused),
     };

@@ -2,6 +2,8 @@
  *
  *   fit DATA CHIP[,CHIP...] SECTION [--numbers NAME [--judge CHIP,CHIP]] [--rounds N] [--rows N] [--drop key,key]
  *
+ * --rounds 1 searches nothing: the errors and bands of the numbers as they are.
+ *
  * DATA is the folder of full sets (aiconfigurator/, llmcompass/). Prints the section for the chip's file with its band,
  * and what the test half says. Only the fit half is ever looked at before that. Several chips share their numbers:
  * those of the family NAME, each chip known by its published figures alone (slx_chip_unmeasured). Chips of --judge are
@@ -16,8 +18,8 @@
 #include <string.h>
 
 #include "chip/chip.h"
+#include "judge.h"
 #include "simplex.h"
-#include "validate/validate.h"
 
 enum { CHIPS = 8 };
 
@@ -67,7 +69,8 @@ static const bound bounds[] = {
     B(op, op, norm_us, 1, 100),           B(op, op, act_us, 1, 100),
     B(draw, draw[0], cap, 0.5, 1.1),      B(draw, draw[0], idle, 0.05, 0.6),
     B(draw, draw[0], mac, 0.01, 6),       B(draw, draw[0], mem, 0.01, 4),
-    B(draw, draw[0], active, 0.01, 2),    B(draw, draw[0], gap_us, 0.1, 200),
+    B(draw, draw[0], active, 0.01, 4),    B(draw, draw[0], gap_us, 0.1, 5000),
+    B(draw, draw[0], heads, -1, 1),       B(draw, draw[0], group, -1, 1),
 };
 #undef B
 
@@ -94,8 +97,8 @@ static const section sections[] = {
     {"eager", "graph", 0, "eager-%s", "eager_us e_copy"},
     {"op", "op", 0, "softmax-%s layernorm-%s gelu-%s", "e_hbm e_soft row_us e_wide soft_us norm_us act_us"},
     {"draw", "draw", 0, "power-gemm-%s", "cap idle mac mem active gap_us"},
-    {"draw_decode", "draw", 1, "power-decode-%s", "cap idle mac mem active gap_us"},
-    {"draw_prefill", "draw", 2, "power-prefill-%s", "cap idle mac mem active gap_us"},
+    {"draw_decode", "draw", 1, "power-decode-%s", "cap idle mac mem active gap_us heads group"},
+    {"draw_prefill", "draw", 2, "power-prefill-%s", "cap idle mac mem active gap_us heads group"},
 };
 
 static size_t stride(const char *kind)
@@ -161,19 +164,23 @@ static double bounded(const bound *b, double v)
     return fmin(b->high, fmax(b->low, v));
 }
 
+/* The search moves logarithms; exponents, which may be negative, as they are. */
+static double searched(const bound *b, double v)
+{
+    return b->low < 0 ? bounded(b, v) : log(bounded(b, v));
+}
+
+static double number_at(const bound *b, double x)
+{
+    return bounded(b, b->low < 0 ? x : exp(x));
+}
+
 static void put(const job *j, const double *x)
 {
     for (int c = 0; c < j->n_chips; c++) {
-        for (int i = 0; i < j->n; i++) *place(j, c, j->b[i]) = bounded(j->b[i], exp(x[i]));
+        for (int i = 0; i < j->n; i++) *place(j, c, j->b[i]) = number_at(j->b[i], x[i]);
         slx_chip_complete_library(j->of[c].chip);
     }
-}
-
-static double ratio(const slx_chip *c, const slx_row *r)
-{
-    slx_guess g;
-    slx_err err;
-    return slx_ask_answer(c, &r->ask, &g, &err) == SLX_OK ? g.value / r->measured : NAN;
 }
 
 static double loss(const double *x, void *of)
@@ -182,16 +189,7 @@ static double loss(const double *x, void *of)
     double sum = 0;
     put(j, x);
     for (int c = 0; c < j->n_fitted; c++) {
-        const slx_rows *rows = j->sampled ? &j->of[c].sample : &j->of[c].fit;
-        double one = 0;
-        int n = 0;
-        for (int i = 0; i < rows->n; i++) {
-            double r = ratio(j->of[c].chip, &rows->row[i]);
-            if (!(r > 0)) continue;
-            one += fabs(r - 1) + fabs(log(r)) / 2;
-            n++;
-        }
-        sum += n ? one / n : INFINITY;
+        sum += judge_loss(j->of[c].chip, j->sampled ? &j->of[c].sample : &j->of[c].fit);
     }
     return sum / j->n_fitted;
 }
@@ -200,8 +198,8 @@ static void search(job *j, double *x, double spread, int rounds)
 {
     double step[SIMPLEX_MAX];
     for (int i = 0; i < j->n; i++) {
-        x[i] = log(bounded(j->b[i], exp(x[i])));
-        step[i] = x[i] + spread > log(j->b[i]->high) ? -spread : spread;
+        x[i] = searched(j->b[i], number_at(j->b[i], x[i]));
+        step[i] = x[i] + spread > searched(j->b[i], j->b[i]->high) ? -spread : spread;
     }
     simplex_search(loss, j, j->n, x, step, rounds);
 }
@@ -257,30 +255,14 @@ static int fold_of(const slx_row *r)
     return (int)(r->hash >> 1) & (FOLDS - 1);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Appends measured/predicted of the rows of one fold, or of all (fold < 0). */
 static int add_ratios(const slx_chip *c, const slx_rows *rows, int fold, double *v, int n)
 {
     for (int i = 0; i < rows->n; i++) {
-        double r = ratio(c, &rows->row[i]);
+        double r = judge_ratio(c, &rows->row[i]);
         if (r > 0 && (fold < 0 || fold_of(&rows->row[i]) == fold)) v[n++] = 1 / r;
     }
     return n;
-}
-
-/* The band outside of which the next value of measured/predicted lies with 5 % on each side, n being like it: ranks
- * among n + 1 (split conformal prediction). Sorts them. */
-static void band_of(double *v, int n, double out[2])
-{
-    qsort(v, (size_t)n, sizeof *v, by_value);
-    int rank = (int)fmax(0, floor(0.05 * (n + 1)) - 1);
-    out[0] = n ? fmin(1, v[rank]) : 1;
-    out[1] = n ? fmax(1, v[n - 1 - rank]) : 1;
 }
 
 /* The band of a chip's fit half. With few rows numbers lie close to what they were fitted on: each fold of the rows is
@@ -310,7 +292,38 @@ static void find_band(job *j, int chip, const double *x, const options *o, doubl
         s->sample = all;
         put(j, x);
     }
-    band_of(v, n, out);
+    judge_band(v, n, out);
+    free(v);
+}
+
+enum { CLASS_ROWS = 100 };
+
+/* Of the kernel, predicted; of a row about watts, too. */
+static double time_us(const slx_chip *c, const slx_row *r)
+{
+    slx_ask a = r->ask;
+    slx_guess g;
+    slx_err err;
+    a.power = false;
+    return slx_ask_answer(c, &a, &g, &err) == SLX_OK ? g.value * 1e3 : 0;
+}
+
+/* Bands by size for the key `bands`: of the fit half as fitted; a size with few rows takes the band of all. */
+static void print_bands(const subject *s, const double all[2])
+{
+    double *v = slx_xcalloc((size_t)s->fit.n + 1, sizeof *v);
+    printf("bands: \"");
+    for (int k = 0; k < SLX_LIB_CLASSES; k++) {
+        double b[2] = {all[0], all[1]};
+        int n = 0;
+        for (int i = 0; i < s->fit.n; i++) {
+            double r = judge_ratio(s->chip, &s->fit.row[i]);
+            if (r > 0 && slx_lib_class(time_us(s->chip, &s->fit.row[i])) == k) v[n++] = 1 / r;
+        }
+        if (n >= CLASS_ROWS) judge_band(v, n, b);
+        printf("%s%.3g %.3g", k ? "  " : "", b[0], b[1]);
+    }
+    printf("\"\n");
     free(v);
 }
 
@@ -318,15 +331,17 @@ static void report(job *j, double *x, const options *o)
 {
     for (int i = 0; i < j->n; i++) { /* as printed, so that the file says what is scored */
         char text[32];
-        snprintf(text, sizeof text, "%.4g", bounded(j->b[i], exp(x[i])));
-        x[i] = log(strtod(text, NULL));
+        snprintf(text, sizeof text, "%.4g", number_at(j->b[i], x[i]));
+        x[i] = searched(j->b[i], strtod(text, NULL));
     }
     put(j, x);
+    double band0[2] = {1, 1};
     for (int c = 0; c < j->n_chips; c++) {
         subject *s = &j->of[c];
         slx_score fit, test;
         double b[2];
         find_band(j, c, x, o, b);
+        if (!c) memcpy(band0, b, sizeof b);
         slx_score_rows(&fit, &s->fit, s->chip);
         slx_score_rows(&test, &s->test, s->chip);
         printf("%s%s %s fit %.2f test %.2f median %.2f p90 %.2f bias %+.2f band %.3f %.3f\n",
@@ -338,6 +353,7 @@ static void report(job *j, double *x, const options *o)
     for (int i = 0; i < j->n; i++)
         printf("%s%s: %.4g", i ? ", " : "", j->b[i]->key, *place(j, 0, j->b[i]));
     printf("}\n");
+    if (!j->shared && j->of[0].fit.n > few_rows) print_bands(&j->of[0], band0);
 }
 
 /* ------------------------------------------------------------------ the command */
@@ -412,7 +428,7 @@ static slx_status start(job *j, const options *o, double *x, slx_err *err)
         if (!has_word(j->s->keys, w))
             return slx_fail(err, SLX_EINPUT, "--drop", 0, 0, "found %s, expected some of: %s", w,
                             j->s->keys);
-    for (const char *list = j->s->keys; next_word(&list, w);) {
+    for (const char *list = o->rounds > 1 ? j->s->keys : ""; next_word(&list, w);) {
         const bound *b = bound_of(j->s->kind, w);
         SLX_ASSERT(b && j->n < SIMPLEX_MAX);
         if (has_word(o->drop, w)) {
@@ -424,7 +440,7 @@ static slx_status start(job *j, const options *o, double *x, slx_err *err)
         if (isnan(v))
             v = *(const double *)((const char *)all + b->at + (size_t)j->s->index * stride(j->s->kind));
         j->b[j->n] = b;
-        x[j->n++] = log(bounded(b, v)); /* a time that is off is short, a rate fast */
+        x[j->n++] = searched(b, v); /* a time that is off is short, a rate fast */
     }
     return SLX_OK;
 }
@@ -439,12 +455,12 @@ static slx_status run(job *j, const options *o, slx_err *err)
     SLX_TRY(start(j, o, x, err));
     j->sampled = true;
     fprintf(stderr, "%s %s: start %.4f\n", o->chips, o->section, loss(x, j));
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 3 && o->rounds > 1; k++) {
         search(j, x, k ? 0.15 : 0.4, o->rounds);
         fprintf(stderr, "  %.4f\n", loss(x, j));
     }
     j->sampled = false;
-    search(j, x, 0.05, o->rounds / 4);
+    if (o->rounds > 1) search(j, x, 0.05, o->rounds / 4);
     report(j, x, o);
     return SLX_OK;
 }

@@ -16,8 +16,8 @@
 #include <string.h>
 
 #include "chip/chip.h"
+#include "judge.h"
 #include "simplex.h"
-#include "validate/validate.h"
 
 enum { CHIPS = 4, RESTARTS = 3 };
 
@@ -87,28 +87,13 @@ static void put(job *j, const double *x)
         for (int c = 0; c < j->n_chips; c++) slx_chip_complete_library(j->chip[c]);
 }
 
-static double ratio(const slx_chip *c, const slx_row *r)
-{
-    slx_guess g;
-    slx_err err;
-    return slx_ask_answer(c, &r->ask, &g, &err) == SLX_OK ? g.value / r->measured : NAN;
-}
-
 /* Each chip counts alike, however many rows it has. */
 static double loss(const double *x, void *of)
 {
     job *j = of;
     double all = 0;
     put(j, x);
-    for (int c = 0; c < j->n_chips; c++) {
-        double sum = 0;
-        int n = 0;
-        for (int i = 0; i < j->fit[c].n; i++) {
-            double r = ratio(j->chip[c], &j->fit[c].row[i]);
-            if (r > 0) sum += fabs(r - 1) + fabs(log(r)) / 2, n++;
-        }
-        all += n ? sum / n / j->n_chips : 1e9;
-    }
+    for (int c = 0; c < j->n_chips; c++) all += judge_loss(j->chip[c], &j->fit[c]) / j->n_chips;
     return all;
 }
 
@@ -174,12 +159,6 @@ static slx_status add_chip(job *j, int s, const char *section, const char *name,
 
 /* ------------------------------------------------------------------ report */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* measured/predicted below and above which 5 % of the fitted rows lie. */
 static void band(const job *j, double out[2])
 {
@@ -188,12 +167,10 @@ static void band(const job *j, double out[2])
     double *v = slx_xcalloc((size_t)cap, sizeof *v);
     for (int c = 0; c < j->n_chips; c++)
         for (int i = 0; i < j->fit[c].n; i++) {
-            double r = ratio(j->chip[c], &j->fit[c].row[i]);
+            double r = judge_ratio(j->chip[c], &j->fit[c].row[i]);
             if (r > 0) v[n++] = 1 / r;
         }
-    qsort(v, (size_t)n, sizeof *v, by_value);
-    out[0] = n ? fmin(1, v[(int)(0.05 * n)]) : 1;
-    out[1] = n ? fmax(1, v[(int)(0.95 * (n - 1))]) : 1;
+    judge_band(v, n, out);
     free(v);
 }
 
