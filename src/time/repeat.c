@@ -20,9 +20,12 @@
 
 #include <string.h>
 
-void slx_tm_repeat_see(slx_tm_walker *w, uint64_t a, uint64_t b, uint64_t c)
+void slx_tm_repeat_see(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, uint64_t a, uint64_t b, uint64_t c)
 {
-    w->rep.work = slx_tm_mix(slx_tm_mix(slx_tm_mix(w->rep.work, a), b), c);
+    uint64_t x[SLX_TM_HASHES] = {0};
+    x[SLX_TM_WORK] = slx_tm_mix(slx_tm_mix(slx_tm_mix(0, a), b), c);
+    slx_tm_settle(k, w);
+    slx_tm_hash_one(k, t, x);
 }
 
 void slx_tm_repeat_enter(slx_tm_walk *k, slx_tm_walker *w)
@@ -32,16 +35,36 @@ void slx_tm_repeat_enter(slx_tm_walk *k, slx_tm_walker *w)
     w->rep.entered = true;
 }
 
+/* Tile t's work of the layer before the one that f is about to run. */
+static void keep_work(slx_tm_history *h, const slx_tm_loop *f)
+{
+    if (f->i == 2 || f->i == 3) h->works[f->i - 2] = h->hash[SLX_TM_WORK];
+    if (f->i == f->n - 1) h->works[2] = h->hash[SLX_TM_WORK];
+    h->hash[SLX_TM_WORK] = 0;
+}
+
+/* A register where layer 1 begins: it is kept; where layer 2 does: does it differ from that? */
+static bool compare_reg(slx_tm_walk *k, const slx_tm_walker *w, uint32_t reg, bool keep)
+{
+    uint64_t *before = k->before + (size_t)reg * k->n, differ = 0;
+    SLX_TM_EACH(k, w, t) {
+        uint64_t v = slx_tm_reg(k, w, reg, t);
+        if (keep)
+            before[t] = v;
+        else
+            differ |= before[t] ^ v;
+    }
+    return differ;
+}
+
 void slx_tm_repeat_next(slx_tm_walk *k, slx_tm_walker *w)
 {
     slx_tm_loop *f = &w->loop[0];
     if (k->repeat.probing) {
-        if (f->i == 1 || f->i == 2) memcpy(w->rep.r[f->i - 1], w->r, sizeof w->r);
-        if (f->i == 2 || f->i == 3) w->rep.works[f->i - 2] = w->rep.work;
-        if (f->i == f->n - 1) w->rep.works[2] = w->rep.work;
-        w->rep.work = 0;
-        for (uint32_t i = 1; i < SLX_N_REGS && f->i == 2; i++)
-            if (i != f->rd && w->rep.r[0][i] != w->rep.r[1][i]) w->rep.other |= 1u << i;
+        slx_tm_settle(k, w);
+        SLX_TM_EACH(k, w, t) keep_work(&k->history[t], f);
+        for (uint32_t i = 1; i < SLX_N_REGS && (f->i == 1 || f->i == 2); i++)
+            if (compare_reg(k, w, i, f->i == 1) && i != f->rd) w->rep.other |= 1u << i;
         if (f->rd) w->rep.order = 1u << f->rd;
     }
     if (f->i == k->repeat.from) f->i = f->n - 2;
@@ -78,8 +101,9 @@ static bool harmless_equal(const slx_tm_walk *k, const slx_tm_walker *w, const s
     return with <= 2 || with + 2 >= k->repeat.n;
 }
 
-void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *o, const slx_insn *in,
-                         const uint64_t v[SLX_N_OPERANDS])
+/* The instruction of one tile, whose operands are v. */
+static void check_tile(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *o, const slx_insn *in,
+                       const uint64_t v[SLX_N_OPERANDS])
 {
     unsigned order = 0, other = 0, place = 0; /* by operand */
     for (unsigned i = 0; i < SLX_N_OPERANDS; i++) {
@@ -125,14 +149,29 @@ void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *o,
     if (bad) k->repeat.odd = true;
 }
 
+void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *o, const slx_insn *in,
+                         const uint64_t v[SLX_N_OPERANDS])
+{
+    uint32_t order = w->rep.order, other = w->rep.other;
+    uint64_t own[SLX_N_OPERANDS];
+    if (!(w->varied & o->regs) || !((order | other) & o->regs)) {
+        check_tile(k, w, o, in, v);
+        return;
+    }
+    SLX_TM_EACH(k, w, t) {
+        for (unsigned i = 0; i < SLX_N_OPERANDS; i++) own[i] = o->v[i] + slx_tm_reg(k, w, o->reg[i], t);
+        w->rep.order = order, w->rep.other = other;
+        check_tile(k, w, o, in, own);
+    }
+}
+
 bool slx_tm_repeat_holds(const slx_tm_walk *k)
 {
     if (k->repeat.odd || !k->repeat.first) return false;
     for (uint32_t i = 0; i < k->n; i++) {
-        const slx_tm_walker *w = &k->w[i];
-        if (!w->rep.entered || w->rep.works[0] != w->rep.works[1] ||
-            w->rep.works[0] != w->rep.works[2])
-            return false;
+        const uint64_t *works = k->history[i].works;
+        if (k->w[i].n && !k->w[i].rep.entered) return false;
+        if (works[0] != works[1] || works[0] != works[2]) return false;
     }
     return true;
 }

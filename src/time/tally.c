@@ -13,10 +13,10 @@ static unsigned apart(const slx_tm_walk *k, const slx_tm_rec *r)
     return k->counted_apart && r->layer == k->counted_apart;
 }
 
-void slx_tm_tally_work(slx_tm_walk *k, const slx_tm_rec *r, slx_tm_op *o)
+void slx_tm_tally_work(slx_tm_walk *k, const slx_tm_rec *r, slx_tm_op *o, uint32_t tiles)
 {
-    o->worked[apart(k, r)]++;
-    k->counts->layer_fj[r->layer] += o->mac_fj + o->sum_fj + o->vec_fj + o->sram_fj;
+    o->worked[apart(k, r)] += tiles;
+    k->counts->layer_fj[r->layer] += tiles * (o->mac_fj + o->sum_fj + o->vec_fj + o->sram_fj);
 }
 
 void slx_tm_tally_settle(slx_tm_walk *k, slx_tm_op *o)

@@ -71,13 +71,18 @@ static void every_tile(classes *c, const slx_tm_mem *m, uint32_t n)
         c->tiles[i] = c->last[i] = i, c->copies[i] = 1, c->far[i] = m->far[i];
 }
 
+/* Two tiles whose records are the same, addresses apart. */
+static bool same(const slx_tm_walk *w, uint32_t a, uint32_t b)
+{
+    return !memcmp(w->history[a].hash, w->history[b].hash, SLX_TM_RECORDS * sizeof *w->history[a].hash);
+}
+
 static void by_hash(classes *c, const slx_tm_walk *w, const slx_tm_mem *m)
 {
     c->n = 0;
     for (uint32_t i = 0; i < w->n; i++) {
         uint32_t k = 0;
-        while (k < c->n && memcmp(w->w[c->tiles[k]].hash, w->w[i].hash, sizeof w->w[i].hash) != 0)
-            k++;
+        while (k < c->n && !same(w, c->tiles[k], i)) k++;
         if (k == c->n) c->tiles[c->n++] = i;
         c->copies[k]++;
         c->last[k] = i;
@@ -91,9 +96,7 @@ static void split(classes *c, const slx_tm_walk *w, const slx_tm_mem *m, uint32_
 {
     uint32_t kept = 0, n = c->n, *class_of = slx_xcalloc(w->n, sizeof *class_of);
     for (uint32_t i = 0; i < w->n; i++)
-        while (class_of[i] < n &&
-               memcmp(w->w[c->tiles[class_of[i]]].hash, w->w[i].hash, sizeof w->w[i].hash) != 0)
-            class_of[i]++;
+        while (class_of[i] < n && !same(w, c->tiles[class_of[i]], i)) class_of[i]++;
     classes old = *c;
     classes_init(c, w->n);
     for (uint32_t i = 0; i < w->n; i++) {
@@ -118,7 +121,7 @@ static void place(const classes *c, const slx_tm_walk *w, slx_tm_mem *m)
         uint32_t n = 0, first = c->tiles[k];
         tiles[n++] = first;
         for (uint32_t i = first + 1; i < w->n && c->copies[k] > 1; i++)
-            if (!memcmp(w->w[first].hash, w->w[i].hash, sizeof w->w[i].hash)) tiles[n++] = i;
+            if (same(w, first, i)) tiles[n++] = i;
         slx_tm_mesh_class(m, tiles, n);
     }
     free(tiles);
@@ -160,12 +163,6 @@ static uint8_t *whole_descriptor(const slx_program *p, const uint8_t *desc)
     return out;
 }
 
-static slx_status walk_all(slx_tm_walk *w, slx_err *err)
-{
-    for (bool moved = true; moved;) SLX_TRY(slx_tm_walk_round(w, &moved, err));
-    return SLX_OK;
-}
-
 static void counts_add(slx_tm_counts *d, const slx_tm_counts *s, uint64_t times, uint32_t n_spans)
 {
     for (int i = 0; i < SLX_N_ENGINES; i++) {
@@ -192,38 +189,59 @@ static bool decodes(const slx_tm_walk *w)
     return head[0] == head[1];
 }
 
-/* All tiles walked for counts and hashes. True when layers may be left out: then counts[1] has what layer 2 did, which
- * layers 2..n-3 did too. */
+/* A walk of all tiles for counts[2] and hashes. */
+static slx_status count_once(slx_tm_walk *w, bool together, slx_err *err)
+{
+    uint32_t spans = w->prog->n_spans + 1, layers = w->prog->info.n_layers + 1;
+    for (int i = 0; i < 2; i++) {
+        slx_tm_counts *n = &w->counts[i];
+        *n = (slx_tm_counts){.span_fj = n->span_fj, .layer_fj = n->layer_fj};
+        memset(n->span_fj, 0, spans * sizeof *n->span_fj);
+        memset(n->layer_fj, 0, layers * sizeof *n->layer_fj);
+    }
+    w->crossing = false;
+    slx_tm_walk_reset(w, together);
+    slx_status st = SLX_OK;
+    for (bool moved = true; moved && st == SLX_OK && !(together && w->crossing);)
+        st = slx_tm_walk_round(w, &moved, err);
+    slx_tm_tally_end(w);
+    for (uint32_t i = 0; i < w->n; i++) slx_tm_settle(w, &w->w[i]);
+    return st;
+}
+
+/* The same as fast as may be: tiles that go the same way at once. Where bytes from one tile may steer another, and
+ * where something is wrong, tile after tile, as the machine's order is. */
+static slx_status count_walk(slx_tm_walk *w, const slx_tm_repeat *repeat, slx_err *err)
+{
+    w->repeat = *repeat;
+    slx_status st = count_once(w, true, NULL);
+    if (st == SLX_OK && !w->crossing) return SLX_OK;
+    w->repeat = *repeat;
+    return count_once(w, false, err);
+}
+
+/* All tiles walked for counts and hashes. Where layers may be left out, w->repeat says so: counts[1] has what layer 2
+ * did, which layers 2..n-3 did too. */
 static slx_status count_all(slx_tm_walk *w, slx_tm_counts counts[2], bool repeat,
                             slx_time_result *out, slx_err *err)
 {
     uint32_t layers = w->prog->info.n_layers;
+    slx_tm_repeat probe = {0};
     w->hashing = true;
     w->groups_alike = decodes(w);
     w->counts = counts;
     if (repeat && layers >= SLX_TM_REPEAT_FROM) {
-        w->repeat = (slx_tm_repeat){.n = layers, .from = 3, .probing = true};
+        probe = (slx_tm_repeat){.n = layers, .from = 3, .probing = true};
         w->counted_apart = 3;
     }
-    SLX_TRY(walk_all(w, err));
-    slx_tm_tally_end(w);
+    SLX_TRY(count_walk(w, &probe, err));
     w->repeat.probing = false;
     if (w->repeat.n && slx_tm_repeat_holds(w)) {
         counts_add(&counts[0], &counts[1], layers - 4, out->n_spans);
         for (uint32_t l = 4; l <= layers - 2; l++) out->layer_fj[l] = out->layer_fj[3];
     } else if (w->repeat.n) {
-        for (int i = 0; i < 2; i++) {
-            uint64_t *spans = counts[i].span_fj, *each = counts[i].layer_fj;
-            memset(spans, 0, out->n_spans * sizeof *spans);
-            memset(each, 0, out->n_layers * sizeof *each);
-            counts[i] = (slx_tm_counts){.span_fj = spans, .layer_fj = each};
-        }
-        w->repeat = (slx_tm_repeat){0};
         w->counted_apart = 0;
-        w->crossing = false;
-        slx_tm_walk_reset(w);
-        SLX_TRY(walk_all(w, err));
-        slx_tm_tally_end(w);
+        SLX_TRY(count_walk(w, &(slx_tm_repeat){0}, err));
     }
     w->counts = NULL;
     w->hashing = false;
@@ -266,7 +284,7 @@ static void extend_all(slx_time_result *out, const slx_tm_mark m[2], uint32_t la
 
 static slx_status run_once(slx_tm_sim_args *a, slx_time_result *out, slx_err *err)
 {
-    slx_tm_walk_reset(a->walk);
+    slx_tm_walk_reset(a->walk, false);
     slx_tm_mem_reset(a->mem);
     return slx_tm_sim_run(a, out, err);
 }

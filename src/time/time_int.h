@@ -3,6 +3,7 @@
  *   descriptor --walk--> records of one epoch (BAR to BAR) --sim--> finish times
  *
  *   walk.c  control flow of every tile in program order -> records, counters, energy
+ *   walk_together.c tiles that go the same way, walked at once
  *   repeat.c which layers do the same as the one before, so that they need not be walked
  *   walk_moves.c the instructions of it that move bytes
  *   tally.c what a walk adds up
@@ -177,9 +178,22 @@ typedef struct {
     uint64_t n, i;
 } slx_tm_loop;
 
+/* Hashes of what a tile has done, in the field of 2^61 - 1: of its records without addresses, twice, and of its work in
+ * the layer it is in (repeat.c). */
+enum { SLX_TM_HASHES = 3, SLX_TM_RECORDS = 2, SLX_TM_WORK = 2 };
+typedef struct {
+    uint64_t hash[SLX_TM_HASHES];
+    uint64_t works[3]; /* of layers 1, 2, n-2 */
+} slx_tm_history;
+
+/* Tiles that go the same way: at the same instruction, in the same rounds of the same loops. What differs between them
+ * are registers and scratchpads. A walk that keeps records has a walker for each tile; another begins with one for all,
+ * from which tiles part where control flow asks for what differs (walk_together.c). */
 typedef struct {
     uint64_t r[SLX_N_REGS];
-    uint32_t id, pc, depth, calls;
+    uint32_t varied;    /* registers that differ between its tiles, a bit each: they are in slx_tm_walk.each */
+    uint32_t id, last, n; /* its first tile, which is also its place in slx_tm_walk.w, and its last; n = 0: nobody's */
+    uint32_t pc, depth, calls;
     uint16_t layer;     /* 1 + the layer it is in, 0 = outside */
     bool apart;         /* which is k->counted_apart */
     slx_tm_loop loop[SLX_MAX_LOOP_DEPTH];
@@ -187,14 +201,11 @@ typedef struct {
     bool halted, at_bar;
     bool absent, silent; /* folded: not walked; walked without records */
     uint32_t group, ctl;
-    uint8_t *spm;       /* [spm_bytes]; holds what was loaded from the descriptor */
-    uint64_t hash[2];   /* of the records so far, without addresses */
     bool cast;          /* the record before was a multicast load */
+    uint64_t times, plus[SLX_TM_HASHES]; /* what its tiles' hashes h still become: h * times + plus */
     slx_buf recs, idx;  /* slx_tm_rec, u32; the epochs not yet taken */
     size_t taken;       /* records */
     struct {            /* repeat.c */
-        uint64_t work, works[3];   /* what a layer does, addresses apart: so far; layers 1, 2, n-2 */
-        uint64_t r[2][SLX_N_REGS]; /* registers where layers 1 and 2 begin */
         uint32_t order, other;     /* registers that differ between layers: with the layer's number; otherwise */
         bool entered;
     } rep;
@@ -217,6 +228,7 @@ typedef struct {
     uint8_t reg[SLX_N_OPERANDS]; /* 0 = none: r0 reads 0 */
     uint8_t op, f0;
     uint8_t sizes, floats;       /* operands that are no address; that are fp32: a bit each */
+    uint32_t regs, size_regs;    /* registers of operands; of sizes: a bit each */
     bool records, quiet;         /* of CTL: stands in the tile's records; does nothing that anybody else sees */
 } slx_tm_code;
 
@@ -240,9 +252,15 @@ typedef struct {
     const slx_tm_mem *mem;  /* geometry */
     slx_tm_net net;         /* the same of other chips */
     uint32_t rank;
-    slx_tm_walker *w;
-    uint32_t n;
-    uint8_t *spms;          /* [n][spm_bytes] */
+    slx_tm_walker *w;       /* [n] */
+    uint32_t n;             /* tiles */
+    uint8_t *spms;          /* [n][spm_bytes] shadow scratchpads: hold what was loaded from the descriptor */
+    slx_tm_history *history; /* [n]; behind what walkers still owe: slx_tm_settle */
+    uint32_t *next;         /* [n] the next tile of the same walker, in rising order */
+    uint64_t *each;         /* [SLX_N_REGS][n] registers that differ between the tiles of a walker */
+    uint64_t *before;       /* [SLX_N_REGS][n] registers where layer 1 began: repeat.c */
+    uint64_t *key;          /* [n] what tiles part by */
+    uint32_t *arrived;      /* [n_groups] tiles at its BAR */
     slx_tm_code *code;      /* [n_insns] */
     slx_tm_op *op;          /* [n_insns] */
     uint64_t *fetched[2];   /* [n_insns] how often, not yet in counts[0] and [1]: tally.c */
@@ -251,6 +269,7 @@ typedef struct {
     uint64_t fetch_fj;      /* of one instruction */
     slx_tm_counts *counts;  /* [2]; NULL: not counted */
     bool keep, hashing;     /* store records; hash them */
+    bool together;          /* walkers may have several tiles */
     bool groups_alike;      /* tiles at one place of each of their multicast groups may be a class */
     uint64_t *shown;        /* a bit for each 64 bytes of a scratchpad: of some tile, control flow may see them */
     bool crossing;          /* bytes came to a tile by another's instruction */
@@ -264,16 +283,18 @@ static inline uint64_t slx_tm_mix(uint64_t h, uint64_t x) {
     return h ^ h >> 29;
 }
 
-/* Instructions that move bytes: walk_moves.c. Each fills in its record; SLX_EFAULT where it may not be. */
-slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in, const uint64_t *v, slx_tm_rec *r,
-                                slx_err *err);
-slx_status slx_tm_step_move(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in, const uint64_t *v, slx_tm_rec *r,
-                            slx_err *err);
-slx_status slx_tm_step_meeting(slx_tm_walk *k, slx_tm_walker *w, const uint64_t *v, slx_tm_rec *r, slx_err *err);
+/* Instructions that move bytes: walk_moves.c. Each fills in the record of tile t, one of w's; SLX_EFAULT where it may
+ * not be. */
+slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const slx_insn *in, const uint64_t *v,
+                                slx_tm_rec *r, slx_err *err);
+slx_status slx_tm_step_move(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const slx_insn *in, const uint64_t *v,
+                            slx_tm_rec *r, slx_err *err);
+slx_status slx_tm_step_meeting(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const uint64_t *v, slx_tm_rec *r,
+                               slx_err *err);
 /* st, said of the instruction w is at. */
 slx_status slx_tm_fault(slx_tm_walk *k, const slx_tm_walker *w, slx_status st, const char *what, slx_err *err);
-/* Bytes of w's shadow scratchpad, NULL where it has none there. */
-uint8_t *slx_tm_shadow(const slx_tm_walk *k, const slx_tm_walker *w, uint64_t addr, uint64_t bytes);
+/* Bytes of a tile's shadow scratchpad, NULL where it has none there. */
+uint8_t *slx_tm_shadow(const slx_tm_walk *k, uint32_t t, uint64_t addr, uint64_t bytes);
 enum { SLX_TM_GRAIN = 64 /* bytes that control flow sees or not as a whole: slx_tm_walk.shown */ };
 /* Bytes inside a scratchpad that control flow may see from now on. */
 void slx_tm_show(slx_tm_walk *k, uint64_t to, uint64_t bytes);
@@ -282,16 +303,47 @@ bool slx_tm_seen(const slx_tm_walk *k, uint64_t addr, uint64_t bytes);
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc, uint32_t rank,
                       const slx_tm_mem *mem);
 void slx_tm_walk_deinit(slx_tm_walk *k);
-void slx_tm_walk_reset(slx_tm_walk *k);
-/* One epoch of every tile that is not absent; *moved = false when all have halted. */
+/* Back to the program's beginning. together: as few walkers as will do, none of which keeps records; else one a tile. */
+void slx_tm_walk_reset(slx_tm_walk *k, bool together);
+/* One epoch of every tile; *moved = false when all have halted. Walkers of several tiles take the instructions of an
+ * epoch in another order than tile after tile: what they do is only right while k->crossing stays false. */
 slx_status slx_tm_walk_round(slx_tm_walk *k, bool *moved, slx_err *err);
 /* Some records of one tile, whatever the others do: after a walk of all in rounds that found no bytes crossing. */
 slx_status slx_tm_walk_alone(slx_tm_walk *k, slx_tm_walker *w, slx_err *err);
 
+/* ------------------------------------------------------------------ several tiles of a walker: walk_together.c */
+
+/* Every tile t of w. */
+#define SLX_TM_EACH(k, w, t)                                                                                          \
+    for (uint32_t t = (w)->id, left_##t = (w)->n; left_##t; left_##t--, t = left_##t ? (k)->next[t] : t)
+
+static inline uint64_t slx_tm_reg(const slx_tm_walk *k, const slx_tm_walker *w, unsigned reg, uint32_t t)
+{
+    return w->varied >> reg & 1 ? k->each[(size_t)reg * k->n + t] : w->r[reg];
+}
+static inline void slx_tm_set_reg(slx_tm_walker *w, uint64_t reg, uint64_t v)
+{
+    w->r[reg] = v;
+    w->varied &= ~(1u << reg);
+}
+/* Register reg of w has got its values in k->each. */
+void slx_tm_set_each(slx_tm_walk *k, slx_tm_walker *w, uint64_t reg);
+/* An ALU instruction whose operands differ between tiles; false where one divides by zero. */
+bool slx_tm_alu_each(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *c);
+/* Tiles whose key is not that of the first become a walker of their own at the same place, to be walked after w. */
+void slx_tm_part(slx_tm_walk *k, slx_tm_walker *w);
+/* Walkers at the same place become one. */
+void slx_tm_meet(slx_tm_walk *k);
+/* x[] into the hashes of all of w's tiles; of one of them, which is settled. */
+void slx_tm_hash_all(slx_tm_walker *w, const uint64_t x[SLX_TM_HASHES]);
+void slx_tm_hash_one(slx_tm_walk *k, uint32_t t, const uint64_t x[SLX_TM_HASHES]);
+/* What w's tiles have done is in their histories. */
+void slx_tm_settle(slx_tm_walk *k, slx_tm_walker *w);
+
 /* ------------------------------------------------------------------ sums of a walk: tally.c */
 
-/* Work of o, done once as r says; k->fetched is counted by the walk itself. */
-void slx_tm_tally_work(slx_tm_walk *k, const slx_tm_rec *r, slx_tm_op *o);
+/* Work of o, done by so many tiles as r says; k->fetched is counted by the walk itself. */
+void slx_tm_tally_work(slx_tm_walk *k, const slx_tm_rec *r, slx_tm_op *o, uint32_t tiles);
 /* Into k->counts what o has only been counted for: before its work changes; of all when the walk is over. */
 void slx_tm_tally_settle(slx_tm_walk *k, slx_tm_op *o);
 void slx_tm_tally_end(slx_tm_walk *k);
@@ -307,8 +359,8 @@ void slx_tm_tally_meeting(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, ui
 /* w->loop[0] is the layer loop and has begun; is about to run layer w->loop[0].i, which may move on. */
 void slx_tm_repeat_enter(slx_tm_walk *k, slx_tm_walker *w);
 void slx_tm_repeat_next(slx_tm_walk *k, slx_tm_walker *w);
-/* What w does in its layer besides its records: seen by control flow. */
-void slx_tm_repeat_see(slx_tm_walker *w, uint64_t a, uint64_t b, uint64_t c);
+/* What tile t of w does in its layer besides its records: seen by control flow. */
+void slx_tm_repeat_see(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, uint64_t a, uint64_t b, uint64_t c);
 /* One instruction of the layer that is to stand for others, before it is executed. */
 void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *o, const slx_insn *in,
                          const uint64_t v[SLX_N_OPERANDS]);

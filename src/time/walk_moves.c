@@ -28,10 +28,10 @@ static const slx_region *region_of(const slx_program *p, uint64_t addr, uint64_t
     return NULL;
 }
 
-uint8_t *slx_tm_shadow(const slx_tm_walk *k, const slx_tm_walker *w, uint64_t addr, uint64_t bytes)
+uint8_t *slx_tm_shadow(const slx_tm_walk *k, uint32_t t, uint64_t addr, uint64_t bytes)
 {
     uint64_t size = k->prog->info.spm_bytes;
-    return addr <= size && bytes <= size - addr ? w->spm + addr : NULL;
+    return addr <= size && bytes <= size - addr ? k->spms + t * size + addr : NULL;
 }
 
 /* Tiles that receive a multicast or a MOV. */
@@ -64,22 +64,22 @@ void slx_tm_show(slx_tm_walk *k, uint64_t to, uint64_t bytes)
         k->shown[g / 64] |= UINT64_C(1) << g % 64;
 }
 
-/* A row that a load brings: only bytes of the descriptor can ever be seen by control flow. */
-static bool visible(slx_tm_walk *k, slx_tm_walker *w, const slx_region *reg, uint64_t from,
+/* A row that a load brings to tile t of w: only bytes of the descriptor can ever be seen by control flow. */
+static bool visible(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const slx_region *reg, uint64_t from,
                     uint64_t to, uint64_t bytes, bool load)
 {
     if (bytes > reg->bytes || from - reg->base > reg->bytes - bytes) return false;
     if (!load || reg != k->desc_region) return true;
-    uint8_t *p = slx_tm_shadow(k, w, to, bytes);
+    uint8_t *p = slx_tm_shadow(k, t, to, bytes);
     if (!p) return false;
     memcpy(p, k->desc + (from - reg->base), bytes);
     slx_tm_show(k, to, bytes);
-    if (k->repeat.probing) slx_tm_repeat_see(w, to, bytes, from);
+    if (k->repeat.probing) slx_tm_repeat_see(k, w, t, to, bytes, from);
     return true;
 }
 
-slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in,
-                                const uint64_t *v, slx_tm_rec *r, slx_err *err)
+slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const slx_insn *in, const uint64_t *v,
+                                slx_tm_rec *r, slx_err *err)
 {
     unsigned op = slx_insn_op(in);
     bool load = op == SLX_OP_LD || op == SLX_OP_LDX, indexed = op == SLX_OP_LDX || op == SLX_OP_STX;
@@ -87,7 +87,7 @@ slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn
              rows = v[3];
     uint64_t stride = indexed ? v[5] : v[load ? 4 : 5],
              spm_stride = indexed ? bytes : v[load ? 5 : 4];
-    uint32_t first = w->id, count = 1;
+    uint32_t first = t, count = 1;
     const uint32_t *idx = NULL;
     r->write = !load;
     if (!rows || !bytes) return SLX_OK;
@@ -101,7 +101,7 @@ slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn
     if (!reg) return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
     r->addr = hbm, r->stride = stride, r->bytes = (uint32_t)bytes, r->rows = (uint32_t)rows;
     if (indexed) {
-        const uint8_t *ip = slx_tm_shadow(k, w, v[2], rows * 4);
+        const uint8_t *ip = slx_tm_shadow(k, t, v[2], rows * 4);
         if (!ip || v[2] % 4)
             return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
         r->indexed = true;
@@ -112,7 +112,7 @@ slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn
             memcpy(&at, ip + 4 * i, 4);
             if (at == UINT32_MAX) continue;
             if (at * stride > reg->bytes ||
-                !visible(k, w, reg, hbm + at * stride, spm + i * bytes, bytes, load))
+                !visible(k, w, t, reg, hbm + at * stride, spm + i * bytes, bytes, load))
                 return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
             slx_buf_add(&w->idx, &at, 4);
             r->rows++;
@@ -120,9 +120,9 @@ slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn
         idx = (const uint32_t *)(const void *)w->idx.ptr + r->idx_at;
         if (r->rows == 1) r->addr += idx[0] * stride, r->stride = bytes, r->indexed = false;
     }
-    for (uint32_t t = first; t < first + count && !indexed && load && reg == k->desc_region; t++)
+    for (uint32_t u = first; u < first + count && !indexed && load && reg == k->desc_region; u++)
         for (uint64_t i = 0; i < rows; i++)
-            if (!visible(k, &k->w[t], reg, hbm + i * stride, spm + i * spm_stride, bytes, true))
+            if (!visible(k, u == t ? w : &k->w[u], u, reg, hbm + i * stride, spm + i * spm_stride, bytes, true))
                 return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
     if (r->group && reg == k->desc_region) k->crossing = true;
     r->link_bytes = (uint64_t)r->rows * bytes;
@@ -130,12 +130,12 @@ slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, const slx_insn
         r->bound = SLX_TIME_ATTENTION;
     else
         r->bound = reg->kind == SLX_REGION_WEIGHTS ? SLX_TIME_WEIGHTS : SLX_TIME_EXCHANGE;
-    if (k->counts) slx_tm_tally_transfer(k, r, idx, w->id, count, reg->kind);
+    if (k->counts) slx_tm_tally_transfer(k, r, idx, t, count, reg->kind);
     if (indexed && (!k->keep || w->silent)) w->idx.len = (size_t)r->idx_at * 4;
     return SLX_OK;
 }
 
-slx_status slx_tm_step_move(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in, const uint64_t *v,
+slx_status slx_tm_step_move(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const slx_insn *in, const uint64_t *v,
                             slx_tm_rec *r, slx_err *err)
 {
     uint64_t bytes = v[3], rows = v[4], ss = slx_pair_x(v[5]) * 64ull,
@@ -145,29 +145,28 @@ slx_status slx_tm_step_move(slx_tm_walk *k, slx_tm_walker *w, const slx_insn *in
     if (!receivers(k, slx_insn_f1(in), &first, &count))
         return slx_tm_fault(k, w, SLX_EFAULT, "no such tile or group", err);
     uint64_t size = k->prog->info.spm_bytes;
-    if (rows > size || bytes > size || !slx_tm_shadow(k, w, v[0], (rows - 1) * ss + bytes) ||
-        !slx_tm_shadow(k, w, v[2], (rows - 1) * ds + bytes))
+    uint64_t from = (rows - 1) * ss + bytes, to = (rows - 1) * ds + bytes;
+    if (rows > size || bytes > size || !slx_tm_shadow(k, t, v[0], from) || !slx_tm_shadow(k, t, v[2], to))
         return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
-    bool seen = slx_tm_seen(k, v[0], (rows - 1) * ss + bytes) ||
-                slx_tm_seen(k, v[2], (rows - 1) * ds + bytes);
-    for (uint32_t t = first; t < first + count; t++) {
-        if (t != w->id && seen) k->crossing = true;
-        if (!k->w[t].absent && seen)
-            for (uint64_t i = 0; i < rows; i++)
-                memmove(k->w[t].spm + v[2] + i * ds, w->spm + v[0] + i * ss, bytes);
+    if (slx_tm_seen(k, v[0], from) || slx_tm_seen(k, v[2], to)) {
+        for (uint32_t u = first; u < first + count; u++) {
+            if (u != t) k->crossing = true;
+            for (uint64_t i = 0; i < rows && !k->w[u].absent; i++)
+                memmove(slx_tm_shadow(k, u, v[2] + i * ds, bytes), slx_tm_shadow(k, t, v[0] + i * ss, bytes), bytes);
+        }
+        slx_tm_show(k, v[2], to);
     }
-    if (seen) slx_tm_show(k, v[2], (rows - 1) * ds + bytes);
     r->rows = (uint32_t)rows, r->bytes = (uint32_t)bytes, r->link_bytes = rows * bytes,
     r->write = true;
     r->bound = SLX_TIME_EXCHANGE;
     r->group = slx_insn_f1(in) ? slx_insn_f1(in) : 0;
     r->addr = first;
-    if (k->counts) slx_tm_tally_move(k, r, w->id, first, count);
+    if (k->counts) slx_tm_tally_move(k, r, t, first, count);
     return SLX_OK;
 }
 
 /* RED and GAT. The other chips' rows of a GAT are this one's: descriptors are alike on all. */
-slx_status slx_tm_step_meeting(slx_tm_walk *k, slx_tm_walker *w, const uint64_t *v, slx_tm_rec *r,
+slx_status slx_tm_step_meeting(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const uint64_t *v, slx_tm_rec *r,
                                slx_err *err)
 {
     bool sum = r->op == SLX_OP_RED;
@@ -178,17 +177,17 @@ slx_status slx_tm_step_meeting(slx_tm_walk *k, slx_tm_walker *w, const uint64_t 
     if (chips < 2 || !k->net.alpha_ticks)
         return slx_tm_fault(k, w, SLX_EUNSUPPORTED, "the chip has no links to others", err);
     uint64_t got = sum ? row : rows * row * chips;
-    if (v[2] > size || rows > size || !slx_tm_shadow(k, w, v[1], rows * row) || !slx_tm_shadow(k, w, v[0], got))
+    if (v[2] > size || rows > size || !slx_tm_shadow(k, t, v[1], rows * row) || !slx_tm_shadow(k, t, v[0], got))
         return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
     bool seen = slx_tm_seen(k, v[1], rows * row) || slx_tm_seen(k, v[0], got);
     for (uint64_t i = 0; i < rows * chips && !sum && seen; i++)
-        memmove(w->spm + v[0] + i * row, w->spm + v[1] + i / chips * row, row);
+        memmove(slx_tm_shadow(k, t, v[0] + i * row, row), slx_tm_shadow(k, t, v[1] + i / chips * row, row), row);
     if (!sum && seen) slx_tm_show(k, v[0], got);
     slx_tm_meeting m = slx_tm_net_meeting(&k->net, sum, rows * row);
     r->rows = m.messages;
     r->bytes = (uint32_t)(rows * row);
     r->link_bytes = m.wire_bytes;
     r->busy = (uint32_t)ceil((double)(rows * row * chips) / k->cost.spm_clk);
-    if (k->counts) slx_tm_tally_meeting(k, r, w->id, got);
+    if (k->counts) slx_tm_tally_meeting(k, r, t, got);
     return SLX_OK;
 }
