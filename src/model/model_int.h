@@ -45,6 +45,7 @@ enum {
     SLX_V_COUNT
 };
 const char *slx_gguf_vtype_name(uint32_t vtype); /* "u32"; "?" when unknown */
+uint32_t slx_gguf_vtype_bytes(uint32_t vtype);   /* of a value of fixed size; 0 for strings, arrays, unknown types */
 
 /* Item i of an integer-typed value or array, widened; false when the type is no integer or the value > INT64_MAX. */
 bool slx_gguf_int_at(const slx_gguf_value *v, uint64_t i, int64_t *out);

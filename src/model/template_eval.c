@@ -1,4 +1,4 @@
-/* template_eval.c - walks the tree of a chat template: names and scopes, operators, statements, macros, loops.
+/* template_eval.c - walks the tree of a chat template: names and scopes, statements, macros, loops.
  *
  * Scopes form a chain: top level, then one for each loop turn, macro call, block of set, filter, call and with. A name
  * is looked up along the chain of where the code stands, then in the variables, then among the functions; set writes
@@ -7,7 +7,6 @@
  */
 #include "model/template_int.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef enum { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE } flow;
@@ -61,7 +60,7 @@ static tpl_value lookup(tpl_run *r, const tpl_scope *s, slx_str name) {
     return tpl_undefined(r, name.ptr, name.len);
 }
 
-static _Noreturn void undefined_error(tpl_run *r, tpl_value v) {
+_Noreturn void tpl_undefined_error(tpl_run *r, tpl_value v) {
     const tpl_str *s = v.u.s;
     tpl_error(r, "found '%.*s', which is undefined", (int)(s->n < 120 ? s->n : 120), s->p);
 }
@@ -95,7 +94,7 @@ static tpl_value loop_attr(tpl_run *r, tpl_loop *l, slx_str name) {
 
 tpl_value tpl_attr(tpl_run *r, tpl_value v, slx_str name) {
     tpl_value out;
-    if (v.kind == TPL_UNDEFINED) undefined_error(r, v);
+    if (v.kind == TPL_UNDEFINED) tpl_undefined_error(r, v);
     if (v.kind == TPL_LOOP && !tpl_method_find(r, v, name, &out)) return loop_attr(r, v.u.loop, name);
     if (v.kind == TPL_NAMESPACE || !tpl_method_find(r, v, name, &out)) {
         const tpl_value *got = NULL;
@@ -112,7 +111,7 @@ static bool sequence(tpl_value v) {
 }
 
 tpl_value tpl_item(tpl_run *r, tpl_value v, tpl_value key) {
-    if (v.kind == TPL_UNDEFINED) undefined_error(r, v);
+    if (v.kind == TPL_UNDEFINED) tpl_undefined_error(r, v);
     int64_t i;
     if (sequence(v) && tpl_as_int(key, &i)) {
         size_t n;
@@ -140,7 +139,7 @@ tpl_value tpl_item(tpl_run *r, tpl_value v, tpl_value key) {
 }
 
 static tpl_value slice(tpl_run *r, tpl_value v, const tpl_value part[3]) {
-    if (v.kind == TPL_UNDEFINED) undefined_error(r, v);
+    if (v.kind == TPL_UNDEFINED) tpl_undefined_error(r, v);
     if (!sequence(v)) tpl_error(r, "found a slice of %s, expected a sequence", tpl_type(v));
     int64_t at[3] = {0, 0, 1};
     bool given[3];
@@ -183,129 +182,6 @@ static tpl_value slice(tpl_run *r, tpl_value v, const tpl_value part[3]) {
     return tpl_sink_value(r, &out);
 }
 
-/* ------------------------------------------------------------------ operators */
-
-static _Noreturn void operands(tpl_run *r, const char *op, tpl_value a, tpl_value b) {
-    if (a.kind == TPL_UNDEFINED) undefined_error(r, a);
-    if (b.kind == TPL_UNDEFINED) undefined_error(r, b);
-    tpl_error(r, "found %s %s %s, which Python does not define", tpl_type(a), op, tpl_type(b));
-}
-
-static tpl_value concat_lists(tpl_run *r, const tpl_list *a, const tpl_list *b) {
-    tpl_value v = tpl_list_new(r, a->form, a->n + b->n);
-    for (size_t i = 0; i < a->n; i++) tpl_list_add(r, v.u.l, a->v[i]);
-    for (size_t i = 0; i < b->n; i++) tpl_list_add(r, v.u.l, b->v[i]);
-    return v;
-}
-
-static tpl_value concat_strings(tpl_run *r, const tpl_str *a, const tpl_str *b) {
-    tpl_sink s;
-    tpl_sink_init(r, &s, a->n + b->n);
-    tpl_put_str(r, &s, a);
-    tpl_put_str(r, &s, b);
-    return tpl_sink_value(r, &s);
-}
-
-static tpl_value repeat(tpl_run *r, tpl_value v, int64_t n) {
-    if (v.kind == TPL_STR) return tpl_repeat(r, v.u.s, n);
-    tpl_value out = tpl_list_new(r, v.u.l->form, 0);
-    const tpl_list *l = v.u.l;
-    if (l->n)
-        while (n-- > 0)
-            for (size_t i = 0; i < l->n; i++) tpl_list_add(r, out.u.l, l->v[i]);
-    return out;
-}
-
-static tpl_value power(tpl_run *r, tpl_value a, tpl_value b) {
-    int64_t x, y, v = 1;
-    if (tpl_as_int(a, &x) && tpl_as_int(b, &y) && y >= 0) {
-        if (x == 0 || x == 1 || x == -1) return tpl_int(y == 0 ? 1 : x == -1 && y % 2 == 0 ? 1 : x);
-        for (; y > 0; y--)
-            if (__builtin_mul_overflow(v, x, &v)) tpl_error(r, "found an integer of more than 64 bits");
-        return tpl_int(v);
-    }
-    double base = tpl_as_float(a), e = tpl_as_float(b);
-    if (base == 0 && e < 0) tpl_error(r, "found 0 to a negative power");
-    double f = pow(base, e);
-    if ((isinf(f) && !isinf(base) && !isinf(e)) || (isnan(f) && !isnan(base) && !isnan(e)))
-        tpl_error(r, "found a power that is not a finite number");
-    return tpl_float(f);
-}
-
-static tpl_value divide(tpl_run *r, int op, tpl_value a, tpl_value b) {
-    int64_t x, y;
-    if (tpl_as_float(b) == 0) tpl_error(r, "found a division by zero");
-    if (op != '/' && tpl_as_int(a, &x) && tpl_as_int(b, &y)) {
-        if (y == -1) { /* INT64_MIN has no negative */
-            if (op == '%') return tpl_int(0);
-            if (__builtin_sub_overflow((int64_t)0, x, &x)) tpl_error(r, "found an integer of more than 64 bits");
-            return tpl_int(x);
-        }
-        int64_t q = x / y, m = x % y;
-        if (m && (m < 0) != (y < 0)) {
-            q--;
-            m += y;
-        }
-        return tpl_int(op == '%' ? m : q);
-    }
-    double f = tpl_as_float(a), g = tpl_as_float(b);
-    if (op == '/') return tpl_float(f / g);
-    double m = fmod(f, g);
-    double q = (f - m) / g;
-    if (m != 0 && (m < 0) != (g < 0)) {
-        m += g;
-        q -= 1;
-    } else if (m == 0) {
-        m = copysign(0, g);
-    }
-    if (op == '%') return tpl_float(m);
-    double fl = floor(q);
-    return tpl_float(q == 0 ? copysign(0, f / g) : q - fl > 0.5 ? fl + 1 : fl);
-}
-
-static tpl_value arithmetic(tpl_run *r, int op, tpl_value a, tpl_value b) {
-    static const char *const names[] = {"**", "//"};
-    char one[2] = {(char)op, 0};
-    const char *name = op == TPL_POW ? names[0] : op == TPL_FLOORDIV ? names[1] : one;
-    int64_t x, y, z;
-    if (op == '+' && a.kind == TPL_STR && b.kind == TPL_STR) return concat_strings(r, a.u.s, b.u.s);
-    if (op == '+' && a.kind == TPL_LIST && b.kind == TPL_LIST && a.u.l->form == b.u.l->form &&
-        a.u.l->form <= TPL_F_TUPLE)
-        return concat_lists(r, a.u.l, b.u.l);
-    if (op == '%' && a.kind == TPL_STR) return tpl_format_percent(r, a.u.s, b);
-    if (op == '*') {
-        bool seq_a = a.kind == TPL_STR || (a.kind == TPL_LIST && a.u.l->form <= TPL_F_TUPLE);
-        bool seq_b = b.kind == TPL_STR || (b.kind == TPL_LIST && b.u.l->form <= TPL_F_TUPLE);
-        if (seq_a && tpl_as_int(b, &y)) return repeat(r, a, y);
-        if (seq_b && tpl_as_int(a, &x)) return repeat(r, b, x);
-    }
-    if (!tpl_is_number(a) || !tpl_is_number(b)) operands(r, name, a, b);
-    if (op == TPL_POW) return power(r, a, b);
-    if (op == '/' || op == '%' || op == TPL_FLOORDIV) return divide(r, op, a, b);
-    if (tpl_as_int(a, &x) && tpl_as_int(b, &y)) {
-        bool over = op == '+' ? __builtin_add_overflow(x, y, &z)
-                  : op == '-' ? __builtin_sub_overflow(x, y, &z)
-                              : __builtin_mul_overflow(x, y, &z);
-        if (over) tpl_error(r, "found an integer of more than 64 bits");
-        return tpl_int(z);
-    }
-    double f = tpl_as_float(a), g = tpl_as_float(b);
-    return tpl_float(op == '+' ? f + g : op == '-' ? f - g : f * g);
-}
-
-static bool compare(tpl_run *r, int op, tpl_value a, tpl_value b) {
-    switch (op) {
-    case TPL_EQ: return tpl_equal(r, a, b);
-    case TPL_NE: return !tpl_equal(r, a, b);
-    case TPL_IN: return tpl_contains(r, b, a);
-    case TPL_NOT_IN: return !tpl_contains(r, b, a);
-    default: break;
-    }
-    if (tpl_is_number(a) && tpl_is_number(b) && (isnan(tpl_as_float(a)) || isnan(tpl_as_float(b)))) return false;
-    int c = tpl_order(r, a, b);
-    return op == '<' ? c < 0 : op == '>' ? c > 0 : op == TPL_LE ? c <= 0 : c >= 0;
-}
-
 /* ------------------------------------------------------------------ expressions */
 
 static tpl_argv arguments(tpl_run *r, tpl_scope *sc, const tpl_node *n) {
@@ -324,7 +200,7 @@ static tpl_value eval_compare(tpl_run *r, tpl_scope *sc, const tpl_node *n) {
     for (size_t i = 0; i < n->n_kid; i++) {
         tpl_value b = eval(r, sc, n->kid[i]);
         r->at = n;
-        if (!compare(r, n->ops[i], a, b)) return tpl_bool(false);
+        if (!tpl_compare(r, n->ops[i], a, b)) return tpl_bool(false);
         a = b;
     }
     return tpl_bool(true);
@@ -358,7 +234,7 @@ static tpl_value eval_sign(tpl_run *r, tpl_scope *sc, const tpl_node *n) {
     tpl_value v = eval(r, sc, n->a);
     int64_t i;
     r->at = n;
-    if (v.kind == TPL_UNDEFINED) undefined_error(r, v);
+    if (v.kind == TPL_UNDEFINED) tpl_undefined_error(r, v);
     if (!tpl_is_number(v)) tpl_error(r, "found %s after a sign, expected a number", tpl_type(v));
     bool neg = n->kind == TPL_E_NEG;
     if (v.kind == TPL_FLOAT) return tpl_float(neg ? -v.u.f : v.u.f);
@@ -419,7 +295,7 @@ static tpl_value eval_node(tpl_run *r, tpl_scope *sc, const tpl_node *n) {
         v = eval(r, sc, n->a);
         w = eval(r, sc, n->b);
         r->at = n;
-        return arithmetic(r, n->op, v, w);
+        return tpl_arithmetic(r, n->op, v, w);
     case TPL_E_AND:
         v = eval(r, sc, n->a);
         return tpl_truth(v) ? eval(r, sc, n->b) : v;
@@ -508,7 +384,7 @@ tpl_value tpl_call(tpl_run *r, tpl_value f, const tpl_argv *a) {
             tpl_error(r, "found the method '%s' of %s, which is not supported here", f.u.method->name,
                       tpl_type(f.u.method->self));
         return f.u.method->fn(r, f.u.method->self, a);
-    case TPL_UNDEFINED: undefined_error(r, f);
+    case TPL_UNDEFINED: tpl_undefined_error(r, f);
     default: tpl_error(r, "found a call of %s, expected a function", tpl_type(f));
     }
 }

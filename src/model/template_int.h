@@ -1,10 +1,11 @@
 /* template_int.h - inside of the chat-template interpreter (a subset of Jinja with Python's semantics of values).
  *
- *   text --template_lex.c--> tokens --template_parse.c--> tpl_node tree (in the caller's arena, never changed again)
+ *   text --template_lex.c--> tokens --template_parse.h--> tpl_node tree (in the caller's arena, never changed again)
  *   tree + JSON variables --template_eval.c--> text and marks
  *        template_value.c  values: truth, equality, order, str, repr        template_json.c   JSON in and out
  *        template_string.c what Python's str can do, marks kept             template_method.c methods and functions
  *        template_filter.c filters and tests                               template_format.c  % and str.format
+ *        template_op.c     operators
  *
  * Invariant of marks: a string is bytes plus, when any byte came from the user, one mark byte for each of its bytes.
  * Whoever makes a new string from an old one copies the marks with the bytes; text of the template has none.
@@ -317,7 +318,12 @@ bool tpl_parse_float(const tpl_str *s, double *out);
 /* Runs the whole template into r->out. */
 void tpl_run_body(tpl_run *r, tpl_value vars);
 
+/* operators (template_op.c): op is a TPL_* token or its character */
+tpl_value tpl_arithmetic(tpl_run *r, int op, tpl_value a, tpl_value b);
+bool tpl_compare(tpl_run *r, int op, tpl_value a, tpl_value b);
+
 /* attributes, items, calls (template_eval.c, template_method.c) */
+_Noreturn void tpl_undefined_error(tpl_run *r, tpl_value v); /* v was never set: says its name */
 tpl_value tpl_attr(tpl_run *r, tpl_value v, slx_str name);
 tpl_value tpl_item(tpl_run *r, tpl_value v, tpl_value key);
 tpl_value tpl_call(tpl_run *r, tpl_value f, const tpl_argv *a);

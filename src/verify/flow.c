@@ -37,77 +37,6 @@ typedef struct {
 
 static bool run(slx_verifier *v, slx_vstate *s, uint32_t pc, uint32_t end, stretch *t);
 
-/* ------------------------------------------------------------------ states */
-
-static size_t state_bytes(const slx_verifier *v)
-{
-    return sizeof(slx_vstate) + v->n_bar * sizeof(uint64_t);
-}
-
-typedef struct {
-    void *next;
-} free_state;
-
-static slx_vstate *state_new(slx_verifier *v)
-{
-    free_state *f = v->free_states;
-    if (!f) return slx_xcalloc(1, state_bytes(v));
-    v->free_states = f->next;
-    return (slx_vstate *)(void *)f;
-}
-
-static void state_drop(slx_verifier *v, slx_vstate *s)
-{
-    free_state *f = (free_state *)(void *)s;
-    f->next = v->free_states;
-    v->free_states = f;
-}
-
-static slx_vstate *state_copy(slx_verifier *v, const slx_vstate *s)
-{
-    slx_vstate *d = state_new(v);
-    memcpy(d, s, state_bytes(v));
-    return d;
-}
-
-void slx_verify_states_free(slx_verifier *v)
-{
-    while (v->free_states) {
-        free_state *f = v->free_states;
-        v->free_states = f->next;
-        free(f);
-    }
-}
-
-static bool same_tokens(slx_verifier *v, uint32_t pc, const slx_vstate *a, const slx_vstate *b,
-                        const char *where_a, const char *where_b)
-{
-    if (!memcmp(a->tok, b->tok, sizeof a->tok)) return true;
-    unsigned t = 1;
-    while (a->tok[t] == b->tok[t]) t++;
-    return slx_vfail(v, v->tile, pc, "token t%u is %u %s and %u %s", t, a->tok[t], where_a,
-                     b->tok[t], where_b);
-}
-
-/* to := what either may be. */
-static bool state_join(slx_verifier *v, slx_vstate *to, const slx_vstate *from, uint32_t pc)
-{
-    if (!from->live) return true;
-    if (!to->live) {
-        memcpy(to, from, state_bytes(v));
-        return true;
-    }
-    if (!same_tokens(v, pc, to, from, "on one way to here", "on the other")) return false;
-    for (int i = 1; i < SLX_N_REGS; i++) to->r[i] = slx_val_join(to->r[i], from->r[i]);
-    to->used |= from->used;
-    to->tainted |= from->tainted;
-    if (to->path != from->path) to->path = slx_mix(slx_mix('J', to->path), from->path);
-    for (uint32_t i = 0; i < v->n_bar; i++)
-        if (to->bar[i] != from->bar[i])
-            to->bar[i] = slx_mix(slx_mix('J', to->bar[i]), from->bar[i]);
-    return true;
-}
-
 /* ------------------------------------------------------------------ operands, tokens, barriers */
 
 static slx_val value_of(const slx_vstate *s, uint32_t w)
@@ -271,12 +200,13 @@ static void enter_head(slx_verifier *v, loop *l, slx_vstate *s, uint32_t pc)
 static bool body_once(slx_verifier *v, loop *l, const slx_vstate *head, uint32_t pc, uint32_t len,
                       slx_vstate *out)
 {
-    memcpy(out, head, state_bytes(v));
+    memcpy(out, head, slx_vstate_bytes(v));
     enter_head(v, l, out, pc);
     stretch t = {.path = out->path, .tainted = out->tainted};
     if (!run(v, out, pc + 1, pc + 1 + len, &t)) return false;
     if (!out->live) return slx_vfail(v, v->tile, pc, "LOOP: no way reaches the end of its body");
-    return same_tokens(v, pc, l->pre, out, "before an iteration of the LOOP", "behind it");
+    return slx_vstate_same_tokens(v, pc, l->pre, out, "before an iteration of the LOOP",
+                                  "behind it");
 }
 
 /* Moves head up to what body asks for; true when it already covers that. */
@@ -300,7 +230,7 @@ static bool narrow(slx_verifier *v, loop *l, slx_vstate *head, slx_vstate *body,
 {
     for (int i = 0; i < NARROW_ROUNDS; i++) {
         bool smaller = false;
-        memcpy(tmp, head, state_bytes(v));
+        memcpy(tmp, head, slx_vstate_bytes(v));
         for (unsigned r = 1; r < SLX_N_REGS; r++) {
             if (r == l->rd) continue;
             slx_val want = at_head(l, body, r);
@@ -309,7 +239,7 @@ static bool narrow(slx_verifier *v, loop *l, slx_vstate *head, slx_vstate *body,
             smaller = true;
         }
         if (!smaller) return true;
-        slx_vstate *next = state_new(v);
+        slx_vstate *next = slx_vstate_new(v);
         bool ok = body_once(v, l, tmp, pc, len, next);
         bool holds = ok;
         for (unsigned r = 1; r < SLX_N_REGS && holds; r++) {
@@ -317,10 +247,10 @@ static bool narrow(slx_verifier *v, loop *l, slx_vstate *head, slx_vstate *body,
             holds = r == l->rd || slx_val_within(&want, &tmp->r[r]);
         }
         if (holds) {
-            memcpy(head, tmp, state_bytes(v));
-            memcpy(body, next, state_bytes(v));
+            memcpy(head, tmp, slx_vstate_bytes(v));
+            memcpy(body, next, slx_vstate_bytes(v));
         }
-        state_drop(v, next);
+        slx_vstate_drop(v, next);
         if (!ok) return false;
         if (!holds) return true;
     }
@@ -333,7 +263,7 @@ static bool fixpoint(slx_verifier *v, loop *l, slx_vstate *s, slx_vstate *head, 
 {
     bool checks = v->checks;
     uint64_t uid = slx_val_uid(&l->count);
-    memcpy(head, s, state_bytes(v));
+    memcpy(head, s, slx_vstate_bytes(v));
     memset(head->bar, 0, v->n_bar * sizeof *head->bar);
     head->path = 1;
     head->tainted = s->tainted || !uid;
@@ -382,48 +312,18 @@ static bool loop_insn(slx_verifier *v, slx_vstate *s, uint32_t pc, const slx_ins
         stretch t = {.path = s->path, .tainted = s->tainted};
         return run(v, s, pc + 1, pc + 1 + len, &t);
     }
-    slx_vstate *pre = state_copy(v, s), *head = state_new(v), *body = state_new(v),
-               *tmp = state_copy(v, s);
+    slx_vstate *pre = slx_vstate_copy(v, s), *head = slx_vstate_new(v), *body = slx_vstate_new(v),
+               *tmp = slx_vstate_copy(v, s);
     l.pre = pre;
     bool ok = fixpoint(v, &l, s, head, body, tmp, pc, len);
-    state_drop(v, pre);
-    state_drop(v, head);
-    state_drop(v, body);
-    state_drop(v, tmp);
+    slx_vstate_drop(v, pre);
+    slx_vstate_drop(v, head);
+    slx_vstate_drop(v, body);
+    slx_vstate_drop(v, tmp);
     return ok;
 }
 
 /* ------------------------------------------------------------------ branches, calls */
-
-/* r := the part of r where `r cond b` holds; false when there is none. */
-static bool refine(slx_val *r, unsigned cond, const slx_val *b)
-{
-    uint64_t lo = r->lo, hi = r->hi;
-    switch (cond) {
-    case SLX_COND_eq:
-        if (b->lo > lo) lo = b->lo;
-        if (b->hi < hi) hi = b->hi;
-        break;
-    case SLX_COND_ne:
-        if (slx_val_is_const(b) && b->lo == lo) lo++;
-        if (slx_val_is_const(b) && b->lo == hi) hi--;
-        break;
-    case SLX_COND_ltu:
-        if (!b->hi) return false;
-        if (b->hi - 1 < hi) hi = b->hi - 1;
-        break;
-    default:
-        if (b->lo > lo) lo = b->lo;
-    }
-    if (lo > hi) return false;
-    slx_val v = slx_val_range(lo, hi, r->tz);
-    v.uid = r->uid;
-    v.sym = r->sym;
-    v.add = r->add;
-    v.chip = r->chip;
-    *r = v;
-    return true;
-}
 
 static bool plain_reg(uint32_t w)
 {
@@ -434,18 +334,19 @@ static bool plain_reg(uint32_t w)
 static void assume(slx_vstate *s, const slx_insn *in, unsigned cond)
 {
     slx_val a = value_of(s, in->w[2]), b = value_of(s, in->w[3]);
-    if (plain_reg(in->w[2]) && !refine(&s->r[slx_opnd_regno(in->w[2])], cond, &b)) s->live = false;
+    if (plain_reg(in->w[2]) && !slx_val_refine(&s->r[slx_opnd_regno(in->w[2])], cond, &b))
+        s->live = false;
     if (!plain_reg(in->w[3])) return;
     slx_val *r = &s->r[slx_opnd_regno(in->w[3])];
     bool some = true;
     if (cond == SLX_COND_eq || cond == SLX_COND_ne) {
-        some = refine(r, cond, &a);
+        some = slx_val_refine(r, cond, &a);
     } else if (cond == SLX_COND_ltu) { /* b > a */
         slx_val above = slx_val_const(a.lo + 1);
-        some = a.lo < UINT64_MAX && refine(r, SLX_COND_geu, &above);
+        some = a.lo < UINT64_MAX && slx_val_refine(r, SLX_COND_geu, &above);
     } else { /* b <= a */
         slx_val below = slx_val_const(a.hi + 1);
-        some = a.hi == UINT64_MAX || refine(r, SLX_COND_ltu, &below);
+        some = a.hi == UINT64_MAX || slx_val_refine(r, SLX_COND_ltu, &below);
     }
     if (!some) s->live = false;
 }
@@ -456,7 +357,7 @@ static void wait_at(slx_verifier *v, stretch *t, uint32_t pc, const slx_vstate *
         t->cap = t->cap * 2 + 8;
         t->wait = slx_xrealloc(t->wait, t->cap * sizeof *t->wait);
     }
-    t->wait[t->n++] = (struct waiting){pc, state_copy(v, s)};
+    t->wait[t->n++] = (struct waiting){pc, slx_vstate_copy(v, s)};
 }
 
 static void branch(slx_verifier *v, slx_vstate *s, stretch *t, const slx_insn *in)
@@ -473,7 +374,7 @@ static void branch(slx_verifier *v, slx_vstate *s, stretch *t, const slx_insn *i
     }
     uint64_t ua = slx_val_uid(&a), ub = slx_val_uid(&b),
              path = ua && ub ? slx_mix(slx_mix(slx_mix(s->path, cond), ua), ub) : 0;
-    slx_vstate *other = state_copy(v, s);
+    slx_vstate *other = slx_vstate_copy(v, s);
     uint64_t old_path = s->path;
     bool old_tainted = s->tainted;
     if (path) {
@@ -489,7 +390,7 @@ static void branch(slx_verifier *v, slx_vstate *s, stretch *t, const slx_insn *i
         s->tainted = other->tainted = old_tainted;
     }
     if (other->live) wait_at(v, t, in->w[4], other);
-    state_drop(v, other);
+    slx_vstate_drop(v, other);
 }
 
 /* States that branched to pc join s; where no other is on its way the branches behind are over. */
@@ -502,8 +403,8 @@ static bool meet(slx_verifier *v, slx_vstate *s, stretch *t, uint32_t pc)
             t->wait[kept++] = t->wait[i];
             continue;
         }
-        ok = ok && state_join(v, s, t->wait[i].s, pc);
-        state_drop(v, t->wait[i].s);
+        ok = ok && slx_vstate_join(v, s, t->wait[i].s, pc);
+        slx_vstate_drop(v, t->wait[i].s);
         met = true;
     }
     t->n = kept;
@@ -524,18 +425,18 @@ static bool call(slx_verifier *v, slx_vstate *s, uint32_t pc, uint32_t fn)
     uint64_t above = v->call;
     v->call_fn[v->calls++] = fn;
     v->call = slx_mix(above, pc + 1);
-    stretch t = {.path = s->path, .tainted = s->tainted, .ret = state_new(v)};
+    stretch t = {.path = s->path, .tainted = s->tainted, .ret = slx_vstate_new(v)};
     t.ret->live = false;
     bool ok = run(v, s, v->prog->functions[fn], v->prog->n_insns, &t);
     if (ok) {
-        memcpy(s, t.ret, state_bytes(v));
+        memcpy(s, t.ret, slx_vstate_bytes(v));
         /* every way out of the function has met again here */
         if (s->live && !v->lost) {
             s->path = t.path;
             s->tainted = t.tainted;
         }
     }
-    state_drop(v, t.ret);
+    slx_vstate_drop(v, t.ret);
     v->calls--;
     v->call = above;
     return ok;
@@ -546,7 +447,7 @@ static bool leave(slx_verifier *v, slx_vstate *s, stretch *t, uint32_t pc)
     bool undecided = s->path != t->path || s->tainted != t->tainted;
     if (!t->ret) return slx_vfail(v, v->tile, pc, "RET outside of a CALL");
     if (undecided || t->n) t->split = true;
-    bool ok = state_join(v, t->ret, s, pc);
+    bool ok = slx_vstate_join(v, t->ret, s, pc);
     s->live = false;
     return ok;
 }
@@ -680,7 +581,7 @@ static bool run_stretch(slx_verifier *v, slx_vstate *s, uint32_t pc, uint32_t en
 static bool run(slx_verifier *v, slx_vstate *s, uint32_t pc, uint32_t end, stretch *t)
 {
     bool ok = run_stretch(v, s, pc, end, t);
-    for (uint32_t i = 0; i < t->n; i++) state_drop(v, t->wait[i].s);
+    for (uint32_t i = 0; i < t->n; i++) slx_vstate_drop(v, t->wait[i].s);
     free(t->wait);
     t->wait = NULL;
     return ok;
@@ -688,8 +589,8 @@ static bool run(slx_verifier *v, slx_vstate *s, uint32_t pc, uint32_t end, stret
 
 bool slx_verify_tile(slx_verifier *v, uint64_t *bar)
 {
-    slx_vstate *s = state_new(v);
-    memset(s, 0, state_bytes(v));
+    slx_vstate *s = slx_vstate_new(v);
+    memset(s, 0, slx_vstate_bytes(v));
     for (int i = 0; i < SLX_N_REGS; i++) s->r[i] = slx_val_const(0);
     s->r[SLX_R_TILE] = slx_val_const(v->tile);
     uint32_t chips = slx_program_chips(&v->prog->info);
@@ -711,6 +612,6 @@ bool slx_verify_tile(slx_verifier *v, uint64_t *bar)
     v->end_bar = bar;
     memset(bar, 0, v->n_bar * sizeof *bar);
     bool ok = run(v, s, v->prog->entry_step, v->prog->n_insns, &t);
-    state_drop(v, s);
+    slx_vstate_drop(v, s);
     return ok;
 }

@@ -273,3 +273,32 @@ int slx_val_cond(unsigned cond, slx_val a, slx_val b)
     }
     SLX_BUG("BR condition %u", cond);
 }
+
+bool slx_val_refine(slx_val *r, unsigned cond, const slx_val *b)
+{
+    uint64_t lo = r->lo, hi = r->hi;
+    switch (cond) {
+    case SLX_COND_eq:
+        if (b->lo > lo) lo = b->lo;
+        if (b->hi < hi) hi = b->hi;
+        break;
+    case SLX_COND_ne:
+        if (slx_val_is_const(b) && b->lo == lo) lo++;
+        if (slx_val_is_const(b) && b->lo == hi) hi--;
+        break;
+    case SLX_COND_ltu:
+        if (!b->hi) return false;
+        if (b->hi - 1 < hi) hi = b->hi - 1;
+        break;
+    default:
+        if (b->lo > lo) lo = b->lo;
+    }
+    if (lo > hi) return false;
+    slx_val v = slx_val_range(lo, hi, r->tz);
+    v.uid = r->uid;
+    v.sym = r->sym;
+    v.add = r->add;
+    v.chip = r->chip;
+    *r = v;
+    return true;
+}

@@ -3,7 +3,7 @@
  *   verify.c  order of the proofs, the verdict              fit.c     the program's header, regions and recipe on the chip
  *   code.c    what follows from the words alone: nesting,   value.c   the domain of register values
  *             targets, formats, one engine a token          flow.c    abstract run of one tile: loops, branches, tokens, BAR
- *                                                           access.c  bounds of one instruction's accesses
+ *   state.c   what is known at one place, joined            access.c  bounds of one instruction's accesses
  *
  * Invariant: every concrete value a register can have, over all values that LDS limits admit, lies in its slx_val.
  */
@@ -30,6 +30,8 @@ slx_val slx_val_any(unsigned tz);
 static inline bool slx_val_is_const(const slx_val *v) { return v->lo == v->hi; }
 uint64_t slx_val_uid(const slx_val *v); /* 0 = may differ between tiles */
 slx_val slx_val_join(slx_val a, slx_val b);
+/* r := the part of r where `r cond b` (SLX_COND_*) holds; false when there is none. */
+bool slx_val_refine(slx_val *r, unsigned cond, const slx_val *b);
 bool slx_val_same(const slx_val *a, const slx_val *b);   /* as sets of values; uid too, sym not */
 bool slx_val_within(const slx_val *a, const slx_val *b); /* a is contained in b */
 /* old grew to now: jumps to bounds from which few steps remain. */
@@ -89,7 +91,19 @@ slx_status slx_verify_fit(const slx_program *p, const slx_chip *c, const char *f
 bool slx_verify_code(slx_verifier *v);
 /* Runs v->tile from its entry to halt; bar[n_bar] gets the hashes of its barriers. */
 bool slx_verify_tile(slx_verifier *v, uint64_t *bar);
+
+/* state.c: states of v's size; a dropped one is used again, until slx_verify_states_free. */
+size_t slx_vstate_bytes(const slx_verifier *v);
+slx_vstate *slx_vstate_new(slx_verifier *v); /* its values are anything */
+slx_vstate *slx_vstate_copy(slx_verifier *v, const slx_vstate *s);
+void slx_vstate_drop(slx_verifier *v, slx_vstate *s);
+/* The tokens of two ways that meet at pc; where they differ v->err says so, each way by its name. */
+bool slx_vstate_same_tokens(slx_verifier *v, uint32_t pc, const slx_vstate *a, const slx_vstate *b,
+                            const char *where_a, const char *where_b);
+/* to := what either may be; false where their tokens differ. */
+bool slx_vstate_join(slx_verifier *v, slx_vstate *to, const slx_vstate *from, uint32_t pc);
 void slx_verify_states_free(slx_verifier *v);
+
 /* o: operand values of the instruction at pc. */
 bool slx_verify_access(slx_verifier *v, uint32_t pc, const slx_val o[SLX_N_OPERANDS]);
 
