@@ -33,7 +33,7 @@ static double host_seconds(const slx_chip *c, const slx_forward *f, const slx_pl
     if (!(l->n.pass.host_us > 0) || f->software == SLX_SOFTWARE_ALONE) return 0;
     for (int i = 0; i < plan->n; i++) launches += plan->k[i].count;
     double us = launches * l->n.pass.host_us;
-    if (f->q_len > 1)
+    if (!f->decode && f->q_len > 1)
         us *= l->n.pass.host_prefill;
     else
         us += f->batch * l->n.pass.seq_us;
@@ -102,8 +102,8 @@ static slx_status add_kernel(sum *s, const slx_chip *c, const slx_forward *f, co
     s->mid += seconds;
     s->low += k->count * (fmax(0, t.low_s * slow + gap) + more);
     s->high += k->count * (fmax(0, t.high_s * slow + gap) + more);
-    out->flops += k->count * t.flops * f->tp;
-    out->bytes += k->count * t.bytes * f->tp;
+    out->flops += k->count * t.flops * f->tp * f->attention_dp;
+    out->bytes += k->count * t.bytes * f->tp * f->attention_dp;
     if (k->kind == SLX_KERNEL_GEMM) d = slx_kernel_dtype(k->dtype);
     SLX_TRY(slx_lib_power(c, &t, d, &w, err));
     s->joules += seconds * w.watts, s->joules_low += seconds * w.low_w,
@@ -119,6 +119,7 @@ slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward
 {
     slx_plan plan;
     sum s = {0};
+    double chips = (double)f->tp * f->attention_dp;
     slx_plan_pass(&plan, f, c->lib.n.facts.unfused);
     *out = (slx_forward_cost){.timed_by = "library"};
     for (int i = 0; i < plan.n; i++) SLX_TRY(add_kernel(&s, c, f, &plan.k[i], out, err));
@@ -133,12 +134,12 @@ slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward
     out->seconds.low = known ? mid * c->lib.n.pass.band_low : s.low + wait;
     out->seconds.high = known ? mid * c->lib.n.pass.band_high : s.high + wait;
     double idle = wait * c->lib.n.draw[SLX_LIB_DRAW_GEMM].idle * c->lib.fig.tdp_w;
-    out->joules = (slx_band){(s.joules_low + idle) * f->tp, (s.joules + idle) * f->tp,
-                             (s.joules_high + idle) * f->tp};
+    out->joules = (slx_band){(s.joules_low + idle) * chips, (s.joules + idle) * chips,
+                             (s.joules_high + idle) * chips};
     out->power_w = (s.joules + idle) / mid;
     if (f->power_cap_w > 0 && out->power_w > f->power_cap_w) {
         out->power_w = f->power_cap_w;
-        out->joules.mid = f->power_cap_w * mid * f->tp;
+        out->joules.mid = f->power_cap_w * mid * chips;
         out->joules.low = fmin(out->joules.low, out->joules.mid),
         out->joules.high = fmax(out->joules.high, out->joules.mid);
     }

@@ -8,7 +8,16 @@
  * Mixture of experts: each token picks top_k of E experts, every set equally likely. Of T tokens, an expert is then
  * missed with probability (1 - top_k/E)^T, so E (1 - (1 - top_k/E)^T) experts are read, and each has T top_k / (that)
  * rows on average. Copies of one sequence pick alike: T there counts none of them twice (f->alike). Experts are split
- * over the chips like a dense MLP.
+ * over the chips like a dense MLP, or lie whole on moe_ep parts of them. Of such parts the one with most picks is
+ * waited for: of n picks that fall on ep parts evenly, the most on one are about n/ep + sqrt(2 ln ep) standard
+ * deviations.
+ *
+ * Groups of tp chips with copies of the attention (attention_dp) deal the sequences: each has its share of the rows,
+ * and before and after the experts every row goes to the chips of its experts and back. What is not attention or an
+ * expert is done by each group for its own rows.
+ *
+ * Drafts (speculation): a decode step checks drafts + 1 tokens of each sequence in one pass, its attention packs them
+ * like query heads, and each draft takes one more layer and logits, as heads for more tokens do that models bring.
  */
 #include "predict/predict_int.h"
 
@@ -18,9 +27,11 @@ typedef struct {
     slx_plan *p;
     const slx_forward *f;
     const slx_shape *s;
-    uint32_t rows;
+    uint32_t batch, rows, groups; /* of one of `groups` with copies of the attention */
+    double layers, moe_layers;    /* those of drafts among them */
     double act_bytes; /* of an activation between kernels */
     bool unfused;     /* attention by its scores */
+    slx_kernel none;
 } planner;
 
 static uint32_t shard(uint32_t n, uint32_t tp)
@@ -34,19 +45,20 @@ static uint32_t held(double n)
     return n < 4294967295.0 ? (uint32_t)n : UINT32_MAX;
 }
 
+/* A kernel of no work is none: it is given back, and not in the plan. */
 static slx_kernel *add(planner *l, slx_kernel k)
 {
+    if (k.count <= 0 || (k.kind == SLX_KERNEL_GEMM && !k.m)) return &l->none;
     if (l->p->n == SLX_PLAN_KERNELS) SLX_BUG("a pass of more than %d kernels", SLX_PLAN_KERNELS);
     k.alone = l->f->software == SLX_SOFTWARE_ALONE;
     l->p->k[l->p->n] = k;
     return &l->p->k[l->p->n++];
 }
 
-static void gemm(planner *l, const char *name, double count, double groups, uint32_t m, uint32_t n,
-                 uint32_t k)
+static slx_kernel *gemm(planner *l, const char *name, double count, double groups, uint32_t m,
+                        uint32_t n, uint32_t k)
 {
-    if (count <= 0 || m == 0) return;
-    add(l, (slx_kernel){.name = name,
+    return add(l, (slx_kernel){.name = name,
                         .kind = SLX_KERNEL_GEMM,
                         .count = count,
                         .m = m,
@@ -71,14 +83,14 @@ static void each(planner *l, const char *name, double count, uint32_t rows, uint
                         .writes = writes});
 }
 
-static void collective(planner *l, const char *op, double count, double bytes)
+static void collective(planner *l, const char *op, double count, uint32_t chips, double bytes)
 {
-    if (l->f->tp < 2) return;
+    if (chips < 2 || count <= 0) return;
     add(l, (slx_kernel){.name = op,
                         .kind = SLX_KERNEL_COLLECTIVE,
                         .count = count,
                         .op = op,
-                        .chips = l->f->tp,
+                        .chips = chips,
                         .bytes = bytes});
 }
 
@@ -88,7 +100,7 @@ static void collective(planner *l, const char *op, double count, double bytes)
 static void attend_by_scores(planner *l, double layers, uint32_t context, uint32_t q_heads,
                              uint32_t head_dim)
 {
-    double heads = (double)l->f->batch * q_heads;
+    double heads = (double)l->batch * q_heads;
     gemm(l, "scores", layers, heads, l->f->q_len, context, head_dim);
     each(l, "softmax", layers, held(heads * l->f->q_len), context, 1, 1);
     gemm(l, "values", layers, heads, l->f->q_len, head_dim, context);
@@ -102,15 +114,16 @@ static void attend(planner *l, double layers, uint32_t context, uint32_t q_heads
         attend_by_scores(l, layers, context, q_heads, head_dim);
         return;
     }
+    bool packed = l->f->decode; /* drafts beside the query heads */
     add(l, (slx_kernel){.name = "attention",
                         .kind = SLX_KERNEL_ATTENTION,
                         .count = layers,
-                        .decode = l->f->q_len == 1 && context > 1,
-                        .batch = l->f->batch,
-                        .q_heads = q_heads,
+                        .decode = (packed || l->f->q_len == 1) && context > 1,
+                        .batch = l->batch,
+                        .q_heads = packed ? q_heads * l->f->q_len : q_heads,
                         .kv_heads = kv_heads,
                         .head_dim = head_dim,
-                        .q_len = l->f->q_len,
+                        .q_len = packed ? 1 : l->f->q_len,
                         .context = context,
                         .dtype = l->f->dtype,
                         .kv_dtype = l->f->kv_dtype});
@@ -121,8 +134,9 @@ static void attend(planner *l, double layers, uint32_t context, uint32_t q_heads
 static void latent_attention(planner *l)
 {
     const slx_shape *s = l->s;
-    uint32_t heads = shard(s->n_heads, l->f->tp), layers = s->n_layers, rows = l->rows;
-    bool absorbed = l->f->q_len == 1;
+    uint32_t heads = shard(s->n_heads, l->f->tp), rows = l->rows;
+    double layers = l->layers;
+    bool absorbed = l->f->decode || l->f->q_len == 1;
     gemm(l, "qkv_proj", layers, 1, rows, s->q_rank + s->kv_rank + s->rope_dim, s->d_model);
     if (s->q_rank) {
         each(l, "norm", layers, rows, s->q_rank, 1, 1);
@@ -136,7 +150,7 @@ static void latent_attention(planner *l)
         attend(l, layers, l->f->context, heads, 1, s->kv_rank + s->rope_dim);
         gemm(l, "kv_proj", layers, heads, rows, s->v_dim, s->kv_rank);
     } else {
-        uint32_t keys = l->f->batch * l->f->context;
+        uint32_t keys = held((double)l->batch * l->f->context);
         gemm(l, "kv_proj", layers, 1, keys, heads * (s->nope_dim + s->v_dim), s->kv_rank);
         attend(l, layers, l->f->context, heads, heads, s->head_dim);
     }
@@ -146,7 +160,8 @@ static void latent_attention(planner *l)
 static void attention(planner *l)
 {
     const slx_shape *s = l->s;
-    uint32_t tp = l->f->tp, rows = l->rows, layers = s->n_layers, hd = s->head_dim;
+    uint32_t tp = l->f->tp, rows = l->rows, hd = s->head_dim;
+    double layers = l->layers;
     uint32_t q = shard(s->n_heads, tp), kv = shard(s->n_kv_heads, tp);
     uint32_t seen = s->window && s->window < l->f->context ? s->window : l->f->context;
     /* A prefill's rows see up to window keys before them and so, counted together, window + rows. */
@@ -170,28 +185,54 @@ static void attention(planner *l)
 
 /* ------------------------------------------------------------------ MLP */
 
-static void mlp(planner *l, double layers, double groups, uint32_t m, uint32_t width)
+/* w: columns that a chip has. groups: matrices, each with m rows. */
+static void mlp(planner *l, double layers, double groups, uint32_t m, uint32_t w, const char *dtype)
 {
-    uint32_t w = shard(width, l->f->tp), d = l->s->d_model;
+    uint32_t d = l->s->d_model;
     bool gated = l->s->mlp == SLX_MLP_GATED;
-    if (layers <= 0 || !width) return;
-    gemm(l, gated ? "gate_up_proj" : "up_proj", layers, groups, m, gated ? 2 * w : w, d);
+    if (layers <= 0 || !w) return;
+    gemm(l, gated ? "gate_up_proj" : "up_proj", layers, groups, m, gated ? 2 * w : w, d)->dtype = dtype;
     each(l, "act", layers, held(ceil(m * groups)), w, gated ? 2 : 1, 1);
-    gemm(l, "down_proj", layers, groups, m, d, w);
+    gemm(l, "down_proj", layers, groups, m, d, w)->dtype = dtype;
+}
+
+/* Of n that fall on `parts` evenly by chance, each with likelihood p (of a part), what the fullest part has. */
+static double fullest(double mean, double variance, double parts)
+{
+    return parts > 1 ? mean + sqrt(2 * log(parts) * variance) : mean;
+}
+
+/* Rows to the chips of their experts and back: each chip sends its own top_k times, or, where its group is met by most
+ * experts anyway, every chip gathers all rows and the results are summed as they are dealt out again. */
+static void exchange(planner *l, uint32_t chips, double all_rows)
+{
+    double wide = l->s->d_model * l->act_bytes, sent = all_rows / chips * l->s->top_k * wide;
+    if (l->groups <= l->s->top_k) {
+        collective(l, "all_gather", l->moe_layers, chips, all_rows * wide);
+        collective(l, "reduce_scatter", l->moe_layers, chips, all_rows * wide);
+    } else {
+        collective(l, "all_to_all", 2 * l->moe_layers, chips, sent);
+    }
 }
 
 static void experts(planner *l)
 {
     const slx_shape *s = l->s;
-    double layers = s->n_moe_layers, picks = (double)l->rows * s->top_k;
-    double own = l->f->q_len * (1 + (l->f->batch - 1) * (1 - l->f->alike)); /* rows not copies */
+    const slx_forward *f = l->f;
+    double layers = l->moe_layers, all_rows = (double)f->batch * f->q_len;
+    double own = f->q_len * (1 + (f->batch - 1) * (1 - f->alike)); /* rows not copies */
     if (layers <= 0) return;
-    double read = s->n_experts * (1 - pow(1 - (double)s->top_k / s->n_experts, own));
+    uint32_t chips = f->tp * f->attention_dp, ep = f->moe_ep;
+    double asked = 1 - pow(1 - (double)s->top_k / s->n_experts, own), here = (double)s->n_experts / ep;
+    double read = fmin(here, fullest(here * asked, here * asked * (1 - asked), ep));
+    double picks = all_rows * s->top_k, part = 1.0 / ep;
+    double most = fmin(picks, fullest(picks * part, picks * part * (1 - part), ep));
     gemm(l, "router", layers, 1, l->rows, s->n_experts, s->d_model);
     each(l, "route", layers, l->rows, s->n_experts, 2, 1);
-    mlp(l, layers, read, (uint32_t)ceil(picks / read), s->d_expert);
+    if (l->groups > 1) exchange(l, chips, all_rows);
+    mlp(l, layers, read, held(ceil(most / read)), shard(s->d_expert, chips / ep), f->moe_dtype);
     each(l, "combine", layers, l->rows, s->d_model, s->top_k, 1);
-    mlp(l, layers, 1, l->rows, s->d_shared);
+    mlp(l, layers, 1, l->rows, shard(s->d_shared, f->tp), f->dtype);
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -200,24 +241,34 @@ void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused)
 {
     const slx_shape *s = f->model;
     bool alone = f->software == SLX_SOFTWARE_ALONE;
-    planner l = {
-        out, f, s, f->batch * f->q_len, 2, alone || unfused == 1 || (unfused == 2 && !s->rope)};
+    uint32_t batch = shard(f->batch, f->attention_dp), drafts = f->decode ? f->drafts : 0;
+    planner l = {.p = out,
+                 .f = f,
+                 .s = s,
+                 .batch = batch,
+                 .rows = batch * f->q_len,
+                 .groups = f->attention_dp,
+                 .layers = s->n_layers + drafts,
+                 .moe_layers = s->n_moe_layers ? s->n_moe_layers + drafts : 0,
+                 .act_bytes = 2,
+                 .unfused = alone || unfused == 1 || (unfused == 2 && !s->rope)};
     double buffer = (double)l.rows * s->d_model * l.act_bytes;
     double sums = s->parallel ? 1 : 2;
     *out = (slx_plan){0};
     if (!alone) each(&l, "embedding", 1, l.rows, s->d_model, 1, 1);
-    each(&l, "norm", sums * s->n_layers + !alone, l.rows, s->d_model, alone ? 1 : 2, alone ? 1 : 2);
+    each(&l, "norm", sums * l.layers + !alone, l.rows, s->d_model, alone ? 1 : 2, alone ? 1 : 2);
     if (s->kv_rank)
         latent_attention(&l);
     else
         attention(&l);
-    mlp(&l, s->n_layers - s->n_moe_layers, 1, l.rows, s->d_ff);
+    mlp(&l, l.layers - l.moe_layers, 1, l.rows, shard(s->d_ff, f->tp), f->dtype);
     experts(&l);
-    collective(&l, "all_reduce", sums * s->n_layers + !alone, buffer);
+    double exchanged = f->attention_dp > 1 ? l.moe_layers : 0; /* summed on the way back from the experts */
+    collective(&l, "all_reduce", sums * l.layers - exchanged + !alone, f->tp, buffer);
     if (alone) return;
-    uint32_t wanted = f->all_logits ? l.rows : f->batch;
-    gemm(&l, "lm_head", 1, 1, wanted, shard(s->vocab, f->tp), s->d_model);
-    collective(&l, "all_gather", 1, (double)wanted * s->vocab * l.act_bytes);
+    uint32_t wanted = f->all_logits || drafts ? l.rows : l.batch;
+    gemm(&l, "lm_head", 1 + drafts, 1, wanted, shard(s->vocab, f->tp), s->d_model);
+    collective(&l, "all_gather", 1 + drafts, f->tp, (double)wanted * s->vocab * l.act_bytes);
     if (f->pp > 1)
         add(&l, (slx_kernel){.name = "send_recv",
                              .kind = SLX_KERNEL_COLLECTIVE,
@@ -235,7 +286,14 @@ slx_status slx_forward_check(slx_forward *f, slx_err *err)
     if (!f->pp) f->pp = 1;
     if (!f->dtype) f->dtype = "bf16";
     if (!f->kv_dtype) f->kv_dtype = "bf16";
-    if (f->decode) f->q_len = 1;
+    if (!f->attention_dp) f->attention_dp = 1;
+    if (!f->moe_ep) f->moe_ep = 1;
+    if (!f->moe_dtype) f->moe_dtype = f->dtype;
+    /* Launches by the host, which rule such products alone, are hidden where a pass is a graph. */
+    if (f->software == SLX_SOFTWARE_SERVING && !strcmp(f->dtype, "fp8_block")) f->dtype = "fp8";
+    if (f->software == SLX_SOFTWARE_SERVING && !strcmp(f->moe_dtype, "fp8_block")) f->moe_dtype = "fp8";
+    if (f->decode) f->q_len = 1 + f->drafts;
+    if (f->decode && f->context < f->q_len) f->context = f->q_len;
     if (!f->context) f->context = f->q_len;
     if (!f->q_len) f->q_len = f->context;
     if (!s->n_layers || !s->vocab)
@@ -257,13 +315,20 @@ slx_status slx_forward_check(slx_forward *f, slx_err *err)
     if (f->tp > s->n_heads)
         return slx_fail(err, SLX_EUNSUPPORTED, s->name, 0, 0,
                         "a model of %u heads cannot be split over %u chips", s->n_heads, f->tp);
-    const char *const said[] = {f->dtype, f->kv_dtype};
-    for (int i = 0; i < 2; i++)
+    uint64_t chips = (uint64_t)f->tp * f->attention_dp;
+    if (chips > 1024 || chips % f->moe_ep || (s->n_experts && f->moe_ep > s->n_experts))
+        return slx_fail(err, SLX_EUNSUPPORTED, s->name, 0, 0,
+                        "experts in %u parts on %llu chips, expected a divisor of them, no more than the "
+                        "model's %u experts, and up to 1024 chips",
+                        f->moe_ep, (unsigned long long)chips, s->n_experts);
+    const char *const said[] = {f->dtype, f->kv_dtype, f->moe_dtype};
+    static const char *const fields[] = {"dtype", "kv_dtype", "moe_dtype"};
+    for (int i = 0; i < 3; i++)
         if (slx_dtype_bytes(said[i], true) <= 0)
             return slx_fail(err, SLX_EINPUT, s->name, 0, 0,
                             "%s: found '%.40s', expected bf16, fp16, fp8, fp8_block, int8, nvfp4, "
                             "int8_wo or int4_wo",
-                            i ? "kv_dtype" : "dtype", said[i]);
+                            fields[i], said[i]);
     return SLX_OK;
 }
 

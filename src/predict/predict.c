@@ -158,6 +158,9 @@ slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forwa
     if (checked.pp > 1)
         return slx_fail(err, SLX_EUNSUPPORTED, c->name, 0, 0,
                         "pipelines over %u groups of chips: programs are of one group", checked.pp);
+    if (checked.attention_dp > 1 || checked.moe_ep > 1 || checked.drafts)
+        return slx_fail(err, SLX_EUNSUPPORTED, c->name, 0, 0,
+                        "copies of the attention, experts on chips of their own or drafts: programs share every layer");
     checked.dtype = f->dtype;
     return slx_programs_pass(p->programs, c, &checked, out, err);
 }
@@ -171,12 +174,16 @@ slx_status slx_predict_fits(const slx_chip *c, const slx_forward *f, slx_predict
     SLX_TRY(slx_forward_check(&g, err));
     const slx_shape *s = g.model;
     double tables = (double)s->d_model * s->vocab * (s->tied ? 1 : 2);
-    double matrices = slx_shape_weights(s) - tables;
+    double experts = (double)s->n_moe_layers * s->n_experts * s->d_expert * s->d_model *
+                     (s->mlp == SLX_MLP_GATED ? 3 : 2);
+    double matrices = slx_shape_weights(s) - tables - experts;
     double heads = s->kv_rank ? 1 : fmax((double)s->n_kv_heads / g.tp, 1) / s->n_kv_heads;
     double share = s->n_layers ? (double)s->n_window_layers / s->n_layers : 0;
     double seen = s->window && s->window < g.context ? s->window : g.context;
-    out->weights = (matrices * slx_dtype_bytes(g.dtype, true) + 2 * tables) / g.tp / g.pp;
-    out->kv = slx_shape_kv_values(s) * heads / g.pp * g.batch * slx_dtype_bytes(g.kv_dtype, true) *
+    double each = ceil((double)g.batch / g.attention_dp); /* sequences of a group */
+    out->weights = (matrices * slx_dtype_bytes(g.dtype, true) + 2 * tables) / g.tp / g.pp +
+                   experts * slx_dtype_bytes(g.moe_dtype, true) / g.tp / g.attention_dp / g.pp;
+    out->kv = slx_shape_kv_values(s) * heads / g.pp * each * slx_dtype_bytes(g.kv_dtype, true) *
               (share * seen + (1 - share) * g.context);
     double left = isnan(c->part.mem_usable_gib) ? c->part.mem_gib : c->part.mem_usable_gib;
     double gib = c->library ? 0.9 * left : c->hbm.stacks * c->hbm.gib;

@@ -78,10 +78,15 @@ typedef struct {
     uint32_t context; /* keys of each sequence, the new ones included */
     uint32_t tp;      /* chips that share every layer; 0 = 1 */
     uint32_t
-        pp; /* groups of tp chips that hold layers one after the other; 0 = 1. The pass goes through all */
+        pp; /* groups of chips that hold layers one after the other; 0 = 1. The pass goes through all */
+    /* Library chips alone: attention_dp groups of tp chips hold copies of the attention and deal the sequences of the
+     * batch; the experts lie on all of their chips, in moe_ep parts of whole experts. 0 = 1. */
+    uint32_t attention_dp, moe_ep;
+    uint32_t drafts; /* a decode step checks as many guessed tokens of each sequence beside the next; 0 = none */
     bool all_logits; /* of every row, else of the last row of each sequence */
     const char *
         dtype; /* of weights and products: bf16 fp16 fp8 fp8_block int8 nvfp4 int8_wo int4_wo; NULL = bf16 */
+    const char *moe_dtype; /* of experts; NULL = dtype */
     const char *kv_dtype; /* NULL = bf16 */
     double power_cap_w;   /* of each chip; 0 = none */
     slx_software software;
@@ -129,15 +134,24 @@ typedef struct {
     double band_low, band_high; /* of what is measured over what is predicted; 0 = nothing known */
 } slx_framework;
 
+/* ------------------------------------------------------------------ where a model runs */
+
+/* One replica of a model: pp stages, each of attention_dp groups of tp chips; 0 = 1. attention_dp, moe_ep, moe_dtype and
+ * drafts as in slx_forward. accept: likelihood that a draft is right when those before it were. */
+typedef struct {
+    const slx_shape *model;
+    uint32_t tp, pp, attention_dp, moe_ep, drafts;
+    double accept;
+    const char *dtype, *moe_dtype, *kv_dtype;
+} slx_placement;
+double slx_placed_chips(const slx_placement *on); /* of one replica */
+
 /* ------------------------------------------------------------------ one batch from start to end */
 
 /* A batch whose prompts of isl tokens start together and whose answers have osl tokens each: nothing joins it. */
 typedef struct {
-    const slx_shape *model;
-    uint32_t batch, isl, osl, tp; /* >= 1 */
-    uint32_t
-        pp; /* 0 = 1. The batch goes through the groups of chips in as many parts, one behind the other */
-    const char *dtype, *kv_dtype;
+    slx_placement on; /* in a pipeline the batch goes through the stages in as many parts, one behind the other */
+    uint32_t batch, isl, osl; /* >= 1 */
     double power_cap_w;
     slx_software software;
     const char
@@ -156,14 +170,16 @@ slx_status slx_predict_static(slx_predictor *p, const slx_chip *c, const slx_sta
 
 /* ------------------------------------------------------------------ a server in a steady state */
 
-/* n requests always in flight on `replicas` groups of tp chips, each of isl tokens in and osl out (means). */
+/* n requests always in flight on `replicas` of the model, each of isl tokens in and osl out (means). */
 typedef struct {
-    const slx_shape *model;
+    slx_placement on;   /* in a pipeline its requests go through the stages in as many parts */
     double concurrency; /* 0 = as many as the memory and max_seqs allow: offline */
-    uint32_t isl, osl, tp, replicas, max_seqs; /* max_seqs of a replica; 0 = 1024 */
-    uint32_t
-        pp; /* groups of tp chips a replica; 0 = 1. Its requests go through them in as many parts */
-    const char *dtype, *kv_dtype, *framework;
+    uint32_t isl, osl, replicas, max_seqs; /* max_seqs of a replica; 0 = 1024 */
+    const char *framework;
+    /* Prompts are read by `readers` replicas of another placement, which hand their keys and values on; 0 = by the same
+     * chips. Not offline. */
+    slx_placement reader;
+    uint32_t readers;
 } slx_serving_ask;
 
 typedef struct {
@@ -190,8 +206,8 @@ typedef struct {
 } slx_request_times;
 
 typedef struct {
-    const slx_shape *model;
-    uint32_t tp, pp, replicas; /* 0 = 1; requests are dealt to replicas in turn */
+    slx_placement on;
+    uint32_t replicas; /* 0 = 1; requests are dealt to replicas in turn */
     uint32_t max_seqs,
         max_step_tokens; /* of a replica: at once, and tokens of a step; 0 = 1024, 8192 */
     double kv_tokens;    /* that the memory of a replica holds; 0 = worked out */
@@ -200,7 +216,7 @@ typedef struct {
         concurrency; /* requests always in flight, whatever their arrivals; 0 = they arrive when they say */
     const slx_request *request; /* in order of arrival */
     int n;                      /* >= 1 */
-    const char *dtype, *kv_dtype, *framework;
+    const char *framework;
 } slx_traffic_ask;
 
 typedef struct {

@@ -63,6 +63,9 @@ double slx_dtype_bytes(const char *dtype, bool weight);
 /* A format that slx_dtype_bytes knows, as the library's. */
 slx_lib_dtype slx_kernel_dtype(const char *name);
 
+/* The network between nodes, of each chip: 200 Gb/s, assumed. */
+static const double slx_network_bytes_s = 25e9;
+
 /* t->seconds of one launch; t->bytes and flops are the library's own count. */
 slx_status slx_kernel_time(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err);
 
@@ -72,6 +75,14 @@ slx_status slx_stack_get(slx_predictor *p, const slx_chip *c, slx_software softw
 /* Time of a pass on c (already of the right stack) and its parts, largest first. */
 slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward_cost *out,
                             slx_err *err);
+
+/* A pass of the placed model under a framework; sizes says which. (placement.c) */
+slx_forward slx_placed_pass(const slx_placement *on, const slx_framework *fw, slx_forward sizes);
+/* Tokens that a decode step makes of each sequence, on average. */
+double slx_placed_step_tokens(const slx_placement *on);
+/* Sequences of `context` keys whose keys and values a replica holds beside its weights, as a real number; INFINITY where the
+ * memory is not published. SLX_EUNSUPPORTED when not even the weights fit. */
+slx_status slx_placed_room(const slx_chip *c, const slx_placement *on, uint32_t context, double *seqs, slx_err *err);
 
 /* Runs scatter more than the passes they are made of. */
 void slx_framework_widen(const slx_framework *fw, slx_band *b);

@@ -1,17 +1,24 @@
 /* serving.c - a server with continuous batching in its steady state, from the times of its passes.
  *
- *   tpot = step(n) + (n - 1) P / osl       every other request is prefilled once in osl steps
- *   ttft = front + step(n)/2 + P1 + wait   wait: another prompt is being read, M/D/1 at their load; and bursts
- *   rate = n / (ttft + (osl - 1) tpot)     closed loop
+ *   tpot = (step(n) + (n - 1) P made / osl) / made   every other request is prefilled once in osl / made steps
+ *   ttft = front + step(n)/2 + P1 + wait             wait: another prompt is being read, M/D/1 at their load; bursts
+ *   rate = n / (ttft + (osl - 1) tpot)               closed loop
  *
- * P1 is the prefill of one prompt alone, P its share of a full one (prompts share a pass of some thousand rows).
- * Requests beyond what the memory holds wait outside and count as waiting. Nothing here knows of prefix caches or of
- * speculation. Bursts: requests of equal lengths end together and their followers start together. They find 0.07 of the
- * others' prompts before them (fitted with front_us on the runs that data/frameworks.csv names).
+ * P1 is the prefill of one prompt alone, P its share of a full one (prompts share a pass of some thousand rows). made:
+ * tokens of a step, 1 without drafts. Requests beyond what the memory holds wait outside and count as waiting. Nothing
+ * here knows of prefix caches. Bursts: requests of equal lengths end together and their followers start together. They
+ * find 0.07 of the others' prompts before them (fitted with front_us on the runs that data/frameworks.csv names).
+ *
+ * With prompts read by replicas of their own, R of them, and n_d requests answering:
+ *
+ *   tpot = step(n_d) / made      x = n_d / ((osl - 1) tpot) requests a second      load = x P / R < 1
+ *   ttft = front + P1 + handing on + P load / (2 (1 - load)) + bursts of those that wait to be read
+ *
+ * n_d is where n_d + x ttft is what is in flight. Keys and values are handed on over the network of kernel.c.
  */
 #include "predict/predict_int.h"
 
-enum { FULL_ROWS = 8192, MOST_SEQS = 1024 };
+enum { FULL_ROWS = 8192, MOST_SEQS = 1024, BISECTIONS = 24 };
 
 static const double burst = 0.07;
 
@@ -23,37 +30,21 @@ typedef struct {
     slx_err *err;
 } server;
 
-static slx_forward pass(const server *s, bool decode, uint32_t batch, uint32_t context)
+static double at_least_one(uint32_t n)
 {
-    return (slx_forward){.model = s->a->model,
-                         .decode = decode,
-                         .batch = batch,
-                         .context = context,
-                         .tp = s->a->tp,
-                         .pp = s->a->pp,
-                         .dtype = s->a->dtype,
-                         .kv_dtype = s->a->kv_dtype,
-                         .mac_share = s->fw.mac_share,
-                         .kv_share = s->fw.kv_share,
-                         .alike = s->fw.alike};
+    return n ? n : 1;
 }
 
 /* Sequences whose KV cache fits beside the weights, at the mean context of their lives. */
 static slx_status most_running(const server *s, uint32_t context, double *out)
 {
-    slx_forward f = pass(s, true, 1, context);
-    slx_predict_memory m;
-    SLX_TRY(slx_predict_fits(s->c, &f, &m, s->err));
-    double most = s->a->max_seqs ? s->a->max_seqs : MOST_SEQS;
-    *out = most;
-    if (isnan(m.usable)) return SLX_OK;
-    double left = m.usable - m.weights;
-    if (left < m.kv)
-        return slx_fail(s->err, SLX_EUNSUPPORTED, s->a->model->name, 0, 0,
-                        "needs %.1f GB on each of %u chips and %.1f for a sequence, %s has %.1f GB",
-                        m.weights / 1e9, s->a->tp ? s->a->tp : 1, m.kv / 1e9, s->c->name,
-                        m.usable / 1e9);
-    *out = fmin(most, floor(left / m.kv));
+    double room, most = at_least_one(s->a->on.attention_dp) * (s->a->max_seqs ? s->a->max_seqs : MOST_SEQS);
+    SLX_TRY(slx_placed_room(s->c, &s->a->on, context, &room, s->err));
+    if (room < 1)
+        return slx_fail(s->err, SLX_EUNSUPPORTED, s->a->on.model->name, 0, 0,
+                        "has no room for a sequence of %u keys beside its weights on each of %.0f chips of %s", context,
+                        slx_placed_chips(&s->a->on), s->c->name);
+    *out = fmin(most, floor(room));
     return SLX_OK;
 }
 
@@ -72,26 +63,37 @@ typedef struct {
     const char *timed_by;
 } times;
 
-static slx_status get_times(const server *s, double n, times *t)
+/* In a pipeline each stage has a part of the requests at a time: a step of all is a pass of a part. */
+static slx_status step_times(const server *s, double n, times *t)
 {
-    const slx_serving_ask *a = s->a;
+    const slx_placement *on = &s->a->on;
+    double parts = fmin(at_least_one(on->pp), fmax(1, n));
     slx_forward_cost c;
-    /* In a pipeline each group of chips has a part of the requests at a time: a step of all is a pass of a part. */
-    double parts = fmin(a->pp ? a->pp : 1, fmax(1, n));
-    slx_forward f = pass(s, true, (uint32_t)(n / parts + 0.5), a->isl + (a->osl + 1) / 2);
+    slx_forward f = slx_placed_pass(on, &s->fw,
+                                    (slx_forward){.decode = true,
+                                                  .batch = (uint32_t)fmax(1, n / parts + 0.5),
+                                                  .context = s->a->isl + (s->a->osl + 1) / 2});
     SLX_TRY(slx_predict_pass(s->p, s->c, &f, &c, s->err));
     t->step = framed(s, c.seconds, n), t->step_j = parts * c.joules.mid, t->timed_by = c.timed_by;
-    f = pass(s, false, 1, a->isl);
+    return SLX_OK;
+}
+
+/* on: whose chips read the prompts, up to n of them at once. Each group with a copy of the attention fills a pass. */
+static slx_status prompt_times(const server *s, const slx_placement *on, double n, times *t)
+{
+    slx_forward_cost c;
+    double parts = fmin(at_least_one(on->pp), fmax(1, n)), groups = at_least_one(on->attention_dp);
+    slx_forward f =
+        slx_placed_pass(on, &s->fw, (slx_forward){.batch = 1, .context = s->a->isl});
     SLX_TRY(slx_predict_pass(s->p, s->c, &f, &c, s->err));
     t->alone = framed(s, c.seconds, 1);
-    uint32_t many = a->isl < FULL_ROWS ? FULL_ROWS / a->isl : 1;
-    if (many > n) many = n < 1 ? 1 : (uint32_t)n;
-    f = pass(s, false, many, a->isl);
+    double many = groups * fmax(1, floor((double)FULL_ROWS / s->a->isl));
+    f.batch = (uint32_t)fmax(1, floor(fmin(many, n)));
     SLX_TRY(slx_predict_pass(s->p, s->c, &f, &c, s->err));
-    slx_band all = framed(s, c.seconds, many);
-    double each = 1 / (many * parts); /* prompts follow each other through the groups */
+    slx_band all = framed(s, c.seconds, f.batch);
+    double each = 1 / (f.batch * parts); /* prompts follow each other through the stages */
     t->share = (slx_band){all.low * each, all.mid * each, all.high * each};
-    t->share_j = c.joules.mid / many;
+    t->share_j = c.joules.mid / f.batch;
     return SLX_OK;
 }
 
@@ -99,43 +101,110 @@ typedef struct {
     double ttft, tpot, rate; /* seconds; requests a second of one replica */
 } state;
 
-/* n running, outside: waiting for a place. */
-static state steady(double front, double step, double alone, double share, double n, double outside,
-                    double osl)
+/* One end or the middle of the bands of t: -1, 0, 1. */
+static double end_of(slx_band b, int end)
 {
-    state s = {.tpot = step + (n - 1) * share / osl};
-    double live = step / 2 + alone + (osl - 1) * s.tpot, load = fmin(0.95, n / live * share);
+    return end < 0 ? b.low : end > 0 ? b.high : b.mid;
+}
+
+/* n running, outside: waiting for a place. */
+static state steady(const server *s, const times *t, int end, double n, double outside)
+{
+    double step = end_of(t->step, end), alone = end_of(t->alone, end), share = end_of(t->share, end);
+    double osl = s->a->osl, made = slx_placed_step_tokens(&s->a->on), front = s->fw.front_us * 1e-6;
+    state r = {.tpot = step / made + (n - 1) * share / osl};
+    double live = step / 2 + alone + (osl - 1) * r.tpot, load = fmin(0.95, n / live * share);
     double wait = front + load * share / (2 * (1 - load)) + burst * (n - 1) * share;
-    s.rate = n / (live + wait);
-    s.ttft = step / 2 + alone + wait + outside / s.rate;
-    return s;
+    r.rate = n / (live + wait);
+    r.ttft = step / 2 + alone + wait + outside / r.rate;
+    return r;
+}
+
+/* ------------------------------------------------------------------ prompts read apart */
+
+/* Seconds until the keys and values of a prompt are where it is answered. */
+static double handing_on(const server *s)
+{
+    const slx_serving_ask *a = s->a;
+    const char *kv = a->reader.kv_dtype ? a->reader.kv_dtype : "bf16";
+    double bytes = slx_shape_kv_values(a->on.model) * a->isl * slx_dtype_bytes(kv, true);
+    return bytes / slx_network_bytes_s / fmin(at_least_one(a->reader.tp), at_least_one(a->on.tp));
+}
+
+/* All requests that are in the server while n_d answer; *r what they see. INFINITY: prompts cannot be read so fast. */
+static double in_flight(const server *s, const times *t, int end, double n_d, state *r)
+{
+    double osl = s->a->osl, readers = s->a->readers, replicas = at_least_one(s->a->replicas);
+    double share = end_of(t->share, end), answer = fmax(1, osl - 1);
+    r->tpot = end_of(t->step, end) / slx_placed_step_tokens(&s->a->on);
+    r->rate = n_d / (answer * r->tpot) * replicas; /* of all replicas */
+    double load = r->rate * share / readers;
+    if (load >= 1) return INFINITY;
+    double wait = share * load / (2 * (1 - load));
+    r->ttft = s->fw.front_us * 1e-6 + end_of(t->alone, end) + handing_on(s) + wait +
+              burst * share * n_d * replicas / readers;
+    return n_d * replicas + r->rate * r->ttft;
+}
+
+/* most: answering requests that a replica holds. The rest of those in flight wait to be read. */
+static slx_status apart(const server *s, double most, int end, state *r, times *t)
+{
+    double low = 0, high = fmin(most, s->a->concurrency / at_least_one(s->a->replicas));
+    for (int i = 0; i < BISECTIONS; i++) {
+        double mid = i ? (low + high) / 2 : high;
+        SLX_TRY(step_times(s, mid, t));
+        if (in_flight(s, t, end, mid, r) > s->a->concurrency)
+            high = mid;
+        else if (i)
+            low = mid;
+        else
+            break; /* all that the replicas hold answer */
+        if (high - low < 1e-3 * high) break;
+    }
+    double inside = in_flight(s, t, end, low > 0 ? low : high, r);
+    r->ttft += fmax(0, s->a->concurrency - inside) / r->rate;
+    r->rate /= at_least_one(s->a->replicas);
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static slx_status check(const slx_serving_ask *a, slx_err *err)
+{
+    if (!a->isl || !a->osl || a->isl > 1u << 28 || a->osl > 1u << 28 || !(a->concurrency >= 0))
+        return slx_fail(err, SLX_EINPUT, a->on.model->name, 0, 0,
+                        "%u tokens in and %u out, expected at least 1 of each", a->isl, a->osl);
+    if (a->readers && !(a->concurrency > 0))
+        return slx_fail(err, SLX_EUNSUPPORTED, a->on.model->name, 0, 0,
+                        "prompts read by chips of their own without a number of requests in flight: not modelled");
+    return SLX_OK;
 }
 
 slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_serving_ask *a,
                                slx_serving_cost *out, slx_err *err)
 {
     server s = {p, c, a, {.slow = 1}, err};
-    double most, replicas = a->replicas ? a->replicas : 1;
-    times t;
+    double most = 0, replicas = at_least_one(a->replicas);
+    times t = {0};
+    state end[3];
     *out = (slx_serving_cost){0};
-    if (!a->isl || !a->osl || a->isl > 1u << 28 || a->osl > 1u << 28 || !(a->concurrency >= 0))
-        return slx_fail(err, SLX_EINPUT, a->model->name, 0, 0,
-                        "%u tokens in and %u out, expected at least 1 of each", a->isl, a->osl);
+    SLX_TRY(check(a, err));
     if (a->framework)
         SLX_TRY(slx_framework_find(&s.fw, a->framework, c->library ? c->family : NULL, err));
     SLX_TRY(most_running(&s, a->isl + (a->osl + 1) / 2, &most));
     double asked = a->concurrency > 0 ? a->concurrency / replicas : most;
     double n = fmax(1, fmin(asked, most));
-    SLX_TRY(get_times(&s, n, &t));
-    state low =
-        steady(s.fw.front_us * 1e-6, t.step.low, t.alone.low, t.share.low, n, asked - n, a->osl);
-    state mid =
-        steady(s.fw.front_us * 1e-6, t.step.mid, t.alone.mid, t.share.mid, n, asked - n, a->osl);
-    state high =
-        steady(s.fw.front_us * 1e-6, t.step.high, t.alone.high, t.share.high, n, asked - n, a->osl);
-    if (asked < 1)
+    SLX_TRY(prompt_times(&s, a->readers ? &a->reader : &a->on, n, &t));
+    if (!a->readers) SLX_TRY(step_times(&s, n, &t));
+    for (int i = 0; i < 3; i++)
+        if (a->readers)
+            SLX_TRY(apart(&s, most, i - 1, &end[i], &t));
+        else
+            end[i] = steady(&s, &t, i - 1, n, fmax(0, asked - n));
+    state low = end[0], mid = end[1], high = end[2];
+    if (asked < 1 && !a->readers)
         low.rate *= asked, mid.rate *= asked, high.rate *= asked; /* some replicas stand idle */
-    out->running = n;
+    out->running = a->readers ? mid.rate * fmax(1, a->osl - 1.0) * mid.tpot : n;
     out->ttft_s = (slx_band){low.ttft, mid.ttft, high.ttft};
     out->tpot_s = (slx_band){low.tpot, mid.tpot, high.tpot};
     double more = a->osl - 1;
@@ -147,8 +216,9 @@ slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_se
     slx_framework_widen(&s.fw, &out->tpot_s);
     slx_framework_widen(&s.fw, &out->e2e_s);
     slx_framework_widen(&s.fw, &out->output_tok_s);
-    out->power_w = mid.rate * (t.share_j + a->osl * t.step_j / n) /
-                   ((double)(a->tp ? a->tp : 1) * (a->pp ? a->pp : 1));
+    double steps = a->osl / slx_placed_step_tokens(&a->on);
+    double chips = replicas * slx_placed_chips(&a->on) + a->readers * slx_placed_chips(&a->reader);
+    out->power_w = mid.rate * replicas * (t.share_j + steps * t.step_j / fmax(1, out->running)) / chips;
     out->timed_by = t.timed_by;
     return SLX_OK;
 }

@@ -2,9 +2,10 @@
  *
  *   waiting --(a place, memory for its prompt, room in the step)--> reading its prompt --> one token a step --> done
  *
- * Every step takes a token of each sequence that answers, then prompts in pieces until max_step_tokens are in it, first
- * come first served. Where the memory is full the youngest sequence goes back to the queue and will read all again.
- * Requests are dealt to replicas in turn, each simulated alone.
+ * Every step takes a token (with drafts: several) of each sequence that answers, then prompts in pieces until
+ * max_step_tokens are in it, first come first served. Where the memory is full the youngest sequence goes back to the
+ * queue and will read all again. Requests are dealt to replicas in turn, each simulated alone. Groups with copies of
+ * the attention share a step evenly.
  *
  * A step's time: products of all its rows together, attention of the answers at their mean context, and attention of
  * each piece of a prompt; slowed and with the host's share as frameworks.csv says. Times of passes are taken at points
@@ -29,7 +30,7 @@ typedef struct {
     const slx_traffic_ask *a;
     slx_framework fw;
     const char *timed_by;
-    double stretch;
+    double stretch, groups, made; /* groups: attention_dp; made: tokens of a sequence a step */
     double low, high;                            /* band of a pass, widest of those asked */
     cost decode[GRID][GRID], prompt[GRID][GRID]; /* by sequences or rows, by context */
     slx_err *err;
@@ -58,25 +59,18 @@ static bool is_attention(const char *part)
            !strncmp(part, "softmax", 7) || !strncmp(part, "values", 6);
 }
 
-/* rows: sequences of a decode step, or rows of one prompt. */
+/* rows: sequences of a decode step, or rows of one prompt in each group with a copy of the attention. */
 static const cost *point(passes *s, bool decode, int i, int k)
 {
     cost *at = decode ? &s->decode[i][k] : &s->prompt[i][k];
     if (at->rest > 0 || s->st) return at;
     slx_forward_cost c;
     double context = grid_at(k), rows = decode ? grid_at(i) : fmin(grid_at(i), context);
-    slx_forward f = {.model = s->a->model,
-                     .decode = decode,
-                     .batch = decode ? (uint32_t)rows : 1,
-                     .q_len = (uint32_t)rows,
-                     .context = (uint32_t)context,
-                     .tp = s->a->tp,
-                     .pp = s->a->pp,
-                     .dtype = s->a->dtype,
-                     .kv_dtype = s->a->kv_dtype,
-                     .mac_share = s->fw.mac_share,
-                     .kv_share = s->fw.kv_share,
-                     .alike = s->fw.alike};
+    slx_forward f = slx_placed_pass(&s->a->on, &s->fw,
+                                    (slx_forward){.decode = decode,
+                                                  .batch = decode ? (uint32_t)rows : (uint32_t)s->groups,
+                                                  .q_len = (uint32_t)rows,
+                                                  .context = (uint32_t)context});
     s->st = slx_predict_pass(s->p, s->c, &f, &c, s->err);
     if (s->st) return at;
     for (int n = 0; n < c.n_parts; n++)
@@ -156,7 +150,7 @@ static void schedule(server *v, double *answering, double *context, double *rows
     *answering = *context = *rows = 0;
     for (bool full = true; full && v->n_run > 1;) { /* each that answers needs room for one more */
         double more = 0;
-        for (int i = 0; i < v->n_run; i++) more += answers(&v->run[i]);
+        for (int i = 0; i < v->n_run; i++) more += answers(&v->run[i]) ? v->s->made : 0;
         full = v->kv_used + more > v->kv_room;
         if (full) preempt(v);
     }
@@ -164,7 +158,7 @@ static void schedule(server *v, double *answering, double *context, double *rows
     for (int i = 0; i < v->n_run; i++) {
         sequence *q = &v->run[i];
         q->piece = 0;
-        if (answers(q)) *answering += 1, *context += held(q) + 1, left -= 1;
+        if (answers(q)) *answering += 1, *context += held(q) + 1, left -= 1 + v->s->a->on.drafts;
     }
     for (int i = 0; i < v->n_run && left > 0; i++) {
         sequence *q = &v->run[i];
@@ -189,7 +183,7 @@ static void schedule(server *v, double *answering, double *context, double *rows
 static double step_time(server *v, double answering, double context, double rows, double *joules)
 {
     passes *s = v->s;
-    double parts = fmin(s->a->pp ? s->a->pp : 1, fmax(1, answering + rows)), t = 0;
+    double parts = fmin(s->a->on.pp ? s->a->on.pp : 1, fmax(1, answering + rows)), t = 0;
     *joules = 0;
     if (answering > 0) {
         cost c = between(s, true, fmax(1, answering / parts), context / answering);
@@ -200,11 +194,11 @@ static double step_time(server *v, double answering, double context, double rows
         if (v->run[i].piece > 0) {
             const sequence *q = &v->run[i];
             cost c = between(s, false, q->piece, q->read + q->piece);
-            t += c.attention / parts;
+            t += c.attention / parts / s->groups;
             *joules += c.joules * c.attention / (c.attention + c.rest);
         }
     if (rows > 0) {
-        double all = (rows + answering) / parts;
+        double all = (rows + answering * (1 + s->a->on.drafts)) / parts / s->groups;
         cost c = between(s, false, all, all);
         t += c.rest;
         *joules += c.joules * c.rest / (c.attention + c.rest);
@@ -220,15 +214,15 @@ static void finish(server *v, slx_request_times *out, int *left)
     int n = 0;
     for (int i = 0; i < v->n_run; i++) {
         sequence q = v->run[i];
-        bool token = answers(&q);
-        if (!token && q.piece > 0) {
+        double tokens = answers(&q) ? v->s->made : 0;
+        if (!tokens && q.piece > 0) {
             q.read += q.piece, v->kv_used += q.piece;
-            token = answers(&q);
-        } else if (token) {
-            v->kv_used += 1;
+            tokens = answers(&q) ? 1 : 0;
+        } else {
+            v->kv_used += tokens;
         }
-        if (token) {
-            q.made += 1;
+        if (tokens > 0) {
+            q.made += tokens;
             if (!(q.first_s > 0)) q.first_s = v->now;
         }
         double made = q.prompt - r[q.of].isl + q.made;
@@ -278,7 +272,7 @@ static slx_status replica(server *v, const share *mine, slx_request_times *out)
         double answering, context, rows, joules;
         v->work += 1 + v->n_run;
         if (v->work > WORK_MAX)
-            return slx_fail(v->s->err, SLX_EUNSUPPORTED, v->s->a->model->name, 0, 0,
+            return slx_fail(v->s->err, SLX_EUNSUPPORTED, v->s->a->on.model->name, 0, 0,
                             "more than %d tokens in all steps of the server", WORK_MAX);
         arrive(v, mine, &next, v->n_run + v->n_wait, out);
         if (!v->n_run && !v->n_wait) {
@@ -344,34 +338,21 @@ static slx_status check(const slx_traffic_ask *a, slx_err *err)
     for (int i = 0; i < a->n; i++)
         if (!a->request[i].isl || !a->request[i].osl || !(a->request[i].arrival_s >= 0) ||
             (i && a->request[i].arrival_s < a->request[i - 1].arrival_s))
-            return slx_fail(err, SLX_EINPUT, a->model->name, 0, 0,
+            return slx_fail(err, SLX_EINPUT, a->on.model->name, 0, 0,
                             "request %d: expected tokens in and out and arrivals in order", i);
     if (a->n > 0) return SLX_OK;
-    return slx_fail(err, SLX_EINPUT, a->model->name, 0, 0, "found no requests");
+    return slx_fail(err, SLX_EINPUT, a->on.model->name, 0, 0, "found no requests");
 }
 
 /* Tokens whose keys and values a replica holds. */
 static slx_status room(const slx_chip *c, const slx_traffic_ask *a, double *out, slx_err *err)
 {
     enum { MANY = 4096 };
-    slx_forward f = {.model = a->model,
-                     .decode = true,
-                     .batch = 1,
-                     .context = MANY,
-                     .tp = a->tp,
-                     .pp = a->pp,
-                     .dtype = a->dtype,
-                     .kv_dtype = a->kv_dtype};
-    slx_predict_memory m;
-    *out = a->kv_tokens > 0 ? a->kv_tokens : INFINITY;
+    *out = a->kv_tokens;
     if (a->kv_tokens > 0) return SLX_OK;
-    SLX_TRY(slx_predict_fits(c, &f, &m, err));
-    if (isnan(m.usable)) return SLX_OK;
-    *out = (m.usable - m.weights) / m.kv * MANY;
-    if (*out > 0) return SLX_OK;
-    return slx_fail(err, SLX_EUNSUPPORTED, a->model->name, 0, 0,
-                    "needs %.1f GB of weights on each chip, %s has %.1f GB", m.weights / 1e9,
-                    c->name, m.usable / 1e9);
+    SLX_TRY(slx_placed_room(c, &a->on, MANY, out, err));
+    *out *= MANY;
+    return SLX_OK;
 }
 
 slx_status slx_predict_traffic(slx_predictor *p, const slx_chip *c, const slx_traffic_ask *a,
@@ -383,9 +364,11 @@ slx_status slx_predict_traffic(slx_predictor *p, const slx_chip *c, const slx_tr
     passes *s = slx_xcalloc(1, sizeof *s);
     s->p = p, s->c = c, s->a = a, s->err = err, s->low = s->high = 1, s->fw.slow = 1;
     s->stretch = a->stretch > 0 ? a->stretch : 1;
+    s->groups = a->on.attention_dp ? a->on.attention_dp : 1;
+    s->made = slx_placed_step_tokens(&a->on);
     server v = {.s = s,
-                .max_seqs = a->max_seqs ? a->max_seqs : DEFAULT_SEQS,
-                .max_step = a->max_step_tokens ? a->max_step_tokens : DEFAULT_STEP_TOKENS};
+                .max_seqs = s->groups * (a->max_seqs ? a->max_seqs : DEFAULT_SEQS),
+                .max_step = s->groups * (a->max_step_tokens ? a->max_step_tokens : DEFAULT_STEP_TOKENS)};
     slx_status st = room(c, a, &v.kv_room, err);
     if (st == SLX_OK && a->framework)
         st = slx_framework_find(&s->fw, a->framework, c->library ? c->family : NULL, err);
@@ -400,7 +383,7 @@ slx_status slx_predict_traffic(slx_predictor *p, const slx_chip *c, const slx_tr
     }
     if (st == SLX_OK) {
         statistics(a, t, s->fw.front_us * 1e-6, out);
-        double chips = (double)(a->tp ? a->tp : 1) * (a->pp ? a->pp : 1) * replicas;
+        double chips = slx_placed_chips(&a->on) * replicas;
         double idle = c->library ? c->lib.n.draw[SLX_LIB_DRAW_GEMM].idle * c->lib.fig.tdp_w : 0;
         out->running = v.seconds_of_running / out->seconds / replicas;
         out->power_w = v.joules / out->seconds / chips +

@@ -104,8 +104,8 @@ void slx_ask_print(char out[160], const slx_ask *a)
                  a->pass.context, a->pass.tp, a->pass.power_cap_w > 0 ? ", capped" : "");
         break;
     case SLX_ASK_STATIC:
-        snprintf(out, 160, "%s, batch %u, %u in, %u out, tp %u, %s", a->batch.model->name,
-                 a->batch.batch, a->batch.isl, a->batch.osl, a->batch.tp, a->batch.framework);
+        snprintf(out, 160, "%s, batch %u, %u in, %u out, tp %u, %s", a->batch.on.model->name,
+                 a->batch.batch, a->batch.isl, a->batch.osl, a->batch.on.tp, a->batch.framework);
         break;
     }
 }

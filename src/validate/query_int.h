@@ -54,14 +54,18 @@ const slx_shape *slx_query_shape(slx_question *q, slx_models *models, slx_shape 
 bool slx_query_told(slx_question *q, slx_band s, double scale, const char *unit);
 /* A server that is asked about: the fields of kind serving. 0 = not said. */
 typedef struct {
-    const slx_shape *model;
+    slx_placement on, reader; /* reader: of prompts, where readers > 0 */
     const char *load, *framework, *precision;
-    uint64_t isl, osl, n, tp, pp, replicas, max_seqs, max_step_tokens;
+    uint64_t isl, osl, n, replicas, readers, max_seqs, max_step_tokens;
     double kv_tokens;
 } slx_served;
-/* Requests over time: loads rate, stages and trace. dtype: of the weights. (query_traffic.c) */
-bool slx_query_traffic(slx_question *q, slx_predictor *p, const slx_served *s, const char *dtype,
-                       const char *ask);
+/* Of the whole system. (query_serving.c) */
+double slx_served_chips(const slx_served *s);
+/* Requests over time: loads rate, stages and trace. (query_traffic.c) */
+bool slx_query_traffic(slx_question *q, slx_predictor *p, const slx_served *s, const char *ask);
+/* The fields n_chips, parallel, precision, gemm_dtype, moe_dtype and engine.speculative: who runs what where.
+ * (query_placement.c) */
+bool slx_query_placement(slx_question *q, slx_served *s);
 /* ttft_p90 as 0.9, ttft_mean as 0 with what the part before; false when it is neither. */
 bool slx_query_quantile(const char *ask, char what[8], double *at);
 /* Kind serving. (query_serving.c) */

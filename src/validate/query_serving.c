@@ -9,61 +9,6 @@
 
 typedef slx_served serving;
 
-static const char *dtype_of(const char *precision)
-{
-    static const char *const map[][2] = {{"fp4", "nvfp4"},
-                                         {"mxfp4", "nvfp4"},
-                                         {"nvfp4", "nvfp4"},
-                                         {"fp8", "fp8"},
-                                         {"fp8_block", "fp8_block"},
-                                         {"int8", "int8"},
-                                         {"int4", "int4_wo"},
-                                         {"int4_wo", "int4_wo"},
-                                         {"int8_wo", "int8_wo"},
-                                         {"bf16", "bf16"},
-                                         {"fp16", "fp16"},
-                                         {"w4a16", "int4_wo"},
-                                         {"w8a8", "int8"},
-                                         {"w8a16", "int8_wo"},
-                                         {"bfloat16", "bf16"},
-                                         {"float16", "fp16"},
-                                         {"", "bf16"}};
-    for (size_t i = 0; precision && i < sizeof map / sizeof *map; i++)
-        if (!strcasecmp(precision, map[i][0])) return map[i][1];
-    return precision ? NULL : "bf16";
-}
-
-/* Forms of parallelism as chips that share a layer, groups of them that follow each other, and replicas. Experts on
- * chips of their own (ep, moe_ep, moe_tp) are split like any MLP, and attention on chips of their own
- * (attention_dp, dep) as if its heads were. */
-static bool parallel(slx_question *q, serving *s)
-{
-    const json_t *o = json_object_get(q->o, "parallel");
-    const char *mode = NULL;
-    uint64_t chips = 1, tp = 0, dp = 1, apart = 1, dep = 1;
-    if (!slx_field_count(q, q->o, "n_chips", 1, false, &chips)) return false;
-    s->tp = chips, s->pp = s->replicas = 1;
-    if (!o || json_is_null(o)) return true;
-    if (!json_is_object(o)) return slx_malformed(q, "field parallel: expected an object");
-    if (!slx_field_text(q, o, "mode", false, &mode)) return false;
-    if (mode && strcmp(mode, "agg") != 0)
-        return slx_cannot(q, "prefill and decode on chips of their own are not modelled");
-    if (!slx_field_count(q, o, "tp", 1, false, &tp) ||
-        !slx_field_count(q, o, "pp", 1, false, &s->pp) ||
-        !slx_field_count(q, o, "dp", 1, false, &dp) ||
-        !slx_field_count(q, o, "attention_dp", 1, false, &apart) ||
-        !slx_field_count(q, o, "dep", 1, false, &dep))
-        return false;
-    double group = (double)(tp ? tp : 1) * (double)(apart > dep ? apart : dep);
-    if (tp || apart > 1 || dep > 1)
-        s->tp = group < 1e9 ? (uint64_t)group : (uint64_t)1e9;
-    else
-        s->tp = chips / dp / s->pp > 0 ? chips / dp / s->pp : 1;
-    double used = (double)s->tp * (double)s->pp;
-    s->replicas = dp > 1 ? dp : (double)chips > used ? (uint64_t)((double)chips / used) : 1;
-    return true;
-}
-
 /* Loads whose requests arrive at times of their own. */
 static bool over_time(const char *load)
 {
@@ -74,8 +19,6 @@ static bool engine_fields(slx_question *q, const json_t *engine, serving *s)
 {
     uint64_t blocks = 0, tokens = 16; /* of a block: vLLM's default */
     if (!json_is_object(engine)) return true;
-    const json_t *guess = json_object_get(engine, "speculative");
-    if (guess && !json_is_null(guess)) return slx_cannot(q, "speculative decoding is not modelled");
     if (!slx_field_count(q, engine, "max_num_seqs", 1, false, &s->max_seqs) ||
         !slx_field_count(q, engine, "max_num_batched_tokens", 1, false, &s->max_step_tokens) ||
         !slx_field_count(q, engine, "kv_blocks", 1, false, &blocks) ||
@@ -95,7 +38,7 @@ static bool serving_fields(slx_question *q, serving *s)
         !slx_field_count(q, q->o, "isl", 1, !over_time(s->load), &s->isl) ||
         !slx_field_count(q, q->o, "osl", 1, !over_time(s->load), &s->osl) ||
         !slx_field_text(q, q->o, "framework", false, &s->framework) ||
-        !slx_field_text(q, q->o, "precision", false, &s->precision) || !parallel(q, s))
+        !slx_field_text(q, q->o, "precision", false, &s->precision) || !slx_query_placement(q, s))
         return false;
     bool fixed = !strcmp(s->load, "static"), closed = !strcmp(s->load, "concurrency");
     if (fixed && !slx_field_count(q, load, "batch", 1, true, &s->n)) return false;
@@ -107,9 +50,8 @@ static bool serving_fields(slx_question *q, serving *s)
                           s->load);
     if (!engine_fields(q, engine, s)) return false;
     uint64_t most = 1u << 28;
-    if (s->isl > most || s->osl > most || s->n > most || s->tp > 1024 || s->pp > 1024 ||
-        s->replicas > most || s->max_seqs > most || s->max_step_tokens > most)
-        return slx_cannot(q, "sizes over 2^28, or tp or pp over 1024");
+    if (s->isl > most || s->osl > most || s->n > most || s->max_seqs > most || s->max_step_tokens > most)
+        return slx_cannot(q, "sizes over 2^28");
     return true;
 }
 
@@ -152,11 +94,15 @@ static bool usd(slx_question *q, double chips, slx_band out)
     return slx_query_told(q, slx_usd_per_mtok(cost.hour_usd.total, chips, out), 1, "USD/Mtok");
 }
 
+double slx_served_chips(const slx_served *s)
+{
+    return slx_placed_chips(&s->on) * (double)s->replicas + slx_placed_chips(&s->reader) * (double)s->readers;
+}
+
 /* The answer to `ask`. */
 static bool pick(slx_question *q, const serving *s, const char *ask, const run_of *r)
 {
-    double chips = (double)s->tp * (double)s->pp * (double)s->replicas,
-           more = 1 + (double)s->isl / (double)s->osl, at;
+    double chips = slx_served_chips(s), more = 1 + (double)s->isl / (double)s->osl, at;
     slx_band watts = {0.7 * r->power, r->power, 1.3 * r->power};
     char what[8];
     const struct {
@@ -197,13 +143,10 @@ static slx_status static_load(slx_question *q, slx_predictor *p, const serving *
 {
     char old[64];
     slx_static_cost c;
-    slx_static_ask a = {.model = s->model,
+    slx_static_ask a = {.on = s->on,
                         .batch = (uint32_t)s->n,
                         .isl = (uint32_t)s->isl,
                         .osl = (uint32_t)s->osl,
-                        .tp = (uint32_t)s->tp,
-                        .pp = (uint32_t)s->pp,
-                        .dtype = dtype_of(s->precision),
                         .framework = s->framework};
     if (s->n > s->replicas) a.batch = (uint32_t)((s->n + s->replicas - 1) / s->replicas);
     snprintf(old, sizeof old, "%.40s-2024", s->framework ? s->framework : "");
@@ -226,17 +169,16 @@ static slx_status steady_load(slx_question *q, slx_predictor *p, const serving *
                               bool *answered, slx_err *err)
 {
     slx_serving_cost c;
-    slx_serving_ask a = {.model = s->model,
+    slx_serving_ask a = {.on = s->on,
+                         .reader = s->reader,
+                         .readers = (uint32_t)s->readers,
                          .concurrency = (double)s->n,
                          .isl = (uint32_t)s->isl,
                          .osl = (uint32_t)s->osl,
-                         .tp = (uint32_t)s->tp,
-                         .pp = (uint32_t)s->pp,
                          .replicas = (uint32_t)s->replicas,
                          .max_seqs = (uint32_t)s->max_seqs,
-                         .dtype = dtype_of(s->precision),
-                         .kv_dtype = s->precision && strstr(s->precision, "16") ? NULL : "fp8",
                          .framework = s->framework};
+    if (!strstr(s->on.moe_dtype, "16")) a.on.kv_dtype = a.reader.kv_dtype = "fp8";
     slx_status st = slx_predict_serving(p, q->chip, &a, &c, err);
     if (st == SLX_EUNSUPPORTED && s->framework) {
         a.framework = "vLLM";
@@ -256,16 +198,20 @@ bool slx_query_serving(slx_question *q, slx_predictor *p, slx_models *models)
     slx_err err;
     const char *ask = NULL;
     bool answered = false;
-    if (!slx_field_text(q, q->o, "ask", true, &ask) || !serving_fields(q, &s)) return false;
-    if (!dtype_of(s.precision))
-        return slx_cannot(q, "precision %.40s is not modelled", s.precision);
-    s.model = slx_query_shape(q, models, &own);
-    if (!s.model) return false;
+    if (!slx_field_text(q, q->o, "ask", true, &ask)) return false;
+    s.on.model = slx_query_shape(q, models, &own);
+    if (!s.on.model) return false;
+    if (!serving_fields(q, &s)) return slx_shape_free(own), false;
     double at = 0;
     char what[8];
     bool tail = slx_query_quantile(ask, what, &at) && at > 0.5;
-    if (over_time(s.load) || (tail && !strcmp(s.load, "concurrency"))) {
-        answered = slx_query_traffic(q, p, &s, dtype_of(s.precision), ask);
+    if (s.readers && strcmp(s.load, "concurrency") != 0) {
+        slx_shape_free(own);
+        return slx_cannot(q, "load %.40s: prefill apart from decode is modelled under load concurrency alone",
+                          s.load);
+    }
+    if (over_time(s.load) || (!s.readers && tail && !strcmp(s.load, "concurrency"))) {
+        answered = slx_query_traffic(q, p, &s, ask);
         slx_shape_free(own);
         return answered;
     }

@@ -162,8 +162,7 @@ static char *key_of(const json_t *o)
  * the band is at least as wide as three runs are apart, of which the middle one is told. */
 static const double stretches[3] = {0.88, 1, 1.14};
 
-static bool simulate(slx_question *q, slx_predictor *p, const slx_served *s, const char *dtype,
-                     requests *to)
+static bool simulate(slx_question *q, slx_predictor *p, const slx_served *s, requests *to)
 {
     const json_t *load = json_object_get(q->o, "load");
     slx_err err;
@@ -175,9 +174,7 @@ static bool simulate(slx_question *q, slx_predictor *p, const slx_served *s, con
     char open
         [80]; /* a framework has a row of its own for requests over time: its steps overlap the host */
     snprintf(open, sizeof open, "%.60s-traffic", s->framework ? s->framework : "");
-    slx_traffic_ask a = {.model = s->model,
-                         .tp = (uint32_t)s->tp,
-                         .pp = (uint32_t)s->pp,
+    slx_traffic_ask a = {.on = s->on,
                          .replicas = (uint32_t)s->replicas,
                          .max_seqs = (uint32_t)s->max_seqs,
                          .max_step_tokens = (uint32_t)s->max_step_tokens,
@@ -185,7 +182,6 @@ static bool simulate(slx_question *q, slx_predictor *p, const slx_served *s, con
                          .concurrency = !strcmp(s->load, "concurrency") ? (double)s->n : 0,
                          .request = to->r,
                          .n = to->n,
-                         .dtype = dtype,
                          .framework = s->framework ? open : NULL};
     for (int i = 0; i < 3; i++) {
         a.stretch = stretches[i];
@@ -241,7 +237,7 @@ static bool pick(slx_question *q, const slx_served *s, const char *ask)
     static const char *const names[] = {"output_tok_s", "total_tok_s", "output_tok_s_per_chip",
                                         "tok_s_per_chip", "chip_power_mean"},
                              *const units[] = {"tok/s", "tok/s", "tok/s/chip", "tok/s/chip", "W"};
-    double chips = (double)s->tp * (double)s->pp * (double)s->replicas, quantile = 0, v[3];
+    double chips = slx_served_chips(s), quantile = 0, v[3];
     char what[8];
     if (slx_query_quantile(ask, what, &quantile)) return pick_time(q, ask, what, quantile);
     for (int k = 0; k < 5; k++) {
@@ -258,8 +254,7 @@ static bool pick(slx_question *q, const slx_served *s, const char *ask)
     return slx_cannot(q, "ask %.40s: not modelled", ask);
 }
 
-bool slx_query_traffic(slx_question *q, slx_predictor *p, const slx_served *s, const char *dtype,
-                       const char *ask)
+bool slx_query_traffic(slx_question *q, slx_predictor *p, const slx_served *s, const char *ask)
 {
     char *key = key_of(q->o);
     if (!key) return slx_cannot(q, "not predicted");
@@ -267,7 +262,7 @@ bool slx_query_traffic(slx_question *q, slx_predictor *p, const slx_served *s, c
         requests to = {.rng = {.s = 1}};
         free(q->memo->key);
         q->memo->key = NULL;
-        bool ok = simulate(q, p, s, dtype, &to);
+        bool ok = simulate(q, p, s, &to);
         free(to.r);
         if (!ok) return free(key), false;
         q->memo->key = key;

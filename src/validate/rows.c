@@ -307,14 +307,14 @@ static slx_status batch_row(const reader *r, const slx_rows *rows, slx_row *row)
 {
     slx_static_ask *q = &row->ask.batch;
     row->ask.kind = SLX_ASK_STATIC;
-    SLX_TRY(model_at(r, rows, &q->model));
+    SLX_TRY(model_at(r, rows, &q->on.model));
     SLX_TRY(word_at(r, "framework", &q->framework));
-    SLX_TRY(word_at(r, "dtype", &q->dtype));
+    SLX_TRY(word_at(r, "dtype", &q->on.dtype));
     SLX_TRY(small_at(r, "batch", &q->batch));
     SLX_TRY(small_at(r, "isl", &q->isl));
     SLX_TRY(small_at(r, "osl", &q->osl));
-    SLX_TRY(small_at(r, "tp", &q->tp));
-    add_key(row, "%s,%s,%u,%u,%u", q->model->name, q->framework, q->batch, q->isl, q->tp);
+    SLX_TRY(small_at(r, "tp", &q->on.tp));
+    add_key(row, "%s,%s,%u,%u,%u", q->on.model->name, q->framework, q->batch, q->isl, q->on.tp);
     return SLX_OK;
 }
 

@@ -1,8 +1,5 @@
 /* test_predict.c - shapes of models, the kernels of a pass, and what they add up to. Expected values are sums done by
  * hand or published figures, each with its source. */
-#include "predict/predict.h"
-#include "predict/predict_int.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,27 +8,7 @@
 
 #include <cmocka.h>
 
-static slx_shape *open_shape(const char *name)
-{
-    slx_shape *s;
-    slx_err err = {0};
-    if (slx_shape_open(&s, name, &err) != SLX_OK) fail_msg("%s: %s", name, err.msg);
-    return s;
-}
-
-static slx_shape *parse(const char *text)
-{
-    slx_shape *s;
-    slx_err err = {0};
-    if (slx_shape_parse(&s, text, strlen(text), "test", &err) != SLX_OK) fail_msg("%s", err.msg);
-    return s;
-}
-
-static void near(double found, double expected, double share)
-{
-    if (!(fabs(found / expected - 1) <= share))
-        fail_msg("found %.6g, expected %.6g", found, expected);
-}
+#include "shapes.h"
 
 /* ------------------------------------------------------------------ shapes */
 
@@ -84,8 +61,8 @@ static void test_published_sizes(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         slx_shape *s = open_shape(known[i].name);
-        near(slx_shape_weights(s), known[i].all * 1e9, known[i].pm);
-        near(slx_shape_active_weights(s), known[i].active * 1e9, known[i].pm);
+        near_to(slx_shape_weights(s), known[i].all * 1e9, known[i].pm);
+        near_to(slx_shape_active_weights(s), known[i].active * 1e9, known[i].pm);
         slx_shape_free(s);
     }
 }
@@ -94,23 +71,23 @@ static void test_kv_values(void **state)
 {
     (void)state;
     slx_shape *s = open_shape("llama-3.1-8b");
-    near(slx_shape_kv_values(s), 2.0 * 32 * 8 * 128, 1e-12);
+    near_to(slx_shape_kv_values(s), 2.0 * 32 * 8 * 128, 1e-12);
     slx_shape_free(s);
     s = open_shape("deepseek-v3"); /* 61 layers of 512 + 64: 70,272 bytes in bf16 */
-    near(slx_shape_kv_values(s), 61.0 * 576, 1e-12);
+    near_to(slx_shape_kv_values(s), 61.0 * 576, 1e-12);
     slx_shape_free(s);
 }
 
 static void test_names_of_families(void **state)
 {
     (void)state;
-    slx_shape *s = parse(
+    slx_shape *s = parse_shape(
         "{\"model_type\":\"gpt2\",\"n_embd\":64,\"n_layer\":2,\"n_head\":4,\"vocab_size\":100}");
     assert_int_equal(s->d_ff, 256);
     assert_int_equal(s->mlp, SLX_MLP_PLAIN);
     assert_true(s->layer_norm && s->tied && !s->rope);
     slx_shape_free(s);
-    s = parse(
+    s = parse_shape(
         "{\"text_config\":{\"hidden_size\":64,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
         "\"intermediate_size\":96,\"vocab_size\":100}}");
     assert_int_equal(s->n_layers, 3);
@@ -155,24 +132,6 @@ static void test_refusals(void **state)
 
 /* ------------------------------------------------------------------ kernels of a pass */
 
-static const slx_kernel *kernel(const slx_plan *p, const char *name)
-{
-    for (int i = 0; i < p->n; i++)
-        if (!strcmp(p->k[i].name, name)) return &p->k[i];
-    fail_msg("no kernel '%s'", name);
-    return NULL;
-}
-
-static slx_plan plan(const slx_shape *s, slx_forward f)
-{
-    slx_plan p;
-    slx_err err = {0};
-    f.model = s;
-    if (slx_forward_check(&f, &err) != SLX_OK) fail_msg("%s", err.msg);
-    slx_plan_pass(&p, &f, 0);
-    return p;
-}
-
 static double flops(const slx_plan *p)
 {
     double sum = 0;
@@ -186,20 +145,20 @@ static void test_dense_work(void **state)
 {
     (void)state;
     slx_shape *s = open_shape("llama-3.1-8b");
-    slx_plan p = plan(s, (slx_forward){.decode = true, .batch = 8, .context = 1000});
+    slx_plan p = plan_of(s, (slx_forward){.decode = true, .batch = 8, .context = 1000});
     double each = 2 * (slx_shape_weights(s) - 128256.0 * 4096) + 4.0 * 32 * 128 * 1000 * 32;
-    near(flops(&p), 8 * each, 1e-9);
-    p = plan(s, (slx_forward){.batch = 2, .context = 100, .all_logits = true});
+    near_to(flops(&p), 8 * each, 1e-9);
+    p = plan_of(s, (slx_forward){.batch = 2, .context = 100, .all_logits = true});
     double keys = 100 * 101 / 2; /* causal */
-    near(flops(&p),
+    near_to(flops(&p),
          200 * 2 * (slx_shape_weights(s) - 128256.0 * 4096) + 2 * keys * 4 * 32 * 128 * 32, 1e-9);
     /* Two chips do half of it each. */
-    slx_plan two = plan(s, (slx_forward){.batch = 2, .context = 100, .all_logits = true, .tp = 2});
-    near(flops(&two), flops(&p) / 2, 1e-9);
-    assert_int_equal(kernel(&two, "qkv_proj")->n, 16 * 128 + 2 * 4 * 128);
-    assert_int_equal(kernel(&two, "gate_up_proj")->n, 14336);
-    near(kernel(&two, "all_reduce")->count, 65, 1e-12);
-    near(kernel(&two, "all_reduce")->bytes, 200.0 * 4096 * 2, 1e-12);
+    slx_plan two = plan_of(s, (slx_forward){.batch = 2, .context = 100, .all_logits = true, .tp = 2});
+    near_to(flops(&two), flops(&p) / 2, 1e-9);
+    assert_int_equal(kernel_of(&two, "qkv_proj")->n, 16 * 128 + 2 * 4 * 128);
+    assert_int_equal(kernel_of(&two, "gate_up_proj")->n, 14336);
+    near_to(kernel_of(&two, "all_reduce")->count, 65, 1e-12);
+    near_to(kernel_of(&two, "all_reduce")->bytes, 200.0 * 4096 * 2, 1e-12);
     slx_shape_free(s);
 }
 
@@ -208,16 +167,16 @@ static void test_experts(void **state)
 {
     (void)state;
     slx_shape *s = open_shape("mixtral-8x7b");
-    slx_plan p = plan(s, (slx_forward){.decode = true, .batch = 1, .context = 10});
-    near(kernel(&p, "gate_up_proj")->groups, 2, 1e-9);
-    assert_int_equal(kernel(&p, "gate_up_proj")->m, 1);
+    slx_plan p = plan_of(s, (slx_forward){.decode = true, .batch = 1, .context = 10});
+    near_to(kernel_of(&p, "gate_up_proj")->groups, 2, 1e-9);
+    assert_int_equal(kernel_of(&p, "gate_up_proj")->m, 1);
     double each = 2 * (slx_shape_active_weights(s) - 32000.0 * 4096) + 4.0 * 32 * 128 * 10 * 32;
-    near(flops(&p), each, 1e-9);
-    p = plan(s, (slx_forward){.decode = true, .batch = 2, .context = 10});
-    near(kernel(&p, "gate_up_proj")->groups, 8 * (1 - 0.75 * 0.75), 1e-9); /* 3.5 */
-    p = plan(s, (slx_forward){.decode = true, .batch = 400, .context = 10});
-    near(kernel(&p, "gate_up_proj")->groups, 8, 1e-9);
-    assert_int_equal(kernel(&p, "gate_up_proj")->m, 100);
+    near_to(flops(&p), each, 1e-9);
+    p = plan_of(s, (slx_forward){.decode = true, .batch = 2, .context = 10});
+    near_to(kernel_of(&p, "gate_up_proj")->groups, 8 * (1 - 0.75 * 0.75), 1e-9); /* 3.5 */
+    p = plan_of(s, (slx_forward){.decode = true, .batch = 400, .context = 10});
+    near_to(kernel_of(&p, "gate_up_proj")->groups, 8, 1e-9);
+    assert_int_equal(kernel_of(&p, "gate_up_proj")->m, 100);
     slx_shape_free(s);
 }
 
@@ -226,11 +185,11 @@ static void test_windows(void **state)
 {
     (void)state;
     slx_shape *s = open_shape("gpt-oss-20b");
-    slx_plan p = plan(s, (slx_forward){.decode = true, .batch = 1, .context = 4096});
+    slx_plan p = plan_of(s, (slx_forward){.decode = true, .batch = 1, .context = 4096});
     double keys = 0;
     for (int i = 0; i < p.n; i++)
         if (p.k[i].kind == SLX_KERNEL_ATTENTION) keys += p.k[i].count * p.k[i].context;
-    near(keys, 12 * 4096 + 12 * 128, 1e-12);
+    near_to(keys, 12 * 4096 + 12 * 128, 1e-12);
     slx_shape_free(s);
 }
 
@@ -244,8 +203,7 @@ static void test_passes(void **state)
     slx_predictor *p;
     slx_shape *s = open_shape("llama-3.1-8b");
     slx_forward_cost one, eight;
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "h100", &err), SLX_OK);
+    open_chip(&p, &c, "h100");
     assert_int_equal(slx_predict_pass(p, c,
                                       &(slx_forward){.model = s, .decode = true, .context = 1024},
                                       &one, &err),
@@ -256,7 +214,7 @@ static void test_passes(void **state)
     assert_true(one.seconds.mid > floor_s && one.seconds.mid < 2 * floor_s);
     double sum = 0;
     for (int i = 0; i < one.n_parts; i++) sum += one.part[i].seconds;
-    near(sum, one.seconds.mid, 1e-9);
+    near_to(sum, one.seconds.mid, 1e-9);
     assert_int_equal(
         slx_predict_pass(p, c, &(slx_forward){.model = s, .decode = true, .context = 1024, .tp = 8},
                          &eight, &err),
@@ -269,7 +227,7 @@ static void test_passes(void **state)
                                       &b, &err),
                      SLX_OK);
     assert_true(b.pass.seconds.mid <= 0.02);
-    near(b.tok_s_chip, b.batch / b.pass.seconds.mid / b.tp, 1e-12);
+    near_to(b.tok_s_chip, b.batch / b.pass.seconds.mid / b.tp, 1e-12);
     assert_int_equal(slx_predict_best(p, c,
                                       &(slx_best_ask){.model = s, .context = 1024, .tpot_s = 1e-6},
                                       &b, &err),
@@ -295,19 +253,18 @@ static void test_layers(void **state)
     slx_shape *s = open_shape("llama-3.1-70b");
     slx_band t;
     slx_lib_time lib;
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "h100", &err), SLX_OK);
+    open_chip(&p, &c, "h100");
     slx_layer_ask ask = {.model = s, .op = "gate_up_proj", .tokens = 64, .tp = 4};
     assert_int_equal(slx_predict_layer(p, c, &ask, &t, &err), SLX_OK);
     slx_lib_gemm_query q = {.m = 64, .n = 2 * 28672 / 4, .k = 8192, .dtype = SLX_LIB_BF16};
     assert_int_equal(slx_lib_gemm(c, &q, &lib, &err), SLX_OK);
-    near(t.mid, lib.seconds, 1e-12);
+    near_to(t.mid, lib.seconds, 1e-12);
     assert_true(t.low < t.mid && t.mid < t.high);
     ask.op = "o_proj"; /* 16 heads of 128 deep */
     assert_int_equal(slx_predict_layer(p, c, &ask, &t, &err), SLX_OK);
     q = (slx_lib_gemm_query){.m = 64, .n = 8192, .k = 16 * 128, .dtype = SLX_LIB_BF16};
     assert_int_equal(slx_lib_gemm(c, &q, &lib, &err), SLX_OK);
-    near(t.mid, lib.seconds, 1e-12);
+    near_to(t.mid, lib.seconds, 1e-12);
     ask.op = "mixer";
     assert_int_equal(slx_predict_layer(p, c, &ask, &t, &err), SLX_EUNSUPPORTED);
     ask = (slx_layer_ask){.model = s, .op = "norm", .tokens = 1, .tp = 1, .dtype = "q5"};
@@ -327,18 +284,17 @@ static void test_software(void **state)
     slx_predictor *p;
     slx_shape *s = open_shape("llama-2-70b");
     slx_forward_cost four, eight, cap, graph;
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "h100", &err), SLX_OK);
+    open_chip(&p, &c, "h100");
     slx_forward f = {
         .model = s, .decode = true, .context = 1024, .tp = 4, .software = SLX_SOFTWARE_PLAIN};
     assert_int_equal(slx_predict_pass(p, c, &f, &four, &err), SLX_OK);
     f.tp = 8;
     assert_int_equal(slx_predict_pass(p, c, &f, &eight, &err), SLX_OK);
-    near(four.seconds.mid, eight.seconds.mid, 1e-9);
+    near_to(four.seconds.mid, eight.seconds.mid, 1e-9);
     assert_string_equal(eight.part[0].name, "host launches");
     f.power_cap_w = 350;
     assert_int_equal(slx_predict_pass(p, c, &f, &cap, &err), SLX_OK);
-    near(cap.seconds.mid, eight.seconds.mid, 1e-9);
+    near_to(cap.seconds.mid, eight.seconds.mid, 1e-9);
     f.power_cap_w = 0, f.software = SLX_SOFTWARE_SERVING;
     assert_int_equal(slx_predict_pass(p, c, &f, &graph, &err), SLX_OK);
     assert_true(graph.seconds.mid < 0.5 * eight.seconds.mid);
@@ -364,17 +320,16 @@ static void test_one_layer(void **state)
     slx_chip *c;
     slx_predictor *p;
     slx_forward_cost prompt, token;
-    slx_shape *s = parse("{\"model_type\":\"gpt3\",\"hidden_size\":12288,\"num_hidden_layers\":1,"
+    slx_shape *s = parse_shape("{\"model_type\":\"gpt3\",\"hidden_size\":12288,\"num_hidden_layers\":1,"
                          "\"num_attention_heads\":96,\"vocab_size\":50257}");
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "a100", &err), SLX_OK);
+    open_chip(&p, &c, "a100");
     slx_forward f = {
         .model = s, .batch = 8, .context = 2048, .tp = 4, .software = SLX_SOFTWARE_ALONE};
     assert_int_equal(slx_predict_pass(p, c, &f, &prompt, &err), SLX_OK);
-    near(prompt.seconds.mid, 66.747e-3, 0.06);
+    near_to(prompt.seconds.mid, 66.747e-3, 0.06);
     f.decode = true, f.context = 3072;
     assert_int_equal(slx_predict_pass(p, c, &f, &token, &err), SLX_OK);
-    near(token.seconds.mid, 1.1109e-3, 0.12);
+    near_to(token.seconds.mid, 1.1109e-3, 0.12);
     slx_chip_free(c);
     slx_shape_free(s);
     slx_predictor_close(p);
@@ -393,28 +348,27 @@ static void test_static(void **state)
     slx_static_cost r, fw;
     slx_forward_cost one;
     double sum = 0;
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "a100", &err), SLX_OK);
-    slx_static_ask ask = {.model = s, .batch = 16, .isl = 1000, .osl = 101, .tp = 1};
+    open_chip(&p, &c, "a100");
+    slx_static_ask ask = {.on = {.model = s, .tp = 1}, .batch = 16, .isl = 1000, .osl = 101};
     assert_int_equal(slx_predict_static(p, c, &ask, &r, &err), SLX_OK);
     for (uint32_t i = 1; i <= 100; i++) {
         slx_forward f = {.model = s, .decode = true, .batch = 16, .context = 1000 + i};
         assert_int_equal(slx_predict_pass(p, c, &f, &one, &err), SLX_OK);
         sum += one.seconds.mid;
     }
-    near(r.tpot_s.mid * 100, sum, 0.01);
+    near_to(r.tpot_s.mid * 100, sum, 0.01);
     slx_forward f = {.model = s, .batch = 16, .context = 1000};
     assert_int_equal(slx_predict_pass(p, c, &f, &one, &err), SLX_OK);
-    near(r.ttft_s.mid, one.seconds.mid, 1e-12);
-    near(r.batch_s.mid, r.ttft_s.mid + 100 * r.tpot_s.mid, 1e-9);
-    near(r.power_w, r.joules.mid / r.batch_s.mid, 1e-9);
+    near_to(r.ttft_s.mid, one.seconds.mid, 1e-12);
+    near_to(r.batch_s.mid, r.ttft_s.mid + 100 * r.tpot_s.mid, 1e-9);
+    near_to(r.power_w, r.joules.mid / r.batch_s.mid, 1e-9);
     slx_framework slower = {.slow = 1.5, .step_us = 2000, .seq_us = 50};
     ask.given = &slower;
     assert_int_equal(slx_predict_static(p, c, &ask, &fw, &err), SLX_OK);
-    near(fw.tpot_s.mid, 1.5 * r.tpot_s.mid + 2000e-6 + 16 * 50e-6, 1e-9);
+    near_to(fw.tpot_s.mid, 1.5 * r.tpot_s.mid + 2000e-6 + 16 * 50e-6, 1e-9);
     /* Joules: those of the passes, stretched, and idle boards while the host works, 101 steps of 2.8 ms. */
     double idle = c->lib.n.draw[SLX_LIB_DRAW_GEMM].idle * c->lib.fig.tdp_w;
-    near(fw.joules.mid, 1.5 * r.joules.mid + 101 * 2.8e-3 * idle, 1e-9);
+    near_to(fw.joules.mid, 1.5 * r.joules.mid + 101 * 2.8e-3 * idle, 1e-9);
     ask.given = NULL,
     ask.framework = "vllm 2024"; /* found whatever the punctuation; slower than none */
     assert_int_equal(slx_predict_static(p, c, &ask, &fw, &err), SLX_OK);
@@ -438,19 +392,18 @@ static void test_static_memory(void **state)
     slx_predictor *p;
     slx_shape *s = open_shape("llama-2-7b");
     slx_static_cost wave, all;
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "a100", &err), SLX_OK);
+    open_chip(&p, &c, "a100");
     /* 32 layers of 2 x 32 heads of 128 in 16 bits: 0.5 MiB a token. 4096 tokens of 40 sequences are
      * 86 GB; 80 GiB less a tenth less 13.5 GB of weights hold 29. So two waves of 20. */
-    slx_static_ask ask = {.model = s, .batch = 20, .isl = 2048, .osl = 2048, .tp = 1};
+    slx_static_ask ask = {.on = {.model = s, .tp = 1}, .batch = 20, .isl = 2048, .osl = 2048};
     assert_int_equal(slx_predict_static(p, c, &ask, &wave, &err), SLX_OK);
     ask.batch = 40;
     assert_int_equal(slx_predict_static(p, c, &ask, &all, &err), SLX_OK);
-    near(all.batch_s.mid, 2 * wave.batch_s.mid, 1e-9);
-    near(all.ttft_s.mid, wave.ttft_s.mid + wave.batch_s.mid / 2, 1e-9);
-    near(all.tpot_s.mid, wave.tpot_s.mid, 1e-9);
+    near_to(all.batch_s.mid, 2 * wave.batch_s.mid, 1e-9);
+    near_to(all.ttft_s.mid, wave.ttft_s.mid + wave.batch_s.mid / 2, 1e-9);
+    near_to(all.tpot_s.mid, wave.tpot_s.mid, 1e-9);
     slx_shape *big = open_shape("gpt3-175b");
-    ask.model = big;
+    ask.on.model = big;
     assert_int_equal(slx_predict_static(p, c, &ask, &all, &err), SLX_EUNSUPPORTED);
     assert_non_null(strstr(err.msg, "GB of weights"));
     slx_chip_free(c);
@@ -471,12 +424,10 @@ static double seconds_of(slx_predictor *p, const slx_chip *c, const slx_forward 
 static void test_shares(void **state)
 {
     (void)state;
-    slx_err err = {0};
     slx_chip *c;
     slx_predictor *p;
     slx_shape *moe = open_shape("mixtral-8x7b"), *s = open_shape("llama-3.1-8b");
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "h100", &err), SLX_OK);
+    open_chip(&p, &c, "h100");
     /* Sixteen copies of one sequence read two experts of eight a layer, sixteen others all but 8 (3/4)^16 = 0.08. */
     slx_forward f = {.model = moe, .decode = true, .batch = 16, .context = 128, .tp = 4};
     double apart = seconds_of(p, c, &f), one;
@@ -497,7 +448,7 @@ static void test_shares(void **state)
     f = (slx_forward){.model = s, .decode = true, .batch = 16, .context = 8192};
     double fast = seconds_of(p, c, &f);
     f.kv_share = 0.5;
-    near(seconds_of(p, c, &f), fast, 1e-12);
+    near_to(seconds_of(p, c, &f), fast, 1e-12);
     f.batch = 17;
     double reads = 17.0 * 32 * 32 * 2 * 128 * 8192 * 2 / (0.5 * 3.35e12);
     assert_true(seconds_of(p, c, &f) > reads);
@@ -516,8 +467,7 @@ static void test_eager(void **state)
     slx_predictor *p;
     slx_shape *s = open_shape("llama-3.1-8b"), *gpt = open_shape("gpt3-175b");
     slx_band eager, fused;
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "h100", &err), SLX_OK);
+    open_chip(&p, &c, "h100");
     slx_layer_ask ask = {.model = s, .op = "norm", .tokens = 1, .tp = 1};
     assert_int_equal(slx_predict_layer(p, c, &ask, &fused, &err), SLX_OK);
     ask.software = SLX_SOFTWARE_EAGER;
@@ -530,13 +480,13 @@ static void test_eager(void **state)
     assert_int_equal(slx_predict_layer(p, c, &ask, &eager, &err), SLX_OK);
     ask.software = SLX_SOFTWARE_SERVING;
     assert_int_equal(slx_predict_layer(p, c, &ask, &fused, &err), SLX_OK);
-    near(eager.mid, fused.mid, 0.02);
+    near_to(eager.mid, fused.mid, 0.02);
     slx_chip_free(c);
     assert_int_equal(slx_chip_load_any(&c, "b200", &err), SLX_OK); /* no such file: as served */
     assert_int_equal(slx_predict_layer(p, c, &ask, &fused, &err), SLX_OK);
     ask.software = SLX_SOFTWARE_EAGER;
     assert_int_equal(slx_predict_layer(p, c, &ask, &eager, &err), SLX_OK);
-    near(eager.mid, fused.mid, 1e-12);
+    near_to(eager.mid, fused.mid, 1e-12);
     slx_chip_free(c);
     slx_shape_free(s);
     slx_shape_free(gpt);
@@ -554,26 +504,25 @@ static void test_serving(void **state)
     slx_shape *s = open_shape("llama-3.1-8b");
     slx_serving_cost r;
     slx_static_cost alone;
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "h100", &err), SLX_OK);
-    slx_serving_ask ask = {.model = s, .concurrency = 1, .isl = 1000, .osl = 201, .tp = 1};
-    slx_static_ask batch = {.model = s, .batch = 1, .isl = 1000, .osl = 201, .tp = 1};
+    open_chip(&p, &c, "h100");
+    slx_serving_ask ask = {.on = {.model = s, .tp = 1}, .concurrency = 1, .isl = 1000, .osl = 201};
+    slx_static_ask batch = {.on = {.model = s, .tp = 1}, .batch = 1, .isl = 1000, .osl = 201};
     assert_int_equal(slx_predict_serving(p, c, &ask, &r, &err), SLX_OK);
     assert_int_equal(slx_predict_static(p, c, &batch, &alone, &err), SLX_OK);
-    near(r.tpot_s.mid, alone.tpot_s.mid, 0.01);
+    near_to(r.tpot_s.mid, alone.tpot_s.mid, 0.01);
     for (double n = 1; n <= 4096; n *= 8) {
         ask.concurrency = n;
         assert_int_equal(slx_predict_serving(p, c, &ask, &r, &err), SLX_OK);
-        near(r.output_tok_s.mid / 201 * r.e2e_s.mid, n, 1e-6);
+        near_to(r.output_tok_s.mid / 201 * r.e2e_s.mid, n, 1e-6);
         assert_true(r.running <= 1024 && r.running <= n);
     }
     double most = r.output_tok_s.mid;
     ask.concurrency = 0; /* offline */
     assert_int_equal(slx_predict_serving(p, c, &ask, &r, &err), SLX_OK);
-    near(r.output_tok_s.mid, most, 1e-9);
+    near_to(r.output_tok_s.mid, most, 1e-9);
     slx_shape_free(s);
     s = open_shape("llama-3.1-70b"); /* 141 GB on one chip of 80 */
-    ask.model = s;
+    ask.on.model = s;
     assert_int_equal(slx_predict_serving(p, c, &ask, &r, &err), SLX_EUNSUPPORTED);
     slx_chip_free(c);
     slx_shape_free(s);
@@ -589,14 +538,13 @@ static void test_program(void **state)
     slx_predictor *p;
     slx_shape *s = open_shape("smollm2-135m");
     slx_forward_cost a, b;
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "silex-mini", &err), SLX_OK);
+    open_chip(&p, &c, "silex-mini");
     slx_forward f = {.model = s, .decode = true, .context = 100, .batch = 2};
     if (slx_predict_pass(p, c, &f, &a, &err) != SLX_OK) fail_msg("%s", err.msg);
     assert_string_equal(a.timed_by, "program");
     double sum = 0;
     for (int i = 0; i < a.n_parts; i++) sum += a.part[i].seconds;
-    near(sum, a.seconds.mid, 1e-6);
+    near_to(sum, a.seconds.mid, 1e-6);
     assert_true(a.flops >= 2 * 2 * (slx_shape_weights(s)));
     assert_int_equal(slx_predict_pass(p, c, &f, &b, &err), SLX_OK);
     assert_memory_equal(&a, &b, sizeof a);
@@ -616,15 +564,14 @@ static void test_program_of_chips(void **state)
     slx_predictor *p;
     slx_shape *s = open_shape("llama-3.2-1b");
     slx_forward_cost one, four;
-    slx_predictor_open(&p);
-    assert_int_equal(slx_chip_load_any(&c, "silex-1", &err), SLX_OK);
+    open_chip(&p, &c, "silex-1");
     slx_forward f = {.model = s, .decode = true, .context = 100, .batch = 2, .tp = 1};
     if (slx_predict_pass(p, c, &f, &one, &err) != SLX_OK) fail_msg("%s", err.msg);
     f.tp = 4;
     if (slx_predict_pass(p, c, &f, &four, &err) != SLX_OK) fail_msg("%s", err.msg);
-    near(four.flops, one.flops, 1e-3);
+    near_to(four.flops, one.flops, 1e-3);
     assert_true(four.seconds.mid < one.seconds.mid && four.joules.mid > one.joules.mid);
-    near(four.power_w * 4 * four.seconds.mid, four.joules.mid, 1e-9);
+    near_to(four.power_w * 4 * four.seconds.mid, four.joules.mid, 1e-9);
     bool met = false;
     for (int i = 0; i < four.n_parts; i++) met |= !strcmp(four.part[i].name, "collectives");
     assert_true(met);

@@ -204,6 +204,61 @@ static void test_batches(void **state)
     assert_true(fabs(two / half - 1) < 1e-4); /* four chips, tp 2: two replicas, said or not */
 }
 
+/* ------------------------------------------------------------------ who runs what where */
+
+#define PLACED                                                                                     \
+    "{\"id\":\"p\",\"kind\":\"serving\",\"chip\":\"b200\",\"model\":\"%s\",\"framework\":"        \
+    "\"SGLang\",\"isl\":1000,\"osl\":500,\"load\":{\"type\":\"concurrency\",\"n\":64},"            \
+    "\"parallel\":%s%s,\"ask\":\"%s\"}"
+
+static double placed(const char *model, const char *parallel, const char *more, const char *ask_for)
+{
+    return value(strstr(ask_for, "chip") ? "tok/s/chip" : "ms", PLACED, model, parallel, more, ask_for);
+}
+
+static void test_placements(void **state)
+{
+    (void)state;
+    const char *moe = "deepseek-r1", *fp8 = ",\"precision\":\"fp8\"";
+    double eight = placed(moe, "{\"tp\":8,\"moe_ep\":8}", fp8, "tpot_mean");
+    /* tp written as moe_tp times moe_ep: the same eight chips, whether their number is told or not */
+    assert_true(eight == placed(moe, "{\"tp\":64,\"moe_tp\":8,\"moe_ep\":8}", fp8, "tpot_mean"));
+    assert_true(eight == placed(moe, "{\"tp\":64,\"moe_tp\":8,\"moe_ep\":8}", ",\"n_chips\":8,\"precision\":\"fp8\"",
+                                "tpot_mean"));
+    /* one form under three names; and experts on more chips than the attention say it without a name */
+    double dep = placed(moe, "{\"dep\":8}", fp8, "tpot_mean");
+    assert_true(dep == placed(moe, "{\"attention_dp\":8,\"moe_ep\":8}", fp8, "tpot_mean"));
+    assert_true(dep == placed(moe, "{\"dp\":8,\"ep\":8}", fp8, "tpot_mean"));
+    assert_true(dep == placed(moe, "{\"tp\":1,\"moe_ep\":8}", fp8, "tpot_mean"));
+    assert_true(dep != eight);
+    /* a dense model has no experts to share: replicas */
+    double one = placed("llama-3.1-8b", "{\"dp\":4}", "", "tok_s_per_chip");
+    assert_true(fabs(one / placed("llama-3.1-8b", "{\"tp\":1}", ",\"n_chips\":4", "tok_s_per_chip") - 1) < 1e-3);
+    /* formats of products and of experts; of the name, where nothing else says one */
+    double wide = placed(moe, "{\"tp\":8}", ",\"precision\":\"fp8\"", "tpot_mean");
+    assert_true(placed(moe, "{\"tp\":8}", ",\"gemm_dtype\":\"fp8_block\",\"moe_dtype\":\"nvfp4\"", "tpot_mean") < wide);
+    assert_true(placed("qwen3-32b", "{\"tp\":1}", fp8, "tpot_mean") ==
+                placed("Qwen/Qwen3-32B-FP8", "{\"tp\":1}", "", "tpot_mean"));
+    /* guessed tokens */
+    assert_true(placed(moe, "{\"tp\":8}",
+                       ",\"precision\":\"fp8\",\"engine\":{\"speculative\":{\"method\":\"mtp\",\"tokens\":2}}",
+                       "tpot_mean") < wide);
+    /* prompts read apart: chips of both count */
+    const char *apart = "{\"mode\":\"disagg\",\"prefill\":{\"tp\":4,\"workers\":2},\"decode\":{\"tp\":8}}";
+    assert_true(placed(moe, apart, fp8, "tpot_mean") < wide);
+    placed(moe, apart, fp8, "ttft_mean");
+    placed(moe, apart, fp8, "output_tok_s_per_chip");
+    char line[1024];
+    snprintf(line, sizeof line, PLACED, moe, "{\"mode\":\"disagg\",\"prefill\":{}}", "", "tpot_mean");
+    expect(line, false, "line 7: field parallel: found no prefill or no decode");
+    snprintf(line, sizeof line, PLACED, moe, "{\"mode\":\"both\"}", "", "tpot_mean");
+    expect(line, false, "found 'both', expected agg or disagg");
+    snprintf(line, sizeof line, PLACED, moe, "{\"tp\":8}", ",\"moe_dtype\":\"fp7\"", "tpot_mean");
+    expect(line, true, "moe_dtype fp7 is not modelled");
+    snprintf(line, sizeof line, PLACED, moe, "{\"tp\":8}", ",\"engine\":{\"speculative\":{}}", "tpot_mean");
+    expect(line, false, "field tokens");
+}
+
 /* ------------------------------------------------------------------ requests over time */
 
 #define SERVER                                                                                     \
@@ -389,7 +444,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_monotone),       cmocka_unit_test(test_rooflines),
-        cmocka_unit_test(test_chips_together), cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_chips_together), cmocka_unit_test(test_batches), cmocka_unit_test(test_placements),
         cmocka_unit_test(test_traffic),        cmocka_unit_test(test_names),
         cmocka_unit_test(test_figures),        cmocka_unit_test(test_malformed)};
     return cmocka_run_group_tests(tests, start, stop);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "predict/predict.h"
+#include "shapes.h"
 
 enum { MANY = 300 };
 
@@ -20,10 +20,10 @@ static slx_shape *shape;
 
 static int start(void **state)
 {
-    slx_err err = {0};
     (void)state;
-    slx_predictor_open(&predictor);
-    return slx_chip_load_any(&chip, "h100", &err) || slx_shape_open(&shape, "llama-3.1-8b", &err);
+    open_chip(&predictor, &chip, "h100");
+    shape = open_shape("llama-3.1-8b");
+    return 0;
 }
 
 static int stop(void **state)
@@ -67,26 +67,20 @@ static double pass_s(bool decode, uint32_t batch, uint32_t context)
 }
 
 /* The grid between whose points times are straight lines is 1.5 wide: 10 % are left for that. */
-static void near(double found, double expected, double share)
-{
-    if (!(fabs(found / expected - 1) <= share))
-        fail_msg("found %.6g, expected %.6g", found, expected);
-}
-
 /* One at a time: its prefill, its steps, nothing else; the framework's front and host time on top. */
 static void test_alone(void **state)
 {
     (void)state;
     slx_request *r = every(100, 3, 1000, 101);
-    slx_traffic_ask a = {.model = shape, .request = r, .n = 3};
+    slx_traffic_ask a = {.on = {.model = shape}, .request = r, .n = 3};
     slx_traffic_cost c = run(&a);
-    near(c.ttft_s.mean, pass_s(false, 1, 1000), 0.1);
-    near(c.tpot_s.mean, pass_s(true, 1, 1050), 0.1);
-    near(c.e2e_s.mean, c.ttft_s.mean + 100 * c.tpot_s.mean, 1e-9);
-    near(c.output_tok_s, 303 / c.seconds, 1e-9);
-    near(c.ttft_s.p99, c.ttft_s.p50, 1e-9);
+    near_to(c.ttft_s.mean, pass_s(false, 1, 1000), 0.1);
+    near_to(c.tpot_s.mean, pass_s(true, 1, 1050), 0.1);
+    near_to(c.e2e_s.mean, c.ttft_s.mean + 100 * c.tpot_s.mean, 1e-9);
+    near_to(c.output_tok_s, 303 / c.seconds, 1e-9);
+    near_to(c.ttft_s.p99, c.ttft_s.p50, 1e-9);
     a.stretch = 2;
-    near(run(&a).tpot_s.mean, 2 * c.tpot_s.mean, 1e-9);
+    near_to(run(&a).tpot_s.mean, 2 * c.tpot_s.mean, 1e-9);
     a.stretch = 0,
     r[0].cached = r[1].cached = r[2].cached = 900; /* a tenth of the prompt is left */
     assert_true(run(&a).ttft_s.mean < 0.6 * c.ttft_s.mean);
@@ -98,7 +92,7 @@ static void test_pieces(void **state)
 {
     (void)state;
     slx_request *r = every(100, 2, 8000, 11);
-    slx_traffic_ask a = {.model = shape, .request = r, .n = 2};
+    slx_traffic_ask a = {.on = {.model = shape}, .request = r, .n = 2};
     double whole = run(&a).ttft_s.mean;
     a.max_step_tokens = 500;
     double pieces = run(&a).ttft_s.mean;
@@ -111,24 +105,24 @@ static void test_overload(void **state)
 {
     (void)state;
     slx_request *r = every(0, MANY, 500, 200);
-    slx_traffic_ask a = {.model = shape, .request = r, .n = MANY, .max_seqs = 32};
+    slx_traffic_ask a = {.on = {.model = shape}, .request = r, .n = MANY, .max_seqs = 32};
     slx_traffic_cost all = run(&a); /* all at once: its capacity */
     double apart = all.seconds / MANY;
     for (int i = 0; i < MANY; i++) r[i].arrival_s = i * apart / 2;
     slx_traffic_cost twice = run(&a);
     for (int i = 0; i < MANY; i++) r[i].arrival_s = i * apart * 4;
     slx_traffic_cost light = run(&a);
-    near(twice.output_tok_s, all.output_tok_s,
+    near_to(twice.output_tok_s, all.output_tok_s,
          0.1); /* a burst reads its first prompts before anybody answers */
     /* The last of all: the end, less when it came and what its own answer took. */
-    near(twice.ttft_s.p99, twice.seconds - (MANY - 1) * apart / 2 - 199 * twice.tpot_s.mean, 0.1);
+    near_to(twice.ttft_s.p99, twice.seconds - (MANY - 1) * apart / 2 - 199 * twice.tpot_s.mean, 0.1);
     assert_true(twice.running > 28 && twice.running <= 32);
     assert_true(light.ttft_s.p99 < 0.02 * twice.ttft_s.p99 &&
                 light.tpot_s.mean < twice.tpot_s.mean);
     /* Two replicas do twice as much. */
     for (int i = 0; i < MANY; i++) r[i].arrival_s = 0;
     a.replicas = 2;
-    near(run(&a).output_tok_s, 2 * all.output_tok_s, 0.05);
+    near_to(run(&a).output_tok_s, 2 * all.output_tok_s, 0.05);
     free(r);
 }
 
@@ -137,7 +131,7 @@ static void test_memory(void **state)
 {
     (void)state;
     slx_request *r = every(0.01, 100, 500, 500);
-    slx_traffic_ask a = {.model = shape, .request = r, .n = 100};
+    slx_traffic_ask a = {.on = {.model = shape}, .request = r, .n = 100};
     slx_traffic_cost room = run(&a);
     a.kv_tokens = 9000; /* nine of 1000 */
     slx_traffic_cost none = run(&a);
@@ -153,14 +147,14 @@ static void test_closed(void **state)
     (void)state;
     slx_err err = {0};
     slx_request *r = every(0, MANY, 1000, 200);
-    slx_traffic_ask a = {.model = shape, .request = r, .n = MANY, .concurrency = 16};
+    slx_traffic_ask a = {.on = {.model = shape}, .request = r, .n = MANY, .concurrency = 16};
     slx_traffic_cost c = run(&a);
-    near(MANY * c.e2e_s.mean / c.seconds, 16, 0.05);
+    near_to(MANY * c.e2e_s.mean / c.seconds, 16, 0.05);
     slx_serving_cost steady;
-    slx_serving_ask s = {.model = shape, .concurrency = 16, .isl = 1000, .osl = 200, .tp = 1};
+    slx_serving_ask s = {.on = {.model = shape, .tp = 1}, .concurrency = 16, .isl = 1000, .osl = 200};
     assert_int_equal(slx_predict_serving(predictor, chip, &s, &steady, &err), SLX_OK);
-    near(c.tpot_s.mean, steady.tpot_s.mid, 0.15);
-    near(c.output_tok_s, steady.output_tok_s.mid, 0.15);
+    near_to(c.tpot_s.mean, steady.tpot_s.mid, 0.15);
+    near_to(c.output_tok_s, steady.output_tok_s.mid, 0.15);
     slx_traffic_cost again = run(&a);
     assert_memory_equal(&again, &c, sizeof c);
     free(r);
@@ -172,7 +166,7 @@ static void test_refused(void **state)
     slx_err err = {0};
     slx_traffic_cost c;
     slx_request *r = every(1, 2, 10, 10);
-    slx_traffic_ask a = {.model = shape, .request = r, .n = 0};
+    slx_traffic_ask a = {.on = {.model = shape}, .request = r, .n = 0};
     assert_int_equal(slx_predict_traffic(predictor, chip, &a, &c, &err), SLX_EINPUT);
     a.n = 2, r[1].arrival_s = -1;
     assert_int_equal(slx_predict_traffic(predictor, chip, &a, &c, &err), SLX_EINPUT);
@@ -180,7 +174,7 @@ static void test_refused(void **state)
     assert_int_equal(slx_predict_traffic(predictor, chip, &a, &c, &err), SLX_EUNSUPPORTED);
     slx_shape *big;
     assert_int_equal(slx_shape_open(&big, "llama-3-70b", &err), SLX_OK);
-    a.framework = NULL, a.model = big;
+    a.framework = NULL, a.on.model = big;
     assert_int_equal(slx_predict_traffic(predictor, chip, &a, &c, &err), SLX_EUNSUPPORTED);
     assert_non_null(strstr(err.msg, "GB of weights"));
     slx_shape_free(big);

@@ -1,0 +1,198 @@
+/* query_placement.c - where and in which formats a server of a question runs its model: n_chips, parallel, precision,
+ * gemm_dtype, moe_dtype, engine.speculative.
+ *
+ *   tp             chips that share a layer          pp    stages           dp    replicas
+ *   attention_dp   groups with copies of the attention, whose experts lie on all of their chips; dep, or dp beside
+ *                  ep, is the same
+ *   moe_ep, ep     parts of whole experts            moe_tp  chips that share each of them
+ *   mode disagg    objects prefill and decode with these names and `workers`, replicas of each
+ */
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "validate/query_int.h"
+
+enum { MOST = 1024 };
+
+/* ------------------------------------------------------------------ formats */
+
+static const char *dtype_of(const char *precision)
+{
+    static const char *const map[][2] = {{"fp4", "nvfp4"},       {"mxfp4", "nvfp4"},      {"nvfp4", "nvfp4"},
+                                         {"fp8", "fp8"},         {"fp8_block", "fp8"},    {"int8", "int8"},
+                                         {"int4", "int4_wo"},    {"int4_wo", "int4_wo"},  {"int8_wo", "int8_wo"},
+                                         {"bf16", "bf16"},       {"fp16", "fp16"},        {"w4a16", "int4_wo"},
+                                         {"w8a8", "int8"},       {"w8a16", "int8_wo"},    {"awq", "int4_wo"},
+                                         {"gptq", "int4_wo"},    {"bfloat16", "bf16"},    {"float16", "fp16"}};
+    for (size_t i = 0; i < sizeof map / sizeof *map; i++)
+        if (!strcasecmp(precision, map[i][0])) return map[i][1];
+    return NULL;
+}
+
+/* A format that the name of published weights ends in: "nvidia/Llama-3.1-8B-Instruct-FP8". NULL: none. */
+static const char *dtype_of_name(const char *model)
+{
+    const char *last = model ? strrchr(model, '-') : NULL;
+    return last ? dtype_of(last + 1) : NULL;
+}
+
+/* As the field says; *out stays where it is absent or "". */
+static bool format(slx_question *q, const char *field, const char **out)
+{
+    const char *text = NULL;
+    if (!slx_field_text(q, q->o, field, false, &text)) return false;
+    if (!text || !*text) return true;
+    *out = dtype_of(text);
+    return *out || slx_cannot(q, "%s %.40s is not modelled", field, text);
+}
+
+/* Products in gemm_dtype, else precision, else what the model's name says, else 16 bits; experts in moe_dtype, else
+ * alike. gpt-oss is published with four bits in its experts alone (its model card). */
+static bool formats(slx_question *q, slx_served *s)
+{
+    const char *whole = NULL, *products = NULL, *experts = NULL, *name = NULL;
+    if (!slx_field_text(q, q->o, "model", false, &name) || !format(q, "precision", &whole) ||
+        !format(q, "gemm_dtype", &products) || !format(q, "moe_dtype", &experts))
+        return false;
+    if (!whole) whole = dtype_of_name(name);
+    s->on.dtype = products ? products : whole ? whole : "bf16";
+    s->on.moe_dtype = experts ? experts : whole ? whole : s->on.dtype;
+    if (!strcmp(s->on.model->type, "gpt_oss") && !strcmp(s->on.dtype, "nvfp4")) s->on.dtype = "bf16";
+    return true;
+}
+
+/* ------------------------------------------------------------------ chips */
+
+typedef struct {
+    uint64_t tp, pp, dp, apart, dep, ep, moe_ep, moe_tp, workers;
+} names;
+
+static bool read_names(slx_question *q, const json_t *o, names *n)
+{
+    const struct {
+        const char *name;
+        uint64_t *to;
+    } fields[] = {{"tp", &n->tp},           {"pp", &n->pp},         {"dp", &n->dp},
+                  {"attention_dp", &n->apart}, {"dep", &n->dep},    {"ep", &n->ep},
+                  {"moe_ep", &n->moe_ep},   {"moe_tp", &n->moe_tp}, {"workers", &n->workers}};
+    *n = (names){.pp = 1, .dp = 1, .apart = 1, .dep = 1, .ep = 1, .moe_ep = 1, .moe_tp = 1, .workers = 1};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (!slx_field_count(q, o, fields[i].name, 1, false, fields[i].to)) return false;
+        if (*fields[i].to > 1u << 20)
+            return slx_cannot(q, "field %s: over 2^20", fields[i].name);
+    }
+    return true;
+}
+
+/* Reports of runs write tp or attention_dp as moe_tp times moe_ep, though both say the same chips: 64 beside 8 and 8 on
+ * eight of them. Taken so where the product would pass the chips of one domain of fast links. */
+static void undo_product(const slx_chip *c, names *n, uint64_t *chips)
+{
+    double domain = c->part.domain > 1 ? c->part.domain : 8;
+    uint64_t k = n->moe_ep, *said = n->apart > 1 ? &n->apart : &n->tp;
+    if (!(k > 1 && k == n->moe_tp && *said == k * k && (double)*said > domain)) return;
+    *said = k, n->moe_tp = 1;
+    if (*chips == k * k) *chips = k;
+}
+
+/* Experts on more chips than the attention: it has copies there, though nobody says so. */
+static void infer_copies(names *n, uint64_t *chips)
+{
+    uint64_t of_experts = n->moe_tp * n->moe_ep;
+    if (!n->tp || n->apart > 1 || n->dep > 1 || n->dp > 1 || of_experts <= n->tp || of_experts % n->tp) return;
+    n->apart = of_experts / n->tp;
+    if (*chips && *chips < of_experts * n->pp) *chips = of_experts * n->pp;
+}
+
+/* chips: those there are, 0 = not told. *replicas of what is written to `on`. */
+static bool place(slx_question *q, names n, uint64_t chips, slx_placement *on, uint64_t *replicas)
+{
+    bool moe = on->model->n_experts > 0;
+    undo_product(q->chip, &n, &chips);
+    if (moe) infer_copies(&n, &chips);
+    if (n.ep > n.moe_ep) n.moe_ep = n.ep;
+    uint64_t copies = n.apart > n.dep ? n.apart : n.dep;
+    if (moe && n.dp > 1 && n.moe_ep > 1 && copies == 1) copies = n.dp, n.dp = 1;
+    if (!n.tp) n.tp = copies > 1 || !chips ? 1 : chips / n.dp / n.pp;
+    if (!n.tp) n.tp = 1;
+    if (chips && n.tp * copies * n.pp > chips && copies > 1) copies = chips / n.tp / n.pp > 0 ? chips / n.tp / n.pp : 1;
+    if (chips && n.tp * copies * n.pp > chips) n.tp = chips / copies / n.pp > 0 ? chips / copies / n.pp : 1;
+    uint64_t group = n.tp * copies, used = group * n.pp;
+    if (n.dep > 1 && n.moe_ep == 1) n.moe_ep = group;
+    if (n.moe_ep == 1 && n.moe_tp > 1 && group > n.moe_tp && group % n.moe_tp == 0) n.moe_ep = group / n.moe_tp;
+    while (n.moe_ep > 1 && (n.moe_ep > on->model->n_experts || group % n.moe_ep)) n.moe_ep--;
+    if (group > MOST || n.pp > MOST) return slx_cannot(q, "tp times attention_dp, or pp, over %d", MOST);
+    on->tp = (uint32_t)n.tp, on->pp = (uint32_t)n.pp, on->attention_dp = (uint32_t)copies;
+    on->moe_ep = moe ? (uint32_t)n.moe_ep : 1;
+    *replicas = n.dp > 1 ? n.dp : chips > used ? chips / used : 1;
+    return true;
+}
+
+/* chips: of the whole system, 0 = not told: replicas to answer then fill what the readers leave. */
+static bool apart(slx_question *q, const json_t *o, uint64_t chips, slx_served *s)
+{
+    const json_t *readers = json_object_get(o, "prefill"), *answer = json_object_get(o, "decode");
+    names n;
+    uint64_t unused;
+    if (!json_is_object(readers) || !json_is_object(answer))
+        return slx_malformed(q, "field parallel: found no prefill or no decode, expected an object of each");
+    s->reader = s->on;
+    if (!read_names(q, readers, &n)) return false;
+    s->readers = n.workers * n.dp, n.dp = 1;
+    if (!place(q, n, 0, &s->reader, &unused) || !read_names(q, answer, &n)) return false;
+    bool told = json_object_get(answer, "workers") != NULL;
+    s->replicas = n.workers * n.dp, n.dp = 1;
+    if (!place(q, n, 0, &s->on, &unused)) return false;
+    double left = (double)chips - slx_placed_chips(&s->reader) * (double)s->readers;
+    double more = floor(left / slx_placed_chips(&s->on));
+    if (!told && more > (double)s->replicas) s->replicas = (uint64_t)more;
+    return true;
+}
+
+/* ------------------------------------------------------------------ drafts */
+
+/* Likelihood that a draft is right when those before it were. Heads that models bring: 0.85 to 0.9 for the first
+ * draft of DeepSeek-V3 (arXiv 2412.19437, 5.4.3), less for the next ones; texts looked up in the prompt: assumed. */
+static const double right_head = 0.75, right_ngram = 0.3;
+
+static bool drafts(slx_question *q, const json_t *engine, slx_served *s)
+{
+    const json_t *guess = json_is_object(engine) ? json_object_get(engine, "speculative") : NULL;
+    const char *method = NULL;
+    uint64_t n = 0;
+    if (!guess || json_is_null(guess) || json_is_false(guess)) return true;
+    if (!json_is_object(guess)) return slx_malformed(q, "field speculative: expected an object with method and tokens");
+    if (!slx_field_text(q, guess, "method", false, &method) || !slx_field_count(q, guess, "tokens", 1, true, &n))
+        return false;
+    if (n > 64) return slx_cannot(q, "more than 64 drafts a step");
+    s->on.drafts = (uint32_t)n;
+    s->on.accept = method && strcasestr(method, "ngram") ? right_ngram : right_head;
+    return true;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+bool slx_query_placement(slx_question *q, slx_served *s)
+{
+    const json_t *o = json_object_get(q->o, "parallel");
+    const char *mode = NULL;
+    uint64_t chips = 0;
+    names n;
+    s->replicas = 1;
+    if (!slx_field_count(q, q->o, "n_chips", 1, false, &chips) || !formats(q, s) ||
+        !drafts(q, json_object_get(q->o, "engine"), s))
+        return false;
+    if (chips > 1u << 28) return slx_cannot(q, "more than 2^28 chips");
+    if (o && !json_is_null(o) && !json_is_object(o)) return slx_malformed(q, "field parallel: expected an object");
+    if (!json_is_object(o)) o = NULL;
+    if (o && !slx_field_text(q, o, "mode", false, &mode)) return false;
+    if (mode && !strcmp(mode, "disagg")) return apart(q, o, chips, s);
+    if (mode && strcmp(mode, "agg") != 0)
+        return slx_malformed(q, "field mode: found '%.40s', expected agg or disagg", mode);
+    json_t *none = json_object();
+    bool ok = read_names(q, o ? o : none, &n);
+    json_decref(none);
+    if (!ok) return false;
+    return place(q, n, chips, &s->on, &s->replicas);
+}
