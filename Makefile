@@ -156,7 +156,7 @@ soak: $(BUILD)/.setup-test
 	SLX_BUILD=$(BUILD) test/soak/serve_speed.py
 
 # What check and test run once everything is there. A test program finds its build through SLX_BUILD.
-FAST = $(wildcard tools/test_*.sh) $(UNIT) $(REPLAY) $(wildcard test/e2e/check_*.py)
+FAST = $(wildcard test/e2e/check_*.py tools/test_*.sh) $(UNIT) $(REPLAY)  # the long ones first: two run at once
 SLOW = $(DIFF) $(wildcard test/*.py) $(wildcard test/e2e/test_*.sh test/e2e/test_*.py)
 
 .PHONY: check-built test-built test-programs
