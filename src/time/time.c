@@ -2,9 +2,9 @@
  *
  *   full      walk + simulate every tile
  *   folded    walk every tile for counts, energy and a hash of its records without addresses; tiles
- *             with equal hashes are a class; simulate the first of each, its transfers booked for
- *             all of them: on the same bytes where first and last tile of the class read the same
- *             address, else spread evenly between what these two read
+ *             with equal hashes in the same quarter of the mesh are a class; simulate the first of
+ *             each, its transfers booked for all of them: on the same bytes where first and last tile
+ *             of the class read the same address, else spread evenly between what these two read
  *
  * Layers that only repeat the one before (repeat.c) fold too: five are simulated, and each of the others takes what one
  * in the middle took.
@@ -49,19 +49,77 @@ void slx_time_result_free(slx_time_result *r)
 
 /* ------------------------------------------------------------------ classes */
 
-/* Fewer tiles are always simulated one by one: that is quick, and small classes contend in ways
- * a pair of times per class does not show. So are classes of fewer than CLASS_FROM: with nine as a class the shortest
- * step of test_time is 4 % off. */
-enum { FOLD_FROM = 16, CLASS_FROM = 12 };
+/* Fewer tiles are always simulated one by one: that is quick, and small classes contend in ways a pair of times per
+ * class does not show. So are classes of fewer than CLASS_FROM. */
+enum { FOLD_FROM = 16, CLASS_FROM = 3 };
 
 typedef struct {
-    uint32_t *tiles, *copies, *last, *far, n;
+    uint32_t *of; /* [tile] the first tile of its class */
+    uint32_t *tiles, *copies, *last, *far, n; /* of what is simulated: see slx_tm_sim_args */
 } classes;
 
 static void classes_init(classes *c, uint32_t n)
 {
-    uint32_t *p = slx_xcalloc(4 * (size_t)n, sizeof *p);
-    *c = (classes){.tiles = p, .copies = p + n, .last = p + 2 * n, .far = p + 3 * n};
+    uint32_t *p = slx_xcalloc(5 * (size_t)n, sizeof *p);
+    *c = (classes){.of = p, .tiles = p + n, .copies = p + 2 * n, .last = p + 3 * n, .far = p + 4 * n};
+}
+
+/* Two tiles whose records are the same, addresses apart. */
+static bool same_work(const slx_tm_walk *w, uint32_t a, uint32_t b)
+{
+    return !memcmp(w->history[a].hash, w->history[b].hash, SLX_TM_RECORDS * sizeof *w->history[a].hash);
+}
+
+/* Which cuts of the mesh a tile's bytes pass, a bit each: the quarter of the grid that it stands in. */
+static unsigned quarter(const slx_tm_mem *m, uint32_t t)
+{
+    unsigned cuts = 0;
+    for (unsigned i = 0; i < 4; i++)
+        if (m->cut[i].share && m->cut[i].share[t] > 0) cuts |= 1u << i;
+    return cuts;
+}
+
+/* Fills c->of: tiles of the same work, and with m in the same quarter. Returns how many classes there are. */
+static uint32_t classify(classes *c, const slx_tm_walk *w, const slx_tm_mem *m)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->n; i++) {
+        uint32_t j = 0;
+        while (j < i && !(c->of[j] == j && same_work(w, i, j) && (!m || quarter(m, i) == quarter(m, j)))) j++;
+        c->of[i] = j;
+        n += j == i;
+    }
+    return n;
+}
+
+/* Classes of fewer than `least` tiles fall apart into tiles: what few tiles do at once (heads attended to, rows of a
+ * short step) contends by its very addresses, which no class knows. */
+static void split(classes *c, uint32_t tiles, uint32_t least)
+{
+    uint32_t *count = slx_xcalloc(tiles, sizeof *count);
+    for (uint32_t i = 0; i < tiles; i++) count[c->of[i]]++;
+    for (uint32_t i = 0; i < tiles; i++)
+        if (count[c->of[i]] < least) c->of[i] = i;
+    free(count);
+}
+
+/* What is simulated: the first tile of each class. */
+static void choose(classes *c, slx_tm_mem *m, uint32_t tiles)
+{
+    uint32_t *members = slx_xcalloc(tiles, sizeof *members);
+    c->n = 0;
+    for (uint32_t i = 0; i < tiles; i++) {
+        if (c->of[i] != i) continue;
+        uint32_t n = 0, far = 0, last = i;
+        for (uint32_t t = i; t < tiles; t++) {
+            if (c->of[t] != i) continue;
+            members[n++] = last = t;
+            if (m->far[t] > far) far = m->far[t];
+        }
+        c->tiles[c->n] = i, c->copies[c->n] = n, c->last[c->n] = last, c->far[c->n++] = far;
+        slx_tm_mesh_class(m, members, n);
+    }
+    free(members);
 }
 
 static void every_tile(classes *c, const slx_tm_mem *m, uint32_t n)
@@ -69,62 +127,6 @@ static void every_tile(classes *c, const slx_tm_mem *m, uint32_t n)
     c->n = n;
     for (uint32_t i = 0; i < n; i++)
         c->tiles[i] = c->last[i] = i, c->copies[i] = 1, c->far[i] = m->far[i];
-}
-
-/* Two tiles whose records are the same, addresses apart. */
-static bool same(const slx_tm_walk *w, uint32_t a, uint32_t b)
-{
-    return !memcmp(w->history[a].hash, w->history[b].hash, SLX_TM_RECORDS * sizeof *w->history[a].hash);
-}
-
-static void by_hash(classes *c, const slx_tm_walk *w, const slx_tm_mem *m)
-{
-    c->n = 0;
-    for (uint32_t i = 0; i < w->n; i++) {
-        uint32_t k = 0;
-        while (k < c->n && !same(w, c->tiles[k], i)) k++;
-        if (k == c->n) c->tiles[c->n++] = i;
-        c->copies[k]++;
-        c->last[k] = i;
-        if (m->far[i] > c->far[k]) c->far[k] = m->far[i];
-    }
-}
-
-/* Classes of fewer than `least` tiles fall apart into tiles: what few tiles do at once (heads attended to, rows of a
- * short step) contends by its very addresses, which no class knows. */
-static void split(classes *c, const slx_tm_walk *w, const slx_tm_mem *m, uint32_t least)
-{
-    uint32_t kept = 0, n = c->n, *class_of = slx_xcalloc(w->n, sizeof *class_of);
-    for (uint32_t i = 0; i < w->n; i++)
-        while (class_of[i] < n && !same(w, c->tiles[class_of[i]], i)) class_of[i]++;
-    classes old = *c;
-    classes_init(c, w->n);
-    for (uint32_t i = 0; i < w->n; i++) {
-        uint32_t k = class_of[i];
-        bool whole = old.copies[k] >= least;
-        if (whole && old.tiles[k] != i) continue;
-        c->tiles[kept] = i;
-        c->copies[kept] = whole ? old.copies[k] : 1;
-        c->last[kept] = whole ? old.last[k] : i;
-        c->far[kept++] = whole ? old.far[k] : m->far[i];
-    }
-    c->n = kept;
-    free(old.tiles);
-    free(class_of);
-}
-
-/* Which tiles each class has, for what depends on where they stand. */
-static void place(const classes *c, const slx_tm_walk *w, slx_tm_mem *m)
-{
-    uint32_t *tiles = slx_xcalloc(w->n, sizeof *tiles);
-    for (uint32_t k = 0; k < c->n; k++) {
-        uint32_t n = 0, first = c->tiles[k];
-        tiles[n++] = first;
-        for (uint32_t i = first + 1; i < w->n && c->copies[k] > 1; i++)
-            if (same(w, first, i)) tiles[n++] = i;
-        slx_tm_mesh_class(m, tiles, n);
-    }
-    free(tiles);
 }
 
 /* ------------------------------------------------------------------ the step */
@@ -320,14 +322,14 @@ static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_
     if (apart) {
         SLX_TRY(count_all(w, counts, !opt->event, out, err));
         w->apart = !w->crossing;
-        if (fold) by_hash(c, w, m);
     } else {
         w->counts = counts;
     }
     if (fold) { /* bytes from another tile may steer this one: then all are walked */
-        out->n_classes = c->n;
-        split(c, w, m, CLASS_FROM);
-        place(c, w, m);
+        out->n_classes = classify(c, w, NULL);
+        classify(c, w, m);
+        split(c, w->n, CLASS_FROM);
+        choose(c, m, w->n);
         for (uint32_t i = 0; i < w->n; i++) w->w[i].absent = !w->crossing, w->w[i].silent = true;
         for (uint32_t k = 0; k < c->n; k++) {
             slx_tm_walker *a = &w->w[c->tiles[k]], *b = &w->w[c->last[k]];
@@ -422,7 +424,7 @@ slx_status slx_tm_step(const slx_program *p, const slx_chip *c, const uint8_t *d
     slx_status st = simulate(&walk, &mem, &cl, opt, out, counts, err);
     if (st == SLX_OK) collect(&walk, counts, opt->watts, out);
     free(span_fj);
-    free(cl.tiles);
+    free(cl.of);
     slx_tm_walk_deinit(&walk);
     slx_tm_mem_deinit(&mem);
     free(copy);
