@@ -63,7 +63,8 @@ bool slx_vstate_join(slx_verifier *v, slx_vstate *to, const slx_vstate *from, ui
     }
     if (!slx_vstate_same_tokens(v, pc, to, from, "on one way to here", "on the other"))
         return false;
-    for (int i = 1; i < SLX_N_REGS; i++) to->r[i] = slx_val_join(to->r[i], from->r[i]);
+    for (int i = 1; i < SLX_N_REGS; i++) /* most are as they were where the ways parted */
+        if (memcmp(&to->r[i], &from->r[i], sizeof to->r[i])) to->r[i] = slx_val_join(to->r[i], from->r[i]);
     to->used |= from->used;
     to->tainted |= from->tainted;
     if (to->path != from->path) to->path = slx_mix(slx_mix('J', to->path), from->path);

@@ -35,11 +35,6 @@ uint64_t slx_mix(uint64_t a, uint64_t b)
     return x ? x : 1;
 }
 
-slx_val slx_val_const(uint64_t v)
-{
-    return (slx_val){.lo = v, .hi = v, .tz = (uint8_t)ctz(v)};
-}
-
 slx_val slx_val_range(uint64_t lo, uint64_t hi, unsigned tz)
 {
     if (lo == hi) return slx_val_const(lo);

@@ -24,7 +24,10 @@ typedef struct {
     bool chip; /* may differ between the chips of a program: it follows from r2 */
 } slx_val;
 
-slx_val slx_val_const(uint64_t v);
+static inline slx_val slx_val_const(uint64_t v)
+{
+    return (slx_val){.lo = v, .hi = v, .tz = (uint8_t)(v ? __builtin_ctzll(v) : 64)};
+}
 slx_val slx_val_range(uint64_t lo, uint64_t hi, unsigned tz);
 slx_val slx_val_any(unsigned tz);
 static inline bool slx_val_is_const(const slx_val *v) { return v->lo == v->hi; }
