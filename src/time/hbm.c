@@ -76,8 +76,8 @@ slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, s
     m->far = slx_xcalloc(n_tiles, sizeof *m->far);
     m->mean = slx_xcalloc(n_tiles, sizeof *m->mean);
     m->of_class = slx_xcalloc(n_tiles, sizeof *m->of_class);
-    m->pch_free = slx_xcalloc(m->all, sizeof *m->pch_free);
-    m->pch_all = slx_xcalloc(m->all, sizeof *m->pch_all);
+    m->pch_free.at = slx_xcalloc(m->all, sizeof *m->pch_free.at);
+    m->pch_all.at = slx_xcalloc(m->all, sizeof *m->pch_all.at);
     m->link_in = slx_xcalloc(n_tiles, sizeof *m->link_in);
     m->link_out = slx_xcalloc(n_tiles, sizeof *m->link_out);
     for (uint32_t t = 0; t < n_tiles; t++) {
@@ -92,11 +92,17 @@ slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, s
     return SLX_OK;
 }
 
+static void reset_table(slx_tm_pch *t, uint64_t n)
+{
+    memset(t->at, 0, n * sizeof *t->at);
+    *t = (slx_tm_pch){.at = t->at};
+}
+
 void slx_tm_mem_reset(slx_tm_mem *m)
 {
     slx_tm_mesh_reset(m);
-    memset(m->pch_free, 0, m->all * sizeof *m->pch_free);
-    memset(m->pch_all, 0, m->all * sizeof *m->pch_all);
+    reset_table(&m->pch_free, m->all);
+    reset_table(&m->pch_all, m->all);
     m->parts.len = 0;
     memset(m->link_in, 0, m->n_tiles * sizeof *m->link_in);
     memset(m->link_out, 0, m->n_tiles * sizeof *m->link_out);
@@ -110,8 +116,8 @@ void slx_tm_mem_deinit(slx_tm_mem *m)
     free(m->of_class);
     slx_buf_free(&m->parts);
     slx_tm_mesh_deinit(m);
-    free(m->pch_free);
-    free(m->pch_all);
+    free(m->pch_free.at);
+    free(m->pch_all.at);
     free(m->link_in);
     free(m->link_out);
 }
@@ -129,31 +135,48 @@ uint64_t slx_tm_units(uint64_t addr, uint64_t bytes, bool write)
 
 typedef struct {
     slx_tm_mem *m;
-    uint64_t *pch;    /* what is booked: pch_free or pch_all */
+    slx_tm_pch *pch;  /* what is booked: pch_free or pch_all */
     uint64_t at, end; /* ticks: requests come, last byte is there */
-    uint64_t *too, too_end; /* booked as well, with an end of its own; NULL = nothing */
+    slx_tm_pch *too;  /* booked as well, with an end of its own; NULL = nothing */
+    uint64_t too_end;
     uint64_t units;   /* of one copy */
     uint32_t weight;  /* copies that read the very same units */
     bool write;
 } booking;
 
-/* `ticks` in each of the n pseudo-channels from `first` of one table; the later of `end` and their ends. */
-static uint64_t book_table(uint64_t *pch, uint64_t n, uint64_t ticks, uint64_t at, uint64_t end)
+/* `ticks` in each of the n pseudo-channels from `first` of a table of `all`; the later of `end` and their ends. */
+static uint64_t book_table(slx_tm_pch *t, uint64_t all, uint64_t first, uint64_t n, uint64_t ticks, uint64_t at,
+                           uint64_t end)
 {
-    for (uint64_t i = 0; i < n; i++) {
-        uint64_t t = (pch[i] > at ? pch[i] : at) + ticks;
-        pch[i] = t;
-        end = t > end ? t : end;
+    int64_t from = (int64_t)at - t->more, more = (int64_t)ticks;
+    if (from < t->floor) from = t->floor;
+    if (n == all) {
+        if (t->last < (int64_t)at) t->last = (int64_t)at;
+        t->last += more;
+        t->floor = from;
+        t->more += more;
+        return (uint64_t)t->last > end ? (uint64_t)t->last : end;
     }
-    return end;
+    if (!n) return end;
+    int64_t latest = from;
+    for (uint64_t i = first; i < first + n; i++) {
+        int64_t v = (t->at[i] > from ? t->at[i] : from) + more;
+        t->at[i] = v;
+        latest = v > latest ? v : latest;
+    }
+    latest += t->more;
+    if (latest > t->last) t->last = latest;
+    return (uint64_t)latest > end ? (uint64_t)latest : end;
 }
 
 /* n granules, no more than there are pseudo-channels, the first in pseudo-channel `first`; `ticks` in each. */
 static void book_run(booking *b, uint64_t first, uint64_t n, uint64_t ticks)
 {
-    for (uint64_t left = b->m->all - first < n ? b->m->all - first : n; n; n -= left, left = n, first = 0) {
-        b->end = book_table(b->pch + first, left, ticks, b->at, b->end);
-        if (b->too) b->too_end = book_table(b->too + first, left, ticks, b->at, b->too_end);
+    uint64_t all = b->m->all;
+    if (n == all) first = 0;
+    for (uint64_t left = all - first < n ? all - first : n; n; n -= left, left = n, first = 0) {
+        b->end = book_table(b->pch, all, first, left, ticks, b->at, b->end);
+        if (b->too) b->too_end = book_table(b->too, all, first, left, ticks, b->at, b->too_end);
     }
 }
 
@@ -246,7 +269,7 @@ static void book_crowd(booking *b, const crowd *c)
         book_rows(b, &c->r, c->idx);
     }
     uint64_t passed = slx_tm_mesh_book_any(b->m, b->write, (double)c->r.link_bytes * c->others,
-                                           c->tile, b->pch == b->m->pch_all, b->at);
+                                           c->tile, b->pch == &b->m->pch_all, b->at);
     if (passed > b->end) b->end = passed;
 }
 
@@ -292,7 +315,7 @@ static void parts_book(slx_tm_mem *m, uint64_t at)
     while (m->parts.len && ((part *)(void *)m->parts.ptr)->at <= at) {
         part p = part_pop(m);
         booking b = {
-            .m = m, .pch = m->pch_free, .at = p.at, .end = p.at, .weight = 1, .write = p.c.r.write};
+            .m = m, .pch = &m->pch_free, .at = p.at, .end = p.at, .weight = 1, .write = p.c.r.write};
         book_crowd(&b, &p.c);
     }
 }
@@ -304,7 +327,7 @@ static void parts_later(slx_tm_mem *m, const crowd *c, uint64_t at, uint64_t lat
         late < PARTS * SLX_TM_TICKS || (c->r.indexed && !c->r.delta); /* indices do not last */
     if (once) {
         booking b = {
-            .m = m, .pch = m->pch_free, .at = at, .end = at, .weight = 1, .write = c->r.write};
+            .m = m, .pch = &m->pch_free, .at = at, .end = at, .weight = 1, .write = c->r.write};
         book_crowd(&b, c);
         return;
     }
@@ -332,10 +355,10 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
     uint64_t t0 = start * SLX_TM_TICKS, hops = far_hops * m->hop_ticks;
     uint64_t at = t0 + m->start_ticks + (r->write ? 0 : m->latency_ticks);
     uint64_t after = hops + (r->write ? m->latency_ticks : 0);
-    booking b = {.m = m, .pch = m->pch_free, .at = at, .end = at, .weight = 1, .write = r->write};
+    booking b = {.m = m, .pch = &m->pch_free, .at = at, .end = at, .weight = 1, .write = r->write};
     if (m->folded) {
         parts_book(m, at);
-        b.too = m->pch_all, b.too_end = at;
+        b.too = &m->pch_all, b.too_end = at;
     }
     book_rows(&b, r, idx);
     uint64_t *link = r->write ? m->link_out : m->link_in, end = b.end;
@@ -360,7 +383,7 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
              SLX_TM_TICKS;
     *tail = 0;
     if (m->folded) {
-        booking all = {.m = m, .pch = m->pch_all, .at = at, .end = b.too_end, .weight = 1, .write = r->write};
+        booking all = {.m = m, .pch = &m->pch_all, .at = at, .end = b.too_end, .weight = 1, .write = r->write};
         through_mesh(m, r, tile, true, at);
         if (copies > 1) {
             crowd c = crowd_of(r, idx, b.units, copies - 1, tile);

@@ -66,8 +66,15 @@ typedef struct {
     double *share;       /* [tile] of what it reads that passes; NULL = not modelled */
     double *mean;        /* [lane] share of all tiles' bytes that passes here */
     double *others;      /* [tile][lane] the same of the others of the class that a tile stands for; NULL: none yet */
-    uint64_t *free, *all; /* [lane] as pch_free, pch_all */
+    uint64_t *free, *all; /* [lane] ticks; as pch_free, pch_all */
 } slx_tm_cut;
+
+/* When each pseudo-channel is free, in ticks: max(at[i], floor) + more. Whoever takes all alike changes floor and more
+ * alone. */
+typedef struct {
+    int64_t *at, floor, more;
+    int64_t last; /* the latest of all */
+} slx_tm_pch;
 
 typedef struct {
     const slx_chip *chip;
@@ -83,8 +90,8 @@ typedef struct {
     uint16_t *far;              /* [tile] most hops to a stack */
     double *mean;               /* [tile] hops, mean of the stacks */
     bool folded;
-    uint64_t *pch_free;         /* [all] ticks: what the simulated tiles have booked */
-    uint64_t *pch_all;          /* the same with all tiles of their classes (folded) */
+    slx_tm_pch pch_free;        /* [all] what the simulated tiles have booked */
+    slx_tm_pch pch_all;         /* the same with all tiles of their classes (folded) */
     uint64_t *link_in, *link_out; /* [tile] ticks */
     slx_tm_cut cut[4];          /* columns: right, left; rows: down, up */
     bool *of_class;             /* [tile] stands for others, in cut[].others */
