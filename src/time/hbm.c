@@ -144,6 +144,32 @@ typedef struct {
     bool write;
 } booking;
 
+/* `more` in each of n places, no earlier than `from`: the latest of them. */
+__attribute__((always_inline)) static inline int64_t take_plain(int64_t *at, uint64_t n, int64_t from, int64_t more)
+{
+    int64_t latest = from;
+    for (uint64_t i = 0; i < n; i++) {
+        at[i] = (at[i] > from ? at[i] : from) + more;
+        latest = at[i] > latest ? at[i] : latest;
+    }
+    return latest;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static int64_t take_avx2(int64_t *at, uint64_t n, int64_t from, int64_t more)
+{
+    return take_plain(at, n, from, more); /* the same integers, four at once */
+}
+#endif
+
+static int64_t take(int64_t *at, uint64_t n, int64_t from, int64_t more)
+{
+#if defined(__x86_64__)
+    if (n >= 16 && __builtin_cpu_supports("avx2")) return take_avx2(at, n, from, more);
+#endif
+    return take_plain(at, n, from, more);
+}
+
 /* `ticks` in each of the n pseudo-channels from `first` of a table of `all`; the later of `end` and their ends. */
 static uint64_t book_table(slx_tm_pch *t, uint64_t all, uint64_t first, uint64_t n, uint64_t ticks, uint64_t at,
                            uint64_t end)
@@ -158,13 +184,7 @@ static uint64_t book_table(slx_tm_pch *t, uint64_t all, uint64_t first, uint64_t
         return (uint64_t)t->last > end ? (uint64_t)t->last : end;
     }
     if (!n) return end;
-    int64_t latest = from;
-    for (uint64_t i = first; i < first + n; i++) {
-        int64_t v = (t->at[i] > from ? t->at[i] : from) + more;
-        t->at[i] = v;
-        latest = v > latest ? v : latest;
-    }
-    latest += t->more;
+    int64_t latest = take(t->at + first, n, from, more) + t->more;
     if (latest > t->last) t->last = latest;
     return (uint64_t)latest > end ? (uint64_t)latest : end;
 }

@@ -71,7 +71,7 @@ static uint64_t units_of(const slx_tm_rec *r, const uint32_t *idx)
     uint64_t units = 0;
     if (!r->indexed && (r->rows == 1 || r->stride == r->bytes))
         return slx_tm_units(r->addr, (uint64_t)r->rows * r->bytes, r->write);
-    if (!r->indexed && r->stride % 64 == 0) return r->rows * slx_tm_units(r->addr, r->bytes, r->write);
+    if (r->stride % 64 == 0) return r->rows * slx_tm_units(r->addr, r->bytes, r->write);
     for (uint64_t i = 0; i < r->rows; i++)
         units += slx_tm_units(r->addr + (r->indexed ? idx[i] : i) * r->stride, r->bytes, r->write);
     return units;

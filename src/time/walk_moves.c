@@ -78,6 +78,30 @@ static bool visible(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const slx_regi
     return true;
 }
 
+/* Indices below this one have their rows of `bytes` in the region, when row 0 is at `first`. */
+static uint64_t index_end(const slx_region *reg, uint64_t first, uint64_t bytes, uint64_t stride)
+{
+    uint64_t before = first - reg->base;
+    if (bytes > reg->bytes || before > reg->bytes - bytes) return 0;
+    return stride ? (reg->bytes - bytes - before) / stride + 1 : UINT32_MAX;
+}
+
+/* The indices of r that are none of ~0, of `rows` in a scratchpad, to the end of w's list. false: one is too high. */
+static bool take_indices(slx_tm_walker *w, const uint8_t *from, uint64_t rows, uint64_t end, slx_tm_rec *r)
+{
+    uint32_t n = 0;
+    slx_buf_add(&w->idx, from, rows * 4);
+    uint32_t *idx = (uint32_t *)(void *)w->idx.ptr + r->idx_at;
+    for (uint64_t i = 0; i < rows; i++) {
+        if (idx[i] == UINT32_MAX) continue;
+        if (idx[i] >= end) return false;
+        idx[n++] = idx[i];
+    }
+    w->idx.len = ((size_t)r->idx_at + n) * 4;
+    r->rows = n;
+    return true;
+}
+
 slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const slx_insn *in, const uint64_t *v,
                                 slx_tm_rec *r, slx_err *err)
 {
@@ -106,17 +130,16 @@ slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, co
             return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
         r->indexed = true;
         r->idx_at = (uint32_t)(w->idx.len / 4);
-        r->rows = 0;
-        for (uint64_t i = 0; i < rows; i++) {
+        uint64_t end = index_end(reg, hbm, bytes, stride);
+        for (uint64_t i = 0; i < rows && load && reg == k->desc_region; i++) {
             uint32_t at;
             memcpy(&at, ip + 4 * i, 4);
             if (at == UINT32_MAX) continue;
-            if (at * stride > reg->bytes ||
-                !visible(k, w, t, reg, hbm + at * stride, spm + i * bytes, bytes, load))
+            if (at >= end || !visible(k, w, t, reg, hbm + at * stride, spm + i * bytes, bytes, load))
                 return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
-            slx_buf_add(&w->idx, &at, 4);
-            r->rows++;
         }
+        if (!take_indices(w, ip, rows, end, r))
+            return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
         idx = (const uint32_t *)(const void *)w->idx.ptr + r->idx_at;
         if (r->rows == 1) r->addr += idx[0] * stride, r->stride = bytes, r->indexed = false;
     }
