@@ -37,13 +37,14 @@ static slx_status find_row(slx_framework *out, const char *text, const char *nam
             const char *at = comma + 1;
             double *const to[] = {&out->slow,     &out->step_us,   &out->seq_us,
                                   &out->front_us, &out->mac_share, &out->kv_share,
-                                  &out->alike,    &out->band_low,  &out->band_high};
+                                  &out->alike,    &out->band_low,  &out->band_high,
+                                  &out->first_low, &out->first_high};
             size_t i = 0;
             while (i < sizeof to / sizeof *to && number(&at, to[i])) i++;
             if (i == sizeof to / sizeof *to) return SLX_OK;
             return slx_fail(err, SLX_EINPUT, path, line, 0,
                             "expected name,slow,step_us,seq_us,front_us,mac_share,kv_share,alike,"
-                            "band_low,band_high,source");
+                            "band_low,band_high,first_low,first_high,source");
         }
         p = nl ? nl + 1 : NULL;
     }
@@ -72,10 +73,17 @@ slx_status slx_framework_find(slx_framework *out, const char *name, const char *
         if (strncmp(family, "nvidia", 6) != 0 &&
             *family) /* the rows without a maker are NVIDIA's */
             out->band_low = fmin(out->band_low, other_low),
-            out->band_high = fmax(out->band_high, other_high);
+            out->band_high = fmax(out->band_high, other_high), out->first_low = fmin(out->first_low, other_low),
+            out->first_high = fmax(out->first_high, other_high);
     }
     slx_buf_free(&text);
     return st;
+}
+
+void slx_framework_widen_first(const slx_framework *fw, slx_band *b)
+{
+    slx_framework first = {.band_low = fw->first_low, .band_high = fw->first_high};
+    slx_framework_widen(first.band_high > 0 ? &first : fw, b);
 }
 
 void slx_framework_widen(const slx_framework *fw, slx_band *b)

@@ -38,6 +38,7 @@ typedef struct {
     uint32_t n_moe_layers;
     /* latent attention (DeepSeek): q_rank 0 = q is projected directly */
     uint32_t kv_rank, q_rank, rope_dim, nope_dim, v_dim;
+    uint32_t n_draft_layers; /* that guess further tokens, beside the model's own */
     slx_arena arena;
 } slx_shape;
 
@@ -131,7 +132,8 @@ slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forwa
  * alike: as in slx_forward. */
 typedef struct {
     double slow, step_us, seq_us, front_us, mac_share, kv_share, alike;
-    double band_low, band_high; /* of what is measured over what is predicted; 0 = nothing known */
+    double band_low, band_high;   /* of what is measured over what is predicted; 0 = nothing known */
+    double first_low, first_high; /* the same of a server's time to first token; 0 = as the others */
 } slx_framework;
 
 /* ------------------------------------------------------------------ where a model runs */
@@ -176,6 +178,7 @@ typedef struct {
     double concurrency; /* 0 = as many as the memory and max_seqs allow: offline */
     uint32_t isl, osl, replicas, max_seqs; /* max_seqs of a replica; 0 = 1024 */
     const char *framework;
+    const slx_framework *given; /* in place of the named one, where not NULL */
     /* Prompts are read by `readers` replicas of another placement, which hand their keys and values on; 0 = by the same
      * chips. Not offline. */
     slx_placement reader;

@@ -86,6 +86,7 @@ slx_status slx_placed_room(const slx_chip *c, const slx_placement *on, uint32_t 
 
 /* Runs scatter more than the passes they are made of. */
 void slx_framework_widen(const slx_framework *fw, slx_band *b);
+void slx_framework_widen_first(const slx_framework *fw, slx_band *b); /* of a server's time to first token */
 /* By its name in data/frameworks.csv, punctuation and case aside: the row NAME/family of the chip (may be NULL), else
  * NAME/maker ("amd" of amd-cdna2), else NAME. */
 slx_status slx_framework_find(slx_framework *out, const char *name, const char *family,

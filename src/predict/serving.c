@@ -189,7 +189,9 @@ slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_se
     state end[3];
     *out = (slx_serving_cost){0};
     SLX_TRY(check(a, err));
-    if (a->framework)
+    if (a->given)
+        s.fw = *a->given;
+    else if (a->framework)
         SLX_TRY(slx_framework_find(&s.fw, a->framework, c->library ? c->family : NULL, err));
     SLX_TRY(most_running(&s, a->isl + (a->osl + 1) / 2, &most));
     double asked = a->concurrency > 0 ? a->concurrency / replicas : most;
@@ -212,7 +214,7 @@ slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_se
                             high.ttft + more * high.tpot};
     out->output_tok_s = (slx_band){replicas * high.rate * a->osl, replicas * mid.rate * a->osl,
                                    replicas * low.rate * a->osl};
-    slx_framework_widen(&s.fw, &out->ttft_s);
+    slx_framework_widen_first(&s.fw, &out->ttft_s);
     slx_framework_widen(&s.fw, &out->tpot_s);
     slx_framework_widen(&s.fw, &out->e2e_s);
     slx_framework_widen(&s.fw, &out->output_tok_s);

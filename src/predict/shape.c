@@ -214,6 +214,7 @@ static slx_status load(const reader *r, slx_shape *s)
     s->tied = truth(r, "tie_word_embeddings",
                     is(s, "gpt2") || is(s, "gpt3") || is(s, "opt") || is(s, "bloom") ||
                         !strncmp(s->type, "gemma", 5));
+    COUNT(&s->n_draft_layers, 0, "num_nextn_predict_layers");
     SLX_TRY(load_heads(r, s));
     SLX_TRY(load_window(r, s));
     return load_mlp(r, s);

@@ -22,6 +22,7 @@ static bool of_model(const slx_chip *c, const slx_ask *a, slx_band *s, slx_statu
 {
     slx_forward_cost pass = {0};
     slx_static_cost batch = {0};
+    slx_serving_cost run = {0};
     switch (a->kind) {
     case SLX_ASK_LAYER: *st = slx_predict_layer(a->predictor, c, &a->layer, s, err); return true;
     case SLX_ASK_PASS:
@@ -31,6 +32,10 @@ static bool of_model(const slx_chip *c, const slx_ask *a, slx_band *s, slx_statu
     case SLX_ASK_STATIC:
         *st = slx_predict_static(a->predictor, c, &a->batch, &batch, err);
         *s = batch.batch_s;
+        return true;
+    case SLX_ASK_SERVING:
+        *st = slx_predict_serving(a->predictor, c, &a->serving.of, &run, err);
+        *s = a->serving.ttft ? run.ttft_s : run.tpot_s;
         return true;
     default: return false;
     }
@@ -103,6 +108,12 @@ void slx_ask_print(char out[160], const slx_ask *a)
                  a->pass.decode ? "decode" : "prefill", a->pass.batch, a->pass.q_len,
                  a->pass.context, a->pass.tp, a->pass.power_cap_w > 0 ? ", capped" : "");
         break;
+    case SLX_ASK_SERVING: {
+        const slx_serving_ask *s = &a->serving.of;
+        snprintf(out, 160, "%s, %.0f requests of %u in, %u out, tp %u, attention dp %u, ep %u, %s", s->on.model->name,
+                 s->concurrency, s->isl, s->osl, s->on.tp, s->on.attention_dp, s->on.moe_ep, s->framework);
+        break;
+    }
     case SLX_ASK_STATIC:
         snprintf(out, 160, "%s, batch %u, %u in, %u out, tp %u, %s", a->batch.on.model->name,
                  a->batch.batch, a->batch.isl, a->batch.osl, a->batch.on.tp, a->batch.framework);

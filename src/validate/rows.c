@@ -96,7 +96,7 @@ static slx_status real_at(const reader *r, const char *column, double *out)
 static void add_key(slx_row *row, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void add_key(slx_row *row, const char *fmt, ...)
 {
-    char key[128];
+    char key[192];
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(key, sizeof key, fmt, ap);
@@ -231,7 +231,11 @@ static const char *word_of(const char *s)
                                         "vLLM-2024",
                                         "TensorRT-LLM-2024",
                                         "Deepspeed-MII-2024",
-                                        "llama.cpp-2024"};
+                                        "llama.cpp-2024",
+                                        "int4_wo",
+                                        "vLLM",
+                                        "TensorRT-LLM",
+                                        "SGLang"};
     for (size_t i = 0; s && i < sizeof words / sizeof *words; i++)
         if (!strcmp(s, words[i])) return words[i];
     return NULL;
@@ -318,6 +322,27 @@ static slx_status batch_row(const reader *r, const slx_rows *rows, slx_row *row)
     return SLX_OK;
 }
 
+static slx_status serving_row(const reader *r, const slx_rows *rows, slx_row *row)
+{
+    slx_serving_ask *q = &row->ask.serving.of;
+    const char *what = text_at(r, "what");
+    row->ask.kind = SLX_ASK_SERVING;
+    SLX_TRY(model_at(r, rows, &q->on.model));
+    SLX_TRY(word_at(r, "framework", &q->framework));
+    SLX_TRY(word_at(r, "dtype", &q->on.dtype));
+    SLX_TRY(word_at(r, "moe_dtype", &q->on.moe_dtype));
+    SLX_TRY(word_at(r, "kv_dtype", &q->on.kv_dtype));
+    SLX_TRY(real_at(r, "concurrency", &q->concurrency));
+    SLX_TRY(small_at(r, "isl", &q->isl));
+    SLX_TRY(small_at(r, "osl", &q->osl));
+    SLX_TRY(small_at(r, "tp", &q->on.tp));
+    SLX_TRY(small_at(r, "attention_dp", &q->on.attention_dp));
+    SLX_TRY(small_at(r, "moe_ep", &q->on.moe_ep));
+    row->ask.serving.ttft = what && !strcmp(what, "ttft");
+    add_key(row, "%s,%s,%u,%u,%u", q->on.model->name, q->framework, q->isl, q->osl, q->on.tp);
+    return SLX_OK;
+}
+
 static slx_status read_row(const reader *r, const slx_rows *rows, const slx_set *s, slx_row *row)
 {
     *row = (slx_row){.line = r->line};
@@ -331,6 +356,7 @@ static slx_status read_row(const reader *r, const slx_rows *rows, const slx_set 
     case SLX_FILE_LAYERS: SLX_TRY(layer_row(r, rows, s, row)); break;
     case SLX_FILE_PASSES: SLX_TRY(pass_row(r, rows, s, row)); break;
     case SLX_FILE_BATCHES: SLX_TRY(batch_row(r, rows, row)); break;
+    case SLX_FILE_SERVINGS: SLX_TRY(serving_row(r, rows, row)); break;
     }
     const char *half = text_at(r, "half"); /* where a file says it, that holds */
     if (half) row->hash = strcmp(half, "test") == 0;
@@ -349,6 +375,7 @@ static bool of_set(const reader *r, const slx_set *s)
     const char *type = text_at(r, s->kind == SLX_FILE_COLLECTIVE ? "kernel_source" : "dtype");
     if (s->power && (!text_at(r, "power_w") || !*text_at(r, "power_w")))
         return false; /* not measured */
+    if (s->kind == SLX_FILE_SERVINGS) return text_at(r, "what") && !strcmp(text_at(r, "what"), s->only);
     if (!*s->only || s->kind >= SLX_FILE_ROWS) return true;
     return type && (s->kind == SLX_FILE_COLLECTIVE ? strstr(type, s->only) != NULL
                                                    : !strcmp(type, s->only));

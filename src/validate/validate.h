@@ -29,13 +29,14 @@ typedef enum {
     SLX_ASK_COLLECTIVE,
     SLX_ASK_LAYER,
     SLX_ASK_PASS,
-    SLX_ASK_STATIC
+    SLX_ASK_STATIC,
+    SLX_ASK_SERVING
 } slx_ask_kind;
 
 typedef struct {
     slx_ask_kind kind;
     bool power;               /* of a GEMM or an attention: W; else the time, ms */
-    slx_predictor *predictor; /* of the last three kinds */
+    slx_predictor *predictor; /* of the kinds from SLX_ASK_LAYER on */
     union {
         slx_lib_gemm_query gemm;
         slx_lib_op_query op;
@@ -44,6 +45,10 @@ typedef struct {
         slx_layer_ask layer;
         slx_forward pass;
         slx_static_ask batch; /* SLX_ASK_STATIC: from start to end */
+        struct {
+            slx_serving_ask of;
+            bool ttft; /* mean time to first token; else mean time per token */
+        } serving;
     };
 } slx_ask;
 
@@ -66,7 +71,8 @@ typedef enum {
     SLX_FILE_ELEMENTS,
     SLX_FILE_LAYERS,
     SLX_FILE_PASSES,
-    SLX_FILE_BATCHES
+    SLX_FILE_BATCHES,
+    SLX_FILE_SERVINGS
 } slx_file_kind;
 
 typedef struct {

@@ -7,6 +7,7 @@
  *   launch        eager-CHIP: what a product adds when it is launched alone
  *   pass          steps-CHIP, passes-CHIP: launches by the host, slow sums
  *   NAME-2024     batches-CHIP: a row of data/frameworks.csv
+ *   NAME          serving-tpot-CHIP and serving-ttft-CHIP together: the same, of servers
  *
  * Prints the numbers with the error on both halves and the band; as fit.c, it never looks at the test half before that.
  * The loss is mean |r-1| + mean |ln r| / 2, r = predicted/measured. A number at its bound: leave its term out.
@@ -19,7 +20,7 @@
 #include "judge.h"
 #include "simplex.h"
 
-enum { CHIPS = 4, RESTARTS = 3 };
+enum { CHIPS = 16, RESTARTS = 3 };
 
 typedef struct {
     const char *key;
@@ -57,7 +58,10 @@ static const struct {
     {"",
      {"batches", NULL},
      {F(slow, 0.9, 6, 1.1), F(step_us, 1, 2e5, 1000), F(seq_us, 0.1, 2e4, 30),
-      F(mac_share, 0.005, 1, 0.5), F(kv_share, 0.02, 8, 1), F(alike, 0.001, 1, 0.2)}}};
+      F(mac_share, 0.005, 1, 0.5), F(kv_share, 0.02, 8, 1), F(alike, 0.001, 1, 0.2)}},
+    {"*",
+     {"serving-tpot", "serving-ttft"},
+     {F(slow, 0.5, 6, 1), F(step_us, 1, 2e5, 1000), F(seq_us, 0.1, 2e4, 20), F(front_us, 10, 1e6, 3e4)}}};
 #undef N
 #undef F
 enum { N_SECTIONS = sizeof sections / sizeof *sections };
@@ -68,7 +72,7 @@ typedef struct {
     slx_rows fit[CHIPS], test[CHIPS];
     const param *p[SIMPLEX_MAX];
     slx_framework framework;
-    bool of_framework;
+    bool of_framework, of_servers; /* of_servers: sets of times per token and to the first one, in turn */
 } job;
 
 /* ------------------------------------------------------------------ loss */
@@ -93,8 +97,10 @@ static double loss(const double *x, void *of)
     job *j = of;
     double all = 0;
     put(j, x);
-    for (int c = 0; c < j->n_chips; c++) all += judge_loss(j->chip[c], &j->fit[c]) / j->n_chips;
-    return all;
+    int n = 0;
+    for (int c = 0; c < j->n_chips; c++)
+        if (j->fit[c].n) all += judge_loss(j->chip[c], &j->fit[c]), n++;
+    return n ? all / n : INFINITY;
 }
 
 /* ------------------------------------------------------------------ rows */
@@ -107,7 +113,7 @@ static bool of_section(const char *section, const slx_ask *a)
     if (!strcmp(section, "rows")) return !product;
     if (!strcmp(section, "gemm") || !strcmp(section, "launch")) return product;
     if (!strcmp(section, "pass")) return true;
-    return !strcmp(a->batch.framework, section);
+    return !strcmp(a->kind == SLX_ASK_SERVING ? a->serving.of.framework : a->batch.framework, section);
 }
 
 /* Rows of one half, asked of the chip as it is: plain software is the chip that is given. */
@@ -122,21 +128,23 @@ static slx_status read_half(job *j, slx_rows *out, const char *section, const sl
         if (a->kind == SLX_ASK_LAYER) a->layer.software = SLX_SOFTWARE_SERVING;
         if (a->kind == SLX_ASK_PASS) a->pass.software = SLX_SOFTWARE_SERVING;
         if (a->kind == SLX_ASK_STATIC) a->batch.given = &j->framework;
+        if (a->kind == SLX_ASK_SERVING) a->serving.of.given = &j->framework;
         out->row[n++] = out->row[i];
     }
     out->n = n;
     return SLX_OK;
 }
 
-static slx_status add_chip(job *j, int s, const char *section, const char *name, const char *dir,
+/* The first of the section's sets from `from` on that there is of the chip. */
+static slx_status add_chip(job *j, int s, int from, const char *section, const char *name, const char *dir,
                            slx_err *err)
 {
     const slx_set *set = NULL;
     int c = j->n_chips;
     char of[128];
     bool eager = !strncmp(name, "eager-", 6);
-    if (eager) name += 6;
-    for (int i = eager; i < 2 && !set && sections[s].sets[i]; i++) {
+    if (eager) name += 6, from = 1;
+    for (int i = from; i < 2 && !set && sections[s].sets[i]; i++) {
         snprintf(of, sizeof of, "%s-%s", sections[s].sets[i], name);
         set = slx_set_find(of);
     }
@@ -159,13 +167,13 @@ static slx_status add_chip(job *j, int s, const char *section, const char *name,
 
 /* ------------------------------------------------------------------ report */
 
-/* measured/predicted below and above which 5 % of the fitted rows lie. */
-static void band(const job *j, double out[2])
+/* measured/predicted below and above which 5 % of the fitted rows lie, of every step-th set from `first` on. */
+static void band(const job *j, int first, int step, double out[2])
 {
     int n = 0, cap = 1;
     for (int c = 0; c < j->n_chips; c++) cap += j->fit[c].n;
     double *v = slx_xcalloc((size_t)cap, sizeof *v);
-    for (int c = 0; c < j->n_chips; c++)
+    for (int c = first; c < j->n_chips; c += step)
         for (int i = 0; i < j->fit[c].n; i++) {
             double r = judge_ratio(j->chip[c], &j->fit[c].row[i]);
             if (r > 0) v[n++] = 1 / r;
@@ -176,8 +184,9 @@ static void band(const job *j, double out[2])
 
 static void report(job *j, const char *section)
 {
-    double b[2];
-    band(j, b);
+    double b[2], first[2];
+    int step = j->of_servers ? 2 : 1;
+    band(j, 0, step, b);
     for (int c = 0; c < j->n_chips; c++) {
         slx_score fit, test;
         slx_score_rows(&fit, &j->fit[c], j->chip[c]);
@@ -193,7 +202,12 @@ static void report(job *j, const char *section)
                                             j->p[i]->at);
         printf(" %s=%.4g", j->p[i]->key, *at);
     }
-    printf(" band_low=%.3f band_high=%.3f\n", b[0], b[1]);
+    printf(" band_low=%.3f band_high=%.3f", b[0], b[1]);
+    if (j->of_servers) {
+        band(j, 1, 2, first);
+        printf(" first_low=%.3f first_high=%.3f", first[0], first[1]);
+    }
+    printf("\n");
 }
 
 static void start_at(job *j, int s, const char *drop, double *x, double *step)
@@ -215,15 +229,18 @@ static slx_status run(int argc, char **argv, slx_err *err)
     job j = {.framework = {.slow = 1}};
     int s = 0, rounds = 300;
     double x[SIMPLEX_MAX], step[SIMPLEX_MAX];
-    while (s < N_SECTIONS - 1 && strcmp(sections[s].section, argv[2]) != 0) s++;
-    j.of_framework = !*sections[s].section;
+    while (s < N_SECTIONS - 1 && strcmp(sections[s].section, argv[2]) != 0 &&
+           !(strstr(argv[2], "-2024") && !*sections[s].section))
+        s++;
+    j.of_servers = s == N_SECTIONS - 1; /* none of the others: a framework of today */
+    j.of_framework = !*sections[s].section || j.of_servers;
     const char *drop = "";
     for (int i = 4; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--rounds")) rounds = atoi(argv[i + 1]);
         if (!strcmp(argv[i], "--drop")) drop = argv[i + 1];
     }
     for (char *name = strtok(argv[3], ","); name; name = strtok(NULL, ","))
-        SLX_TRY(add_chip(&j, s, argv[2], name, argv[1], err));
+        for (int i = 0; i <= j.of_servers; i++) SLX_TRY(add_chip(&j, s, i, argv[2], name, argv[1], err));
     start_at(&j, s, drop, x, step);
     for (int k = 0; k < RESTARTS; k++) {
         simplex_search(loss, &j, j.n, x, step, rounds);
