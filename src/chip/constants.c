@@ -2,7 +2,8 @@
  *
  *   name,low,mid,high,unit,source: the rest of the line, commas and all
  *
- * Lines that are empty or start with # say nothing.
+ * Lines that are empty or start with # say nothing. Values are above 0 (low may be 0); of the unit "share" they are at
+ * most 1, of the unit "times" at least 1.
  */
 #include "chip/silicon_int.h"
 
@@ -86,7 +87,16 @@ static const row *row_of(const slx_constants *k, const char *name)
     return NULL;
 }
 
-static slx_status add_row(const place *p, const char *name, const double v[3], const char *unit, const char *source)
+/* What is wrong with a value of this unit; NULL: nothing. */
+static const char *unit_rule(const char *unit, double v)
+{
+    if (!strcmp(unit, "share") && v > 1) return "a share of at most 1";
+    if (!strcmp(unit, "times") && v < 1) return "a multiple of at least 1";
+    return NULL;
+}
+
+static slx_status add_row(const place *p, const char *name, const double v[3], const char *unit,
+                          const char *source)
 {
     slx_constants *k = p->k;
     if (!known_name(name)) {
@@ -99,6 +109,9 @@ static slx_status add_row(const place *p, const char *name, const double v[3], c
     if (!(v[0] <= v[1] && v[1] <= v[2]))
         return fail_row(p, "%s: found %g, %g, %g, expected low <= mid <= high", name, v[0], v[1],
                         v[2]);
+    for (int i = 0; i < 3; i++)
+        if (unit_rule(unit, v[i]))
+            return fail_row(p, "%s: found %g, expected %s", name, v[i], unit_rule(unit, v[i]));
     row *r = &k->rows[k->n++];
     snprintf(r->name, sizeof r->name, "%s", name);
     snprintf(r->unit, sizeof r->unit, "%s", unit);
@@ -239,6 +252,12 @@ slx_band slx_constants_row(const slx_constants *k, int i)
 {
     SLX_ASSERT(i >= 0 && i < k->n);
     return k->rows[i].v;
+}
+
+const char *slx_constants_rule(const slx_constants *k, int i, double v)
+{
+    SLX_ASSERT(i >= 0 && i < k->n);
+    return v > 0 ? unit_rule(k->rows[i].unit, v) : "a number above 0";
 }
 
 void slx_constants_set(slx_constants *k, int i, slx_band v)

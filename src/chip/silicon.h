@@ -50,6 +50,8 @@ const char *slx_constants_name(const slx_constants *k, int i);
 const char *slx_constants_unit(const slx_constants *k, int i);
 const char *slx_constants_source(const slx_constants *k, int i);
 slx_band slx_constants_row(const slx_constants *k, int i);
+/* What a value of this row must be, where v is not; NULL where it is. */
+const char *slx_constants_rule(const slx_constants *k, int i, double v);
 /* Everything that is computed afterwards takes v for this row. */
 void slx_constants_set(slx_constants *k, int i, slx_band v);
 

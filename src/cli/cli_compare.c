@@ -60,11 +60,13 @@ static slx_status set_constant(slx_constants *k, const char *text, bool *done, s
         const char *name = slx_constants_name(k, i);
         if (strlen(name) != (size_t)(eq - text) || memcmp(name, text, (size_t)(eq - text)) != 0)
             continue;
-        if (!slx_parse_f64(eq + 1, 1e-15, 1e15, &v)) {
+        const char *rule = "a number above 0";
+        if (slx_parse_f64(eq + 1, 1e-15, 1e15, &v)) rule = slx_constants_rule(k, i, v);
+        if (rule) {
             char place[80];
             snprintf(place, sizeof place, "--set %.60s", text);
-            return slx_fail(err, SLX_EINPUT, place, 0, 0,
-                            "%s: found \"%.40s\", expected a number above 0", name, eq + 1);
+            return slx_fail(err, SLX_EINPUT, place, 0, 0, "%s: found \"%.40s\", expected %s", name,
+                            eq + 1, rule);
         }
         slx_constants_set(k, i, (slx_band){v, v, v});
         *done = true;
@@ -182,6 +184,14 @@ static int by_speed(const void *a_, const void *b_)
     return strcmp(a->chip->name, b->chip->name);
 }
 
+static slx_status check_tp(const slx_shape *m, uint32_t tp, slx_err *err)
+{
+    if (!tp || (tp <= m->n_heads && m->n_heads % tp == 0)) return SLX_OK;
+    return slx_fail(err, SLX_EINPUT, "silex compare: --tp", 0, 0,
+                    "found %u, expected a divisor of the %u attention heads of %s", tp, m->n_heads,
+                    m->name);
+}
+
 static slx_status compare(const values *v, compare_ask *ask, compare_row *rows, int n, bool sort,
                           slx_err *err)
 {
@@ -223,6 +233,7 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     if (st == SLX_OK) st = slx_constants_load(&ask.constants, err);
     if (st == SLX_OK) st = slx_shape_open(&model, args.v[0], err);
     ask.model = model;
+    if (st == SLX_OK) st = check_tp(model, ask.tp, err);
     if (st == SLX_OK) st = open_chips(args, &arena, rows, &n, err);
     if (st == SLX_OK) st = apply_sets(v, ask.constants, rows, n, err);
     if (st == SLX_OK) st = compare(v, &ask, rows, n, args.n == 1, err);

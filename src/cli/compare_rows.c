@@ -157,32 +157,34 @@ static const char *gigabytes(char out[32], double bytes)
     return cli_short(out, bytes, "B");
 }
 
-/* The fewest of 1, 2, 4, 8 chips that hold weights and KV cache; 0 and the reason where none do. */
+/* The fewest of 1, 2, 4, 8 chips that hold weights and KV cache, or as many as were asked for; 0 and the reason where
+ * they do not. */
 static uint32_t fewest(const compare_row *row, const compare_ask *ask, const char **why)
 {
-    static const uint32_t degrees[] = {1, 2, 4, 8};
     const slx_chip *c = row->chip;
     slx_predict_memory m = {0};
     uint32_t tp = 1;
-    if (!c->library && c->rom.mib > 0) return 1; /* the compiler says whether the weights fit */
-    for (int i = 0; i < 4; i++) {
+    if (!c->library && c->rom.mib > 0)
+        return ask->tp ? ask->tp : 1; /* the compiler says whether the weights fit */
+    for (uint32_t n = ask->tp ? ask->tp : 1; n <= (ask->tp ? ask->tp : 8); n *= 2) {
         slx_err e = {0};
-        if (degrees[i] > ask->model->n_heads) break;
-        tp = degrees[i];
+        if (n > ask->model->n_heads) break;
+        tp = n;
         slx_forward f = decode_of(row, ask, tp, ask->batch);
         if (slx_predict_fits(c, &f, &m, &e) != SLX_OK) {
             *why = slx_strdup(ask->arena, e.msg);
             return 0;
         }
-        if (isnan(m.usable)) return 1; /* the pass will name the figure that is missing */
+        if (isnan(m.usable)) return tp; /* the pass will name the figure that is missing */
         if (m.weights + m.kv <= m.usable) return tp;
     }
     char need[32], has[32];
-    *why = slx_sprintf(ask->arena,
-                       "does not fit: %s of weights and KV cache on each of %u chips, which has "
-                       "%s; about %.0f chips would hold it",
-                       gigabytes(need, m.weights + m.kv), tp, gigabytes(has, m.usable),
-                       ceil((m.weights + m.kv) * tp / m.usable));
+    *why =
+        slx_sprintf(ask->arena,
+                    "does not fit: %s of weights and KV cache for each of %u chip%s of %s; about "
+                    "%.0f chips would hold it",
+                    gigabytes(need, m.weights + m.kv), tp, tp > 1 ? "s" : "",
+                    gigabytes(has, m.usable), ceil((m.weights + m.kv) * tp / m.usable));
     return 0;
 }
 
@@ -276,8 +278,8 @@ slx_status compare_get(compare_row *row, const compare_ask *ask, slx_err *err)
         char text[128];
         row->usd_why = slx_strdup(ask->arena, cli_missing(text, row->cost.hour_usd.missing));
     }
-    uint32_t tp = ask->tp ? ask->tp : fewest(row, ask, &why);
-    const char *no = forbidden(row, ask, tp);
+    uint32_t tp = fewest(row, ask, &why);
+    const char *no = forbidden(row, ask, tp ? tp : ask->tp);
     if (no) why = no;
     if (why) {
         row->point = (compare_point){.why = why, .tp = tp, .batch = ask->batch};

@@ -237,6 +237,11 @@ void compare_print(const compare_ask *ask, const compare_row *rows, int n)
         print_target_table(ask, order, n, t);
     }
     print_missing(ask, rows, n);
+    const slx_shape *m = ask->model;
+    uint32_t asked = ask->context > ask->prompt ? ask->context : ask->prompt;
+    if (m->context && asked > m->context)
+        printf("\n%s is made for %u tokens of context; %u are taken all the same\n", m->name,
+               m->context, asked);
     print_inferred(rows, n);
     printf("\nIn brackets low and high. Formats of each chip, sources and charts: --html FILE; "
            "docs/compare.md.\n");

@@ -160,7 +160,8 @@ slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forwa
                         "pipelines over %u groups of chips: programs are of one group", checked.pp);
     if (checked.attention_dp > 1 || checked.moe_ep > 1 || checked.drafts)
         return slx_fail(err, SLX_EUNSUPPORTED, c->name, 0, 0,
-                        "copies of the attention, experts on chips of their own or drafts: programs share every layer");
+                        "copies of the attention, experts on chips of their own or drafts: "
+                        "programs share every layer");
     checked.dtype = f->dtype;
     return slx_programs_pass(p->programs, c, &checked, out, err);
 }
@@ -180,10 +181,17 @@ slx_status slx_predict_fits(const slx_chip *c, const slx_forward *f, slx_predict
     double heads = s->kv_rank ? 1 : fmax((double)s->n_kv_heads / g.tp, 1) / s->n_kv_heads;
     double share = s->n_layers ? (double)s->n_window_layers / s->n_layers : 0;
     double seen = s->window && s->window < g.context ? s->window : g.context;
-    double each = ceil((double)g.batch / g.attention_dp); /* sequences of a group */
-    out->weights = (matrices * slx_dtype_bytes(g.dtype, true) + 2 * tables) / g.tp / g.pp +
+    double sequences = ceil((double)g.batch / g.attention_dp); /* of a group */
+    double each = slx_dtype_bytes(g.dtype, true), each_kv = slx_dtype_bytes(g.kv_dtype, true);
+    double of_tables = 2 * tables / g.tp;
+    if (!c->library) { /* what the compiler stores: every chip has the whole embedding */
+        each = slx_programs_weight_bytes(c, s, f->dtype);
+        each_kv = slx_programs_kv_bytes();
+        of_tables = each * s->d_model * s->vocab * (s->tied ? 1 : 1 + 1.0 / g.tp);
+    }
+    out->weights = (matrices * each / g.tp + of_tables) / g.pp +
                    experts * slx_dtype_bytes(g.moe_dtype, true) / g.tp / g.attention_dp / g.pp;
-    out->kv = slx_shape_kv_values(s) * heads / g.pp * each * slx_dtype_bytes(g.kv_dtype, true) *
+    out->kv = slx_shape_kv_values(s) * heads / g.pp * sequences * each_kv *
               (share * seen + (1 - share) * g.context);
     double left = isnan(c->part.mem_usable_gib) ? c->part.mem_gib : c->part.mem_usable_gib;
     double gib = c->library ? 0.9 * left : c->hbm.stacks * c->hbm.gib;

@@ -241,7 +241,8 @@ slx_status slx_predict_traffic(slx_predictor *p, const slx_chip *c, const slx_tr
 
 /* ------------------------------------------------------------------ memory */
 
-/* Bytes that one of f->tp x f->pp chips must hold: weights and the KV cache of the batch; and what it has (NAN = not published).
+/* Bytes that one of f->tp x f->pp chips must hold: weights and the KV cache of the batch, on a chip of ours in the formats
+ * that its compiler stores; and what it has (NAN = not published).
  * Usable memory of a library chip is 0.9 of what its driver leaves, as serving frameworks reserve the rest by default. */
 typedef struct {
     double weights, kv, usable;

@@ -97,6 +97,11 @@ slx_status slx_framework_find(slx_framework *out, const char *name, const char *
 typedef struct slx_programs slx_programs; /* those compiled so far */
 slx_programs *slx_programs_new(void);
 void slx_programs_free(slx_programs *p);
+/* Bytes of a stored weight, scales included, as the compiler stores a model's matrices for products in `dtype` (NULL: as
+ * the model says): the format the chip has, else MXINT8; of a value of the KV cache. Of a GGUF file, whose types are
+ * not looked at, MXINT8. */
+double slx_programs_weight_bytes(const slx_chip *c, const slx_shape *s, const char *dtype);
+double slx_programs_kv_bytes(void);
 slx_status slx_programs_pass(slx_programs *p, const slx_chip *c, const slx_forward *f,
                              slx_forward_cost *out, slx_err *err);
 

@@ -58,6 +58,28 @@ static const char *weight_type(const char *dtype)
     return NULL;
 }
 
+double slx_programs_weight_bytes(const slx_chip *c, const slx_shape *s, const char *dtype)
+{
+    const char *type = s->config ? weight_type(dtype) : NULL;
+    const struct {
+        const char *type;
+        unsigned fmt;
+        slx_chip_format has;
+    } native[] = {{"Q4_0", SLX_FMT_q4s, SLX_CF_Q4S},
+                  {"Q8_0", SLX_FMT_q8s, SLX_CF_Q8S},
+                  {"MXFP4", SLX_FMT_mxfp4, SLX_CF_MXFP4}};
+    unsigned fmt = SLX_FMT_mxint8;
+    if (s->config && !type) type = "Q4_0"; /* as slx_model_open_as takes it */
+    for (size_t i = 0; type && i < sizeof native / sizeof *native; i++)
+        if (!strcmp(type, native[i].type) && c->isa.formats[native[i].has]) fmt = native[i].fmt;
+    return (slx_fmt_code_bytes(fmt) + slx_fmt_scale_bytes(fmt)) / 32.0;
+}
+
+double slx_programs_kv_bytes(void)
+{
+    return (slx_fmt_code_bytes(SLX_FMT_mxint8) + slx_fmt_scale_bytes(SLX_FMT_mxint8)) / 32.0;
+}
+
 static slx_status open_model(slx_model **out, const slx_forward *f, slx_err *err)
 {
     const slx_shape *s = f->model;

@@ -81,9 +81,16 @@ class Compare(Case):
         self.assertIn("llama-3.1-8b alone", other["tpot_s_why"])
         far = self.chip("llama-3.1-8b", "l40s", "--tp", 16, "--no-target")
         self.assertIn("its links join 8", far["tpot_s_why"])
+        # so many chips as were asked for, and no more
+        full = self.chip("llama-3.1-405b", "h100", "-w", 16, "--tp", 1, "--no-target")
+        self.assertIsNone(full["tpot_s"])
+        self.assertRegex(full["tpot_s_why"], r"does not fit: 812 GB .* for each of 1 chip of 77\.3 GB; about 11 chips")
         text = self.ok("compare", "llama-3.1-8b", "h100", "groq-lpu", "tpu-v6e")
         self.assertIn("\nnot told\n", text)
         self.assertRegex(text, r"(?m)^ groq-lpu +does not fit: ")
+        self.assertNotIn("made for", text)
+        text = self.ok("compare", "llama-3.1-8b", "h100", "-c", 200000, "--no-target")
+        self.assertIn("llama-3.1-8b is made for 131072 tokens of context; 200000 are taken all the same", text)
 
     def test_what_if(self):
         base = self.chip("llama-3.1-8b", "h100", "--no-target")
@@ -118,6 +125,9 @@ class Compare(Case):
         what_if("part.mem_tbs=fast", says="TB/s")
         what_if("part.mem_tb=4", says="did you mean part.mem_tbs?")
         what_if("pue=warm", says="a number above 0")
+        what_if("pue=0.5", says="at least 1")
+        what_if("utilisation=5", says="at most 1")
+        no("llama-3.1-8b", "h100", "--tp", 3, place="silex compare: --tp: ", says="a divisor of the 32 attention heads")
         what_if("part.mem_tbs=9", says="from each of 1024 pins")
         no("llama-3.1-8b", "h100", "--tpot-ms", "soon", place="silex compare: --tpot-ms: ", says="milliseconds")
         no("llama-3.1-8b", "h100", "--tpot-ms", 20, "--no-target", place="silex compare: --no-target: ")

@@ -529,7 +529,10 @@ static void test_constants_set(void **state)
         if (!strcmp(slx_constants_name(k, i), "pue")) pue = i;
     assert_true(pue >= 0);
     assert_non_null(strstr(slx_constants_source(k, pue), "https://build.inc/"));
-    assert_string_equal(slx_constants_unit(k, pue), "");
+    assert_string_equal(slx_constants_unit(k, pue), "times");
+    assert_null(slx_constants_rule(k, pue, 1));
+    assert_string_equal(slx_constants_rule(k, pue, 0.99), "a multiple of at least 1");
+    assert_string_equal(slx_constants_rule(k, pue, 0), "a number above 0");
     slx_band was = slx_constants_row(k, pue);
     near(was.mid, 1.12, 0);
     slx_chip *c = chip("silex-1");
