@@ -80,8 +80,11 @@ slx_status cli_text_get(const char *text, const char *file, slx_buf *out, slx_er
 
 /* 1234567 -> "1,234,567". */
 const char *cli_commas(char out[32], uint64_t v);
-/* 135000000 -> "135 M", 0.00026 -> "260 u": three digits and a decimal prefix; unit follows the space. */
+/* 135000000 -> "135 M", 2.6 -> "2.60 ", 0.00026 -> "260 u", 7 -> "7 ": three digits and a decimal prefix, whole numbers
+ * below a thousand in full; unit follows the space. */
 const char *cli_short(char out[32], double v, const char *unit);
+/* 10930.4 -> "10,930", 92.1 -> "92.1": four digits, large ones in full. */
+const char *cli_rate(char out[32], double v);
 /* 0.0421, 9.31, 57.2, 1204: three digits, whole numbers in full. */
 const char *cli_digits(char out[32], double v);
 /* Of a chip's key that a figure depends on and is unknown (NULL = which is not said): whether its maker would have to tell

@@ -36,7 +36,8 @@ static const cli_option options[] = {
      "risk: so many futures, each with inputs from their bands, slips, respins and outages (0)"},
     {"seed", 0, CLI_COUNT, "N", AT(seed), 0, 9e15, NULL,
      "of the futures: the same seed gives the same bytes"},
-    {"threads", 't', CLI_COUNT, "N", AT(threads), 1, 1024, NULL, "for the futures (all CPUs)"},
+    {"threads", 't', CLI_COUNT, "N", AT(threads), 0, 1024, NULL,
+     "of the futures; 0 = all CPUs; no effect on any byte"},
     {"keys", 0, CLI_FLAG, NULL, AT(keys), 0, 0, NULL, "the reference of every figure of a case"},
     {"html", 0, CLI_TEXT, "FILE", AT(html), 0, 0, NULL,
      "a page with charts as well; its risk takes 20000 futures unless told otherwise"},
@@ -145,12 +146,18 @@ static slx_status run(const void *p, cli_args args, slx_err *err)
     values v = *(const values *)p;
     cli_fleet f = {0}, other = {0};
     if (v.keys) {
-        slx_fleet_print_keys(stdout);
+        if (v.json)
+            cli_json_print(cli_fleet_keys_json());
+        else
+            cli_fleet_keys_text();
         return SLX_OK;
     }
     if (!args.n)
         return slx_fail(err, SLX_EINPUT, "silex fleet", 0, 0,
                         "found no case, expected CASE; see silex fleet --help");
+    if (v.json && v.html && !strcmp(v.html, "-"))
+        return slx_fail(err, SLX_EINPUT, "silex fleet: --html", 0, 0,
+                        "found - together with --json, expected a file");
     if (v.html && v.diff)
         return slx_fail(err, SLX_EINPUT, "silex fleet: --html", 0, 0,
                         "found --diff beside it, expected one case");

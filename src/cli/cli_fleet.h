@@ -28,15 +28,22 @@ typedef struct cli_fleet {
 /* Three digits, and a prefix from a thousand on; "not known" for NAN. */
 const char *cli_fleet_amount(char out[32], double v);
 const char *cli_fleet_signed(char out[32], double v);
+/* "gpu 160 MW, partner 2.60 GW": hall power of each option at the most, in the run, or by gw (options) where that is not
+ * NULL. */
+enum { CLI_FLEET_MIX = SLX_FLEET_OPTIONS * 100 };
+const char *cli_fleet_mix(char out[CLI_FLEET_MIX], const slx_fleet_case *c, const slx_fleet_run *r,
+                          const double *gw);
+/* What the risk's and the sensitivity's cost has in it beyond the run's: ", what is late at its price", or "". */
+const char *cli_fleet_priced(const slx_fleet_case *c);
 
+/* The reference of every figure of a case. */
+void cli_fleet_keys_text(void);
+json_t *cli_fleet_keys_json(void);
 void cli_fleet_text(const cli_fleet *f);
 json_t *cli_fleet_json(const cli_fleet *f);
 /* The case and its readings side by side; what would make its plan another, in words. */
 void cli_fleet_readings_text(const cli_fleet *f);
 void cli_fleet_changes_text(const cli_fleet *f);
-/* "gpu 0.16, partner 2.6 GW": what each option has in service at the most, in the plan or by gw; out has room for 400. */
-const char *cli_fleet_mix(char out[400], const slx_fleet_case *c, const slx_fleet_run *r,
-                          const double *gw);
 /* Two cases side by side, and the inputs that differ. */
 void cli_fleet_diff_text(const cli_fleet *a, const cli_fleet *b);
 json_t *cli_fleet_diff_json(const cli_fleet *a, const cli_fleet *b);

@@ -10,25 +10,9 @@
 
 /* ------------------------------------------------------------------ readings of one case */
 
-const char *cli_fleet_mix(char out[400], const slx_fleet_case *c, const slx_fleet_run *r,
-                          const double *gw)
-{
-    size_t n = 0;
-    char text[32];
-    out[0] = 0;
-    for (int i = 0; i < c->n_options && n < 300; i++) {
-        double v = gw ? gw[i] : r->option_out[i][SLX_FO_gw];
-        if (v < 0.0005) continue;
-        n += (size_t)snprintf(out + n, 400 - n, "%s%.40s %s", n ? ", " : "", c->option[i].name,
-                              cli_fleet_amount(text, v));
-    }
-    snprintf(out + n, 400 - n, n ? " GW" : "nothing");
-    return out;
-}
-
 static void put_reading(cli_table *t, const cli_fleet *f, const cli_fleet *of, const char *name)
 {
-    char text[32], mix[400], label[96];
+    char text[32], mix[CLI_FLEET_MIX], label[96];
     snprintf(label, sizeof label, "  %.80s", name);
     int row = cli_table_row_at(t, label);
     if (of->why[0]) {
@@ -80,7 +64,7 @@ void cli_fleet_changes_text(const cli_fleet *f)
 {
     const slx_fleet_case *c = f->c;
     const slx_fleet_changes *all = f->changes;
-    char t[3][32], mix[400];
+    char t[3][32], mix[CLI_FLEET_MIX];
     if (!all) return;
     printf("\nwhat changes the plan: %d of %d ends of bands, each alone; as it is: %s\n", all->n,
            all->tried, cli_fleet_mix(mix, c, f->run, NULL));

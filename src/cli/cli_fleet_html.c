@@ -239,7 +239,7 @@ static void contracts(sheet *s)
 static void put_reading(sheet *s, grid *g, const cli_fleet *of, const char *name, const char *about)
 {
     const char **r = row_of(s, g);
-    char mix[400];
+    char mix[CLI_FLEET_MIX];
     double nre = 0;
     r[0] = name;
     r[7] = about;
@@ -282,7 +282,7 @@ static void changes(sheet *s)
     static const bool number[] = {false, false, true, false, true};
     const cli_fleet *f = s->f;
     grid g = {.columns = 5};
-    char mix[400], text[32];
+    char mix[CLI_FLEET_MIX], text[32];
     if (!f->changes) return;
     for (int i = 0; i < f->changes->n; i++) {
         const slx_fleet_change *x = &f->changes->change[i];
@@ -404,7 +404,7 @@ static void sensitivity(sheet *s)
     slx_html_paragraph(s->page,
                        "Each input alone at its low and its high, the others in the middle.");
     slx_html_charts_begin(s->page);
-    tornado(s, "Cost of the fleet, with what is late or not served at its price", "USD",
+    tornado(s, slx_sprintf(&s->arena, "Cost of the fleet%s", cli_fleet_priced(c)), "USD",
             &s->f->cost);
     for (int i = 0; i < c->n_figures && i < 5; i++)
         tornado(s, c->figure[i].name, slx_fleet_output_unit(c->figure[i].of), &s->f->answer[i]);

@@ -240,7 +240,6 @@ static json_t *plan(const cli_fleet *f)
     put(j, "cost_usd", p->cost_usd, "");
     put(j, "bound_usd", p->bound_usd, "");
     put(j, "gap", p->gap, "");
-    put(j, "host_s", p->seconds, "");
     json_object_set_new(j, "columns", json_integer(p->columns));
     json_object_set_new(j, "rows", json_integer(p->rows));
     put(j, "unserved_tokens", p->short_tokens, "");

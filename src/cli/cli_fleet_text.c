@@ -10,30 +10,6 @@
 
 /* ------------------------------------------------------------------ figures */
 
-const char *cli_fleet_amount(char out[32], double v)
-{
-    if (isnan(v)) return "not known";
-    if (v <= -999.5) { /* prefixes are of amounts above 0 */
-        char text[32];
-        snprintf(out, 32, "-%.30s", cli_fleet_amount(text, -v));
-        return out;
-    }
-    if (fabs(v) < 999.5) {
-        snprintf(out, 32, "%.3g", v);
-        return out;
-    }
-    cli_short(out, v, "");
-    out[strlen(out) - (out[strlen(out) - 1] == ' ')] = 0;
-    return out;
-}
-
-const char *cli_fleet_signed(char out[32], double v)
-{
-    char text[32];
-    snprintf(out, 32, "%c%.30s", v < 0 ? '-' : '+', cli_fleet_amount(text, fabs(v)));
-    return out;
-}
-
 static void print_movers(const slx_fleet_case *c, const slx_fleet_answer *a, int most)
 {
     char t[4][32];
@@ -385,8 +361,8 @@ void cli_fleet_text(const cli_fleet *f)
     print_years(f);
     print_outputs(f);
     if (f->cost.n_movers)
-        printf("\nwhat moves cost_usd, %s USD with what is late or not served at its price\n",
-               cli_fleet_amount(cost, f->cost.ours));
+        printf("\nwhat moves cost_usd, %s USD%s\n", cli_fleet_amount(cost, f->cost.ours),
+               cli_fleet_priced(c));
     print_movers(c, &f->cost, SLX_FLEET_MOVERS);
     print_risk(f);
     cli_fleet_readings_text(f);

@@ -64,15 +64,15 @@ static double share(uint64_t part, uint64_t all)
 
 static void print_step(const char *what, const slx_chip *c, const slx_time_result *r)
 {
-    char a[32], b[32], d[32];
-    printf("\n %s: %s cycles of %.4g GHz, %.3g x the roofline (%s); %s MAC, %sB read, %.3g W\n",
-           what, cli_commas(a, r->cycles), r->clock_ghz,
+    char a[32], b[32], d[32], w[32];
+    printf("\n %s: %s cycles of %.4g GHz, %.3g x the roofline (%s); %s MAC, %sB read, %s\n", what,
+           cli_commas(a, r->cycles), r->clock_ghz,
            r->roofline_cycles ? (double)r->cycles / (double)r->roofline_cycles : 0,
            r->roofline_cycles == r->roofline_hbm   ? "memory"
            : r->roofline_cycles == r->roofline_ten ? "tensor"
                                                    : "links",
            cli_short(b, (double)r->macs, ""), cli_short(d, (double)r->hbm_read_bytes, ""),
-           r->power_w);
+           cli_short(w, r->power_w, "W"));
     if (r->power_limited)
         printf("   power     limited to %.4g W: %.3g GHz at %.3g V, not %.3g at %.3g; %.3g x the "
                "time\n",
@@ -217,8 +217,8 @@ static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e
         if (e->tpot_high_s > 0)
             printf(" (low %s, high %s)", cli_short(b, e->tpot_low_s, "s"),
                    cli_short(d, e->tpot_high_s, "s"));
-        printf(" at %u tokens of context, batch %u: %.4g tok/s a user, %.4g %s\n", e->context,
-               e->batch, 1 / e->tpot_s, e->batch / e->tpot_s, all);
+        printf(" at %u tokens of context, batch %u: %s tok/s a user, %s %s\n", e->context,
+               e->batch, cli_rate(a, 1 / e->tpot_s), cli_rate(b, e->batch / e->tpot_s), all);
         printf(" energy       %sJ a token", cli_short(a, e->energy_j_per_token, ""));
         printf(" (low %s, high %s); limited by %s\n", cli_short(b, e->energy_low_j, "J"),
                cli_short(d, e->energy_high_j, "J"), slx_time_bound_name(e->decode.bound_by));

@@ -37,13 +37,16 @@ int cli_table_heading(cli_table *t, const char *label)
 
 void cli_table_set(cli_table *t, int row, int column, const char *fmt, ...)
 {
-    char text[160];
     va_list ap;
     SLX_ASSERT(row < t->n && column < t->columns);
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    t->rows[row].cell[column] = slx_strdup(t->arena, text);
+    char *text = slx_new(t->arena, char, n + 1);
+    va_start(ap, fmt);
+    vsnprintf(text, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    t->rows[row].cell[column] = text;
 }
 
 static int width(const char *s)

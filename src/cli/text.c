@@ -51,7 +51,7 @@ const char *cli_commas(char out[32], uint64_t v)
 
 const char *cli_short(char out[32], double v, const char *unit)
 {
-    static const char *const prefix[] = {"", "k", "M", "G", "T", "P", "E"};
+    static const char *const prefix[] = {"", "k", "M", "G", "T", "P", "E", "Z", "Y"};
     static const char *const small[] = {"", "m", "u", "n", "p", "f"};
     int i = 0;
     if (v > 0 && v < 0.9995) {
@@ -66,15 +66,23 @@ const char *cli_short(char out[32], double v, const char *unit)
                  v, small[i], unit);
         return out;
     }
-    while (v >= 999.5 && i < 6) {
+    while (v >= 999.5 && i < 8) {
         v /= 1000;
         i++;
     }
+    bool whole = !i && v == floor(v); /* a count: in full */
     snprintf(out, 32,
-             v < 9.995 && i   ? "%.2f %s%s"
-             : v < 99.95 && i ? "%.1f %s%s"
-                              : "%.0f %s%s",
+             v < 9.995 && !whole   ? "%.2f %s%s"
+             : v < 99.95 && !whole ? "%.1f %s%s"
+                                   : "%.0f %s%s",
              v, prefix[i], unit);
+    return out;
+}
+
+const char *cli_rate(char out[32], double v)
+{
+    if (v >= 999.5 && v < 1e18) return cli_commas(out, (uint64_t)llround(v));
+    snprintf(out, 32, "%.4g", v);
     return out;
 }
 

@@ -54,8 +54,9 @@ slx_status slx_fleet_read_variant(const slx_fleet_reader *r, const slx_yaml_node
 static const struct {
     const char *name, *unit;
     bool each;
+    const char *doc;
 } outputs[SLX_FO_COUNT] = {
-#define OUT(name, unit, each, doc) {#name, unit, each},
+#define OUT(name, unit, each, doc) {#name, unit, each, doc},
 #include "fleet/fleet_outputs.def"
 };
 
@@ -67,6 +68,11 @@ const char *slx_fleet_output_name(slx_fleet_output o)
 bool slx_fleet_output_each(slx_fleet_output o)
 {
     return outputs[o].each;
+}
+
+const char *slx_fleet_output_doc(slx_fleet_output o)
+{
+    return outputs[o].doc;
 }
 
 const char *slx_fleet_output_unit(slx_fleet_output o)

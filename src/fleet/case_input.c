@@ -23,6 +23,11 @@ const char *const slx_fleet_section_names[SLX_FS_COUNT] = {
     "demand", "options",  "sites", "pools",    "contracts", "money",
     "limits", "research", "sales", "training", "own"};
 
+bool slx_fleet_section_many(slx_fleet_section s)
+{
+    return s == SLX_FS_OPTION || s == SLX_FS_SITE || s == SLX_FS_POOL || s == SLX_FS_CONTRACT;
+}
+
 slx_fleet_key slx_fleet_first_key(slx_fleet_section s)
 {
     int k = 0;

@@ -4,6 +4,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Names what is near it among the figures that the case gives: first in the same block, then anywhere. */
+static slx_status unknown_figure(const slx_fleet_case *c, const char *place, const char *path,
+                                 slx_err *err)
+{
+    const char *dot = strrchr(path, '.'), *near;
+    size_t block = dot ? (size_t)(dot + 1 - path) : 0; /* with its dot */
+    const char **names = slx_xmalloc(sizeof *names * (size_t)c->n_in);
+    slx_buf hint = {0};
+    int n = 0;
+    for (int i = 0; i < c->n_in; i++)
+        if (block && c->in[i].given && !strncmp(c->in[i].path, path, block))
+            names[n++] = c->in[i].path + block;
+    if (n && (near = slx_nearest(path + block, names, n))) {
+        slx_buf_addf(&hint, " (did you mean %.*s%s?)", (int)block, path, near);
+    } else if (n) {
+        slx_buf_addf(&hint, "; %.*s has", (int)block - 1, path);
+        for (int i = 0; i < n; i++) slx_buf_addf(&hint, "%s %s", i ? "," : "", names[i]);
+    } else {
+        for (int i = 0; i < c->n_in; i++)
+            if (c->in[i].given) names[n++] = c->in[i].path;
+        if ((near = slx_nearest(path, names, n))) slx_buf_addf(&hint, " (did you mean %s?)", near);
+    }
+    slx_fail(err, SLX_EINPUT, place, 0, 0,
+             "found unknown figure %s%s; silex fleet --keys lists them", path,
+             hint.len ? hint.ptr : "");
+    slx_buf_free(&hint);
+    free(names);
+    return SLX_EINPUT;
+}
+
 slx_status slx_fleet_set(slx_fleet_case *c, const char *assignment, slx_err *err)
 {
     char place[160], path[128], unit[32];
@@ -28,14 +58,7 @@ slx_status slx_fleet_set(slx_fleet_case *c, const char *assignment, slx_err *err
         in->source = "--set";
         return SLX_OK;
     }
-    const char **names = slx_xmalloc(sizeof *names * (size_t)c->n_in);
-    for (int i = 0; i < c->n_in; i++) names[i] = c->in[i].path;
-    const char *near = slx_nearest(path, names, c->n_in);
-    slx_fail(err, SLX_EINPUT, place, 0, 0,
-             "found unknown figure %s%s%s%s; silex fleet --keys lists them", path,
-             near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
-    free(names);
-    return SLX_EINPUT;
+    return unknown_figure(c, place, path, err);
 }
 
 slx_status slx_fleet_use_variant(slx_fleet_case *c, const char *name, slx_err *err)
@@ -79,27 +102,4 @@ const char *slx_fleet_quarter(char out[16], const slx_fleet_case *c, int q)
     int at = c->start_quarter - 1 + q;
     snprintf(out, 16, "%d-Q%d", c->start_year + at / 4, at % 4 + 1);
     return out;
-}
-
-void slx_fleet_print_keys(FILE *out)
-{
-    for (int s = 0; s < SLX_FS_COUNT; s++) {
-        fprintf(out, "%s%s%s\n", s ? "\n" : "", slx_fleet_section_names[s],
-                s == SLX_FS_OPTION || s == SLX_FS_SITE || s == SLX_FS_POOL || s == SLX_FS_CONTRACT
-                    ? ".NAME"
-                    : "");
-        for (int k = 0; k < SLX_F_COUNT; k++) {
-            const slx_fleet_key_info *i = &slx_fleet_keys[k];
-            char dflt[32] = "";
-            if (i->section != (slx_fleet_section)s) continue;
-            if (isfinite(i->dflt)) snprintf(dflt, sizeof dflt, ", %g if left out", i->dflt);
-            fprintf(out, "  %-22s %s. %s%s\n", i->name, i->unit, i->doc,
-                    isinf(i->dflt) ? ", required" : dflt);
-        }
-    }
-    fprintf(out, "\nfigures.NAME.of (OPTION. before it where marked *)\n");
-    for (int o = 0; o < SLX_FO_COUNT; o++)
-        fprintf(out, "  %-22s %s%s\n", slx_fleet_output_name((slx_fleet_output)o),
-                slx_fleet_output_unit((slx_fleet_output)o),
-                slx_fleet_output_each((slx_fleet_output)o) ? " *" : "");
 }

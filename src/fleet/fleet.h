@@ -54,6 +54,17 @@ typedef enum {
     SLX_FO_COUNT
 } slx_fleet_output;
 
+/* What a key of a case file is. */
+typedef struct {
+    slx_fleet_section section;
+    const char *name, *unit; /* unit: "a|b" leaves a choice */
+    double least, most;
+    double dflt; /* NAN: not known; INFINITY: must be given */
+    const char *doc;
+} slx_fleet_key_info;
+extern const slx_fleet_key_info slx_fleet_keys[SLX_F_COUNT];
+extern const char *const slx_fleet_section_names[SLX_FS_COUNT]; /* as in the file: "options" */
+
 typedef struct {
     slx_fleet_key key;
     const char *path;      /* "options.h100.tok_s" */
@@ -158,9 +169,11 @@ slx_status slx_fleet_use_variant(slx_fleet_case *c, const char *name, slx_err *e
 const char *slx_fleet_unit(const slx_fleet_input *in);
 const char *slx_fleet_output_name(slx_fleet_output o);
 const char *slx_fleet_output_unit(slx_fleet_output o);
+const char *slx_fleet_output_doc(slx_fleet_output o);
+bool slx_fleet_output_each(slx_fleet_output o);   /* also of one option */
+bool slx_fleet_section_many(slx_fleet_section s); /* blocks with names: options, sites .. */
 /* "2026-Q3" */
 const char *slx_fleet_quarter(char out[16], const slx_fleet_case *c, int q);
-void slx_fleet_print_keys(FILE *out);
 
 /* ------------------------------------------------------------------ one future */
 

@@ -14,17 +14,6 @@
 #include "base/yaml.h"
 #include "fleet/fleet.h"
 
-typedef struct {
-    slx_fleet_section section;
-    const char *name, *unit; /* unit: "a|b" leaves a choice */
-    double least, most;
-    double dflt; /* NAN: not known; INFINITY: must be given */
-    const char *doc;
-} slx_fleet_key_info;
-
-extern const slx_fleet_key_info slx_fleet_keys[SLX_F_COUNT];
-extern const char *const slx_fleet_section_names[SLX_FS_COUNT]; /* as in the file: "options" */
-
 slx_fleet_key slx_fleet_first_key(slx_fleet_section s);
 int slx_fleet_key_count(slx_fleet_section s);
 /* Name of the k-th unit. */
@@ -48,7 +37,6 @@ slx_status slx_fleet_read_text(const slx_fleet_reader *r, const slx_yaml_node *u
                                bool needed, const char **out);
 slx_status slx_fleet_read_variant(const slx_fleet_reader *r, const slx_yaml_node *up);
 slx_status slx_fleet_read_figure(const slx_fleet_reader *r, const slx_yaml_node *up);
-bool slx_fleet_output_each(slx_fleet_output o); /* also of one option */
 /* One figure: a mapping of low, mid, high or by_year or by_quarter, unit, source. in->path, key are set. */
 slx_status slx_fleet_read_input(const slx_fleet_reader *r, const slx_yaml_node *n,
                                 slx_fleet_input *in);

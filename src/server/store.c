@@ -462,13 +462,14 @@ static slx_status grouping(const char *by, const char *const *names, unsigned *b
 
 static slx_status check_day(const char *option, const char *day, slx_err *err)
 {
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int y, m, d, n = 0;
     if (!day) return SLX_OK;
-    if (sscanf(day, "%4d-%2d-%2d%n", &y, &m, &d, &n) == 3 && n == 10 && !day[10] && m >= 1 &&
-        m <= 12 && d >= 1 && d <= 31)
-        return SLX_OK;
-    return slx_fail(err, SLX_EINPUT, option, 0, 0, "found \"%.40s\", expected a day as 2026-01-31",
-                    day);
+    bool form = sscanf(day, "%4d-%2d-%2d%n", &y, &m, &d, &n) == 3 && n == 10 && !day[10];
+    bool leap = form && (y % 400 == 0 || (y % 4 == 0 && y % 100 != 0));
+    if (form && m >= 1 && m <= 12 && d >= 1 && d <= days[m - 1] + (m == 2 && leap)) return SLX_OK;
+    return slx_fail(err, SLX_EINPUT, option, 0, 0,
+                    "found \"%.40s\", expected a day of the calendar as 2026-01-31", day);
 }
 
 slx_status srv_store_each_usage(srv_store *s, const char *by, const char *since, const char *until,

@@ -90,10 +90,10 @@ class Fleet(Case):
     def test_same_seed_same_bytes(self):
         args = ("fleet", "acquire-or-partner", "--futures", 3000, "--json")
         one, two, three, other = (self.ok(*args, "--seed", s, "-t", t) for s, t in ((7, 1), (7, 2), (7, 3), (8, 2)))
-        strip = lambda s: re.sub(r'"host_s":[^,]*,', "", s)  # noqa: E731 - time of this host
-        self.assertEqual(strip(one), strip(two))
-        self.assertEqual(strip(one), strip(three))
-        self.assertNotEqual(strip(one), strip(other))
+        self.assertEqual(one, two)
+        self.assertEqual(one, three)
+        self.assertEqual(one, self.ok(*args, "--seed", 7, "-t", 0))  # all CPUs
+        self.assertNotEqual(one, other)
         risk = json.loads(one)["risk"]
         self.assertEqual(risk["futures"], 3000)
         self.assertLess(risk["outputs"]["cost_usd"]["p5"], risk["outputs"]["cost_usd"]["p95"])
@@ -193,18 +193,59 @@ class Fleet(Case):
             self.refused("fleet", path, place=f"{path}:{line}:", says=says)
         self.refused("fleet", "bernstein", place="bernstein", says="there are: acquire-or-partner, bernstein-2023")
         self.refused("fleet", place="silex fleet: ", says="found no case")
-        self.refused("fleet", "bernstein-2023", "--set", "options.h100.tok=1", place="--set options.h100.tok=1: ",
-                     says="did you mean options.h100.tok_s?")
+        for wrong, says in (("options.h100.toks", "did you mean options.h100.tok_s?"),
+                            ("demand.token_out", "did you mean demand.tokens_out?"),
+                            ("option.h100.tok_s", "did you mean options.h100.tok_s?"),
+                            ("options.h100.tok", "; options.h100 has tok_s, use, chips_rack")):
+            self.refused("fleet", "bernstein-2023", "--set", f"{wrong}=1", place=f"--set {wrong}=1: ", says=says)
         for wrong, says in (("options.h100.share=0.5", "shares of the demand that add up to 0.5"),
                             ("options.h100.plan=0.5", "options.h100.plan: found beside another deploy"),
                             ("demand.users=5", "demand.queries_user_day: missing beside demand.users"),
                             ("options.h100.sell_share=1", "options.h100.sell_usd: missing"),
                             ("options.h100.base_age_years=9", "found a mean age of 9 years")):
             self.refused("fleet", "bernstein-2023", "--set", wrong, place="--set: ", says=says)
+        _, _, err = run("fleet", "ten-gigawatts", "--set", "options.amd.toks=1")  # the case has no tok_s
+        self.assertIn("; options.amd has chips_rack, ", err)
+        self.assertNotIn("did you mean", err)
+        self.refused("fleet", "bernstein-2023", "--html", "-", "--json", place="silex fleet: --html: ",
+                     says="found - together with --json")
         self.refused("fleet", "ten-gigawatts", "--changes", place="--changes: ", says="deploy: choose")
         self.refused("fleet", "bernstein-2023", "--variant", "x", place="--variant: ", says="a100, four-cents")
         self.refused("fleet", "bernstein-2023", "--html", os.path.join(self.dir, "no", "r.html"), place=self.dir)
         self.refused("fleet", "ten-gigawatts", "--own", place=os.path.join(ROOT, "cases"), says="own: missing")
+
+    def test_keys(self):
+        """The reference as text and as JSON: the same keys, and every figure of the cases among them."""
+        text, told = self.ok("fleet", "--keys"), json.loads(self.ok("fleet", "--keys", "--json"))
+        names = [k["name"] for k in told["inputs"]]
+        self.assertEqual([n.rsplit(".", 1)[1] for n in names],
+                         re.findall(r"(?m)^  (\w+) ", text.split("\nfigures.NAME.of")[0]))
+        self.assertEqual([o["name"] for o in told["outputs"]],
+                         re.findall(r"(?m)^  (\w+) ", text.split("\nfigures.NAME.of")[1]))
+        for i in self.json("acquire-or-partner")["inputs"]:
+            self.assertIn(re.sub(r"^(options|sites|pools|contracts)\.[^.]+", r"\1.NAME", i["name"]), names)
+
+    def test_what_is_not_known_or_small(self):
+        """An unknown figure is said to be unknown, in every reading; a small fleet is shown in its own unit."""
+        page = os.path.join(self.dir, "r.html")
+        self.ok("fleet", "bernstein-2023", "--html", page, "--futures", 200)
+        with open(page, encoding="utf-8") as f:
+            table = f.read().split("Readings side by side")[1].split("</table>")[0]
+        late = re.findall(r"<th[^>]*>([^<]*)</th>", table).index("GW years late")
+        rows = [re.findall(r"<td[^>]*>(.*?)</td>", r) for r in table.split("<tr>")[2:]]
+        self.assertEqual(len(rows), 3)
+        self.assertEqual([r[late] for r in rows], ["not known"] * 3)  # orders follow the demand: nothing is late
+        text = self.ok("fleet", "training-10000-gpus", "--variants")
+        row = re.search(r"(?m)^  a100-1024 .*$", text)[0]
+        # 128 servers of 8 chips and 2.64 kW, PUE 1.1
+        self.assertRegex(row, rf" v100 {1024 / 8 * 2.64 * 1.1:.0f} kW$")
+
+    def test_only_what_is_priced_is_called_priced(self):
+        for name, words in (("jalapeno-phase-1", ""), ("first-order-10g", ""), ("bernstein-2023", ""),
+                            ("acquire-or-partner", ", what is late at its price"),
+                            ("serve-and-train", ", what is not served at its price"),
+                            ("ten-gigawatts", ", what is late at its price")):
+            self.assertRegex(self.ok("fleet", name), rf"(?m)^what moves cost_usd, \S+ \w USD{words}$")
 
     def test_diff(self):
         text = self.ok("fleet", "first-order-10g", "--diff", "jalapeno-phase-1")

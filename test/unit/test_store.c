@@ -154,6 +154,13 @@ static void usage(void **state)
     assert_string_equal(x.last, "2024-10-05|||");
     assert_int_equal(srv_store_each_usage(s, "color", NULL, NULL, add, &x, &err), SLX_EINPUT);
     assert_int_equal(srv_store_each_usage(s, "day", "yesterday", NULL, add, &x, &err), SLX_EINPUT);
+    static const char *const no_days[] = {"2026-02-31", "2026-02-29", "2100-02-29", "2026-04-31", "2026-13-01",
+                                          "2026-00-10", "2026-01-00", "2026-1-31"};
+    for (size_t i = 0; i < sizeof no_days / sizeof *no_days; i++)
+        assert_int_equal(srv_store_each_usage(s, "day", NULL, no_days[i], add, &x, &err), SLX_EINPUT);
+    static const char *const days[] = {"2024-02-29", "2000-02-29", "2026-12-31", "2026-04-30"};
+    for (size_t i = 0; i < sizeof days / sizeof *days; i++)
+        assert_int_equal(srv_store_each_usage(s, "day", days[i], NULL, add, &x, &err), SLX_OK);
     /* a request that is there already: nothing of the batch is kept */
     snprintf(u[0].request, sizeof u[0].request, "new");
     assert_int_equal(srv_store_add_usage(s, u, 2, &err), SLX_EIO);
