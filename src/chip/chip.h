@@ -59,7 +59,7 @@ typedef struct slx_chip_s {
             die_mm2, io_die_mm2, transistors_b, price_usd, bom_usd, logic_usd;
         const char *only_model; /* "" = any */
     } part;
-    const char *family, *software, *tile_rows[SLX_LIB_FORMATS], *tile_cols[SLX_LIB_FORMATS],
+    const char *family, *software, *also, *tile_rows[SLX_LIB_FORMATS], *tile_cols[SLX_LIB_FORMATS],
         *bands[SLX_LIB_OWN_COUNT]; /* by section; "" = one band for all sizes */
     slx_lib_numbers given;                                           /* as the file gives them; NAN = not there */
     slx_lib lib;                                                     /* of a library chip: ready for time/lib.h */

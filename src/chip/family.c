@@ -2,6 +2,7 @@
  *
  *   "nvidia-hopper"             the family of that name
  *   "NVIDIA Ada Lovelace"       the family whose own word, "ada", is in the name
+ *   "sm_90", "MI300X"           the family whose file has the word in facts.also (up to three letters: the whole name)
  *   "amd-cdna5"                 of the maker's families, the one with units most like the chip's; the last, if no unit
  *                               is told
  *   anything else               generic
@@ -110,6 +111,34 @@ static const char *find_word(const char **names, int n, const char *told)
     return NULL;
 }
 
+/* Whether one of the words is what is told, or, if it has more than three letters, in it. */
+static bool told_by(const char *words, const char *told)
+{
+    for (const char *p = words; *p;) {
+        char word[WORD];
+        size_t len = strcspn(p, " ");
+        plain(word, p, len);
+        if (*word && (!strcmp(word, told) || (strlen(word) > 3 && strstr(told, word)))) return true;
+        p += len;
+        p += strspn(p, " ");
+    }
+    return false;
+}
+
+/* A family that has another word for itself which is told; NULL if there is none. */
+static const char *find_other_word(const char **names, int n, const char *told)
+{
+    for (int i = 0; i < n; i++) {
+        slx_chip *fam;
+        slx_err unwanted;
+        if (slx_chip_load_family(&fam, names[i], &unwanted)) continue;
+        bool is = fam->also && told_by(fam->also, told);
+        slx_chip_free(fam);
+        if (is) return names[i];
+    }
+    return NULL;
+}
+
 static const char *find_whole(const char **names, int n, const char *told)
 {
     char whole[WORD];
@@ -141,6 +170,7 @@ slx_status slx_chip_choose_family(slx_chip **out, const slx_chip_figures *f, slx
     const char *own = find_whole(all, n_all, told);
     bool settled = own && !find_whole(names, n, told); /* of other software, or generic */
     if (!own) own = find_word(names, n, told);
+    if (!own && *told) own = find_other_word(names, n, told);
     const char *near = settled ? NULL : nearest_of_maker(names, n, own ? own : told, f, &distance);
     slx_status s = SLX_EINPUT;
     if (own) s = slx_chip_load_family(out, own, &unwanted);
