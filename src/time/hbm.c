@@ -78,6 +78,7 @@ slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, s
     m->of_class = slx_xcalloc(n_tiles, sizeof *m->of_class);
     m->pch_free.at = slx_xcalloc(m->all, sizeof *m->pch_free.at);
     m->pch_all.at = slx_xcalloc(m->all, sizeof *m->pch_all.at);
+    m->load = slx_xcalloc(m->all, sizeof *m->load);
     m->link_in = slx_xcalloc(n_tiles, sizeof *m->link_in);
     m->link_out = slx_xcalloc(n_tiles, sizeof *m->link_out);
     for (uint32_t t = 0; t < n_tiles; t++) {
@@ -118,6 +119,7 @@ void slx_tm_mem_deinit(slx_tm_mem *m)
     slx_tm_mesh_deinit(m);
     free(m->pch_free.at);
     free(m->pch_all.at);
+    free(m->load);
     free(m->link_in);
     free(m->link_out);
 }
@@ -238,11 +240,56 @@ static void book_row(booking *b, uint64_t addr, uint64_t bytes, uint64_t pch)
     }
 }
 
+enum { MANY_ROWS = 64, MANY_GRANULES = 8 /* of a row */ };
+
+/* One of many rows: its units are only summed up, by pseudo-channel. */
+static void load_row(booking *b, uint64_t addr, uint64_t bytes)
+{
+    slx_tm_mem *m = b->m;
+    uint64_t mask = (UINT64_C(1) << m->shift) - 1, end = addr + bytes, pch = (addr >> m->shift) % m->all;
+    while (addr < end) {
+        uint64_t stop = (addr | mask) + 1 < end ? (addr | mask) + 1 : end;
+        uint64_t units = (addr | stop) % 64 ? slx_tm_units(addr, stop - addr, b->write) : (stop - addr) / 64;
+        m->load[pch] += (uint32_t)units;
+        b->units += units;
+        addr = stop;
+        pch = pch + 1 < m->all ? pch + 1 : 0;
+    }
+}
+
+/* load[i] times `tick` in each pseudo-channel of a table of `all`; the later of `end` and their ends. */
+static uint64_t book_load(slx_tm_pch *t, const uint32_t *load, uint64_t all, uint64_t tick, uint64_t at, uint64_t end)
+{
+    int64_t from = (int64_t)at - t->more, latest = INT64_MIN;
+    if (from < t->floor) from = t->floor;
+    for (uint64_t i = 0; i < all; i++) {
+        if (!load[i]) continue;
+        t->at[i] = (t->at[i] > from ? t->at[i] : from) + (int64_t)(load[i] * tick);
+        if (t->at[i] > latest) latest = t->at[i];
+    }
+    latest += t->more;
+    if (latest > t->last) t->last = latest;
+    return (uint64_t)latest > end ? (uint64_t)latest : end;
+}
+
+/* Rows that are many and short: all of them come at once, so their order does not matter. */
+static void book_many(booking *b, const slx_tm_rec *r, const uint32_t *idx)
+{
+    slx_tm_mem *m = b->m;
+    uint64_t tick = b->weight * m->unit_ticks;
+    for (uint32_t i = 0; i < r->rows; i++) load_row(b, r->addr + (r->indexed ? idx[i] : i) * r->stride, r->bytes);
+    b->end = book_load(b->pch, m->load, m->all, tick, b->at, b->end);
+    if (b->too) b->too_end = book_load(b->too, m->load, m->all, tick, b->at, b->too_end);
+    memset(m->load, 0, m->all * sizeof *m->load);
+}
+
 static void book_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
 {
     const slx_tm_mem *m = b->m;
     uint64_t g = r->addr >> m->shift, pch = g % m->all;
-    if (r->indexed) {
+    if (r->rows >= MANY_ROWS && (r->indexed || r->stride != r->bytes) && r->bytes >> m->shift < MANY_GRANULES) {
+        book_many(b, r, idx);
+    } else if (r->indexed) {
         for (uint32_t i = 0; i < r->rows; i++) {
             uint64_t addr = r->addr + idx[i] * r->stride;
             book_row(b, addr, r->bytes, (addr >> m->shift) % m->all);

@@ -98,6 +98,9 @@ static void test_single(void **state)
         {"LD [0], [w], 64, 16, 4096, 64", SLX_OP_LD, 148},
         /* 64 bytes across two units: 8 clocks */
         {"LD [0], [w+32], 64, 1, 0, 0", SLX_OP_LD, 92},
+        /* 128 rows there; across two units each */
+        {"LD [0], [w], 64, 128, 4096, 64", SLX_OP_LD, 24 + 54 + 128 * 4 + 6},
+        {"LD [0], [w+32], 64, 128, 4096, 64", SLX_OP_LD, 24 + 54 + 128 * 8 + 6},
         {"LD [0], [w], 0, 1, 0, 0", SLX_OP_LD, 1},
         /* write: 24 + 16 + 54 + 6 */
         {"ST [x], [0], 256, 1, 0, 0", SLX_OP_ST, 100},
