@@ -438,6 +438,14 @@ static bool moves_bytes(unsigned op)
            op == SLX_OP_RED || op == SLX_OP_GAT;
 }
 
+/* Moves no bytes, whatever the tile: an instruction for its tokens. v: of the first tile. */
+static bool moves_nothing(const slx_tm_walker *w, const slx_tm_code *c, const uint64_t *v)
+{
+    unsigned at = c->op == SLX_OP_LD || c->op == SLX_OP_ST || c->op == SLX_OP_GAT ? 2 : 3; /* the sizes */
+    if (w->varied & c->size_regs) return false;
+    return c->op == SLX_OP_RED ? !v[2] : !v[at] || !v[at + 1];
+}
+
 /* Hashes tile t's record by itself. */
 static void hash_tile(slx_tm_walk *k, const slx_tm_walker *w, uint32_t t, const slx_tm_rec *r)
 {
@@ -518,7 +526,7 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
         if (!w->halted) go_on(k, w, next);
         return SLX_OK;
     }
-    if (w->n > 1 && (moves_bytes(r.op) || w->varied & c->size_regs))
+    if (w->n > 1 && (moves_bytes(r.op) ? !moves_nothing(w, c, v) : w->varied & c->size_regs))
         SLX_TRY(engine_each(k, w, c, &r, &unlike, err));
     else
         SLX_TRY(step_engine(k, w, w->id, w->n, v, &r, err));
