@@ -13,10 +13,10 @@
  * The law is asked of a point's own sequences as well; a line (E, V, O or P of one R) is straight between points of
  * neighbouring a and goes on behind the last as between the last two. What pages on a link do to weights that are
  * loaded through it at the same time the law does not know: so the lines differ in the pages of the link that has
- * most. A page alone is measured on the program, of short and of long steps: one sequence, beside as many rows as make
- * the step long.
+ * most. An item and a page alone are measured on the program, of short and of long steps.
  *
- *   R, S      memo_axis.c; straight between its points. A coarse table has no line of evenly spread lengths
+ *   R, S      memo_axis.c; straight between its points. For R between them the fine table adds what the shortest step
+ *             of R rows (E, P) takes beyond that. A coarse table has no line of evenly spread lengths
  *   lengths   1, 2, 4, 8, .. pages (P: 1, 4, 16, ..); coarse: 1, 4, 16, .. (P: 1, 16, ..); what fits ends them
  *
  * Energy: of events, the same sum, each page's as measured; what goes by time, by the seconds. */
@@ -43,6 +43,12 @@ typedef struct {
     point p[LENGTHS];
 } line;
 
+/* What a number of rows takes beyond what lies straight between its neighbours. */
+typedef struct {
+    bool known;
+    slx_memo_parts more;
+} apart;
+
 typedef enum { EQUAL, EVEN, ONE_LONG, PROMPT, N_SHAPES } shape;
 
 struct slx_memo {
@@ -54,7 +60,9 @@ struct slx_memo {
     slx_memo_axis axis;
     uint32_t most_decode;    /* rows of a step that only decodes */
     line **lines[N_SHAPES];  /* [rows] NULL: not asked for yet */
+    apart *apart[2];         /* [rows] of pieces of prompts, of steps that decode */
     point *samples[2];       /* [max_samples + 1] of long and of short steps */
+    bool *attends;           /* [n_spans] spans of the program that attention is */
     uint8_t *desc;
     uint32_t n; /* simulated */
 };
@@ -62,6 +70,16 @@ struct slx_memo {
 const slx_program_info *slx_memo_info(const slx_memo *m)
 {
     return &m->p->info;
+}
+
+/* Spans with a softmax in them. */
+static bool *attention_spans(const slx_program *p)
+{
+    bool *out = slx_xcalloc(p->n_spans + (size_t)1, sizeof *out);
+    for (uint32_t s = 0; s < p->n_spans; s++)
+        for (uint32_t i = 0; i < p->spans[s].count; i++)
+            if (slx_insn_op(&p->insns[p->spans[s].pc + i]) == SLX_OP_VSMX) out[s] = true;
+    return out;
 }
 
 slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c,
@@ -83,9 +101,11 @@ slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c
                               .heads = p->info.n_kv_heads,
                               .coarse = opt && opt->coarse};
     m->most_decode = least(least(d->max_seqs, d->max_rows), least(d->max_samples, d->max_pages));
+    m->attends = attention_spans(p);
     m->desc = slx_xcalloc(1, d->bytes + 1u);
     for (int i = 0; i < N_SHAPES; i++)
         m->lines[i] = slx_xcalloc(d->max_rows + (size_t)1, sizeof(line *));
+    for (int i = 0; i < 2; i++) m->apart[i] = slx_xcalloc(d->max_rows + (size_t)1, sizeof *m->apart[i]);
     m->samples[0] = slx_xcalloc(2 * (d->max_samples + (size_t)1), sizeof *m->samples[0]);
     m->samples[1] = m->samples[0] + d->max_samples + 1;
     *out = m;
@@ -99,8 +119,10 @@ void slx_memo_close(slx_memo *m)
         for (uint32_t i = 0; i <= m->p->info.desc.max_rows; i++) free(m->lines[k][i]);
         free(m->lines[k]);
     }
+    for (int i = 0; i < 2; i++) free(m->apart[i]);
     free(m->samples[0]);
     slx_memo_attention_deinit(&m->law);
+    free(m->attends);
     free(m->desc);
     free(m);
 }
@@ -159,8 +181,11 @@ slx_status slx_memo_simulate(slx_memo *m, const slx_memo_seq *seq, uint32_t n, s
         st = slx_time_step(m->p, m->c, m->desc,
                            &(slx_time_options){.folded = true, .watts = &m->watts}, &r, err);
     if (st == SLX_OK) {
+        uint64_t attention = 0;
+        for (uint32_t i = 0; i < m->p->n_spans; i++) attention += m->attends[i] ? r.spans[i].cycles : 0;
         *out = (slx_memo_parts){r.seconds, (double)(r.energy_fj - r.static_fj) * 1e-15,
-                                (double)r.static_fj * 1e-15 / r.seconds};
+                                (double)r.static_fj * 1e-15 / r.seconds,
+                                r.cycles ? r.seconds * (double)attention / (double)r.cycles : 0};
         slx_time_result_free(&r);
     }
     free(step);
@@ -201,21 +226,24 @@ static uint32_t most_rows(const slx_memo *m)
 
 /* ------------------------------------------------------------------ pages alone */
 
-/* One sequence of so many rows behind a few pages and behind more of them: what a page adds. A long step has other
- * sequences beside it, of as few rows as may be, so that theirs end first. */
-static slx_status measure_size(slx_memo *m, bool small, uint32_t rows, double *page_s,
-                               double *page_j, slx_err *err)
+/* One sequence of so many rows behind many pages and behind half of them: what a page adds. Others of one page beside
+ * it make the step long, and keep the items of the one on neighbouring tiles, which share no lane, each a tile to
+ * itself; with many pages the others, and the weights that are loaded meanwhile, have long ended. */
+static slx_status measure_size(slx_memo *m, bool small, uint32_t rows, slx_memo_alone *out, slx_err *err)
 {
-    enum { PAGES = 16 };
+    enum { PAGES = 64 };
     const slx_program_info *in = &m->p->info;
-    uint32_t beside = !small && rows <= m->axis.short_rows ? m->axis.short_rows + 1 - rows : 0;
-    uint32_t others = least(beside, least(in->desc.max_seqs, in->desc.max_pages) - 1);
+    uint32_t room = small ? m->axis.short_rows - rows : in->desc.max_rows - least(rows, in->desc.max_rows);
+    uint32_t least_rows = !small && rows <= m->axis.short_rows ? m->axis.short_rows + 1 - rows : 0;
+    uint32_t alone = in->n_tiles / in->n_kv_heads; /* sequences of which each item has a tile to itself */
+    uint32_t others = least(least(in->desc.max_seqs, in->desc.max_pages) - 1, room);
+    others = least(others, alone > 2 ? alone - 1 : 1);
+    uint32_t beside = least_rows > others ? least_rows : others;
     uint32_t fit = least(in->desc.max_pages - others, in->max_context / SLX_MAX_CHUNK),
              first = slx_memo_pages(rows);
     uint32_t more = fit > first ? least(fit - first, PAGES) : 0, few = more / 2;
-    *page_s = *page_j = 0;
-    if (!more || rows + beside > in->desc.max_rows || (beside && !others))
-        return SLX_OK; /* no step can tell */
+    *out = (slx_memo_alone){0};
+    if (!more || beside > room || (beside && !others)) return SLX_OK; /* no step can tell */
     slx_memo_seq *seq = slx_xcalloc(others + (size_t)1, sizeof *seq);
     slx_memo_parts a, b;
     for (uint32_t i = 1; i <= others; i++)
@@ -227,8 +255,28 @@ static slx_status measure_size(slx_memo *m, bool small, uint32_t rows, double *p
     free(seq);
     if (st != SLX_OK) return st;
     m->n += 2;
-    *page_s = fmax(0, (b.seconds - a.seconds) / (more - few));
-    *page_j = fmax(0, (b.joules - a.joules) / ((more - few) * (double)in->n_kv_heads));
+    out->page_s = fmax(0, (b.seconds - a.seconds) / (more - few));
+    out->item_s = fmax(0, a.attention_s - (few + first) * out->page_s);
+    out->page_j = fmax(0, (b.joules - a.joules) / ((more - few) * (double)in->n_kv_heads));
+    return SLX_OK;
+}
+
+/* As many rows of one page, and spread over pages: what they wait for one another. */
+static slx_status measure_append(slx_memo *m, slx_err *err)
+{
+    enum { EACH = 16 };
+    slx_memo_attention *k = &m->law;
+    const slx_program_info *in = &m->p->info;
+    uint32_t n = least(least(in->desc.max_seqs, in->desc.max_pages), SLX_MAX_CHUNK / EACH), rows = n * EACH;
+    if (rows <= m->axis.short_rows || rows > in->desc.max_rows || rows > in->max_context || n < 2) return SLX_OK;
+    slx_memo_seq one = {.rows = rows}, many[SLX_MAX_CHUNK / EACH];
+    slx_memo_parts a = {0}, b = {0};
+    for (uint32_t i = 0; i < n; i++) many[i] = (slx_memo_seq){.rows = EACH};
+    SLX_TRY(slx_memo_simulate(m, &one, 1, &a, err));
+    SLX_TRY(slx_memo_simulate(m, many, n, &b, err));
+    m->n += 2;
+    double wait = fmax(0, a.seconds - a.attention_s - b.seconds + b.attention_s);
+    k->append_free = fmax(EACH, rows - wait / k->append_row_s);
     return SLX_OK;
 }
 
@@ -236,13 +284,16 @@ static slx_status measure_pages(slx_memo *m, bool small, slx_err *err)
 {
     slx_memo_attention *k = &m->law;
     if (m->measured[small]) return SLX_OK;
+    if (small) SLX_TRY(measure_pages(m, false, err)); /* start-up of items, which weights hide there */
     for (uint32_t i = 0; i < k->sizes; i++) {
         uint32_t rows = slx_memo_attention_rows(k, i);
         if (rows > m->p->info.desc.max_rows || (small && rows > m->axis.short_rows))
-            k->page_s[small][i] = k->page_s[small][i - 1], k->page_j[small][i] = k->page_j[small][i - 1];
+            k->alone[small][i] = k->alone[small][i - 1];
         else
-            SLX_TRY(measure_size(m, small, rows, &k->page_s[small][i], &k->page_j[small][i], err));
+            SLX_TRY(measure_size(m, small, rows, &k->alone[small][i], err));
     }
+    for (uint32_t i = 0; i < k->sizes && small; i++) k->alone[1][i].item_s = k->alone[0][i].item_s;
+    if (!small) SLX_TRY(measure_append(m, err));
     m->measured[small] = true;
     return SLX_OK;
 }
@@ -303,6 +354,7 @@ static slx_status point_get(slx_memo *m, shape s, uint32_t rows, point *p, slx_e
     free(seq);
     if (st != SLX_OK) return st;
     p->is.joules -= p->load.joules;
+    p->is.seconds -= p->load.append_s;
     p->known = true;
     m->n++;
     return SLX_OK;
@@ -318,6 +370,13 @@ static void mix(slx_memo_parts *a, const slx_memo_parts *b, double share)
     a->seconds = on_the_way(a->seconds, b->seconds, share);
     a->joules = on_the_way(a->joules, b->joules, share);
     a->watts = on_the_way(a->watts, b->watts, share);
+}
+
+static void parts_add(slx_memo_parts *to, const slx_memo_parts *more, double times)
+{
+    to->seconds += more->seconds * times;
+    to->joules += more->joules * times;
+    to->watts += more->watts * times;
 }
 
 /* The step of a line whose attention takes as long by the law as that of `load`, and the pages it has; rows are a
@@ -370,15 +429,45 @@ static slx_status at_rows(slx_memo *m, bool decode, uint32_t rows, const slx_mem
                   : line_at(m, PROMPT, rows, load, out, &pages, err);
 }
 
+/* Straight between two numbers of rows that have lines. */
+static slx_status between_rows(slx_memo *m, bool decode, const slx_memo_between *b, const slx_memo_load *load,
+                               slx_memo_parts *out, slx_err *err)
+{
+    slx_memo_parts high;
+    SLX_TRY(at_rows(m, decode, b->low, load, out, err));
+    if (b->share <= 0) return SLX_OK;
+    SLX_TRY(at_rows(m, decode, b->high, load, &high, err));
+    mix(out, &high, b->share);
+    return SLX_OK;
+}
+
+/* Told by its shortest step. */
+static slx_status apart_get(slx_memo *m, bool decode, uint32_t rows, const slx_memo_between *b, apart **out,
+                            slx_err *err)
+{
+    apart *a = *out = &m->apart[decode][rows];
+    shape s = decode ? EQUAL : PROMPT;
+    line *l;
+    slx_memo_parts straight;
+    if (a->known) return SLX_OK;
+    SLX_TRY(line_get(m, s, rows, &l, err));
+    SLX_TRY(point_get(m, s, rows, &l->p[0], err));
+    SLX_TRY(between_rows(m, decode, b, &l->p[0].load, &straight, err));
+    a->more = l->p[0].is;
+    parts_add(&a->more, &straight, -1);
+    a->known = true;
+    return SLX_OK;
+}
+
 static slx_status rows_at(slx_memo *m, bool decode, uint32_t rows, const slx_memo_load *load,
                           slx_memo_parts *out, slx_err *err)
 {
     slx_memo_between b = slx_memo_rows_axis(&m->axis, decode, rows, decode ? m->most_decode : most_rows(m));
-    slx_memo_parts high;
-    SLX_TRY(at_rows(m, decode, b.low, load, out, err));
-    if (b.share <= 0) return SLX_OK;
-    SLX_TRY(at_rows(m, decode, b.high, load, &high, err));
-    mix(out, &high, b.share);
+    apart *a;
+    SLX_TRY(between_rows(m, decode, &b, load, out, err));
+    if (b.low == b.high || m->axis.coarse) return SLX_OK;
+    SLX_TRY(apart_get(m, decode, rows, &b, &a, err));
+    parts_add(out, &a->more, 1);
     return SLX_OK;
 }
 
@@ -448,7 +537,7 @@ static slx_status check(const slx_memo *m, const slx_memo_seq *seq, uint32_t n, 
                             "least one row, no more samples than rows, and %u tokens at most",
                             i, seq[i].rows, seq[i].samples, seq[i].before, in->max_context);
         s->rows += seq[i].rows, s->samples += seq[i].samples, s->pages += slx_memo_pages(end);
-        s->items += (uint64_t)(seq[i].rows + d->item_rows - 1) / d->item_rows * in->n_kv_heads;
+        s->items += (uint64_t)slx_memo_pieces(d->item_rows, seq[i].rows) * in->n_kv_heads;
     }
     const struct {
         const char *what;
@@ -479,6 +568,7 @@ slx_status slx_memo_step(slx_memo *m, const slx_memo_seq *seq, uint32_t n, slx_m
     slx_memo_load load = slx_memo_attention_of(&m->law, small, seq, n);
     SLX_TRY(rows_at(m, decode, rows, &load, &at, err));
     if (!decode) SLX_TRY(samples_add(m, small, (uint32_t)s.samples, &at, err));
+    at.seconds += load.append_s;
     *out = (slx_memo_cost){at.seconds, at.joules + load.joules + at.watts * at.seconds};
     return SLX_OK;
 }
@@ -495,20 +585,44 @@ static bool stop(const asker *a)
     return a->go_on && !a->go_on(a->arg);
 }
 
+static slx_status fill_line(slx_memo *m, shape s, uint32_t rows, const asker *a, bool *done, slx_err *err)
+{
+    line *l;
+    SLX_TRY(line_get(m, s, rows, &l, err));
+    for (uint32_t i = 0; *done && i < l->n; i++)
+        if (stop(a))
+            *done = false;
+        else
+            SLX_TRY(point_get(m, s, rows, &l->p[i], err));
+    return SLX_OK;
+}
+
 static slx_status fill_lines(slx_memo *m, shape s, const asker *a, bool *done, slx_err *err)
 {
     uint32_t most = s == PROMPT ? most_rows(m) : m->most_decode;
     for (uint32_t rows = 1; rows <= most && *done; rows++) {
         slx_memo_between b = slx_memo_rows_axis(&m->axis, s != PROMPT, rows, most);
-        line *l;
         if (b.low != rows && b.high != rows) continue;
-        if (stop(a)) *done = false;
-        if (*done) SLX_TRY(line_get(m, s, rows, &l, err));
-        for (uint32_t i = 0; *done && i < l->n; i++)
-            if (stop(a))
-                *done = false;
-            else
-                SLX_TRY(point_get(m, s, rows, &l->p[i], err));
+        if (stop(a))
+            *done = false;
+        else
+            SLX_TRY(fill_line(m, s, rows, a, done, err));
+    }
+    return SLX_OK;
+}
+
+/* What numbers of rows between the lines take beyond them; those are known. */
+static slx_status fill_apart(slx_memo *m, bool decode, const asker *a, bool *done, slx_err *err)
+{
+    apart *to;
+    uint32_t most = decode ? m->most_decode : most_rows(m);
+    for (uint32_t rows = 1; rows <= most && *done; rows++) {
+        slx_memo_between b = slx_memo_rows_axis(&m->axis, decode, rows, most);
+        if (b.low == rows || b.high == rows) continue;
+        if (stop(a))
+            *done = false;
+        else
+            SLX_TRY(apart_get(m, decode, rows, &b, &to, err));
     }
     return SLX_OK;
 }
@@ -534,6 +648,7 @@ slx_status slx_memo_fill(slx_memo *m, bool (*go_on)(void *arg), void *arg, bool 
     *done = true;
     for (int k = 0; k < N_SHAPES; k++)
         if (k != EVEN || !m->axis.coarse) SLX_TRY(fill_lines(m, (shape)k, &a, done, err));
+    for (int decode = 0; decode < 2 && !m->axis.coarse; decode++) SLX_TRY(fill_apart(m, decode, &a, done, err));
     for (int small = 0; small < 2; small++)
         if (!small || m->axis.short_rows) SLX_TRY(fill_samples(m, small, &a, done, err));
     return SLX_OK;

@@ -2,26 +2,76 @@
  *
  *   items     sequence x KV head x piece of item_rows rows, in the step's order; tile t does items t*I/T up to
  *             (t+1)*I/T - 1, as step.c shares them out, one after another
- *   alone     u = item_s + pages * page_s(rows) seconds an item, summed over a tile's items
+ *   alone     item_s(rows) + pages * page_s(rows) seconds an item; u: a tile's sum of them, without the start of its
+ *             first item, during which no tile asks for anything
  *   together  a tile asks for its p pages evenly over its u seconds. Those still at work ask a way that they share for
  *             D = sum of p / u * seconds a page keeps the way busy; where D > 1 they take D times as long
  *
- *                                       max u of lane
- *             attention =  max of lanes   integral    max(1, D of the lane, largest D of what all share) du
- *                                            0
+ *                                                     u
+ *             attention =  start + max of tiles   integral  max(1, D of its lane, largest D of what all share) du
+ *                                                     0
+ *
+ *             but not the seconds of items whose page takes longer alone than with all tiles together (full_s): of many
+ *             rows, they compute while it comes
  *
  * All share memory, at the rate of streams, and the links between the columns of the mesh (mesh.c), which a tile reads
  * through one way or the other. A lane is what the tiles of one column share above or below the cut between the rows: a
- * link of their own. item_s is four accesses one after another: the item, its list of pages, its rows, the result.
- * page_s is measured on the program itself (memo.c). The integral is taken in BINS stretches of u; a tile that ends in
- * one counts for its share of it. */
+ * link of their own. item_s and page_s are measured on the program itself (memo.c). The integral is taken in BINS
+ * stretches of u; a tile that ends in one counts for its share of it.
+ *
+ * Beside attention, keys and values are stored. Of a row that is a byte of a unit and more (its V scale), at the same
+ * pseudo-channel for all rows of a page: they wait for one another, where they are more than the rows' other work
+ * hides. */
 #include "time/memo_int.h"
 #include "time/time_int.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BINS = 8 };
+enum { BINS = 8, FOUR = 4 };
+
+/* Four floats at once, on every host that the compilers know. */
+typedef float four __attribute__((vector_size(FOUR * sizeof(float))));
+typedef int32_t four_bits __attribute__((vector_size(FOUR * sizeof(float))));
+
+static inline four four_at(const float *x)
+{
+    four v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+static uint32_t whole(uint32_t n)
+{
+    return (n + FOUR - 1) / FOUR * FOUR;
+}
+
+/* Where tiles ask for so many pages through each lane: seconds that the way is busy which all share and is busiest. */
+static float shared(const slx_memo_attention *k, const float *pages)
+{
+    four sum = {0}, there = {0};
+    for (uint32_t l = 0, n = k->lanes; l < n; l += FOUR) {
+        four x = four_at(pages + l);
+        sum += x, there += x * four_at(k->is_right + l);
+    }
+    float all = sum[0] + sum[1] + sum[2] + sum[3], right = there[0] + there[1] + there[2] + there[3];
+    float most = all * (float)k->page_memory_s,
+          way[2] = {right * (float)k->page_cut_s[0], (all - right) * (float)k->page_cut_s[1]};
+    for (int i = 0; i < 2; i++) most = way[i] > most ? way[i] : most;
+    return most;
+}
+
+/* Seconds of a page while all tiles ask for one after another. */
+static double full(const slx_memo_attention *k)
+{
+    float *on = k->on;
+    memset(on, 0, k->lanes * sizeof *on);
+    for (uint32_t t = 0; t < k->tiles; t++) on[k->lane[t]] += 1;
+    double s = shared(k, on);
+    for (uint32_t l = 0; l < k->lanes; l++) s = fmax(s, on[l] * k->lane_s[l]);
+    return s;
+}
 
 slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, const slx_chip *c, slx_err *err)
 {
@@ -31,38 +81,45 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
         .tiles = in->n_tiles, .heads = in->n_kv_heads, .item_rows = in->desc.item_rows, .sizes = 1};
     SLX_TRY(slx_tm_mem_init(&mem, c, in->n_tiles, err));
     while (k->sizes < SLX_MEMO_SIZES && UINT32_C(1) << (k->sizes - 1) < k->item_rows) k->sizes++;
-    k->columns = mem.cut[2].share ? mem.cut[2].n : 1;
-    k->lane = slx_xcalloc(k->tiles, sizeof *k->lane);
-    k->right = slx_xcalloc(k->tiles, sizeof *k->right);
-    size_t lanes = 2 * (size_t)k->columns;
-    k->ends = slx_xcalloc((2 * BINS + 3) * lanes, sizeof *k->ends);
-    k->part = k->ends + BINS * lanes;
-    k->on = k->part + BINS * lanes, k->last = k->on + lanes, k->time = k->last + lanes;
-    k->page_n = slx_xcalloc(2 * (size_t)k->tiles, sizeof *k->page_n);
-    k->busy_s = k->page_n + k->tiles;
+    uint32_t columns = k->columns = mem.cut[2].share ? mem.cut[2].n : 1;
+    k->lanes = whole(2 * columns), k->padded = whole(k->tiles);
+    k->ends = slx_xcalloc((2 * BINS + 3) * (size_t)k->lanes, sizeof *k->ends);
+    k->part = k->ends + BINS * k->lanes, k->on = k->part + BINS * k->lanes;
+    k->lane_s = k->on + k->lanes, k->is_right = k->lane_s + k->lanes;
+    k->page_n = slx_xcalloc(6 * (size_t)k->padded, sizeof *k->page_n);
+    k->busy_s = k->page_n + k->padded;
+    k->more_s = k->busy_s + k->padded, k->stiff_s = k->more_s + k->padded;
+    k->rate = k->stiff_s + k->padded, k->into = k->rate + k->padded;
+    k->lane = slx_xcalloc(2 * (size_t)k->padded, sizeof *k->lane);
+    k->at = k->lane + k->padded;
+    k->bound = slx_xcalloc(k->tiles + (size_t)1, sizeof *k->bound);
     double tick_s = 1 / (c->grid.clock_ghz * 1e9 * SLX_TM_TICKS), layers = in->n_layers;
     /* codes and scales of keys and values: tmpl_attn.c */
     double page_bytes = layers * (2.0 * SLX_MAX_CHUNK + 8) * in->head_dim_pad;
-    k->item_s = layers * 4 * (double)(mem.start_ticks + mem.latency_ticks) * tick_s;
+    /* a V scale is a byte of a unit, which is read first; all rows of a page have it in the same pseudo-channel */
+    k->append_row_s = layers * in->n_kv_heads * 2 * (double)mem.unit_ticks * tick_s;
+    k->append_free = SLX_MAX_CHUNK;
     k->page_memory_s = page_bytes / 64 * (double)mem.unit_ticks / (double)mem.all * tick_s;
     for (uint32_t t = 0; t < k->tiles; t++) {
         bool up = mem.cut[3].share && mem.cut[3].share[t] > 0;
-        k->lane[t] = (uint16_t)(t % k->columns + (up ? k->columns : 0));
-        k->right[t] = mem.cut[0].share && mem.cut[0].share[t] > 0;
+        k->lane[t] = (int32_t)(t % columns + (up ? columns : 0));
         for (int i = 0; i < 4; i++)
             if (mem.cut[i].share && mem.cut[i].share[t] > 0)
                 k->page_cut_s[i] = page_bytes * mem.cut[i].share[t] * mem.cut[i].ticks * tick_s;
+        k->lane_s[k->lane[t]] = (float)k->page_cut_s[up ? 3 : 2];
+        k->is_right[k->lane[t]] = mem.cut[0].share && mem.cut[0].share[t] > 0;
     }
+    k->full_s = full(k);
     slx_tm_mem_deinit(&mem);
     return SLX_OK;
 }
 
 void slx_memo_attention_deinit(slx_memo_attention *k)
 {
-    free(k->lane);
-    free(k->right);
     free(k->ends);
     free(k->page_n);
+    free(k->lane);
+    free(k->bound);
 }
 
 uint32_t slx_memo_attention_rows(const slx_memo_attention *k, uint32_t i)
@@ -71,147 +128,245 @@ uint32_t slx_memo_attention_rows(const slx_memo_attention *k, uint32_t i)
 }
 
 /* Of items of so many rows, between the sizes that are known. */
-static double of_rows(const slx_memo_attention *k, const double *known, uint32_t rows)
+static slx_memo_alone of_rows(const slx_memo_attention *k, bool is_short, uint32_t rows)
 {
+    const slx_memo_alone *known = k->alone[is_short];
     if (rows <= 1) return known[0];
     uint32_t i = 31u - (uint32_t)__builtin_clz(rows), low = UINT32_C(1) << i;
     if (i + 1 >= k->sizes) return known[k->sizes - 1];
-    uint32_t high = slx_memo_attention_rows(k, i + 1);
-    return known[i] + (known[i + 1] - known[i]) * (rows - low) / (high - low);
+    const slx_memo_alone *a = known + i, *b = a + 1;
+    double share = (double)(rows - low) / (slx_memo_attention_rows(k, i + 1) - low);
+    return (slx_memo_alone){a->item_s + (b->item_s - a->item_s) * share, a->page_s + (b->page_s - a->page_s) * share,
+                            a->page_j + (b->page_j - a->page_j) * share};
 }
 
-static uint32_t pieces_of(const slx_memo_attention *k, uint32_t rows)
-{
-    return rows <= k->item_rows ? 1 : (rows + k->item_rows - 1) / k->item_rows;
-}
-
-/* Items of a sequence: head after head, each in pieces. */
+/* So many items alike, one after another: each has pages, and takes more_s longer than its pages take items of one row;
+ * of its seconds stiff_s do not dilate. */
 typedef struct {
-    uint32_t left, pieces, piece; /* items; pieces of a head, which of them is next */
-    double pages, busy_s, joules; /* of the next item */
-} cursor;
+    uint32_t items;
+    double pages, more_s, stiff_s;
+} run;
 
-static void next_piece(const slx_memo_attention *k, bool is_short, const slx_memo_seq *s, cursor *c)
+static run run_of(const slx_memo_attention *k, bool is_short, uint32_t items, uint32_t rows, uint64_t end,
+                  slx_memo_load *out)
 {
-    uint32_t first = c->piece * k->item_rows, rows = s->rows - first;
-    if (rows > k->item_rows) rows = k->item_rows;
-    c->pages = slx_memo_pages((uint64_t)s->before + first + rows);
-    c->busy_s = k->item_s + c->pages * of_rows(k, k->page_s[is_short], rows);
-    c->joules = c->pages * of_rows(k, k->page_j[is_short], rows);
+    run r = {.items = items, .pages = slx_memo_pages(end)};
+    slx_memo_alone a = of_rows(k, is_short, rows), one = k->alone[is_short][0];
+    r.more_s = a.item_s - one.item_s + r.pages * (a.page_s - one.page_s);
+    r.stiff_s = a.page_s < k->full_s ? 0 : a.item_s + r.pages * a.page_s;
+    out->joules += items * r.pages * a.page_j;
+    return r;
 }
 
-static void next_sequence(const slx_memo_attention *k, bool is_short, const slx_memo_seq *s, cursor *c)
+/* Where tile after tile of the items gets its own. */
+typedef struct {
+    uint32_t tile, items; /* tiles that have theirs; items so far */
+    run all, given;       /* sums of all items so far, and of those tiles' */
+} dealer;
+
+static void run_add(run *to, const run *r, double items)
 {
-    c->pieces = pieces_of(k, s->rows);
-    c->left = c->pieces * k->heads, c->piece = 0;
-    next_piece(k, is_short, s, c);
+    to->pages += items * r->pages, to->more_s += items * r->more_s, to->stiff_s += items * r->stiff_s;
 }
 
-/* The next items of sequence s, at most so many, into tile t: alike ones of several heads at once. Returns how many. */
-static uint32_t take(const slx_memo_attention *k, bool is_short, const slx_memo_seq *s, cursor *c, uint32_t most,
-                     uint32_t t, slx_memo_load *out)
+static void deal(const slx_memo_attention *k, dealer *d, const run *r)
 {
-    uint32_t n = c->pieces > 1 ? 1 : most < c->left ? most : c->left;
-    k->page_n[t] += n * c->pages;
-    k->busy_s[t] += n * c->busy_s;
-    out->joules += n * c->joules;
-    c->left -= n;
-    if (c->pieces == 1) return n;
-    if (++c->piece == c->pieces) c->piece = 0;
-    next_piece(k, is_short, s, c);
-    return n;
+    uint32_t first = d->items, t = d->tile;
+    for (d->items += r->items; t < k->tiles && k->bound[t + 1] <= d->items; t++) {
+        run to = d->all;
+        run_add(&to, r, k->bound[t + 1] - first);
+        k->page_n[t] = (float)(to.pages - d->given.pages);
+        k->more_s[t] = (float)(to.more_s - d->given.more_s);
+        k->stiff_s[t] = (float)(to.stiff_s - d->given.stiff_s);
+        d->given = to;
+    }
+    d->tile = t;
+    run_add(&d->all, r, r->items);
 }
 
-/* Pages and seconds of every tile. */
-static void share_out(const slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n,
+/* The same of a step of which every sequence has one row. */
+static void deal_rows(const slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n,
                       slx_memo_load *out)
 {
-    uint32_t items = 0, over = 0;
-    for (uint32_t i = 0; i < n; i++) items += pieces_of(k, seq[i].rows) * k->heads;
-    memset(k->page_n, 0, 2 * (size_t)k->tiles * sizeof *k->page_n);
-    uint32_t whole = items / k->tiles, rest = items % k->tiles;
-    const slx_memo_seq *s = seq;
-    cursor c;
-    next_sequence(k, is_short, s, &c);
-    for (uint32_t t = 0; t < k->tiles; t++) { /* up to (t + 1) * items / tiles */
-        uint32_t mine = whole;
-        over += rest;
-        if (over >= k->tiles) over -= k->tiles, mine++;
-        while (mine) {
-            if (!c.left) next_sequence(k, is_short, ++s, &c);
-            mine -= take(k, is_short, s, &c, mine, t, out);
+    uint32_t t = 0, items = 0, given = 0, all = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t pages = slx_memo_pages(seq[i].before + UINT64_C(1));
+        for (; t < k->tiles && k->bound[t + 1] <= items + k->heads; t++) {
+            uint32_t to = all + (k->bound[t + 1] - items) * pages;
+            k->page_n[t] = (float)(to - given);
+            given = to;
+        }
+        items += k->heads, all += k->heads * pages;
+    }
+    memset(k->more_s, 0, 2 * (size_t)k->padded * sizeof *k->more_s);
+    out->joules = all * k->alone[is_short][0].page_j;
+}
+
+/* Tile t has the items from bound[t] up to bound[t + 1] - 1. */
+static void bounds(slx_memo_attention *k, uint32_t items)
+{
+    if (k->items == items) return;
+    k->items = items;
+    for (uint32_t t = 0; t <= k->tiles; t++) k->bound[t] = (uint32_t)((uint64_t)t * items / k->tiles);
+}
+
+/* Pages of every tile, and its seconds beyond those of items of one row. */
+static void share_out(slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n, slx_memo_load *out)
+{
+    uint32_t items = 0, rows = 0;
+    dealer d = {0};
+    for (uint32_t i = 0; i < n; i++)
+        items += slx_memo_pieces(k->item_rows, seq[i].rows) * k->heads, rows += seq[i].rows;
+    bounds(k, items);
+    if (rows == n) {
+        deal_rows(k, is_short, seq, n, out);
+        return;
+    }
+    for (const slx_memo_seq *s = seq; s < seq + n; s++) {
+        uint32_t pieces = slx_memo_pieces(k->item_rows, s->rows);
+        if (pieces == 1) {
+            run r = run_of(k, is_short, k->heads, s->rows, (uint64_t)s->before + s->rows, out);
+            deal(k, &d, &r);
+            continue;
+        }
+        for (uint32_t i = 0; i < k->heads * pieces; i++) { /* head after head, each in pieces */
+            uint32_t first = i % pieces * k->item_rows, most = s->rows - first;
+            uint32_t each = most < k->item_rows ? most : k->item_rows;
+            run r = run_of(k, is_short, 1, each, (uint64_t)s->before + first + each, out);
+            deal(k, &d, &r);
         }
     }
 }
 
-/* Pages a second that are asked for: left and right of the cut between columns, and through each lane. */
-typedef struct {
-    double side[2];
-    double *lane;
-} rates;
-
-/* Of what all share, the one that is asked for most; 1 where none is asked for more. */
-static double asked(const slx_memo_attention *k, const double side[2])
+/* n: a multiple of FOUR; none is negative. */
+static float largest(const float *x, uint32_t n)
 {
-    double most = 1, way[3] = {(side[0] + side[1]) * k->page_memory_s, side[1] * k->page_cut_s[0],
-                               side[0] * k->page_cut_s[1]};
-    for (int i = 0; i < 3; i++) most = way[i] > most ? way[i] : most;
+    four most = {0};
+    for (uint32_t i = 0; i < n; i += FOUR) {
+        four v = four_at(x + i);
+        four_bits more = v > most;
+        most = (four)(((four_bits)v & more) | ((four_bits)most & ~more));
+    }
+    float a = most[0] > most[1] ? most[0] : most[1], b = most[2] > most[3] ? most[2] : most[3];
+    return a > b ? a : b;
+}
+
+/* Seconds alone of every tile, but for the start of its first item; the longest. */
+static float alone(const slx_memo_attention *k, bool is_short)
+{
+    const uint32_t *bound = k->bound;
+    const float *pages = k->page_n, *more = k->more_s;
+    const slx_memo_alone *one = k->alone[is_short];
+    float *restrict busy = k->busy_s, item_s = (float)one->item_s, page_s = (float)one->page_s;
+    for (uint32_t t = 0, n = k->tiles; t < n; t++) {
+        float later = (float)((int32_t)bound[t + 1] - (int32_t)bound[t]) - 1;
+        later = later > 0 ? later : 0;
+        busy[t] = later * item_s + pages[t] * page_s + more[t];
+    }
+    return largest(busy, k->padded);
+}
+
+/* Of each stretch: pages a second that tiles ending in it ask for through each lane, whole and by their share of it. */
+static void stretches(const slx_memo_attention *k, float scale)
+{
+    const float *pages = k->page_n, *busy = k->busy_s;
+    float *restrict rate = k->rate, *restrict into = k->into, *ends = k->ends, *part = k->part;
+    const int32_t *lane = k->lane;
+    int32_t *restrict at = k->at;
+    float lanes = (float)k->lanes;
+    memset(ends, 0, BINS * (size_t)k->lanes * sizeof *ends);
+    memset(part, 0, BINS * (size_t)k->lanes * sizeof *part);
+    for (uint32_t t = 0, n = k->padded; t < n; t++) {
+        float x = busy[t] * scale, b = (float)(int32_t)x; /* all of this at 4 tiles an instruction */
+        b = b < BINS - 1 ? b : BINS - 1;
+        rate[t] = pages[t] / (busy[t] + 1e-30f);
+        into[t] = x - b;
+        at[t] = lane[t] + (int32_t)(b * lanes);
+    }
+    for (uint32_t t = 0, n = k->tiles; t < n; t++) {
+        ends[at[t]] += rate[t];
+        part[at[t]] += rate[t] * into[t];
+    }
+}
+
+/* Ends and parts become by how much a stretch lasts longer, and all of those before it. */
+static void dilate(const slx_memo_attention *k)
+{
+    uint32_t lanes = k->lanes;
+    float *restrict on = k->on;
+    const float *page_s = k->lane_s;
+    memset(on, 0, lanes * sizeof *on);
+    for (uint32_t b = BINS; b-- > 0;) {
+        float *restrict p = k->part + b * lanes, *restrict e = k->ends + b * lanes;
+        for (uint32_t l = 0; l < lanes; l++) p[l] += on[l], on[l] += e[l];
+        float all = shared(k, p);
+        all = all > 1 ? all : 1;
+        for (uint32_t l = 0; l < lanes; l++) {
+            float d = p[l] * page_s[l];
+            e[l] = (d > all ? d : all) - 1;
+        }
+    }
+    memset(on, 0, lanes * sizeof *on);
+    for (uint32_t b = 0; b < BINS; b++) {
+        float *restrict p = k->part + b * lanes, *restrict e = k->ends + b * lanes;
+        for (uint32_t l = 0; l < lanes; l++) p[l] = on[l], on[l] += e[l];
+    }
+}
+
+/* Seconds together of the tile that is last. */
+static float together(const slx_memo_attention *k, float scale)
+{
+    const float *ends = k->ends, *part = k->part, *into = k->into, *busy = k->busy_s, *stiff = k->stiff_s;
+    const int32_t *at = k->at;
+    float *restrict s = k->rate, each = 1 / scale;
+    for (uint32_t t = 0, n = k->tiles; t < n; t++) s[t] = part[at[t]] + into[t] * ends[at[t]];
+    for (uint32_t t = 0, n = k->padded; t < n; t++) {
+        float soft = 1 - stiff[t] / (busy[t] + 1e-30f);
+        s[t] = busy[t] + (soft > 0 ? soft : 0) * s[t] * each;
+    }
+    return largest(s, k->padded);
+}
+
+/* Pages of the lane that has most. */
+static float lane_pages(const slx_memo_attention *k)
+{
+    float *restrict on = k->on;
+    memset(on, 0, k->lanes * sizeof *on);
+    for (uint32_t t = 0; t < k->tiles; t += k->columns) { /* a row of the grid */
+        const float *pages = k->page_n + t;
+        float *restrict to = on + k->lane[t];
+        for (uint32_t i = 0, n = least(k->columns, k->tiles - t); i < n; i++) to[i] += pages[i];
+    }
+    return largest(on, k->lanes);
+}
+
+uint32_t slx_memo_attention_page_rows(const slx_memo_seq *seq, uint32_t n)
+{
+    uint32_t most = 1;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t rows = seq[i].rows, first = SLX_MAX_CHUNK - seq[i].before % SLX_MAX_CHUNK;
+        if (rows <= most) continue;
+        if (rows > first) rows = rows - first > first ? rows - first : first;
+        if (rows > SLX_MAX_CHUNK) rows = SLX_MAX_CHUNK;
+        most = rows > most ? rows : most;
+    }
     return most;
 }
 
-/* A stretch in every lane that is still at work. */
-static void pass(const slx_memo_attention *k, double shared, const double *lane, int b)
+slx_memo_load slx_memo_attention_of(slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n)
 {
-    for (uint32_t l = 0; l < 2 * k->columns; l++) {
-        double d = lane[l] * k->page_cut_s[l < k->columns ? 2 : 3], left = k->last[l] - b;
-        left = left < 0 ? 0 : left > 1 ? 1 : left;
-        k->time[l] += left * (d > shared ? d : shared);
-    }
-}
-
-/* Of the tiles that end in each stretch: what they ask for, and the same by their share of it at work. */
-static void stretches(const slx_memo_attention *k, double bins, rates ends[BINS], rates part[BINS])
-{
-    double busy = 0, pages = 0, each = 0, at_work = 0, x = 0;
-    uint32_t b = 0, lanes = 2 * k->columns;
-    memset(k->ends, 0, (2 * BINS + 3) * (size_t)lanes * sizeof *k->ends);
-    for (uint32_t i = 0; i < BINS; i++)
-        ends[i] = (rates){.lane = k->ends + i * lanes}, part[i] = (rates){.lane = k->part + i * lanes};
-    for (uint32_t t = 0; t < k->tiles; t++) {
-        if (k->page_n[t] <= 0) continue;
-        if (k->busy_s[t] != busy || k->page_n[t] != pages) { /* heads of a sequence are alike */
-            busy = k->busy_s[t], pages = k->page_n[t], each = pages / busy;
-            x = busy * bins;
-            b = x < BINS ? (uint32_t)x : BINS - 1;
-            at_work = each * (x - b);
-        }
-        double *last = &k->last[k->lane[t]];
-        *last = x > *last ? x : *last;
-        ends[b].side[k->right[t]] += each, ends[b].lane[k->lane[t]] += each;
-        part[b].side[k->right[t]] += at_work, part[b].lane[k->lane[t]] += at_work;
-    }
-}
-
-slx_memo_load slx_memo_attention_of(const slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n)
-{
-    rates ends[BINS], part[BINS], on = {.lane = k->on};
-    double busy = 0, most = 0;
     slx_memo_load out = {0};
     share_out(k, is_short, seq, n, &out);
-    for (uint32_t t = 0; t < k->tiles; t++) busy = k->busy_s[t] > busy ? k->busy_s[t] : busy;
-    if (busy <= 0) return out;
-    stretches(k, BINS / busy, ends, part);
-    for (int b = BINS - 1; b >= 0; b--) {
-        for (int i = 0; i < 2; i++) part[b].side[i] += on.side[i], on.side[i] += ends[b].side[i];
-        for (uint32_t l = 0; l < 2 * k->columns; l++) part[b].lane[l] += on.lane[l], on.lane[l] += ends[b].lane[l];
-        pass(k, asked(k, part[b].side), part[b].lane, b);
+    float busy = alone(k, is_short);
+    out.seconds = k->alone[is_short][0].item_s;
+    if (busy > 0) {
+        float scale = BINS / busy;
+        stretches(k, scale);
+        dilate(k);
+        out.seconds += together(k, scale);
     }
-    memset(k->on, 0, 2 * k->columns * sizeof *k->on);
-    for (uint32_t t = 0; t < k->tiles; t++) k->on[k->lane[t]] += k->page_n[t];
-    for (uint32_t l = 0; l < 2 * k->columns; l++) {
-        most = k->time[l] > most ? k->time[l] : most;
-        out.pages = k->on[l] > out.pages ? k->on[l] : out.pages;
-    }
-    out.seconds = most * busy / BINS;
+    out.pages = lane_pages(k);
+    double crowd = slx_memo_attention_page_rows(seq, n) - k->append_free;
+    out.append_s = is_short || crowd < 0 ? 0 : crowd * k->append_row_s;
     return out;
 }

@@ -9,20 +9,34 @@
 
 enum { SLX_MEMO_SIZES = 13 }; /* items of up to 2^12 rows */
 
+/* An item alone. */
+typedef struct {
+    double item_s;         /* beside its pages: start-up, and what its rows take once */
+    double page_s, page_j; /* each of its pages */
+} slx_memo_alone;
+
 /* All of a step's layers together. Two kinds of step: [0] long, [1] short. */
 typedef struct {
-    uint32_t tiles, heads, item_rows, sizes; /* sizes: page_s is known of items of 1, 2, 4, .. rows, the last of item_rows */
-    double item_s;                           /* start-up of an item */
-    double page_s[2][SLX_MEMO_SIZES], page_j[2][SLX_MEMO_SIZES]; /* of a page that has memory to itself */
+    uint32_t tiles, heads, item_rows, sizes; /* sizes: of items of 1, 2, 4, .. rows, the last of item_rows, is known */
+    slx_memo_alone alone[2][SLX_MEMO_SIZES]; /* what one takes that has memory to itself */
     double page_memory_s, page_cut_s[4];     /* that a page keeps memory busy; a lane of a cut, in slx_tm_mem's order */
-    uint32_t columns;                        /* lanes of the cuts between rows */
-    uint16_t *lane;                          /* [tiles] its column, or columns + it: through cut 2, or 3 */
-    uint8_t *right;                          /* [tiles] 1: reads through cut 0 and not 1 */
-    double *ends, *part, *on, *last, *time;  /* scratch of the integral: [stretches][lanes] twice, [lanes] three times */
-    double *page_n, *busy_s;                 /* [tiles] scratch: pages, seconds alone */
+    double append_row_s;                     /* that a row's keys and values keep the page they are stored to busy */
+    double append_free;                      /* rows of one page that are stored in the time that all rows take anyway */
+    double full_s;                           /* of a page while all tiles ask for pages: who takes longer alone is not held up */
+    uint32_t columns;                        /* lanes of a cut between rows of the grid */
+    uint32_t lanes, padded;                  /* lanes and tiles, made whole for loops of several at once */
+    float *lane_s, *is_right;                /* [lanes] page_cut_s of it; 1: reads through cut 0 and not 1 */
+    int32_t *lane;                           /* [padded] its column, or columns + it: through cut 2, or 3 */
+    uint32_t items, *bound;                  /* of the last step; [tiles + 1] tile t has items bound[t] to bound[t + 1] - 1 */
+    /* scratch */
+    float *ends, *part, *on;                 /* [stretches][lanes] twice, [lanes] */
+    float *page_n, *busy_s;                  /* [padded] pages; seconds alone */
+    float *more_s, *stiff_s;                 /* [padded] of them beyond those of items of one row; that do not dilate */
+    float *rate, *into;                      /* [padded] pages a second, later seconds together; share of the last stretch */
+    int32_t *at;                             /* [padded] last stretch and lane */
 } slx_memo_attention;
 
-/* page_s and page_j are 0 until the caller puts them there. */
+/* `alone` and append_free are 0 and a page until the caller puts them there. */
 slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, const slx_chip *c, slx_err *err);
 void slx_memo_attention_deinit(slx_memo_attention *k);
 /* Rows of size i. */
@@ -31,8 +45,11 @@ typedef struct {
     double seconds; /* from the first item's start to the last one's end */
     double pages;   /* read through the lane that has most of them, in one layer */
     double joules;  /* of the pages, what goes by time apart */
+    double append_s; /* beside: rows that are stored to one page wait for one another */
 } slx_memo_load;
-slx_memo_load slx_memo_attention_of(const slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n);
+/* Most rows of the step that lie in one page. */
+uint32_t slx_memo_attention_page_rows(const slx_memo_seq *seq, uint32_t n);
+slx_memo_load slx_memo_attention_of(slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n);
 
 /* ------------------------------------------------------------------ memo_axis.c */
 
@@ -57,14 +74,19 @@ static inline uint32_t least(uint32_t a, uint32_t b) {
     return a < b ? a : b;
 }
 
-
 /* Pages that a sequence of so many tokens has. */
 static inline uint32_t slx_memo_pages(uint64_t tokens) {
     return (uint32_t)((tokens + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK);
 }
 
+/* Items of so many rows of a sequence, for one head. */
+static inline uint32_t slx_memo_pieces(uint32_t item_rows, uint32_t rows) {
+    return rows <= item_rows ? 1 : (uint32_t)(((uint64_t)rows + item_rows - 1) / item_rows);
+}
+
 typedef struct {
     double seconds, joules, watts; /* joules: without what goes by time, which is watts */
+    double attention_s; /* of the seconds, on the critical path */
 } slx_memo_parts;
 
 /* The step itself, folded. */

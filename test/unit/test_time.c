@@ -10,7 +10,7 @@
 #include "func/func.h"
 #include "isa/step.h"
 #include "run/estimate.h"
-#include "time/memo.h"
+#include "time/memo_int.h"
 #include "time/time.h"
 #include "gguf_make.h"
 
@@ -962,7 +962,7 @@ static void test_memo(void **state)
         assert_true(a.seconds == b.seconds && a.energy_j == b.energy_j);
         assert_int_equal(slx_memo_points(m), points); /* asked again, nothing is simulated */
     }
-    /* between two numbers of rows, both known */
+    /* between two numbers of rows, both known: the shortest step of these rows is simulated, once */
     slx_memo_seq piece = {.rows = 40, .samples = 1};
     assert_int_equal(slx_memo_step(m, &piece, 1, &a, &err), SLX_OK);
     piece.rows = 33;
@@ -973,6 +973,14 @@ static void test_memo(void **state)
     piece.rows = 36;
     assert_int_equal(slx_memo_step(m, &piece, 1, &b, &err), SLX_OK);
     assert_true(low <= b.seconds && b.seconds <= high);
+    assert_int_equal(slx_memo_points(m), points + 1);
+    slx_memo_parts is;
+    assert_int_equal(slx_memo_simulate(m, &piece, 1, &is, &err), SLX_OK);
+    assert_true(fabs(b.seconds / is.seconds - 1) < 1e-9);
+    piece.before = 64;
+    assert_int_equal(slx_memo_step(m, &piece, 1, &b, &err), SLX_OK);
+    points = slx_memo_points(m);
+    assert_int_equal(slx_memo_step(m, &piece, 1, &b, &err), SLX_OK);
     assert_int_equal(slx_memo_points(m), points);
     slx_memo_error e;
     assert_int_equal(slx_memo_measure(m, 120, 16, 250, 3, &e, &err), SLX_OK);
@@ -981,7 +989,7 @@ static void test_memo(void **state)
                slx_memo_points(m), 100 * e.mean, 100 * e.worst, 100 * e.energy_worst, e.mixed, 100 * e.mixed_worst);
     assert_int_equal(e.tries, 120);
     assert_true(e.worst < 0.03 && e.energy_worst < 0.03 && e.mean > 0);
-    assert_true(e.mixed > 20 && e.mixed_worst < 0.1);
+    assert_true(e.mixed > 20 && e.mixed_worst < 0.06);
     /* filled, no step simulates any more */
     bool done = false;
     assert_int_equal(slx_memo_fill(m, memo_no, NULL, &done, &err), SLX_OK);
