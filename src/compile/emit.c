@@ -93,7 +93,10 @@ static void linear(emitter *e, const slx_plan *p, slx_mat_id id, int n, const ch
                                        P(LINEAR, ready, ready),
                                        P(LINEAR, whole, map->whole),
                                        P(LINEAR, groups, map->groups),
-                                       P(LINEAR, row_cap, brief ? 0 : p->opt.max_rows)};
+                                       P(LINEAR, row_cap, brief ? 0 : p->opt.max_rows),
+                                       P(LINEAR, ways, m->ways),
+                                       P(LINEAR, grain, m->grain),
+                                       P(LINEAR, grid_x, p->grid_x)};
     for (int i = 0; i < n; i++) {
         v[SLX_LINEAR_off_w + i] = m[i].off_w;
         v[SLX_LINEAR_fmt + i] = m[i].fmt;
@@ -244,7 +247,8 @@ static void gateup(emitter *e, const slx_plan *p, bool brief)
          P(GATEUP, ready1, ready_of(p, brief, TK_UPR)),
          P(GATEUP, home, ready ? b->home[SLX_MAT_GATE] : 0),
          P(GATEUP, home1, ready ? b->home[SLX_MAT_UP] : 0), P(GATEUP, whole, m->whole),
-         P(GATEUP, groups, m->groups), P(GATEUP, row_cap, brief ? 0 : p->opt.max_rows));
+         P(GATEUP, groups, m->groups), P(GATEUP, row_cap, brief ? 0 : p->opt.max_rows),
+         P(GATEUP, ways, u->ways), P(GATEUP, grain, u->grain), P(GATEUP, grid_x, p->grid_x));
 }
 
 static void head(emitter *e, const slx_plan *p, bool brief)
@@ -300,7 +304,10 @@ static void prefetch(emitter *e, const slx_plan *p, slx_mat_id id, int n, const 
                                          P(PREFETCH, next, next),
                                          P(PREFETCH, weights, p->region[SLX_REGION_WEIGHTS].base),
                                          P(PREFETCH, layer_stride, p->layer_stride),
-                                         P(PREFETCH, n_layers, p->model->hp.n_layers)};
+                                         P(PREFETCH, n_layers, p->model->hp.n_layers),
+                                         P(PREFETCH, ways, m->ways),
+                                         P(PREFETCH, grain, m->grain),
+                                         P(PREFETCH, grid_x, p->grid_x)};
     for (int i = 0; i < n; i++) {
         v[SLX_PREFETCH_off_w + i] = m[i].off_w;
         v[SLX_PREFETCH_fmt + i] = m[i].fmt;

@@ -52,8 +52,11 @@ static slx_weight *add_planes(slx_program *out, const slx_tensor *t, uint32_t fm
 
 static void add_slices(slx_program *out, const slx_tensor *t, const slx_mat_plan *m, uint64_t base)
 {
+    slx_slices l = {m->slices, m->slice_bytes, m->ways, m->grain};
     slx_weight *w =
-        add_weight(out, t, SLX_LAYOUT_SLICES, m->fmt, base + m->off_w, m->slice_bytes * m->slices);
+        add_weight(out, t, SLX_LAYOUT_SLICES, m->fmt, base + m->off_w, slx_slices_bytes(&l));
+    w->ways = m->ways;
+    w->grain = m->grain;
     w->n = m->n;
     w->k = m->k;
     w->n_pad = m->n_pad;

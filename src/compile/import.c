@@ -216,6 +216,14 @@ static void copy_part(uint8_t *dst, const uint8_t *src, uint32_t rows, size_t ro
     for (uint32_t r = 0; r < rows; r++) memcpy(dst + r * count, src + r * row_bytes + first, count);
 }
 
+/* A slice to where it lies in the matrix at `out`: whole, or a grain in each row of all ways. */
+static void put_slice(uint8_t *out, const slx_slices *l, uint64_t s, const uint8_t *slice)
+{
+    uint64_t step = l->ways < 2 ? l->bytes : l->grain;
+    out += slx_slices_at(l, s);
+    for (uint64_t i = 0; i < l->bytes; i += step) memcpy(out + i * (l->ways < 2 ? 1 : l->ways), slice + i, step);
+}
+
 static slx_status image_slices(const slx_model *m, const slx_weight *w, slx_rank at, uint8_t *out,
                                slx_err *err)
 {
@@ -223,21 +231,29 @@ static slx_status image_slices(const slx_model *m, const slx_weight *w, slx_rank
     bool has_m = w->fmt == SLX_FMT_q4sm;
     uint8_t *codes = slx_xmalloc(w->ns * kblk * c1);
     uint16_t *scales = slx_xmalloc(w->ns * kblk * 2), *mm = slx_xmalloc(w->ns * kblk * 2);
+    slx_slices l = {.n = w->n_pad / w->ns, .ways = w->ways, .grain = w->grain};
+    for (uint32_t p = 0; p < w->pieces; p++)
+        l.bytes += slx_piece_bytes(w->fmt, w->ns, slx_tree_cut(w->kblk, w->pieces, p + 1) -
+                                                      slx_tree_cut(w->kblk, w->pieces, p), w->ways, w->grain);
+    uint8_t *slice = slx_xcalloc(l.bytes, 1); /* what pads it stays zero */
     slx_status st = SLX_OK;
-    for (uint32_t s = 0; s < w->n_pad / w->ns && st == SLX_OK; s++) {
+    for (uint32_t s = 0; s < l.n && st == SLX_OK; s++) {
+        uint8_t *to = slice;
         st = slx_import_rows(m, w, at, s * w->ns, w->ns, codes, scales, has_m ? mm : NULL, err);
         for (uint32_t p = 0; p < w->pieces && st == SLX_OK; p++) {
             uint32_t lo = slx_tree_cut(w->kblk, w->pieces, p),
                      n = slx_tree_cut(w->kblk, w->pieces, p + 1) - lo;
-            size_t off_s, off_m, bytes = slx_btile_bytes(w->fmt, w->ns, n, &off_s, &off_m);
-            memset(out, 0, bytes);
-            copy_part(out, codes, w->ns, kblk * c1, lo * c1, n * c1);
-            copy_part(out + off_s, (const uint8_t *)scales, w->ns, kblk * s1, lo * s1, n * s1);
+            size_t off_s, off_m;
+            slx_btile_bytes(w->fmt, w->ns, n, &off_s, &off_m);
+            copy_part(to, codes, w->ns, kblk * c1, lo * c1, n * c1);
+            copy_part(to + off_s, (const uint8_t *)scales, w->ns, kblk * s1, lo * s1, n * s1);
             if (has_m)
-                copy_part(out + off_m, (const uint8_t *)mm, w->ns, kblk * 2, lo * 2ull, n * 2ull);
-            out += bytes;
+                copy_part(to + off_m, (const uint8_t *)mm, w->ns, kblk * 2, lo * 2ull, n * 2ull);
+            to += slx_piece_bytes(w->fmt, w->ns, n, w->ways, w->grain);
         }
+        put_slice(out, &l, s, slice);
     }
+    free(slice);
     free(codes);
     free(scales);
     free(mm);

@@ -3,7 +3,7 @@
  * Rules, not a search: a class of matrices (q of all layers, ...) keeps the file's blocks where the chip has the
  * format, else becomes MXINT8; slices are 32 output rows; everything else follows from the chip's sizes.
  */
-#include "compile/plan.h"
+#include "compile/plan_map.h"
 #include "compile/tmpl_int.h"
 
 #include <math.h>
@@ -132,16 +132,16 @@ static uint64_t planes(uint32_t fmt, uint64_t n_pad, uint64_t kblk, uint64_t *of
     return (*off_m ? *off_m : *off_scale) + up(scales, 4096);
 }
 
-static uint64_t slice_bytes(const slx_mat_plan *m)
+/* Slices lie in the stacks near their tiles where the memory has several and each has tiles enough. */
+static void plan_ways(slx_plan *p)
 {
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < m->pieces; i++) {
-        size_t s, mm;
-        sum += slx_btile_bytes(
-            m->fmt, m->ns,
-            slx_tree_cut(m->kblk, m->pieces, i + 1) - slx_tree_cut(m->kblk, m->pieces, i), &s, &mm);
+    const slx_chip *c = p->chip;
+    if (p->in_rom || c->hbm.stacks < 2 || c->hbm.stacks > SLX_MAX_WAYS || p->tiles < 2 * c->hbm.stacks) return;
+    p->grid_x = c->grid.x;
+    for (int i = 0; i < SLX_MAT_HEAD; i++) {
+        p->mat[i].ways = c->hbm.stacks;
+        p->mat[i].grain = c->hbm.interleave_bytes;
     }
-    return sum;
 }
 
 static uint64_t weights_bytes(slx_plan *p, uint64_t base)
@@ -162,13 +162,16 @@ static uint64_t weights_bytes(slx_plan *p, uint64_t base)
     if (hp->qkv_bias) at += 4ull * hp->head_dim * (p->heads + 2ull * p->kv_heads);
     p->off_qk_norm = at;
     if (hp->qk_norm) at = up(at + 8ull * hp->head_dim, 64);
+    uint64_t round = 64; /* of the stacks: way 0 begins at stack 0 in every layer */
     for (int i = 0; i < SLX_MAT_HEAD; i++) {
         slx_mat_plan *m = &p->mat[i];
-        m->off_w = at;
-        m->slice_bytes = slice_bytes(m);
-        at = up(at + m->slice_bytes * m->slices, 64);
+        if (m->ways > 1) round = (uint64_t)m->ways * m->grain;
+        m->off_w = up(base + at, round) - base;
+        m->slice_bytes = slx_spm_slice_bytes(m);
+        slx_slices l = {m->slices, m->slice_bytes, m->ways, m->grain};
+        at = m->off_w + slx_slices_bytes(&l);
     }
-    p->layer_stride = at;
+    p->layer_stride = up(at, round);
     at = p->layer_stride * hp->n_layers + p->off_attn_norm + norm_bytes(hp->gpt, hp->d_model);
     p->pos_addr = base + up(at, 64);
     if (hp->gpt) at = up(at, 64) + 4ull * hp->d_model * hp->context;
@@ -179,7 +182,7 @@ static uint64_t weights_bytes(slx_plan *p, uint64_t base)
     slx_mat_plan *h = &p->mat[SLX_MAT_HEAD];
     if (p->in_rom) { /* in slices like the others, beside the rows that the embedding takes */
         h->off_w = at + p->embd_bytes;
-        h->slice_bytes = slice_bytes(h);
+        h->slice_bytes = slx_spm_slice_bytes(h);
         p->head_bytes = h->slice_bytes * h->slices;
         return h->off_w + p->head_bytes;
     }
@@ -442,6 +445,7 @@ slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c,
     p->heads_quantised = hp->head_dim % 32 == 0;
     SLX_TRY(check_model(p, err));
     plan_mats(p);
+    plan_ways(p);
     SLX_TRY(slx_plan_spm(p, err));
     plan_rot(p);
     slx_status st = plan_hbm(p, err);
@@ -494,6 +498,9 @@ void slx_plan_print(const slx_plan *p, FILE *out)
         fprintf(out, "scratchpad: no ring of weights, the tensor engines read weights in place\n");
     else
         fprintf(out, "scratchpad: weights pass through %u slots of %u bytes\n", p->slots, p->slot);
+    if (p->grid_x)
+        fprintf(out, "weights of a slice in one of %u stacks, %u bytes of it in each round of addresses\n",
+                p->mat[SLX_MAT_Q].ways, p->mat[SLX_MAT_Q].grain);
     print_row(out, "embed", p->embed.mr, p->embed.end, p);
     print_product(out, "q, k, v", p->lin_qkv.mr, p->lin_qkv.groups, p->lin_qkv.end, p);
     print_row(out, "rope", p->rope.mr, p->rope.end, p);

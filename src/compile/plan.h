@@ -31,7 +31,7 @@ typedef enum { SLX_MEET_NONE, SLX_MEET_SUM, SLX_MEET_GATHER } slx_meet;
 typedef struct {
     uint32_t n, k, n_pad, kblk, slices, ns;
     uint32_t fmt, log2g, pieces, rot;
-    uint32_t shard_rows, shard_k; /* as in slx_weight */
+    uint32_t shard_rows, shard_k, ways, grain; /* as in slx_weight */
     slx_meet meet;
     uint64_t slice_bytes, off_w;  /* off_w: from the layer's base; head: from the region's base */
     const char *why;              /* why this format, for people */
@@ -71,6 +71,7 @@ typedef struct {
     slx_compile_options opt;         /* resolved */
     uint32_t tiles, spm_bytes, acc_cells, max_m, rows_cap;
     uint32_t hdp, group, kblk_d, vocab_pad, max_chunks;
+    uint32_t grid_x;                 /* tiles in a row of the chip, where slices are dealt out by place; 0: by number */
     /* shard.c: of one chip */
     uint32_t chips, heads, kv_heads, kv_unit;
     bool sum_o, sum_down;            /* SUM, else GATHER */

@@ -25,8 +25,7 @@ static uint32_t piece_blocks_max(const slx_mat_plan *m, uint32_t pieces)
 
 uint64_t slx_spm_tile_bytes(const slx_mat_plan *m, uint32_t pieces)
 {
-    size_t s, mm;
-    return slx_btile_bytes(m->fmt, m->ns, piece_blocks_max(m, pieces), &s, &mm);
+    return slx_piece_bytes(m->fmt, m->ns, piece_blocks_max(m, pieces), m->ways, m->grain);
 }
 
 uint64_t slx_spm_held_bytes(const slx_plan *p, const slx_mat_plan *m, uint32_t pieces)
@@ -243,9 +242,8 @@ uint64_t slx_spm_slice_bytes(const slx_mat_plan *m)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < m->pieces; i++) {
-        size_t s, mm;
         uint32_t n = slx_tree_cut(m->kblk, m->pieces, i + 1) - slx_tree_cut(m->kblk, m->pieces, i);
-        sum += slx_btile_bytes(m->fmt, m->ns, n, &s, &mm);
+        sum += slx_piece_bytes(m->fmt, m->ns, n, m->ways, m->grain);
     }
     return sum;
 }

@@ -28,6 +28,9 @@
  * Weights pass through a ring in the scratchpad: `slots` slots of `slot` bytes from `ring` on; a piece of a slice takes one
  * slot, in the order in which pieces are used. slots 0: there is none. The matrices lie in ROM at the same places of the
  * WEIGHTS region and MM reads them there; the head's too is in slices then, and off_scale and off_m are 0.
+ *
+ * ways, grain: slices are woven over so many stacks of the memory (slx_slices of program.h); ways 0: they are not. grid_x:
+ * tiles in a row of the chip, and slices fall to tiles by place (e_slices of tmpl_int.h); 0: by number.
  */
 #ifndef SLX_TEMPLATE_H
 #define SLX_TEMPLATE_H
@@ -61,7 +64,8 @@ uint64_t slx_share_slack(uint64_t tiles, uint64_t groups, uint64_t mr);
 /* Weights of up to three matrices into their places in the scratchpad, slice after slice, as LINEAR will read them. next: of
  * the next layer, none behind the last; ready: token LDQ -> TEN that says they are there, ready + 1 that their places are free. */
 #define SLX_TP_PREFETCH(X) X(off_w) X(off_w1) X(off_w2) X(fmt) X(fmt1) X(fmt2) X(slices) X(slices1) X(slices2) X(rot) X(rot1) X(rot2) \
-    X(home) X(home1) X(home2) X(kblk) X(pieces) X(ns) X(tiles) X(ready) X(next) X(weights) X(layer_stride) X(n_layers)
+    X(home) X(home1) X(home2) X(kblk) X(pieces) X(ns) X(tiles) X(ready) X(next) X(weights) X(layer_stride) X(n_layers) \
+    X(ways) X(grain) X(grid_x)
 /* A norm's weight at r9 + off_norm for a tile with a row. */
 #define SLX_TP_NORMLD(X) X(off_norm) X(d) X(spm_w)
 /* tile's rows: token ids -> x; norm with the first layer's weight; quantise. layer 1: layer norms, each weight [d] followed
@@ -80,7 +84,7 @@ enum { SLX_LINEAR_PARTS = 3 };
 #define SLX_TP_LINEAR(X) X(off_w) X(off_w1) X(off_w2) X(fmt) X(fmt1) X(fmt2) X(slices) X(slices1) X(slices2) X(rot) X(rot1) X(rot2) \
     X(out) X(out1) X(out2) X(out_stride) X(kblk) X(log2g) X(pieces) X(ns) X(tiles) X(a_codes) X(a_scales) \
     X(mr) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots) X(a_ld) X(meet) X(chips) X(y_step) \
-    X(push) X(ready) X(home) X(home1) X(home2) X(whole) X(groups) X(row_cap)
+    X(push) X(ready) X(home) X(home1) X(home2) X(whole) X(groups) X(row_cap) X(ways) X(grain) X(grid_x)
 /* bias 1: the biases of q, k, v, [heads + 2 kv_heads][hd] at r9 + off_bias, are added first; norm 1: then every head of q
  * and of k is normed, weights [hd] of q and [hd] of k at r9 + off_norm. */
 #define SLX_TP_ROPE(X) X(qkv) X(qkv_stride) X(off_k) X(off_v) X(heads) X(kv_heads) X(hd) X(hdp) X(n_rot) X(style) X(rope) \
@@ -107,7 +111,8 @@ enum { SLX_LINEAR_PARTS = 3 };
 #define SLX_TP_GATEUP(X) X(off_gate) X(off_up) X(fmt_gate) X(fmt_up) X(kblk) X(log2g) X(pieces) X(slices) X(tiles) X(a_codes) \
     X(a_scales) X(out_codes) X(out_scales) X(out_kblk) X(mr) X(spm_a) X(spm_as) X(spm_g) X(spm_u) X(spm_q) X(spm_qs) \
     X(ring) X(slot) X(slots) X(chips) X(spm_gq) X(spm_gqs) \
-    X(gelu) X(off_bias) X(spm_bias) X(push) X(ready) X(ready1) X(home) X(home1) X(whole) X(groups) X(row_cap)
+    X(gelu) X(off_bias) X(spm_bias) X(push) X(ready) X(ready1) X(home) X(home1) X(whole) X(groups) X(row_cap) \
+    X(ways) X(grain) X(grid_x)
 /* turns 1: the planes are those of all chips, slice s of chip r is their slice s*chips + r. */
 #define SLX_TP_LMHEAD(X) X(w) X(off_scale) X(off_m) X(fmt) X(kblk) X(log2g) X(pieces) X(ns) X(slices) X(tiles) X(a_codes) \
     X(a_scales) X(off_sample) X(logits) X(logits_stride) X(mr) X(spm_idx) X(spm_a) X(spm_as) X(spm_y) X(ring) X(slot) X(slots) \

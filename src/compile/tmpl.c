@@ -304,12 +304,33 @@ void e_tiles(em *e, unsigned rd, unsigned rs, uint64_t mr)
     e_alu(e, SLX_ALUFN_divu, rd, REG(rd), IMM(mr));
 }
 
+/* Of the tiles before this one min(x, half) in its own row and half in each row above are in the left half. The min at
+ * the end changes nothing, it tells the verifier. */
+void e_place(em *e, unsigned rd, unsigned r_left, unsigned r_x, uint64_t tiles, uint64_t grid_x)
+{
+    uint64_t half = (grid_x + 1) / 2;
+    e_alu(e, SLX_ALUFN_remu, r_x, REG(SLX_R_TILE), IMM(grid_x));
+    e_alu(e, SLX_ALUFN_divu, r_left, REG(SLX_R_TILE), IMM(grid_x));
+    e_mulc(e, r_left, r_left, half);
+    e_alu(e, SLX_ALUFN_min, rd, REG(r_x), IMM(half));
+    e_alu(e, SLX_ALUFN_add, r_left, REG(r_left), REG(rd));
+    e_alu(e, SLX_ALUFN_sub, rd, IMM(tiles - 1), REG(SLX_R_TILE)); /* in the right half: all behind it, .. */
+    e_alu(e, SLX_ALUFN_add, rd, REG(rd), REG(r_left));            /* .. and the left ones before it */
+    e_alu(e, SLX_ALUFN_ltu, r_x, REG(r_x), IMM(half));
+    put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, rd, REG(r_left), REG(rd), REG(r_x), 0, 0);
+    e_alu(e, SLX_ALUFN_min, rd, REG(rd), IMM(tiles - 1));
+}
+
 void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices,
-              uint64_t tiles, uint64_t rot)
+              uint64_t tiles, uint64_t rot, uint64_t grid_x)
 {
     unsigned t = SLX_R_TILE;
+    if (grid_x) {
+        e_place(e, r_tmp, r_first, r_count, tiles, grid_x);
+        t = r_tmp;
+    }
     if (rot) {
-        e_addc(e, r_tmp, SLX_R_TILE, rot);
+        e_addc(e, r_tmp, t, rot);
         e_alu(e, SLX_ALUFN_remu, r_tmp, REG(r_tmp), IMM(tiles));
         t = r_tmp;
     }

@@ -63,7 +63,10 @@ void tmpl_gateup(em *e, const uint64_t *p)
              .push = p[SLX_GATEUP_push],
              .ready = p[SLX_GATEUP_ready],
              .whole = p[SLX_GATEUP_whole],
+             .ways = p[SLX_GATEUP_ways],
+             .grain = p[SLX_GATEUP_grain],
              .share = {.tiles = p[SLX_GATEUP_tiles],
+                       .grid_x = p[SLX_GATEUP_grid_x],
                        .groups = p[SLX_GATEUP_groups],
                        .row_cap = p[SLX_GATEUP_row_cap]}};
     bool gather = m.chips > 1;
@@ -91,7 +94,7 @@ void tmpl_gateup(em *e, const uint64_t *p)
              WAITPOST(TK_BFREE, TK_IN));
     }
     for (int h = first; h < 2; h++) {
-        mat_slice_addr(e, addr[h], mat_slice_bytes(e, &m, fmt[h], m.pieces), off[h]);
+        mat_slice_addr(e, &m, addr[h], R_W, p[SLX_GATEUP_slices], mat_slice_bytes(e, &m, fmt[h], m.pieces), off[h]);
         mat_mul_slice(e, &m, fmt[h], addr[h], p[SLX_GATEUP_home + h]);
         e_aout(e, spm[h], pair_r(e, M, 32), 128, 0,
                tok(h == first ? TK_GFREE : 0, 0, h ? TK_TV : 0, 0));

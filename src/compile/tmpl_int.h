@@ -142,13 +142,19 @@ void e_own_row(em *e, uint64_t push, unsigned r_at, unsigned r_m);
 void e_row_tile(em *e, unsigned ri, unsigned r_count, uint64_t mr, unsigned r_at, unsigned r_m);
 /* rd := ceil(rs / mr) */
 void e_tiles(em *e, unsigned rd, unsigned rs, uint64_t mr);
-/* First slice and number of slices of this tile: floor(t*S/T) .. */
-void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices, uint64_t tiles, uint64_t rot);
+/* rd := number of this tile by place: down the left half of the chip, row by row, and up the right one. r_left and r_x are
+ * scratch. */
+void e_place(em *e, unsigned rd, unsigned r_left, unsigned r_x, uint64_t tiles, uint64_t grid_x);
+/* First slice and number of slices of this tile, which is number t of `tiles`: floor(t*S/T) .. With grid_x, tiles in a row of
+ * the chip, t is its number by place, and so slices fall to tiles as slx_slices lays them into the stacks; with 0 its number.
+ * rot is added to t, modulo tiles. */
+void e_slices(em *e, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices, uint64_t tiles, uint64_t rot,
+              uint64_t grid_x);
 
 /* How a matrix phase is shared among tiles (tmpl_share.c). groups: most groups of tiles, a power of two that divides them; 0: every
- * tile for itself. mr: most rows of a row tile; row_cap: most rows of a step. */
+ * tile for itself. mr: most rows of a row tile; row_cap: most rows of a step; grid_x: as in e_slices. */
 typedef struct {
-    uint64_t tiles, groups, mr, row_cap;
+    uint64_t tiles, groups, mr, row_cap, grid_x;
 } e_share;
 bool e_share_ok(const e_share *s);
 /* r_count := row tiles of this tile. With groups R_GROUP_TILES, R_HEIGHT and R_FIRST_ROWS are set for the functions below, until
@@ -164,10 +170,11 @@ typedef struct {
 void e_share_load(em *e, const e_share *s, unsigned r_at, unsigned r_m, const e_share_a *a);
 /* With groups: LDQ held back until no tile reads the row tile any more. */
 void e_share_done(em *e);
-/* First and number of this tile's slices, turned by rot, none where r_m is 0; rd := slice r_first + r_i. */
+/* First and number of this tile's slices, turned by rot, none where r_m is 0; rd := the
+ * r_i-th of them. With groups r24 and r25 are theirs until the loop over them ends. */
 void e_share_slices(em *e, const e_share *s, unsigned r_first, unsigned r_count, unsigned r_tmp, uint64_t slices, uint64_t rot,
                     unsigned r_m);
-void e_share_slice(em *e, const e_share *s, unsigned rd, unsigned r_first, unsigned r_i, uint64_t slices);
+void e_share_slice(em *e, const e_share *s, unsigned rd, unsigned r_first, unsigned r_count, unsigned r_i, uint64_t slices);
 
 static inline uint64_t up(uint64_t v, uint64_t a) { return (v + a - 1) / a * a; }
 /* Bytes of a row of fp32 in the scratchpad, and of x and y in HBM. */

@@ -49,7 +49,10 @@ void tmpl_linear(em *e, const uint64_t *p)
              .push = p[SLX_LINEAR_push],
              .ready = p[SLX_LINEAR_ready],
              .whole = p[SLX_LINEAR_whole],
+             .ways = p[SLX_LINEAR_ways],
+             .grain = p[SLX_LINEAR_grain],
              .share = {.tiles = p[SLX_LINEAR_tiles],
+                       .grid_x = p[SLX_LINEAR_grid_x],
                        .groups = p[SLX_LINEAR_groups],
                        .row_cap = p[SLX_LINEAR_row_cap]}};
     if (m.push && m.meet == MEET_GATHER) e->ok = false; /* gathered rows are pushed nowhere */
@@ -63,7 +66,8 @@ void tmpl_linear(em *e, const uint64_t *p)
         if (p[SLX_LINEAR_slices + k] == 0) continue;
         size_t slices =
             mat_slices_of(e, &m, p[SLX_LINEAR_slices + k], p[SLX_LINEAR_rot + k]);
-        mat_slice_addr(e, WA, mat_slice_bytes(e, &m, fmt, m.pieces), p[SLX_LINEAR_off_w + k]);
+        mat_slice_addr(e, &m, WA, R_W, p[SLX_LINEAR_slices + k], mat_slice_bytes(e, &m, fmt, m.pieces),
+                       p[SLX_LINEAR_off_w + k]);
         mat_mul_slice(e, &m, fmt, WA, p[SLX_LINEAR_home + k]);
         if (m.push)
             push_out(e, &m, p[SLX_LINEAR_out + k], p[SLX_LINEAR_tiles]);

@@ -47,7 +47,7 @@ static void load_sampled(em *e, const mat *m, const uint64_t *p, uint64_t i)
 static size_t sampled_tiles(em *e, const mat *m, const uint64_t *p)
 {
     e_tiles(e, TILES, R_SAMPLES, m->mr);
-    e_slices(e, FIRST, NSL, TMP, p[SLX_LMHEAD_slices], p[SLX_LMHEAD_tiles], 0);
+    e_slices(e, FIRST, NSL, TMP, p[SLX_LMHEAD_slices], p[SLX_LMHEAD_tiles], 0, 0);
     put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, TILES, REG(TILES), IMM(0), REG(NSL), 0, 0);
     size_t rows = e_loop(e, REG(TILES), RI);
     e_row_tile(e, RI, R_SAMPLES, m->mr, AT, M);
@@ -68,7 +68,7 @@ static size_t sampled_pushed(em *e, const mat *m, const uint64_t *p)
 {
     e_alu(e, SLX_ALUFN_min, M, REG(R_SAMPLES), IMM(m->mr));
     e_alu(e, SLX_ALUFN_min, AC, REG(R_ROWS), IMM(m->push));
-    e_slices(e, FIRST, NSL, TMP, p[SLX_LMHEAD_slices], p[SLX_LMHEAD_tiles], 0);
+    e_slices(e, FIRST, NSL, TMP, p[SLX_LMHEAD_slices], p[SLX_LMHEAD_tiles], 0, 0);
     put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, NSL, REG(NSL), IMM(0), REG(M), 0, 0);
     e_join(e, SLX_ENG_TEN, POST(TK_TV));
     put(e, SLX_OP_VGAT, SLX_GATFN_gather, 0, 0, WAIT(TK_TV), IMM(m->spm_a),

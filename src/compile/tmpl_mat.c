@@ -35,7 +35,8 @@ bool mat_init(em *e, mat *m)
     while (m->log2p < 3 && (UINT64_C(1) << m->log2p) < m->pieces) m->log2p++;
     if (m->pieces != UINT64_C(1) << m->log2p || m->log2p > m->log2g || m->log2g > 3 || m->mr == 0 ||
         m->ns == 0 || m->ns > 4096 || m->kblk == 0 || m->kblk > 4095 || m->a_ld < m->kblk ||
-        m->whole > 1 || !e_share_ok(&m->share) || (m->share.groups && (!m->whole_a || m->push)) ||
+        m->whole > 1 || m->ways > SLX_MAX_WAYS || (m->ways > 1 && (m->grain == 0 || m->grain % 64)) ||
+        !e_share_ok(&m->share) || (m->share.groups && (!m->whole_a || m->push)) ||
         m->meet > 2 || (m->meet && (m->chips < 2 || m->y_step % 64)) || (m->ready && !mat_is_ready(m->ready))) {
         e->ok = false;
         return false;
@@ -62,8 +63,8 @@ uint64_t mat_slice_bytes(em *e, const mat *m, unsigned fmt, uint64_t p)
 {
     uint64_t sum = 0;
     for (uint64_t i = 0; i < p; i++) {
-        size_t off_s, off_m,
-            n = slx_btile_bytes(fmt, (uint32_t)m->ns, mat_piece_blocks(m, i), &off_s, &off_m);
+        uint64_t n = slx_piece_bytes(fmt, (uint32_t)m->ns, mat_piece_blocks(m, i), (uint32_t)m->ways,
+                                     (uint32_t)m->grain);
         if (n == 0) e->ok = false;
         sum += n;
     }
@@ -82,13 +83,22 @@ void mat_next_slot(em *e, const mat *m)
     e_alu(e, SLX_ALUFN_min, R_WBUF, REG(R_WBUF), IMM(m->slot * (m->slots - 1)));
 }
 
+void mat_load(em *e, const mat *m, uint32_t dst, unsigned r_addr, uint64_t from, uint64_t bytes, uint32_t toks)
+{
+    if (m->ways < 2)
+        e_ld(e, dst, regi(e, r_addr, (int64_t)from), IMM(bytes), IMM(1), 0, 0, toks);
+    else
+        e_ld(e, dst, regi(e, r_addr, (int64_t)(from * m->ways)), IMM(m->grain), IMM(bytes / m->grain),
+             m->ways * m->grain, m->grain, toks);
+}
+
 /* Piece p of a SLICES slice whose first byte is at register r_addr -> the next slot. */
 static void load_piece(em *e, const mat *m, unsigned fmt, unsigned r_addr, uint64_t p)
 {
     if (m->rom) return;
     mat_next_slot(e, m);
-    e_ld(e, regi(e, R_WBUF, (int64_t)m->ring), regi(e, r_addr, (int64_t)mat_slice_bytes(e, m, fmt, p)),
-         IMM(piece_bytes(e, m, fmt, p)), IMM(1), 0, 0, WAITPOST(TK_WFREE, TK_WREADY));
+    mat_load(e, m, regi(e, R_WBUF, (int64_t)m->ring), r_addr, mat_slice_bytes(e, m, fmt, p),
+             piece_bytes(e, m, fmt, p), WAITPOST(TK_WFREE, TK_WREADY));
 }
 
 /* Blocks of piece p, or all, of M rows of A; AC and AS hold the addresses of the first row. */
@@ -230,13 +240,26 @@ size_t mat_slices_of(em *e, const mat *m, uint64_t slices, uint64_t rot)
 {
     e_share_slices(e, &m->share, FIRST, NSL, TMP, slices, rot, M);
     size_t at = e_loop(e, REG(NSL), SL);
-    e_share_slice(e, &m->share, SLICE, FIRST, SL, slices);
+    e_share_slice(e, &m->share, SLICE, FIRST, NSL, SL, slices);
     return at;
 }
 
-void mat_slice_addr(em *e, unsigned rd, uint64_t bytes, uint64_t off)
+void mat_slice_addr(em *e, const mat *m, unsigned rd, unsigned r_base, uint64_t slices, uint64_t bytes, uint64_t off)
 {
-    e_mulc(e, rd, SLICE, bytes);
-    e_alu(e, SLX_ALUFN_add, rd, REG(rd), REG(R_W));
+    if (m->ways < 2) {
+        e_mulc(e, rd, SLICE, bytes);
+    } else { /* slx_slices_at */
+        e_mulc(e, rd, SLICE, m->ways);
+        e_alu(e, SLX_ALUFN_divu, TMP, REG(rd), IMM(slices));
+        e_alu(e, SLX_ALUFN_remu, rd, REG(rd), IMM(slices));
+        e_alu(e, SLX_ALUFN_divu, rd, REG(rd), IMM(m->ways));
+        e_mulc(e, rd, rd, m->ways * bytes);
+        e_mulc(e, TMP, TMP, 2);
+        e_alu(e, SLX_ALUFN_sub, R_PAIR, IMM(2 * m->ways - 1), REG(TMP));
+        e_alu(e, SLX_ALUFN_min, TMP, REG(TMP), REG(R_PAIR));
+        e_mulc(e, TMP, TMP, m->grain);
+        e_alu(e, SLX_ALUFN_add, rd, REG(rd), REG(TMP));
+    }
+    e_alu(e, SLX_ALUFN_add, rd, REG(rd), REG(r_base));
     e_addc(e, rd, rd, off);
 }

@@ -18,7 +18,7 @@ enum { MEET_GATHER = 2 };
 typedef struct {
     uint64_t kblk, log2g, pieces, ns, mr, spm_a, spm_as, ring, slot, slots, push, ready;
     uint64_t a_ld, meet, chips, spm_y, y_step; /* Y: the output buffer in use where chips meet */
-    uint64_t whole;
+    uint64_t whole, ways, grain;
     e_share share; /* its mr is set by mat_init */
     unsigned log2p;
     bool rom, whole_a; /* whole_a: all blocks of A's rows are in the scratchpad, not one piece */
@@ -58,7 +58,9 @@ size_t mat_row_tiles(em *e, const mat *m, uint64_t a_codes, uint64_t a_scales, i
 void mat_row_tiles_end(em *e, const mat *m, size_t rows);
 /* LOOP over this tile's slices: SL counts, SLICE is the number among all. */
 size_t mat_slices_of(em *e, const mat *m, uint64_t slices, uint64_t rot);
-/* rd := slice register * bytes + r9 + off */
-void mat_slice_addr(em *e, unsigned rd, uint64_t bytes, uint64_t off);
+/* rd := where slice SLICE of a matrix of `slices` begins, each `bytes`, off behind the layer's base in register r_base. Uses TMP. */
+void mat_slice_addr(em *e, const mat *m, unsigned rd, unsigned r_base, uint64_t slices, uint64_t bytes, uint64_t off);
+/* Bytes of a slice from `from` on, whole grains where slices are woven, from the register's address to dst. */
+void mat_load(em *e, const mat *m, uint32_t dst, unsigned r_addr, uint64_t from, uint64_t bytes, uint32_t toks);
 
 #endif

@@ -4,12 +4,12 @@
 /* A load of more bytes is cut: long ones would fill the memory's queues for long. */
 enum { CHUNK = 38912 };
 
-/* Equal parts in whole units of 64 bytes; one where there are none of a good size. */
-static uint64_t chunks_of(uint64_t bytes)
+/* Equal parts in whole units; one where there are none of a good size. */
+static uint64_t chunks_of(uint64_t bytes, uint64_t unit)
 {
     uint64_t least = (bytes + CHUNK - 1) / CHUNK;
     for (uint64_t n = least; n < 2 * least; n++)
-        if (bytes % (64 * n) == 0) return n;
+        if (bytes % (unit * n) == 0) return n;
     return 1;
 }
 
@@ -23,6 +23,8 @@ void tmpl_prefetch(em *e, const uint64_t *p)
              .ns = p[SLX_PREFETCH_ns],
              .mr = 1,
              .slots = 1,
+             .ways = p[SLX_PREFETCH_ways],
+             .grain = p[SLX_PREFETCH_grain],
              .ready = p[SLX_PREFETCH_ready]};
     if (!mat_init(e, &m) || !m.ready || p[SLX_PREFETCH_n_layers] == 0) {
         e->ok = false;
@@ -38,9 +40,9 @@ void tmpl_prefetch(em *e, const uint64_t *p)
     for (int k = 0; k < SLX_LINEAR_PARTS; k++) {
         if (p[SLX_PREFETCH_slices + k] == 0) continue;
         uint64_t bytes = mat_slice_bytes(e, &m, (unsigned)p[SLX_PREFETCH_fmt + k], m.pieces),
-                 chunks = chunks_of(bytes);
+                 chunks = chunks_of(bytes, m.ways < 2 ? 64 : m.grain), part = bytes / chunks;
         e_slices(e, FIRST, NSL, TMP, p[SLX_PREFETCH_slices + k], p[SLX_PREFETCH_tiles],
-                 p[SLX_PREFETCH_rot + k]);
+                 p[SLX_PREFETCH_rot + k], p[SLX_PREFETCH_grid_x]);
         if (p[SLX_PREFETCH_next]) e_alu(e, SLX_ALUFN_mul, NSL, REG(NSL), REG(LIVE));
         /* AS: first chunk of this tile, so that all chunks of a slice are asked for at any time, and all
          * channels of the memory with them */
@@ -48,19 +50,17 @@ void tmpl_prefetch(em *e, const uint64_t *p)
         e_alu(e, SLX_ALUFN_divu, AS, REG(AS), IMM(p[SLX_PREFETCH_tiles]));
         size_t slices = e_loop(e, REG(NSL), SL);
         e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
-        e_mulc(e, WA, SLICE, bytes);
-        e_alu(e, SLX_ALUFN_add, WA, REG(WA),
-              REG(p[SLX_PREFETCH_next] ? (unsigned)BASE : (unsigned)R_W));
-        e_addc(e, WA, WA, p[SLX_PREFETCH_off_w + k]);
+        mat_slice_addr(e, &m, WA, p[SLX_PREFETCH_next] ? (unsigned)BASE : (unsigned)R_W, p[SLX_PREFETCH_slices + k],
+                       bytes, p[SLX_PREFETCH_off_w + k]);
         e_at_row(e, WM, SL, p[SLX_PREFETCH_home + k], bytes);
         for (uint64_t n = 0; n < chunks; n++) { /* the tiles' turns begin with different chunks */
             e_addc(e, CELLS, AS, n);
             e_alu(e, SLX_ALUFN_remu, CELLS, REG(CELLS), IMM(chunks));
-            e_mulc(e, CELLS, CELLS, bytes / chunks);
-            e_alu(e, SLX_ALUFN_add, AC, REG(WA), REG(CELLS));
-            e_alu(e, SLX_ALUFN_add, OUT, REG(WM), REG(CELLS));
-            e_ld(e, REG(OUT), REG(AC), IMM(bytes / chunks), IMM(1), 0, 0,
-                 WAITPOST(TK_PACE, TK_PACE));
+            e_mulc(e, OUT, CELLS, part);
+            e_alu(e, SLX_ALUFN_add, OUT, REG(OUT), REG(WM));
+            e_mulc(e, AC, CELLS, part * (m.ways < 2 ? 1 : m.ways));
+            e_alu(e, SLX_ALUFN_add, AC, REG(AC), REG(WA));
+            mat_load(e, &m, REG(OUT), AC, 0, part, WAITPOST(TK_PACE, TK_PACE));
         }
         e_loop_end(e, slices);
     }

@@ -5,10 +5,11 @@
  *
  * With groups a step of many rows is cut both ways. Its rows make n = 1, 2, 4, .. row tiles of equal height, the fewest
  * that are no higher than mr (with one group: as many of mr as there are); the chip's tiles make min(n, groups) groups,
- * each of which takes as many row tiles, and within a group slices are shared as the chip shares them without. The rows
- * of a row tile are brought by the tiles of the group together, each a part, which it multicasts to all of them; a
- * barrier says that all parts are there, and one at the end that nobody reads them any more. So activations are read
- * from memory once, and weights once a row tile.
+ * each of which takes as many row tiles. One group shares slices as the chip does without; of several the tiles of a
+ * group take them in turns, each beginning elsewhere, so that at any time all stacks of the memory are read by tiles
+ * all over the chip. The rows of a row tile are brought by the tiles of the group together, each a part, which it
+ * multicasts to all of them; a barrier says that all parts are there, and one at the end that nobody reads them any
+ * more. So activations are read from memory once, and weights once a row tile.
  *
  * Multicast groups of the program: ALL, its halves, its quarters ..; group g of 2^l stands at 2^l - 1 + g.
  *
@@ -19,11 +20,13 @@
 
 /* Scratch between e_share_rows and the loop over slices. */
 enum { LG = 12, LGG = 14, OWN, N, FROM, TO, CODES = 24, SCALES, OUT, OUT_S };
+/* Between e_share_slices and the end of that loop: slices from one to the next, and the one to begin with. */
+enum { STEP = 24, BEGIN };
 
 bool e_share_ok(const e_share *s)
 {
     return !s->groups || (s->groups <= s->tiles && s->tiles % s->groups == 0 && s->groups < SLX_SHARE_GROUPS &&
-                          (s->groups & (s->groups - 1)) == 0 && s->mr && s->row_cap);
+                          (s->groups & (s->groups - 1)) == 0 && s->mr && s->row_cap && (s->mr | s->row_cap) >> 32 == 0);
 }
 
 static unsigned log2_of(uint64_t v)
@@ -144,24 +147,43 @@ void e_share_slices(em *e, const e_share *s, unsigned r_first, unsigned r_count,
                     uint64_t rot, unsigned r_m)
 {
     if (!s->groups) {
-        e_slices(e, r_first, r_count, r_tmp, slices, s->tiles, rot);
+        e_slices(e, r_first, r_count, r_tmp, slices, s->tiles, rot, s->grid_x);
         return;
     }
     uint64_t least = s->tiles / s->groups;
-    e_addc(e, r_tmp, SLX_R_TILE, rot);
-    e_alu(e, SLX_ALUFN_remu, r_tmp, REG(rot ? r_tmp : (unsigned)SLX_R_TILE), REG(R_GROUP_TILES));
-    e_mulc(e, r_tmp, r_tmp, slices);
-    e_alu(e, SLX_ALUFN_divu, r_first, REG(r_tmp), REG(R_GROUP_TILES));
-    e_addc(e, r_tmp, r_tmp, slices);
-    e_alu(e, SLX_ALUFN_divu, r_tmp, REG(r_tmp), REG(R_GROUP_TILES));
-    e_alu(e, SLX_ALUFN_sub, r_count, REG(r_tmp), REG(r_first));
+    e_slices(e, r_first, r_count, r_tmp, slices, s->tiles, rot, s->grid_x);
+    e_li(e, STEP, 1);
+    e_li(e, BEGIN, 0);
+    if (s->groups > 1) {
+        size_t one = e_skip(e, SLX_COND_eq, REG(R_GROUP_TILES), IMM(s->tiles));
+        e_addc(e, r_tmp, SLX_R_TILE, rot);
+        e_alu(e, SLX_ALUFN_remu, r_first, REG(rot ? r_tmp : (unsigned)SLX_R_TILE), REG(R_GROUP_TILES));
+        e_addc(e, r_count, R_GROUP_TILES, slices - 1);
+        e_alu(e, SLX_ALUFN_sub, r_count, REG(r_count), REG(r_first));
+        e_alu(e, SLX_ALUFN_divu, r_count, REG(r_count), REG(R_GROUP_TILES));
+        e_alu(e, SLX_ALUFN_mul, BEGIN, REG(SLX_R_TILE), REG(r_count));
+        /* 5/8 of them further than the tile before: neighbours read from stacks far apart, in a row, and in a column
+         * of a chip 12 wide too, where 12 * 5/8 leaves a half */
+        e_mulc(e, BEGIN, BEGIN, 5);
+        e_alu(e, SLX_ALUFN_shr, BEGIN, REG(BEGIN), IMM(3));
+        e_alu(e, SLX_ALUFN_add, STEP, REG(R_GROUP_TILES), IMM(0));
+        e_skip_end(e, one);
+    }
     e_alu(e, SLX_ALUFN_min, r_count, REG(r_count), IMM((slices + least - 1) / least));
     e_alu(e, SLX_ALUFN_min, r_first, REG(r_first), IMM(slices - 1));
     put(e, SLX_OP_ALU, SLX_ALUFN_sel, 0, 0, NOTOK, r_count, REG(r_count), IMM(0), REG(r_m), 0, 0);
 }
 
-void e_share_slice(em *e, const e_share *s, unsigned rd, unsigned r_first, unsigned r_i, uint64_t slices)
+void e_share_slice(em *e, const e_share *s, unsigned rd, unsigned r_first, unsigned r_count, unsigned r_i,
+                   uint64_t slices)
 {
-    e_alu(e, SLX_ALUFN_add, rd, REG(r_first), REG(r_i));
-    if (s->groups) e_alu(e, SLX_ALUFN_min, rd, REG(rd), IMM(slices - 1));
+    if (!s->groups) {
+        e_alu(e, SLX_ALUFN_add, rd, REG(r_first), REG(r_i));
+        return;
+    }
+    e_alu(e, SLX_ALUFN_add, rd, REG(r_i), REG(BEGIN));
+    e_alu(e, SLX_ALUFN_remu, rd, REG(rd), REG(r_count));
+    e_alu(e, SLX_ALUFN_mul, rd, REG(rd), REG(STEP));
+    e_alu(e, SLX_ALUFN_add, rd, REG(rd), REG(r_first));
+    e_alu(e, SLX_ALUFN_min, rd, REG(rd), IMM(slices - 1));
 }

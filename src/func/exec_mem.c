@@ -212,6 +212,8 @@ static bool move(slx_strict *s, slx_tile *t, const slx_operands *o)
     uint64_t ss = slx_pair_x(o->v[5]) * 64ull, ds = slx_pair_y(o->v[5]) * 64ull;
     uint32_t first, count;
     if (!rows || !bytes) return true;
+    uint64_t all = rows;
+    if (!ss && !ds) rows = 1; /* the same bytes to the same place, up to 2^31 times */
     const uint8_t *p = slx_spm_read(s, t, src, rows, bytes, ss, 1);
     if (!p || !receivers(s, t, o->f1, &first, &count)) return false;
     if (!o->f1) {
@@ -225,8 +227,8 @@ static bool move(slx_strict *s, slx_tile *t, const slx_operands *o)
         for (uint64_t r = 0; r < rows; r++) memmove(d + r * ds, p + r * ss, bytes);
     }
     if (s->counts) {
-        s->counts->spm_read_bytes += rows * bytes;
-        s->counts->spm_write_bytes += rows * bytes * count;
+        s->counts->spm_read_bytes += all * bytes;
+        s->counts->spm_write_bytes += all * bytes * count;
     }
     s->out_dst = dst;
     s->out_bytes = bytes;

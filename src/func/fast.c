@@ -59,15 +59,21 @@ static unsigned log2u(uint32_t v)
     return n;
 }
 
+/* How slices lie in memory, as its reader's parameters have it. */
+typedef struct {
+    uint64_t pieces, ways, grain;
+} cut;
+
 static bool want(slx_fast *f, pack_job *j, slx_panels *p, share s, uint64_t addr,
                  slx_weight_layout layout, uint64_t fmt, uint64_t kblk, uint64_t log2g,
-                 uint64_t n_pad, uint64_t pieces)
+                 uint64_t n_pad, cut c)
 {
     const slx_weight *w = weight_at(f, addr, layout);
     if (!w) return false;
     if (w->fmt != fmt || w->kblk != kblk || w->n_pad != n_pad || w->shard_rows != s.rows ||
-        w->shard_k != s.k || (layout == SLX_LAYOUT_SLICES && w->pieces != pieces) ||
-        (layout == SLX_LAYOUT_SLICES && w->ns != 32))
+        w->shard_k != s.k ||
+        (layout == SLX_LAYOUT_SLICES &&
+         (w->ns != 32 || w->pieces != c.pieces || w->ways != c.ways || w->grain != c.grain)))
         return refuse(f, "weight %s is not in the shape its reader expects", w->tensor);
     const slx_tensor *t = slx_gguf_find(f->model->gguf, w->tensor);
     if (!t) return refuse(f, "no tensor %s", w->tensor);
@@ -104,7 +110,7 @@ static bool want_linear(slx_fast *f, pack_job *j, slx_panels *p, share s, const 
     return want(f, j, p, s, layer_base(f, layer) + l->param[SLX_LINEAR_off_w + part],
                 SLX_LAYOUT_SLICES, l->param[SLX_LINEAR_fmt + part], P(l, LINEAR, kblk),
                 P(l, LINEAR, log2g), l->param[SLX_LINEAR_slices + part] * P(l, LINEAR, ns),
-                P(l, LINEAR, pieces));
+                (cut){P(l, LINEAR, pieces), P(l, LINEAR, ways), P(l, LINEAR, grain)});
 }
 
 /* n values at an address of the WEIGHTS region, to out: those of all chips where they are divided. */
@@ -344,6 +350,7 @@ static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
     pack_job *jobs = slx_new(&f->arena, pack_job, (size_t)n * 7 + 1), *j = jobs;
     *st = SLX_OK;
     uint64_t ns = P(s->gateup, GATEUP, slices) * 32;
+    const cut gu = {P(s->gateup, GATEUP, pieces), P(s->gateup, GATEUP, ways), P(s->gateup, GATEUP, grain)};
     for (uint32_t l = 0; l < n; l++) {
         slx_fast_layer *y = &f->layers[l];
         const slx_span *g = s->gateup;
@@ -354,11 +361,9 @@ static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
             !want_linear(f, j++, &y->v, kv, s->qkv, 2, l) ||
             !want_linear(f, j++, &y->o, rows_share(f, s->o), s->o, 0, l) ||
             !want(f, j++, &y->gate, ff, base + P(g, GATEUP, off_gate), SLX_LAYOUT_SLICES,
-                  P(g, GATEUP, fmt_gate), P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns,
-                  P(g, GATEUP, pieces)) ||
+                  P(g, GATEUP, fmt_gate), P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns, gu) ||
             !want(f, j++, &y->up, ff, base + P(g, GATEUP, off_up), SLX_LAYOUT_SLICES,
-                  P(g, GATEUP, fmt_up), P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns,
-                  P(g, GATEUP, pieces)) ||
+                  P(g, GATEUP, fmt_up), P(g, GATEUP, kblk), P(g, GATEUP, log2g), ns, gu) ||
             !want_linear(f, j++, &y->down, rows_share(f, s->down), s->down, 0, l))
             return false;
         if (!want_vector(f, l + 1 < n ? &f->layers[l + 1].attn_norm : &f->output_norm, next, st,
@@ -381,7 +386,7 @@ static bool prepare(slx_fast *f, slx_status *st, slx_err *err)
     bool divided = f->chips > 1 && !P(h, LMHEAD, turns);
     share hs = {divided ? 32 : 0, 0, vocab};
     if (!want(f, j++, &f->head, hs, P(h, LMHEAD, w), layout, P(h, LMHEAD, fmt), P(h, LMHEAD, kblk),
-              P(h, LMHEAD, log2g), divided ? vocab / f->chips : vocab, P(h, LMHEAD, pieces)))
+              P(h, LMHEAD, log2g), divided ? vocab / f->chips : vocab, (cut){P(h, LMHEAD, pieces), 0, 0}))
         return false;
     const slx_weight *hw = &j[-1].w;
     if (hw->off_scale != P(h, LMHEAD, off_scale) || hw->off_m != P(h, LMHEAD, off_m))

@@ -68,10 +68,11 @@ static uint32_t piece_blocks(uint64_t kblk, uint64_t pieces)
     return most;
 }
 
-static uint64_t tile_bytes(uint64_t fmt, uint64_t ns, uint32_t blocks)
+/* woven: ways and grain of a matrix in slices; NULL: of one in planes. */
+static uint64_t tile_bytes(uint64_t fmt, uint64_t ns, uint32_t blocks, const uint64_t *woven)
 {
-    size_t off_scale, off_m;
-    return slx_btile_bytes((unsigned)fmt, (uint32_t)ns, blocks, &off_scale, &off_m);
+    return slx_piece_bytes((unsigned)fmt, (uint32_t)ns, blocks, woven ? (uint32_t)woven[0] : 0,
+                           woven ? (uint32_t)woven[1] : 0);
 }
 
 /* The ring of weights: every product goes on round it, from wherever the one before stopped, so all name the same; a
@@ -113,7 +114,7 @@ static bool linear(slx_fast_proof *pf, const slx_fast_spans *s, const slx_span *
     uint64_t most = 0;
     for (int i = 0; i < SLX_LINEAR_PARTS; i++) {
         uint64_t n =
-            x->param[SLX_LINEAR_slices + i] ? tile_bytes(x->param[SLX_LINEAR_fmt + i], ns, kp) : 0;
+            x->param[SLX_LINEAR_slices + i] ? tile_bytes(x->param[SLX_LINEAR_fmt + i], ns, kp, &P(x, LINEAR, ways)) : 0;
         most = n > most ? n : most;
     }
     return output(&l, P(x, LINEAR, spm_y), mr * ns * 4, P(x, LINEAR, meet), P(x, LINEAR, y_step)) &&
@@ -126,8 +127,8 @@ static bool gateup(slx_fast_proof *pf, const slx_fast_spans *s)
     areas l = {.pf = pf, .span = x};
     uint64_t mr = P(x, GATEUP, mr);
     uint32_t kp = piece_blocks(P(x, GATEUP, kblk), P(x, GATEUP, pieces));
-    uint64_t g = tile_bytes(P(x, GATEUP, fmt_gate), 32, kp),
-             u = tile_bytes(P(x, GATEUP, fmt_up), 32, kp);
+    uint64_t g = tile_bytes(P(x, GATEUP, fmt_gate), 32, kp, &P(x, GATEUP, ways)),
+             u = tile_bytes(P(x, GATEUP, fmt_up), 32, kp, &P(x, GATEUP, ways));
     uint64_t ka = P(x, GATEUP, whole) ? P(x, GATEUP, kblk) : kp;
     uint64_t held = mr + slx_share_slack(P(x, GATEUP, tiles), P(x, GATEUP, groups), mr);
     put(&l, "a", P(x, GATEUP, spm_a), held * ka * 32);
@@ -152,7 +153,7 @@ static bool head(slx_fast_proof *pf, const slx_fast_spans *s)
     put(&l, "a", P(x, LMHEAD, spm_a), mr * kp * 32);
     put(&l, "a's scales", P(x, LMHEAD, spm_as), mr * kp);
     return output(&l, P(x, LMHEAD, spm_y), mr * ns * 4, P(x, LMHEAD, meet), P(x, LMHEAD, y_step)) &&
-           weight_ring(&l, s, &P(x, LMHEAD, ring), tile_bytes(P(x, LMHEAD, fmt), ns, kp)) &&
+           weight_ring(&l, s, &P(x, LMHEAD, ring), tile_bytes(P(x, LMHEAD, fmt), ns, kp, NULL)) &&
            scratchpad(&l, mr);
 }
 
@@ -284,13 +285,14 @@ static bool attention(slx_fast_proof *pf, const slx_span *x)
 
 /* Slices of a matrix, in places of their own. */
 static void homes(areas *l, uint64_t at, uint64_t slices, uint64_t tiles, uint64_t fmt,
-                  uint64_t kblk, uint64_t pieces)
+                  uint64_t kblk, uint64_t pieces, const uint64_t *woven)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < pieces; i++)
         bytes += tile_bytes(fmt, 32,
                             slx_tree_cut((uint32_t)kblk, (uint32_t)pieces, i + 1) -
-                                slx_tree_cut((uint32_t)kblk, (uint32_t)pieces, i));
+                                slx_tree_cut((uint32_t)kblk, (uint32_t)pieces, i),
+                            woven);
     put(l, "weights", at, (slices + tiles - 1) / tiles * bytes);
 }
 
@@ -300,7 +302,7 @@ static void homes_linear(areas *l, const slx_span *x)
         if (x->param[SLX_LINEAR_slices + i])
             homes(l, x->param[SLX_LINEAR_home + i], x->param[SLX_LINEAR_slices + i],
                   P(x, LINEAR, tiles), x->param[SLX_LINEAR_fmt + i], P(x, LINEAR, kblk),
-                  P(x, LINEAR, pieces));
+                  P(x, LINEAR, pieces), &P(x, LINEAR, ways));
 }
 
 /* One list for all phases: a short step lays nothing over anything. */
@@ -344,7 +346,8 @@ bool slx_fast_short_apart(slx_fast_proof *pf, const slx_fast_short *w)
     if (P(g, GATEUP, ready))
         for (int i = 0; i < 2; i++)
             homes(&l, g->param[SLX_GATEUP_home + i], P(g, GATEUP, slices), P(g, GATEUP, tiles),
-                  g->param[SLX_GATEUP_fmt_gate + i], P(g, GATEUP, kblk), P(g, GATEUP, pieces));
+                  g->param[SLX_GATEUP_fmt_gate + i], P(g, GATEUP, kblk), P(g, GATEUP, pieces),
+                  &P(g, GATEUP, ways));
     /* mr spaces the cells of pieces */
     if (P(q, LINEAR, mr) < n || P(w->o, LINEAR, mr) < n || P(w->down, LINEAR, mr) < n ||
         P(g, GATEUP, mr) < n)

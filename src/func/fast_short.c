@@ -89,7 +89,8 @@ static const int of_linear[] = {X(LINEAR, off_w),  X(LINEAR, off_w1),  X(LINEAR,
                                 X(LINEAR, kblk),   X(LINEAR, log2g),   X(LINEAR, pieces),
                                 X(LINEAR, ns),     X(LINEAR, tiles),   X(LINEAR, ring),
                                 X(LINEAR, slot),   X(LINEAR, slots),   X(LINEAR, meet),
-                                X(LINEAR, chips),  -1};
+                                X(LINEAR, chips),  X(LINEAR, ways),    X(LINEAR, grain),
+                                -1};
 static const int of_rope[] = {X(ROPE, heads),    X(ROPE, kv_heads), X(ROPE, hd),
                               X(ROPE, hdp),      X(ROPE, n_rot),    X(ROPE, style),
                               X(ROPE, q_codes),  X(ROPE, q_scales), X(ROPE, kv_head_stride),
@@ -122,6 +123,7 @@ static const int of_gateup[] = {X(GATEUP, off_gate), X(GATEUP, off_up),
                                 X(GATEUP, tiles),    X(GATEUP, out_kblk),
                                 X(GATEUP, ring),     X(GATEUP, slot),
                                 X(GATEUP, slots),    X(GATEUP, chips),
+                                X(GATEUP, ways),     X(GATEUP, grain),
                                 -1};
 static const int of_head[] = {
     X(LMHEAD, w),      X(LMHEAD, off_scale), X(LMHEAD, off_m),  X(LMHEAD, fmt),
@@ -242,8 +244,12 @@ static bool flow(proof *pf, const slx_fast_short *w)
 static bool loads(proof *pf, const slx_fast_short *w, const slx_span *l, const slx_span *x,
                   bool next, int n, const uint64_t *off, const uint64_t *fmt,
                   const uint64_t *slices, const uint64_t *rot, const uint64_t *home, uint64_t kblk,
-                  uint64_t pieces, uint64_t ready)
+                  uint64_t pieces, uint64_t ready, const uint64_t woven[3])
 {
+    for (int i = 0; i < 3; i++) /* ways, grain, grid_x, in this order in all templates */
+        if (!same(pf, l, slx_template_param_name(l->tmpl, SLX_PREFETCH_ways + (uint32_t)i),
+                  l->param[SLX_PREFETCH_ways + i], woven[i]))
+            return false;
     for (int i = 0; i < SLX_LINEAR_PARTS; i++) {
         bool any = i < n;
         if (!same(pf, l, "slices", l->param[SLX_PREFETCH_slices + i], any ? slices[i] : 0))
@@ -272,7 +278,7 @@ static bool loads_linear(proof *pf, const slx_fast_short *w, int load, const slx
     const uint64_t *p = x->param;
     return loads(pf, w, w->load[load], x, next, SLX_LINEAR_PARTS, p + SLX_LINEAR_off_w,
                  p + SLX_LINEAR_fmt, p + SLX_LINEAR_slices, p + SLX_LINEAR_rot, p + SLX_LINEAR_home,
-                 P(x, LINEAR, kblk), P(x, LINEAR, pieces), P(x, LINEAR, ready));
+                 P(x, LINEAR, kblk), P(x, LINEAR, pieces), P(x, LINEAR, ready), p + SLX_LINEAR_ways);
 }
 
 /* Matrix k of gate and up. */
@@ -281,7 +287,7 @@ static bool loads_half(proof *pf, const slx_fast_short *w, int load, int k)
     const uint64_t *p = w->gateup->param, rot = 0;
     return loads(pf, w, w->load[load], w->gateup, false, 1, p + SLX_GATEUP_off_gate + k,
                  p + SLX_GATEUP_fmt_gate + k, p + SLX_GATEUP_slices, &rot, p + SLX_GATEUP_home + k,
-                 p[SLX_GATEUP_kblk], p[SLX_GATEUP_pieces], p[SLX_GATEUP_ready + k]);
+                 p[SLX_GATEUP_kblk], p[SLX_GATEUP_pieces], p[SLX_GATEUP_ready + k], p + SLX_GATEUP_ways);
 }
 
 static bool prefetches(proof *pf, const slx_fast_short *w)

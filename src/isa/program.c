@@ -54,6 +54,26 @@ uint32_t slx_tree_cut(uint32_t kblk, uint32_t pieces, uint32_t node)
     return lo;
 }
 
+uint64_t slx_slices_at(const slx_slices *l, uint64_t s)
+{
+    if (l->ways < 2) return s * l->bytes;
+    /* slice s stands at floor(s * ways / n) of the ways, and is number floor((s * ways mod n) / ways) there */
+    uint64_t way = s * l->ways / l->n, row = s * l->ways % l->n / l->ways;
+    uint64_t left = 2 * way, right = 2ull * l->ways - 1 - left; /* its stack, as edges and rows are counted */
+    return row * l->ways * l->bytes + (left < right ? left : right) * l->grain;
+}
+
+uint64_t slx_slices_bytes(const slx_slices *l)
+{
+    return l->ways < 2 ? l->n * l->bytes : (l->n + l->ways - 1) / l->ways * l->ways * l->bytes;
+}
+
+uint64_t slx_piece_bytes(unsigned fmt, uint32_t ns, uint32_t blocks, uint32_t ways, uint32_t grain)
+{
+    uint64_t bytes = slx_btile_bytes(fmt, ns, blocks, NULL, NULL);
+    return ways < 2 ? bytes : (bytes + grain - 1) / grain * grain;
+}
+
 uint32_t slx_tree_segments(uint32_t kblk)
 {
     uint32_t g = 8;
@@ -236,6 +256,9 @@ static slx_status check_weight(const slx_program *p, const slx_weight *w, const 
                        w->ns);
         if (w->pieces != 1 && w->pieces != 2 && w->pieces != 4 && w->pieces != 8)
             return BAD("weight %s: %u pieces of K, expected 1, 2, 4 or 8", w->tensor, w->pieces);
+        if (w->ways > 1 && (!w->grain || w->grain % 64 || w->ways > SLX_MAX_WAYS))
+            return BAD("weight %s: %u ways in steps of %u bytes, expected at most %d and a multiple of 64",
+                       w->tensor, w->ways, w->grain, SLX_MAX_WAYS);
     }
     for (uint32_t i = 0; i < p->n_regions; i++) {
         const slx_region *r = &p->regions[i];

@@ -15,7 +15,7 @@
 
 #include "isa/isa.h"
 
-enum { SLX_PROGRAM_VERSION = 2 };
+enum { SLX_PROGRAM_VERSION = 3 };
 
 /* Kinds of sections: INFO and DESC hold one record, ENTRIES the pc of the step, then those of the functions. */
 typedef enum {
@@ -79,7 +79,7 @@ void slx_desc_layout_init(slx_desc_layout *l, uint32_t n_tiles);
 
 /* How rows of a tensor become bytes of HBM. */
 #define SLX_LAYOUTS(X)                                                                             \
-    X(SLICES, "slices") /* tiles of ns rows x piece of K: [slice][piece] B tiles, each as slx_btile_bytes(fmt, ns, kp) */ \
+    X(SLICES, "slices") /* tiles of ns rows x piece of K: [slice][piece] B tiles, each slx_piece_bytes; slx_slices */ \
     X(PLANES, "planes") /* codes [N][Kblk] | scales [N][Kblk] | m [N][Kblk], each plane at a multiple of 4096 */ \
     X(VECTOR, "vector") /* fp32 [N*K] */
 typedef enum {
@@ -96,6 +96,7 @@ typedef struct {
     uint32_t n_pad, kblk; /* rows in HBM (zero rows added), blocks of 32 a row (zero codes added) */
     uint32_t ns;          /* SLICES: rows a slice; n_pad is a multiple */
     uint32_t pieces;      /* SLICES: K pieces, 1 2 4 8; piece p covers blocks of node p of the tree at depth log2(pieces) */
+    uint32_t ways, grain; /* SLICES: over how many stacks slices are spread, and in what steps (slx_slices); ways below 2: not */
     uint64_t addr, bytes; /* place in the WEIGHTS region */
     uint64_t off_scale, off_m; /* PLANES: from addr */
     /* Programs of several chips: n and k are those of one chip, and what the chip of rank r holds of the tensor is
@@ -104,6 +105,27 @@ typedef struct {
      * columns: shard_k = 1: columns r*k .. r*k+k-1 */
     uint32_t shard_rows, shard_k;
 } slx_weight;
+
+/* Where the slices of a matrix lie from its first byte on. Without ways one behind the other. With `ways` they are woven, so
+ * that each lies in one of `ways` stacks of a memory whose addresses go round the stacks every `grain` bytes:
+ *
+ *   bytes     0      grain  2 grain ..         (ways 6: columns are stacks 0 .. 5, rows ways * grain apart)
+ *             s0     s5     s1 ..              a row has the next grain bytes of `ways` slices, each in a column
+ *
+ * Slices fall to the ways in runs of equal length: first those for the stacks at the left edge (0 2 4 ..), top to bottom,
+ * then those at the right, bottom to top, so neighbouring slices lie in neighbouring stacks. Pieces, and with them slices,
+ * are then padded to whole grains. */
+enum { SLX_MAX_WAYS = 64 };
+typedef struct {
+    uint64_t n, bytes;    /* slices; bytes of one (slx_piece_bytes of its pieces) */
+    uint32_t ways, grain; /* as in slx_weight */
+} slx_slices;
+/* First byte of slice s; the next grain bytes of it lie ways * grain further. */
+uint64_t slx_slices_at(const slx_slices *l, uint64_t s);
+/* Bytes of them all. */
+uint64_t slx_slices_bytes(const slx_slices *l);
+/* Bytes of a B tile of ns rows x `blocks` as a piece of a slice; 0 for a format without blocks. */
+uint64_t slx_piece_bytes(unsigned fmt, uint32_t ns, uint32_t blocks, uint32_t ways, uint32_t grain);
 
 /* First block of node `node` at the depth where the tree over kblk blocks has `pieces` (power of two) nodes; node ==
  * pieces gives kblk. chip.md 4.2: halves cut at floor. */

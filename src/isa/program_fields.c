@@ -56,7 +56,8 @@ static const slx_field weight_fields[] = {
     WEIGHT(tensor, STR), WEIGHT(layout, LAYOUT),  WEIGHT(fmt, FMT),     WEIGHT(n, U32),
     WEIGHT(k, U32),      WEIGHT(n_pad, U32),      WEIGHT(kblk, U32),    WEIGHT(ns, U32),
     WEIGHT(pieces, U32), WEIGHT(addr, U64),       WEIGHT(bytes, U64),   WEIGHT(off_scale, U64),
-    WEIGHT(off_m, U64),  WEIGHT(shard_rows, U32), WEIGHT(shard_k, U32),
+    WEIGHT(off_m, U64),  WEIGHT(shard_rows, U32), WEIGHT(shard_k, U32), WEIGHT(ways, U32),
+    WEIGHT(grain, U32),
 };
 RECORD(slx_rec_weight, "weight", slx_weight, weight_fields)
 

@@ -75,6 +75,7 @@ slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, s
     m->hops = slx_xcalloc((size_t)n_tiles * m->stacks, sizeof *m->hops);
     m->far = slx_xcalloc(n_tiles, sizeof *m->far);
     m->mean = slx_xcalloc(n_tiles, sizeof *m->mean);
+    m->own = slx_xcalloc(n_tiles, sizeof *m->own);
     m->of_class = slx_xcalloc(n_tiles, sizeof *m->of_class);
     m->pch_free.at = slx_xcalloc(m->all, sizeof *m->pch_free.at);
     m->pch_all.at = slx_xcalloc(m->all, sizeof *m->pch_all.at);
@@ -87,7 +88,10 @@ slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, s
             m->hops[t * m->stacks + s] = h;
             if (h > m->far[t]) m->far[t] = h;
             m->mean[t] += (double)h / m->stacks;
+            if (h < m->hops[t * m->stacks + m->own[t]]) m->own[t] = (uint16_t)s;
         }
+        uint16_t h = m->hops[t * m->stacks + m->own[t]];
+        if (h > m->own_far) m->own_far = h;
     }
     slx_tm_mesh_init(m, c);
     return SLX_OK;
@@ -114,6 +118,7 @@ void slx_tm_mem_deinit(slx_tm_mem *m)
     free(m->hops);
     free(m->far);
     free(m->mean);
+    free(m->own);
     free(m->of_class);
     slx_buf_free(&m->parts);
     slx_tm_mesh_deinit(m);
@@ -336,7 +341,7 @@ static void book_crowd(booking *b, const crowd *c)
         book_rows(b, &c->r, c->idx);
     }
     uint64_t passed = slx_tm_mesh_book_any(b->m, b->write, (double)c->r.link_bytes * c->others,
-                                           c->tile, b->pch == &b->m->pch_all, b->at);
+                                           c->tile, slx_tm_stack_of(b->m, &c->r), b->pch == &b->m->pch_all, b->at);
     if (passed > b->end) b->end = passed;
 }
 
@@ -408,18 +413,27 @@ static void parts_later(slx_tm_mem *m, const crowd *c, uint64_t at, uint64_t lat
 }
 
 /* A multicast passes a cut once: as the bytes of one tile, which may be any. */
-static uint64_t through_mesh(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, bool all, uint64_t at)
+static uint64_t through_mesh(slx_tm_mem *m, const slx_tm_rec *r, uint32_t tile, uint32_t stack, bool all, uint64_t at)
 {
     double bytes = (double)r->link_bytes;
-    return tile == UINT32_MAX ? slx_tm_mesh_book_any(m, r->write, bytes, tile, all, at)
-                              : slx_tm_mesh_book(m, r->write, bytes, tile, all, at);
+    return tile == UINT32_MAX ? slx_tm_mesh_book_any(m, r->write, bytes, tile, stack, all, at)
+                              : slx_tm_mesh_book(m, r->write, bytes, tile, stack, all, at);
+}
+
+/* Hops of a transfer; of a class the most. */
+static uint32_t hops_of(const slx_tm_mem *m, uint32_t tile, uint32_t stack, uint32_t copies, uint32_t far_hops)
+{
+    if (tile == UINT32_MAX || stack == SLX_TM_STACKS) return far_hops;
+    if (copies == 1) return m->hops[tile * m->stacks + stack];
+    return stack == m->own[tile] ? m->own_far : far_hops;
 }
 
 uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx, uint32_t first,
                          uint32_t count, uint32_t far_hops, uint32_t copies, uint64_t start,
                          uint64_t late, uint64_t *startup, uint64_t *least, uint64_t *tail)
 {
-    uint64_t t0 = start * SLX_TM_TICKS, hops = far_hops * m->hop_ticks;
+    uint32_t tile = count == 1 ? first : UINT32_MAX, stack = slx_tm_stack_of(m, r);
+    uint64_t t0 = start * SLX_TM_TICKS, hops = hops_of(m, tile, stack, copies, far_hops) * m->hop_ticks;
     uint64_t at = t0 + m->start_ticks + (r->write ? 0 : m->latency_ticks);
     uint64_t after = hops + (r->write ? m->latency_ticks : 0);
     booking b = {.m = m, .pch = &m->pch_free, .at = at, .end = at, .weight = 1, .write = r->write};
@@ -427,7 +441,13 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
         parts_book(m, at);
         b.too = &m->pch_all, b.too_end = at;
     }
-    book_rows(&b, r, idx);
+    if (copies > 1 && tile != UINT32_MAX && stack == m->own[tile]) {
+        /* all stacks alike, as those of the others: together with them each has as much */
+        b.units = r->rows * slx_tm_units(r->addr, r->bytes, r->write);
+        book_run(&b, 0, m->all, b.units * m->unit_ticks / m->all);
+    } else {
+        book_rows(&b, r, idx);
+    }
     uint64_t *link = r->write ? m->link_out : m->link_in, end = b.end;
     uint64_t ticks = (uint64_t)ceil((double)r->link_bytes * m->link_ticks);
     uint64_t linked = 0, taken = ticks;
@@ -441,8 +461,7 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
     }
     if (count == 1 || copies == 1) end = linked > end ? linked : end;
     *startup = (m->start_ticks + m->latency_ticks + hops + SLX_TM_TICKS - 1) / SLX_TM_TICKS;
-    uint32_t tile = count == 1 ? first : UINT32_MAX;
-    uint64_t passed = through_mesh(m, r, tile, false, at);
+    uint64_t passed = through_mesh(m, r, tile, stack, false, at);
     if (passed > end) end = passed;
     uint64_t bytes_ticks = b.units * m->unit_ticks / m->all;
     *least = (m->start_ticks + m->latency_ticks + hops +
@@ -451,7 +470,7 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
     *tail = 0;
     if (m->folded) {
         booking all = {.m = m, .pch = &m->pch_all, .at = at, .end = b.too_end, .weight = 1, .write = r->write};
-        through_mesh(m, r, tile, true, at);
+        through_mesh(m, r, tile, stack, true, at);
         if (copies > 1) {
             crowd c = crowd_of(r, idx, b.units, copies - 1, tile);
             book_crowd(&all, &c);

@@ -398,6 +398,11 @@ static slx_status line_at(slx_memo *m, shape s, uint32_t rows, const slx_memo_lo
         return SLX_OK;
     }
     SLX_TRY(point_get(m, s, rows, &l->p[i + 1], err));
+    if (load->seconds > q->load.seconds) { /* beyond the last: by the law, as two points close together say little */
+        *out = q->is, *pages = q->load.pages;
+        out->seconds += load->seconds - q->load.seconds;
+        return SLX_OK;
+    }
     double share = more / (q->load.seconds - p->load.seconds);
     mix(out, &q->is, share);
     *pages = on_the_way(*pages, q->load.pages, share);

@@ -86,11 +86,20 @@ void slx_tm_mesh_init(slx_tm_mem *m, const slx_chip *c)
             k->n = rows ? c->grid.x : 1;
             k->ticks = m->link_ticks / (rows ? 1 : lanes);
             k->share = slx_xcalloc(m->n_tiles, sizeof *k->share);
+            k->from = slx_xcalloc(m->stacks, sizeof *k->from);
+            k->near = slx_xcalloc(m->n_tiles, sizeof *k->near);
             k->mean = slx_xcalloc(k->n, sizeof *k->mean);
             k->free = slx_xcalloc(2 * (size_t)k->n, sizeof *k->free);
             k->all = k->free + k->n;
+            for (uint32_t s = 0; s < m->stacks; s++) {
+                double before = below(c, s, rows, cut);
+                k->from[s] = way ? 1 - before : before;
+            }
             for (uint32_t t = 0; t < m->n_tiles; t++) {
-                if (beyond(c, t, rows, cut) == !way) k->share[t] = way ? 1 - there : there;
+                if (beyond(c, t, rows, cut) == !way) {
+                    k->share[t] = way ? 1 - there : there;
+                    k->near[t] = k->from[m->own[t]];
+                }
                 k->mean[t % k->n] += k->share[t] / m->n_tiles;
             }
         }
@@ -107,8 +116,11 @@ void slx_tm_mesh_deinit(slx_tm_mem *m)
 {
     for (int i = 0; i < 4; i++) {
         free(m->cut[i].share);
+        free(m->cut[i].from);
+        free(m->cut[i].near);
         free(m->cut[i].mean);
-        free(m->cut[i].others);
+        free(m->cut[i].others[0]);
+        free(m->cut[i].others[1]);
         free(m->cut[i].free);
     }
 }
@@ -121,7 +133,14 @@ static uint64_t pass(uint64_t *busy, double ticks, uint64_t at)
     return *busy;
 }
 
-uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile, bool all,
+uint32_t slx_tm_stack_of(const slx_tm_mem *m, const slx_tm_rec *r)
+{
+    uint64_t grain = UINT64_C(1) << m->shift, round = grain * m->stacks;
+    bool row = (r->addr & (grain - 1)) + r->bytes <= grain && (!r->indexed || r->stride % round == 0);
+    return row && (r->rows == 1 || r->stride % round == 0) ? slx_tm_stack(m, r->addr) : SLX_TM_STACKS;
+}
+
+uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile, uint32_t stack, bool all,
                           uint64_t at)
 {
     uint64_t end = at;
@@ -129,20 +148,23 @@ uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile
         const slx_tm_cut *k = &m->cut[i], *by = write ? &m->cut[i ^ 1] : k; /* writes go the other way */
         if (!k->share) continue;
         uint32_t lane = tile % k->n;
-        uint64_t passed = pass(&(all ? by->all : by->free)[lane], bytes * k->ticks * k->share[tile], at);
+        /* a tile that nothing passes to from all stacks stands before the cut */
+        double share = stack == SLX_TM_STACKS || k->share[tile] <= 0 ? k->share[tile] : k->from[stack];
+        uint64_t passed = pass(&(all ? by->all : by->free)[lane], bytes * k->ticks * share, at);
         if (passed > end) end = passed;
     }
     return end;
 }
 
-uint64_t slx_tm_mesh_book_any(slx_tm_mem *m, bool write, double bytes, uint32_t first, bool all,
+uint64_t slx_tm_mesh_book_any(slx_tm_mem *m, bool write, double bytes, uint32_t first, uint32_t stack, bool all,
                               uint64_t at)
 {
     uint64_t end = at;
+    bool stands = first != UINT32_MAX && m->of_class[first], own = stands && stack == m->own[first];
     for (int i = 0; i < 4; i++) {
         const slx_tm_cut *k = &m->cut[i], *by = write ? &m->cut[i ^ 1] : k;
         if (!k->share) continue;
-        const double *share = first != UINT32_MAX && m->of_class[first] ? k->others + first * k->n : k->mean;
+        const double *share = stands ? k->others[own] + first * k->n : k->mean;
         for (uint32_t lane = 0; lane < k->n; lane++) {
             uint64_t passed = pass(&(all ? by->all : by->free)[lane], bytes * k->ticks * share[lane], at);
             if (passed > end) end = passed;
@@ -158,9 +180,12 @@ void slx_tm_mesh_class(slx_tm_mem *m, const uint32_t *tiles, uint32_t n)
     for (int i = 0; i < 4 && n > 1; i++) {
         slx_tm_cut *k = &m->cut[i];
         if (!k->share) continue;
-        if (!k->others) k->others = slx_xcalloc((size_t)m->n_tiles * k->n, sizeof *k->others);
-        memset(k->others + first * k->n, 0, k->n * sizeof *k->others);
-        for (uint32_t t = 1; t < n; t++)
-            k->others[first * k->n + tiles[t] % k->n] += k->share[tiles[t]] / (n - 1);
+        for (int own = 0; own < 2; own++) {
+            const double *of = own ? k->near : k->share;
+            if (!k->others[own]) k->others[own] = slx_xcalloc((size_t)m->n_tiles * k->n, sizeof *of);
+            double *sum = k->others[own] + first * k->n;
+            memset(sum, 0, k->n * sizeof *sum);
+            for (uint32_t t = 1; t < n; t++) sum[tiles[t] % k->n] += of[tiles[t]] / (n - 1);
+        }
     }
 }

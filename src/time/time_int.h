@@ -63,9 +63,12 @@ typedef struct {
 typedef struct {
     uint32_t n;          /* lanes; tile t passes lane t % n */
     double ticks;        /* of a byte through one */
-    double *share;       /* [tile] of what it reads that passes; NULL = not modelled */
+    double *share;       /* [tile] of what it reads from all stacks alike that passes; NULL = not modelled */
+    double *from;        /* [stack] of what a tile beyond reads from it that passes; that of a tile before it does not */
+    double *near;        /* [tile] of what it reads from its own stack that passes */
     double *mean;        /* [lane] share of all tiles' bytes that passes here */
-    double *others;      /* [tile][lane] the same of the others of the class that a tile stands for; NULL: none yet */
+    double *others[2];   /* [tile][lane] the same of the others of the class that a tile stands for; [1]: of what each
+                            reads from its own stack; NULL: none yet */
     uint64_t *free, *all; /* [lane] ticks; as pch_free, pch_all */
 } slx_tm_cut;
 
@@ -89,6 +92,8 @@ typedef struct {
     uint16_t *hops;             /* [tile][stack] */
     uint16_t *far;              /* [tile] most hops to a stack */
     double *mean;               /* [tile] hops, mean of the stacks */
+    uint16_t *own;              /* [tile] its own stack, the nearest */
+    uint16_t own_far;           /* most hops of a tile to its own stack */
     bool folded;
     slx_tm_pch pch_free;        /* [all] what the simulated tiles have booked */
     slx_tm_pch pch_all;         /* the same with all tiles of their classes (folded) */
@@ -110,10 +115,16 @@ void slx_tm_mesh_reset(slx_tm_mem *m);
 void slx_tm_mesh_deinit(slx_tm_mem *m);
 /* Mean hops from the entries of a stack to a tile, one for the entry. */
 uint32_t slx_tm_entry_hops(const slx_chip *c, uint32_t tile, uint32_t stack);
-/* Bytes between memory and a tile that come to the cuts at tick `at`: when the last has passed. all: of the class. */
-uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile, bool all, uint64_t at);
-/* The same spread over the other tiles of the class that `first` stands for; UINT32_MAX: over all tiles. */
-uint64_t slx_tm_mesh_book_any(slx_tm_mem *m, bool write, double bytes, uint32_t first, bool all, uint64_t at);
+/* The stack that all bytes of a transfer lie in; SLX_TM_STACKS: in several, taken as all alike. */
+enum { SLX_TM_STACKS = UINT32_MAX / 2 };
+uint32_t slx_tm_stack_of(const slx_tm_mem *m, const slx_tm_rec *r);
+/* Bytes between memory (stack: slx_tm_stack_of) and a tile that come to the cuts at tick `at`: when the last has passed.
+ * all: of the class. */
+uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile, uint32_t stack, bool all, uint64_t at);
+/* The same spread over the other tiles of the class that `first` stands for; UINT32_MAX: over all tiles. Where `stack` is
+ * first's own, each of the others is taken to read from its own. */
+uint64_t slx_tm_mesh_book_any(slx_tm_mem *m, bool write, double bytes, uint32_t first, uint32_t stack, bool all,
+                              uint64_t at);
 /* A class of n tiles, of which the first stands for the others. */
 void slx_tm_mesh_class(slx_tm_mem *m, const uint32_t *tiles, uint32_t n);
 /* Hops between two tiles. */

@@ -140,9 +140,10 @@ static uint64_t image_bytes(const slx_weight *w, const char **why)
         for (uint32_t i = 0; i < w->pieces; i++) {
             uint32_t n =
                 slx_tree_cut(w->kblk, w->pieces, i + 1) - slx_tree_cut(w->kblk, w->pieces, i);
-            slice += slx_btile_bytes(w->fmt, w->ns, n, NULL, NULL);
+            slice += slx_piece_bytes(w->fmt, w->ns, n, w->ways, w->grain);
         }
-        return product(slice, w->n_pad / w->ns, 1);
+        uint64_t n = w->n_pad / w->ns, ways = w->ways < 2 ? 1 : w->ways;
+        return product(slice, (n + ways - 1) / ways * ways, 1);
     } else {
         uint64_t blocks = (uint64_t)w->n_pad * w->kblk, end = blocks * cb,
                  has_m = w->fmt == SLX_FMT_q4sm;

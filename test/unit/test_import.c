@@ -136,6 +136,62 @@ static void test_mxint8(void **state)
     }
 }
 
+/* Slices woven over stacks: a granule of 256 bytes is on stack (its number mod ways). A slice is on one stack from end
+ * to end, stacks have as many slices but for one, neighbours are on one stack or on stacks that are neighbours round
+ * the chip, and no two slices share a byte. */
+static void test_woven(void **state)
+{
+    (void)state;
+    static const uint32_t round6[] = {0, 2, 4, 5, 3, 1}; /* left edge down, right edge up */
+    for (uint64_t n = 1; n < 70; n++) {
+        slx_slices l = {n, 3 * 256, 6, 256};
+        uint64_t all = slx_slices_bytes(&l), count[6] = {0}, before = 0;
+        uint8_t *used = slx_xcalloc(all / 256, 1);
+        for (uint64_t s = 0; s < n; s++) {
+            uint64_t at = slx_slices_at(&l, s), stack = at / 256 % 6, turn = 0;
+            while (round6[turn] != stack) turn++;
+            assert_true(turn >= before && (s == 0 || n < 6 || turn <= before + 1));
+            before = turn;
+            count[stack]++;
+            assert_int_equal(at % 256, 0);
+            for (uint64_t i = 0; i < 3; i++) {
+                assert_true(at + i * 6 * 256 + 256 <= all);
+                assert_int_equal(used[at / 256 + i * 6]++, 0);
+            }
+        }
+        for (int i = 0; i < 6; i++) assert_true(count[i] == n / 6 || count[i] == n / 6 + 1);
+        free(used);
+    }
+}
+
+/* A woven image holds the slices of one that is not, each piece padded to whole granules. */
+static void test_woven_image(void **state)
+{
+    (void)state;
+    slx_model *m = open_model(SLX_T_Q4_1);
+    slx_weight w = weight(m->layers[0].wq, SLX_FMT_q4sm);
+    slx_err err = {0};
+    size_t os, om, part[2] = {slx_btile_bytes(w.fmt, 32, 1, &os, &om), slx_btile_bytes(w.fmt, 32, 2, &os, &om)};
+    w.pieces = 2;
+    uint32_t n = w.n_pad / 32;
+    uint8_t *flat = slx_xcalloc(n, part[0] + part[1]);
+    assert_int_equal(slx_import_image(m, &w, SLX_ALONE, flat, &err), SLX_OK);
+    w.ways = 2, w.grain = 256;
+    slx_slices l = {n, 768 + 1280, w.ways, w.grain}; /* 640 and 1280 bytes in whole granules */
+    assert_int_equal(part[0], 640);
+    assert_int_equal(part[1], 1280);
+    uint8_t *woven = slx_xcalloc(slx_slices_bytes(&l), 1);
+    assert_int_equal(slx_import_image(m, &w, SLX_ALONE, woven, &err), SLX_OK);
+    for (uint32_t s = 0; s < n; s++)
+        for (size_t i = 0; i < 1920; i++) {
+            size_t at = i < 640 ? i : 768 + i - 640;
+            assert_int_equal(woven[slx_slices_at(&l, s) + at / 256 * 512 + at % 256], flat[s * 1920 + i]);
+        }
+    free(flat);
+    free(woven);
+    done(m);
+}
+
 /* The image of a matrix in slices and pieces: block b of row r lies in the piece that holds b. */
 static void test_image(void **state)
 {
@@ -287,7 +343,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_native), cmocka_unit_test(test_mxint8),
-        cmocka_unit_test(test_image),  cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_image), cmocka_unit_test(test_woven),
+        cmocka_unit_test(test_woven_image),  cmocka_unit_test(test_errors),
         cmocka_unit_test(test_shares), cmocka_unit_test(test_nonfinite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,7 +111,9 @@ static void sample(slx_program *p)
                                  .addr = 4096,
                                  .bytes = 18 * 11520,
                                  .shard_rows = 64,
-                                 .shard_k = 1};
+                                 .shard_k = 1,
+                                 .ways = 6,
+                                 .grain = 256};
     p->weights[1] = (slx_weight){.tensor = "token_embd.weight",
                                  .layout = SLX_LAYOUT_PLANES,
                                  .fmt = SLX_FMT_q8s,
@@ -154,7 +156,7 @@ static void file_form(void **state)
     slx_buf b = {0};
     sample(&p);
     slx_program_serialise(&p, &b);
-    assert_memory_equal(b.ptr, "SILEXSLX\2\0\0\0\10\0\0\0", 16);
+    assert_memory_equal(b.ptr, "SILEXSLX\3\0\0\0\10\0\0\0", 16);
     assert_int_equal(b.len % 64, 0);
     uint64_t bytes;
     memcpy(&bytes, b.ptr + 16, 8);
@@ -249,7 +251,7 @@ static void damaged_files(void **state)
         const char *part;
     } wrong[] = {
         {0, 'X', "not a Silex program"},
-        {8, 3, "version 3, expected 2"},
+        {8, 4, "version 4, expected 3"},
         {12, 9, "9 sections, expected 8"},
         {40, 1, "byte 40 is 0x01, expected 0"},
         {64, 2, "section 1 is of kind 2, expected 1 (info)"},

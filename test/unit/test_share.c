@@ -47,7 +47,7 @@ static uint64_t alu(unsigned fn, uint64_t a, uint64_t b, uint64_t d)
     return 0;
 }
 
-/* LI, ALU and BR.ne as the ISA says; LD is written down, what else there is for its tokens passed over. */
+/* LI, ALU, BR.ne and BR.eq as the ISA says; LD is written down, what else there is for its tokens passed over. */
 static void run(regs *m, const slx_buf *code)
 {
     for (size_t i = 0; i < code->len / sizeof(slx_insn); i++) {
@@ -59,8 +59,9 @@ static void run(regs *m, const slx_buf *code)
             m->r[in.w[2]] = alu(slx_insn_f0(&in), operand(m, in.w[3]), operand(m, in.w[4]), operand(m, in.w[5]));
             break;
         case SLX_OP_BR:
-            assert_int_equal(slx_insn_f0(&in), SLX_COND_ne);
-            if (operand(m, in.w[2]) != operand(m, in.w[3])) i = in.w[4] - 1;
+            assert_true(slx_insn_f0(&in) == SLX_COND_ne || slx_insn_f0(&in) == SLX_COND_eq);
+            if ((operand(m, in.w[2]) == operand(m, in.w[3])) == (slx_insn_f0(&in) == SLX_COND_eq))
+                i = in.w[4] - 1;
             break;
         case SLX_OP_LD:
             if (operand(m, in.w[5]) == 0) break; /* no rows: a join */
@@ -94,7 +95,7 @@ static void expand(code *c, const e_share *s, uint64_t slices, uint64_t rot)
             if (s->groups) e_share_load(&e, s, AT, M, &a);
             break;
         case SLICES: e_share_slices(&e, s, FIRST, NSL, TMP, slices, rot, M); break;
-        default: e_share_slice(&e, s, SLICE, FIRST, SL, slices);
+        default: e_share_slice(&e, s, SLICE, FIRST, NSL, SL, slices);
         }
         assert_true(e.ok);
     }
@@ -198,7 +199,7 @@ static void test_every_row_meets_every_slice(void **state)
             for (size_t n = 0; n < 4; n++)
                 for (size_t k = 0; k < 4; k++)
                     for (uint64_t groups = 0; groups <= tiles[t][1]; groups = groups ? 2 * groups : 1) {
-                        e_share s = {tiles[t][0], groups, mr[h], caps[k]};
+                        e_share s = {tiles[t][0], groups, mr[h], caps[k], (t + n) % 3 * 2};
                         check(&s, slices[n], (n * 5) % tiles[t][0]);
                     }
 }
@@ -208,7 +209,7 @@ static void test_every_row_meets_every_slice(void **state)
 static void test_by_hand(void **state)
 {
     (void)state;
-    e_share s = {32, 8, 64, 512};
+    e_share s = {32, 8, 64, 512, 0};
     code c;
     regs m = {.r = {[SLX_R_TILE] = 13, [R_ROWS] = 512}};
     expand(&c, &s, 40, 0);
@@ -224,16 +225,57 @@ static void test_by_hand(void **state)
     assert_int_equal(m.load[0][1], CODES + 208 * LD * 32);
     assert_int_equal(m.load[0][3], 16);
     run(&m, &c.part[SLICES]);
-    assert_int_equal(m.r[FIRST], 10);
-    assert_int_equal(m.r[NSL], 10);
+    assert_int_equal(m.r[NSL], 10); /* 1, 5, 9 .. 37, from number 13 * 10 * 5 / 8 mod 10 on */
+    for (uint64_t i = 0; i < 10; i++) {
+        m.r[SL] = i;
+        run(&m, &c.part[ONE]);
+        assert_int_equal(m.r[SLICE], 1 + 4 * ((i + 1) % 10));
+    }
     drop(&c);
+}
+
+/* One group: slice t goes to tile number t by place, the tiles in the left half of the chip row by row, then those of
+ * the right half from the last to the first. */
+static void check_places(uint64_t tiles, uint64_t groups, uint64_t grid_x)
+{
+    code c;
+    uint64_t place = 0;
+    e_share s = {tiles, groups, 8, 8, grid_x};
+    expand(&c, &s, tiles, 0);
+    for (int right = 0; right < 2; right++)
+        for (uint64_t i = 0; i < tiles; i++) {
+            uint64_t t = right ? tiles - 1 - i : i;
+            if ((t % grid_x >= (grid_x + 1) / 2) != right) continue;
+            regs m = {.r = {[SLX_R_TILE] = t, [R_ROWS] = 8}};
+            run(&m, &c.part[ROWS]);
+            m.r[RI] = 0;
+            run(&m, &c.part[TILE]);
+            run(&m, &c.part[SLICES]);
+            assert_int_equal(m.r[NSL], 1);
+            run(&m, &c.part[ONE]);
+            assert_int_equal(m.r[SLICE], place);
+            place++;
+        }
+    assert_int_equal(place, tiles);
+    drop(&c);
+}
+
+static void test_places(void **state)
+{
+    (void)state;
+    check_places(128, 0, 12); /* silex-1 */
+    check_places(128, 1, 12);
+    check_places(128, 8, 12); /* of few rows: one group */
+    check_places(30, 0, 7);
+    check_places(5, 0, 1);
 }
 
 static void test_refused(void **state)
 {
     (void)state;
-    static const e_share bad[] = {{6, 4, 8, 64}, {4, 8, 8, 64}, {12, 3, 8, 64},
-                                  {4, 2, 0, 64}, {4, 2, 8, 0},  {128, 64, 8, 64}};
+    static const e_share bad[] = {{6, 4, 8, 64, 0}, {4, 8, 8, 64, 0}, {12, 3, 8, 64, 0},
+                                  {4, 2, 0, 64, 0}, {4, 2, 8, 0, 0},  {128, 64, 8, 64, 0},
+                                  {4, 2, 8, UINT64_MAX, 0}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) assert_false(e_share_ok(&bad[i]));
 }
 
@@ -242,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_row_meets_every_slice),
         cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_places),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -916,6 +916,35 @@ static void test_mesh(void **state)
     slx_chip_free(c);
 }
 
+/* The 66 tiles in the left six columns of silex-1 read 16 KiB each, 64 granules of one stack: at first the stack at
+ * the left edge nearest to their row, then the one at the right. Nothing passes the middle then, and the 24 tiles of
+ * four rows take what a stack gives, 24 * 16 KiB at 8192 / 6 bytes a clock = 288; or all of it does, 66 * 16 KiB
+ * through 11 links of 128 bytes = 768. */
+static void test_mesh_one_stack(void **state)
+{
+    (void)state;
+    static const char body[] = "ALU.remu r8, r1, 12\nALU.ltu r8, r8, 6\nALU.mul r8, r8, 64\n"
+                               "ALU.divu r6, r1, 48\nALU.mul r6, r6, 512\nALU.mul r5, r1, 98304\n"
+                               "ALU.add r5, r5, r6\nLI r6, 0x%x\nALU.add r5, r5, r6\n"
+                               "LD [0], [r5], 256, r8, 1536, 256";
+    static const uint64_t clocks[] = {288, 768};
+    slx_err err = {0};
+    slx_chip *c;
+    events *ev = slx_xcalloc(1, sizeof *ev);
+    assert_int_equal(slx_chip_load(&c, "silex-1", &err), SLX_OK);
+    for (int right = 0; right < 2; right++) {
+        char text[512];
+        slx_time_result r;
+        snprintf(text, sizeof text, body, 0x1000200 + 256 * right); /* granule 65538 is of stack 0 */
+        run_text(c, 128, 15, text, ev, &r);
+        uint64_t start = 5 + 9 + 24 + 81;
+        assert_in_range(r.cycles, start + clocks[right], start + clocks[right] + clocks[right] / 50 + 22 * 3);
+        slx_time_result_free(&r);
+    }
+    free(ev);
+    slx_chip_free(c);
+}
+
 static bool memo_no(void *arg)
 {
     (void)arg;
@@ -1089,6 +1118,7 @@ int main(void)
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_estimate),
         cmocka_unit_test(test_mesh),
+        cmocka_unit_test(test_mesh_one_stack),
         cmocka_unit_test(test_memo),
         cmocka_unit_test(test_trace),
     };
