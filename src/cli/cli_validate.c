@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef struct {
-    const char *queries, *data, *numbers;
+    const char *queries, *judge, *data, *numbers;
     int half;
     int64_t worst;
     bool list, json, classes;
@@ -19,6 +19,8 @@ static const char *const halves[] = {"fit", "test", "both", NULL};
 static const cli_option options[] = {
     {"queries", 0, CLI_TEXT, "FILE", AT(queries), 0, 0, NULL,
      "answer its questions, one JSON object a line, instead; - is standard input"},
+    {"judge", 0, CLI_TEXT, "FILE", AT(judge), 0, 0, NULL,
+     "answer its questions, which carry a number `measured`, without it, and show the errors; - is standard input"},
     {"data", 0, CLI_TEXT, "DIR", AT(data), 0, 0, NULL,
      "folder of whole sets, in place of the copies in data/measured"},
     {"half", 0, CLI_CHOICE, "HALF", AT(half), 0, 0, halves,
@@ -50,19 +52,18 @@ static void print_head(void)
            "p90", "bias", "inside", "numbers");
 }
 
-static void print_score(const values *v, const slx_set *s, const slx_score *r)
+/* numbers: whose they are. */
+static void print_score(const values *v, const char *name, const char *numbers, const char *unit, const slx_score *r)
 {
-    printf("%-26s %6d %5.1f%% %5.1f%% %5.1f%% %5.1f%% %+5.1f%% %5.1f%%  %s\n", s->name, r->rows,
+    printf("%-26s %6d %5.1f%% %5.1f%% %5.1f%% %5.1f%% %+5.1f%% %5.1f%%  %s\n", name, r->rows,
            r->rows ? 100.0 * r->answered / r->rows : 0, 100 * r->mape, 100 * r->median,
-           100 * r->p90, 100 * r->bias, 100 * r->inside,
-           v->numbers ? v->numbers : s->fitted ? "fitted on the other half" : "not fitted on this set");
+           100 * r->p90, 100 * r->bias, 100 * r->inside, numbers);
     if (r->answered < r->rows)
         printf("    %d rows not answered; the first: %s\n", r->rows - r->answered, r->why);
     for (int k = 0; v->classes && k < SLX_SCORE_CLASSES; k++)
         if (r->by[k].rows)
             printf("    %-22s %6d        %5.1f%%               %+5.1f%% %5.1f%%\n", class_name(k),
                    r->by[k].rows, 100 * r->by[k].mape, 100 * r->by[k].bias, 100 * r->by[k].inside);
-    const char *unit = s->power ? "W" : "ms";
     for (int i = 0; i < r->n_worst && i < v->worst; i++)
         printf("    line %-5d %s: measured %.4g %s, predicted %.4g (%+.0f%%)\n", r->worst[i].line,
                r->worst[i].what, r->worst[i].measured, unit, r->worst[i].predicted,
@@ -71,15 +72,10 @@ static void print_score(const values *v, const slx_set *s, const slx_score *r)
 
 /* ------------------------------------------------------------------ JSON */
 
-static json_t *score_json(const values *v, const slx_set *s, const slx_score *r)
+static json_t *score_json(const values *v, const char *name, const slx_score *r)
 {
     json_t *j = json_object(), *by = json_array(), *worst = json_array();
-    json_object_set_new(j, "set", json_string(s->name));
-    json_object_set_new(j, "file", json_string(s->file));
-    json_object_set_new(j, "chip", json_string(s->chip));
-    json_object_set_new(j, "unit", json_string(s->power ? "W" : "ms"));
-    json_object_set_new(j, "fitted_on_other_half", json_boolean(s->fitted && !v->numbers));
-    if (v->numbers) json_object_set_new(j, "numbers_of", json_string(v->numbers));
+    json_object_set_new(j, "set", json_string(name));
     json_object_set_new(j, "rows", json_integer(r->rows));
     json_object_set_new(j, "answered", json_integer(r->answered));
     if (r->answered < r->rows)
@@ -102,6 +98,17 @@ static json_t *score_json(const values *v, const slx_set *s, const slx_score *r)
                                         r->worst[i].what, "measured", r->worst[i].measured,
                                         "predicted", r->worst[i].predicted));
     json_object_set_new(j, "worst", worst);
+    return j;
+}
+
+static json_t *set_json(const values *v, const slx_set *s, const slx_score *r)
+{
+    json_t *j = score_json(v, s->name, r);
+    json_object_set_new(j, "file", json_string(s->file));
+    json_object_set_new(j, "chip", json_string(s->chip));
+    json_object_set_new(j, "unit", json_string(s->power ? "W" : "ms"));
+    json_object_set_new(j, "fitted_on_other_half", json_boolean(s->fitted && !v->numbers));
+    if (v->numbers) json_object_set_new(j, "numbers_of", json_string(v->numbers));
     return j;
 }
 
@@ -167,8 +174,9 @@ static slx_status run_sets(const values *v, cli_args args, slx_err *err)
         if (v->list) puts(s->name);
         if (v->list) continue;
         st = score(v, s, &r, err);
-        if (st == SLX_OK && v->json) json_array_append_new(sets, score_json(v, s, &r));
-        if (st == SLX_OK && !v->json) print_score(v, s, &r);
+        if (st == SLX_OK && v->json) json_array_append_new(sets, set_json(v, s, &r));
+        const char *of = v->numbers ? v->numbers : s->fitted ? "fitted on the other half" : "not fitted on this set";
+        if (st == SLX_OK && !v->json) print_score(v, s->name, of, s->power ? "W" : "ms", &r);
     }
     if (st == SLX_OK && v->json)
         cli_json_print(json_pack("{s:s, s:O}", "half", halves[v->half], "sets", sets));
@@ -176,11 +184,38 @@ static slx_status run_sets(const values *v, cli_args args, slx_err *err)
     return st;
 }
 
+/* "-" is standard input. */
+static slx_status open_lines(FILE **out, const char *path, slx_err *err)
+{
+    *out = !strcmp(path, "-") ? stdin : fopen(path, "r");
+    return *out ? SLX_OK : slx_fail(err, SLX_EIO, path, 0, 0, "cannot read: %s", strerror(errno));
+}
+
+static slx_status run_judge(const values *v, slx_err *err)
+{
+    FILE *f;
+    slx_judged j;
+    json_t *sets = json_array();
+    SLX_TRY(open_lines(&f, v->judge, err));
+    slx_status st = slx_judge_run(&j, f, v->judge, err);
+    if (f != stdin) fclose(f);
+    if (st == SLX_OK && !v->json) print_head();
+    for (int i = 0; st == SLX_OK && i < j.n; i++)
+        if (v->json)
+            json_array_append_new(sets, score_json(v, j.set[i].name, &j.set[i].score));
+        else
+            print_score(v, j.set[i].name, "as they are", "", &j.set[i].score);
+    if (st == SLX_OK && v->json) cli_json_print(json_pack("{s:O}", "sets", sets));
+    json_decref(sets);
+    if (st == SLX_OK) slx_judged_free(&j);
+    return st;
+}
+
 static slx_status run_queries(const char *path, slx_err *err)
 {
-    bool in = !strcmp(path, "-");
-    FILE *f = in ? stdin : fopen(path, "r");
-    if (!f) return slx_fail(err, SLX_EIO, path, 0, 0, "cannot read: %s", strerror(errno));
+    FILE *f;
+    SLX_TRY(open_lines(&f, path, err));
+    bool in = f == stdin;
     bool good = slx_queries_run(f, stdout);
     bool read_error = ferror(f);
     if (!in) fclose(f);
@@ -194,10 +229,10 @@ static slx_status run_queries(const char *path, slx_err *err)
 static slx_status run(const void *values_, cli_args args, slx_err *err)
 {
     const values *v = values_;
-    if (v->queries && args.n)
+    if ((v->queries != NULL) + (v->judge != NULL) + (args.n > 0) > 1)
         return slx_fail(err, SLX_EINPUT, "silex validate", 0, 0,
-                        "found a set together with --queries, expected one of them");
-    return v->queries ? run_queries(v->queries, err) : run_sets(v, args, err);
+                        "found more than one of a set, --queries and --judge, expected one of them");
+    return v->queries ? run_queries(v->queries, err) : v->judge ? run_judge(v, err) : run_sets(v, args, err);
 }
 
 const cli_verb cli_verb_validate = {

@@ -37,13 +37,13 @@ static slx_status find_row(slx_framework *out, const char *text, const char *nam
             const char *at = comma + 1;
             double *const to[] = {&out->slow,     &out->step_us,   &out->seq_us,
                                   &out->front_us, &out->mac_share, &out->kv_share,
-                                  &out->alike,    &out->band_low,  &out->band_high,
+                                  &out->alike,    &out->norms_apart, &out->band_low,  &out->band_high,
                                   &out->first_low, &out->first_high};
             size_t i = 0;
             while (i < sizeof to / sizeof *to && number(&at, to[i])) i++;
             if (i == sizeof to / sizeof *to) return SLX_OK;
             return slx_fail(err, SLX_EINPUT, path, line, 0,
-                            "expected name,slow,step_us,seq_us,front_us,mac_share,kv_share,alike,"
+                            "expected name,slow,step_us,seq_us,front_us,mac_share,kv_share,alike,norms_apart,"
                             "band_low,band_high,first_low,first_high,source");
         }
         p = nl ? nl + 1 : NULL;

@@ -96,8 +96,11 @@ static slx_status rows(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, 
     double kept = l->n.rows.c_res * l->fig.cache_mib * 1048576,
            x = kept > 0 ? t->bytes / kept : INFINITY;
     double hit = 1 / (1 + x * x * x * x), hbm = l->fig.mem_tbs * 1e6, l2 = l->n.rows.l2_tbs * 1e6;
+    /* A norm that adds what came before, too: the sum's bytes at the rate of sums. */
+    double added = over_row ? fmax(0, k->reads + k->writes - 2) / (k->reads + k->writes) : 0;
+    double moved = t->bytes * ((1 - added) / e + added / l->n.rows.e_add);
     double us = l->n.rows.t0_us + (sum ? 0 : l->n.rows.lat_us * k->cols / 1024) +
-                t->bytes / e * ((1 - hit) / hbm + hit / fmax(l2, hbm));
+                moved * ((1 - hit) / hbm + hit / fmax(l2, hbm));
     t->seconds = us * 1e-6;
     t->low_s = t->seconds * l->n.rows.band_low, t->high_s = t->seconds * l->n.rows.band_high;
     return SLX_OK;

@@ -9,6 +9,7 @@ slx_forward slx_placed_pass(const slx_placement *on, const slx_framework *fw, sl
     f.drafts = on->drafts;
     f.dtype = on->dtype, f.moe_dtype = on->moe_dtype, f.kv_dtype = on->kv_dtype;
     f.mac_share = fw->mac_share, f.kv_share = fw->kv_share, f.alike = fw->alike;
+    f.norms_apart = fw->norms_apart > 0;
     return f;
 }
 

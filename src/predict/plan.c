@@ -237,6 +237,10 @@ static void experts(planner *l)
 
 /* ------------------------------------------------------------------ the whole */
 
+/* Serving engines of today norm what an all-reduce leaves in the same kernel, up to buffers of some MB: all norms but
+ * the first follow one. */
+static const double fused_bytes = 4 << 20;
+
 void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused)
 {
     const slx_shape *s = f->model;
@@ -256,7 +260,9 @@ void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused)
     double sums = s->parallel ? 1 : 2;
     *out = (slx_plan){0};
     if (!alone) each(&l, "embedding", 1, l.rows, s->d_model, 1, 1);
-    each(&l, "norm", sums * l.layers + !alone, l.rows, s->d_model, alone ? 1 : 2, alone ? 1 : 2);
+    bool fused = f->software == SLX_SOFTWARE_SERVING && !f->norms_apart && f->tp > 1 && buffer <= fused_bytes;
+    double norms = sums * l.layers + !alone;
+    each(&l, "norm", fused ? 1 : norms, l.rows, s->d_model, alone ? 1 : 2, alone ? 1 : 2);
     if (s->kv_rank)
         latent_attention(&l);
     else

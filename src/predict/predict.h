@@ -97,6 +97,7 @@ typedef struct {
     double mac_share, kv_share;
     double
         alike; /* 0 .. 1: 1 = the sequences of a batch are copies of one, and go to the same experts */
+    bool norms_apart; /* of a framework that does not norm in the kernel of an all-reduce */
 } slx_forward;
 
 enum { SLX_FORWARD_PARTS = 24 };
@@ -129,9 +130,9 @@ slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forwa
 
 /* What a serving framework adds to passes: a row of data/frameworks.csv. A step takes slow times its pass, and on the
  * host step_us and seq_us for each of its sequences; front_us passes before a prompt is looked at. mac_share, kv_share,
- * alike: as in slx_forward. */
+ * alike, norms_apart (0 or 1): as in slx_forward. */
 typedef struct {
-    double slow, step_us, seq_us, front_us, mac_share, kv_share, alike;
+    double slow, step_us, seq_us, front_us, mac_share, kv_share, alike, norms_apart;
     double band_low, band_high;   /* of what is measured over what is predicted; 0 = nothing known */
     double first_low, first_high; /* the same of a server's time to first token; 0 = as the others */
 } slx_framework;

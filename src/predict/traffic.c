@@ -103,7 +103,8 @@ static cost between(passes *s, bool decode, double rows, double context)
 
 typedef struct {
     int of;      /* request */
-    double read; /* tokens of the prompt read, a cached prefix among them */
+    double read;   /* tokens of the prompt read, a cached prefix among them */
+    double shared; /* the prefix: held once for all, and read from the cache of the chip by all but the first */
     double prompt, made;
     double piece; /* of the prompt in this step */
     double first_s;
@@ -120,10 +121,10 @@ typedef struct {
     double busy_s, joules, seconds_of_running, work;
 } server;
 
-/* Keys and values of a sequence: those of its last token come with the next step. */
+/* Keys and values of a sequence's own: those of its last token come with the next step. */
 static double held(const sequence *q)
 {
-    return q->read + fmax(0, q->made - 1);
+    return q->read - q->shared + fmax(0, q->made - 1);
 }
 
 /* ------------------------------------------------------------------ one step */
@@ -133,7 +134,7 @@ static void preempt(server *v)
 {
     sequence q = v->run[--v->n_run];
     v->kv_used -= held(&q);
-    q.prompt += q.made, q.made = 0, q.read = 0;
+    q.prompt += q.made, q.made = 0, q.read = q.shared = 0;
     v->wait[--v->wait_from] = q;
     v->n_wait++;
 }
@@ -169,12 +170,12 @@ static void schedule(server *v, double *answering, double *context, double *rows
     while (v->n_wait && left > 0 && v->n_run < v->max_seqs) {
         sequence q = v->wait[v->wait_from];
         double cached = fmin(r[q.of].cached, q.prompt - 1);
-        if (v->n_run && v->kv_used + q.prompt - cached > v->kv_room) break;
+        double taken = v->kv_used + *rows; /* by this step, too */
+        if (v->n_run && taken + q.prompt - cached > v->kv_room) break;
         v->wait_from++, v->n_wait--;
-        q.read = cached;
+        q.read = q.shared = cached;
         q.piece = fmin(q.prompt - q.read, left);
         left -= q.piece, *rows += q.piece;
-        v->kv_used += q.read;
         v->run[v->n_run++] = q;
     }
 }

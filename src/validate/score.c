@@ -5,21 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct {
-    double e, ms;
-    slx_guess g;
-    const slx_row *row;
-} scored;
+static double error(const slx_scored *s)
+{
+    return s->g.value / s->measured - 1;
+}
 
 static int by_error(const void *a, const void *b)
 {
-    double x = fabs(((const scored *)a)->e), y = fabs(((const scored *)b)->e);
+    double x = fabs(error(a)), y = fabs(error(b));
     return x < y ? -1 : x > y;
 }
 
-static bool inside(const scored *s)
+static bool inside(const slx_scored *s)
 {
-    return s->row->measured >= s->g.low && s->row->measured <= s->g.high;
+    return s->measured >= s->g.low && s->measured <= s->g.high;
 }
 
 /* Classes go by the measured time; by the predicted one where the row holds watts. */
@@ -32,14 +31,14 @@ static double time_of(const slx_chip *c, const slx_row *r, slx_err *err)
     return slx_ask_answer(c, &a, &t, err) == SLX_OK ? t.value : 0;
 }
 
-static void add_classes(slx_score *out, const scored *s, int n)
+static void add_classes(slx_score *out, const slx_scored *s, int n)
 {
     for (int k = 0; k < SLX_SCORE_CLASSES; k++) out->by[k].below = slx_lib_class_us[k] * 1e-3;
     for (int i = 0; i < n; i++) {
         int k = slx_lib_class(s[i].ms * 1e3);
         out->by[k].rows++;
-        out->by[k].mape += fabs(s[i].e);
-        out->by[k].bias += s[i].e;
+        out->by[k].mape += fabs(error(&s[i]));
+        out->by[k].bias += error(&s[i]);
         out->by[k].inside += inside(&s[i]);
     }
     for (int k = 0; k < SLX_SCORE_CLASSES; k++) {
@@ -50,20 +49,39 @@ static void add_classes(slx_score *out, const scored *s, int n)
     }
 }
 
-static void add_worst(slx_score *out, const scored *s, int n)
+static void add_worst(slx_score *out, const slx_scored *s, int n)
 {
     for (; out->n_worst < SLX_SCORE_WORST && out->n_worst < n; out->n_worst++) {
-        const scored *w = &s[n - 1 - out->n_worst];
-        out->worst[out->n_worst].line = w->row->line;
-        out->worst[out->n_worst].measured = w->row->measured;
+        const slx_scored *w = &s[n - 1 - out->n_worst];
+        out->worst[out->n_worst].line = w->line;
+        out->worst[out->n_worst].measured = w->measured;
         out->worst[out->n_worst].predicted = w->g.value;
-        slx_ask_print(out->worst[out->n_worst].what, &w->row->ask);
+        if (w->ask)
+            slx_ask_print(out->worst[out->n_worst].what, w->ask);
+        else
+            snprintf(out->worst[out->n_worst].what, sizeof out->worst->what, "%.150s", w->id);
     }
+}
+
+void slx_score_values(slx_score *out, slx_scored *s, int n)
+{
+    out->answered = n;
+    for (int i = 0; i < n; i++) {
+        out->mape += fabs(error(&s[i])) / n;
+        out->bias += error(&s[i]) / n;
+        out->inside += inside(&s[i]) / (double)n;
+    }
+    if (!n) return;
+    add_classes(out, s, n);
+    qsort(s, (size_t)n, sizeof *s, by_error);
+    out->median = fabs(error(&s[n / 2]));
+    out->p90 = fabs(error(&s[(int)fmin(n - 1, floor(0.9 * n))]));
+    add_worst(out, s, n);
 }
 
 void slx_score_rows(slx_score *out, const slx_rows *rows, const slx_chip *c)
 {
-    scored *s = slx_xcalloc((size_t)rows->n + 1, sizeof *s);
+    slx_scored *s = slx_xcalloc((size_t)rows->n + 1, sizeof *s);
     slx_err err = {0};
     int n = 0;
     *out = (slx_score){.rows = rows->n};
@@ -74,24 +92,9 @@ void slx_score_rows(slx_score *out, const slx_rows *rows, const slx_chip *c)
                 snprintf(out->why, sizeof out->why, "line %d: %.160s", r->line, err.msg);
             continue;
         }
-        s[n].row = r;
-        s[n].e = s[n].g.value / r->measured - 1;
-        s[n].ms = time_of(c, r, &err);
-        out->mape += fabs(s[n].e);
-        out->bias += s[n].e;
-        out->inside += inside(&s[n]);
-        n++;
+        s[n].measured = r->measured, s[n].line = r->line, s[n].ask = &r->ask;
+        s[n++].ms = time_of(c, r, &err);
     }
-    out->answered = n;
-    if (n) {
-        out->mape /= n;
-        out->bias /= n;
-        out->inside /= n;
-        add_classes(out, s, n);
-        qsort(s, (size_t)n, sizeof *s, by_error);
-        out->median = fabs(s[n / 2].e);
-        out->p90 = fabs(s[(int)fmin(n - 1, floor(0.9 * n))].e);
-        add_worst(out, s, n);
-    }
+    slx_score_values(out, s, n);
     free(s);
 }

@@ -133,6 +133,17 @@ typedef struct {
 
 void slx_score_rows(slx_score *out, const slx_rows *rows, const slx_chip *c);
 
+/* One value and its prediction. ms: of the kernel, for its class. */
+typedef struct {
+    double measured, ms;
+    slx_guess g;
+    int line;
+    const slx_ask *ask; /* what was asked; NULL: id says it */
+    const char *id;
+} slx_scored;
+/* The errors of n values, added to *out, whose rows (and why) are the caller's; sorts s. */
+void slx_score_values(slx_score *out, slx_scored *s, int n);
+
 /* Shapes of models by name, read once. */
 typedef struct slx_models slx_models;
 slx_models *slx_models_open(void);
@@ -145,6 +156,18 @@ slx_status slx_models_find(slx_models *m, const char *name, const slx_shape **ou
 /* Answers every line of `in`. False when a line was malformed (it is answered all the same) or out could not be
  * written. */
 bool slx_queries_run(FILE *in, FILE *out);
+/* Questions that carry what was measured (a number `measured`, in the unit of the answer), answered without it and scored
+ * by kind and ask, or by a text `set` where a line has one. A malformed line fails, with its number. The caller frees with
+ * slx_judged_free. */
+typedef struct {
+    int n;
+    struct slx_judged_set {
+        char name[80];
+        slx_score score;
+    } *set;
+} slx_judged;
+slx_status slx_judge_run(slx_judged *out, FILE *in, const char *path, slx_err *err);
+void slx_judged_free(slx_judged *j);
 /* One line without its newline, appended to out with one. True when it was well formed. */
 typedef struct slx_queries slx_queries;
 slx_queries *slx_queries_open(void);

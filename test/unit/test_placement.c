@@ -98,6 +98,25 @@ static void test_memory(void **state)
     slx_predictor_close(p);
 }
 
+/* A norm after an all-reduce is part of it while buffers are small; the first follows none. Alone on its chips, or
+ * under plain software, each is a kernel. */
+static void test_fused_norms(void **state)
+{
+    (void)state;
+    slx_shape *s = open_shape("llama-3.1-8b");
+    slx_forward f = {.decode = true, .batch = 8, .context = 100};
+    slx_plan one = plan_of(s, f);
+    f.tp = 2;
+    slx_plan two = plan_of(s, f);
+    f.batch = 1024; /* 8 MiB */
+    slx_plan large = plan_of(s, f);
+    f.batch = 8, f.software = SLX_SOFTWARE_PLAIN;
+    slx_plan plain = plan_of(s, f);
+    assert_true(kernel_of(&one, "norm")->count == 65 && kernel_of(&two, "norm")->count == 1);
+    assert_true(kernel_of(&large, "norm")->count == 65 && kernel_of(&plain, "norm")->count == 65);
+    slx_shape_free(s);
+}
+
 /* Three drafts, each right with 0.5: 1 + 1/2 + 1/4 + 1/8 tokens a step. A step takes longer than one without, and less
  * than as many steps as it makes tokens where it is bound by memory. */
 static void test_drafts(void **state)
@@ -165,7 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies_of_attention), cmocka_unit_test(test_experts_apart),
         cmocka_unit_test(test_memory),              cmocka_unit_test(test_drafts),
-        cmocka_unit_test(test_prompts_apart),
+        cmocka_unit_test(test_prompts_apart),       cmocka_unit_test(test_fused_norms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

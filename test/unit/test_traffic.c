@@ -84,6 +84,19 @@ static void test_alone(void **state)
     a.stretch = 0,
     r[0].cached = r[1].cached = r[2].cached = 900; /* a tenth of the prompt is left */
     assert_true(run(&a).ttft_s.mean < 0.6 * c.ttft_s.mean);
+    near_to(run(&a).tpot_s.mean, pass_s(true, 1, 150), 0.1); /* others have read its keys: they lie in the cache */
+    free(r);
+}
+
+/* A prefix that all share is held once: memory for three of them apart holds twenty of ten own tokens each. */
+static void test_shared_prefix(void **state)
+{
+    (void)state;
+    slx_request *r = every(0, 20, 1000, 11);
+    slx_traffic_ask a = {.on = {.model = shape}, .request = r, .n = 20, .kv_tokens = 3500};
+    assert_true(run(&a).running < 4);
+    for (int i = 0; i < 20; i++) r[i].cached = 980;
+    assert_true(run(&a).running > 15);
     free(r);
 }
 
@@ -184,7 +197,7 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alone),    cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_alone),    cmocka_unit_test(test_shared_prefix), cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_overload), cmocka_unit_test(test_memory),
         cmocka_unit_test(test_closed),   cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, start, stop);

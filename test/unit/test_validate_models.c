@@ -144,9 +144,59 @@ static void test_questions(void **state)
            true, "cannot be split");
 }
 
+/* Questions that carry what was measured: scored by kind and ask or by their set, and answered as without it. */
+static void test_judge(void **state)
+{
+    (void)state;
+    static const char gemm[] = "\"kind\":\"gemm\",\"chip\":\"h100\",\"m\":64,\"n\":4096,\"k\":4096,\"dtype\":\"bf16\","
+                               "\"ask\":\"latency\"";
+    char text[2048], line[512];
+    slx_buf b = {0};
+    slx_judged j;
+    slx_err err;
+    slx_queries *q = slx_queries_open();
+    snprintf(line, sizeof line, "{\"id\":\"a\",%s}", gemm);
+    slx_queries_line(q, line, strlen(line), 1, &b);
+    double v = strtod(strstr(b.ptr, "\"value\":") + 8, NULL);
+    slx_queries_close(q);
+    slx_buf_free(&b);
+    snprintf(text, sizeof text,
+             "{\"id\":\"a\",%s,\"measured\":%.9g}\n{\"id\":\"b\",%s,\"measured\":%.9g}\n\n"
+             "{\"id\":\"c\",%s,\"set\":\"far\",\"measured\":%.9g}\n"
+             "{\"id\":\"d\",\"kind\":\"gemm\",\"chip\":\"no-such\",\"m\":1,\"n\":1,\"k\":1,\"dtype\":\"bf16\","
+             "\"ask\":\"latency\",\"set\":\"far\",\"measured\":1}\n",
+             gemm, v, gemm, v / 1.5, gemm, v / 3);
+    FILE *f = fmemopen(text, strlen(text), "r");
+    assert_non_null(f);
+    assert_int_equal(slx_judge_run(&j, f, "t", &err), SLX_OK);
+    fclose(f);
+    assert_int_equal(j.n, 2);
+    assert_string_equal(j.set[0].name, "gemm latency");
+    assert_true(j.set[0].score.rows == 2 && j.set[0].score.answered == 2);
+    assert_true(fabs(j.set[0].score.mape - 0.25) < 1e-4 && j.set[0].score.inside == 0.5);
+    assert_string_equal(j.set[0].score.worst[0].what, "b");
+    assert_string_equal(j.set[1].name, "far");
+    assert_true(j.set[1].score.rows == 2 && j.set[1].score.answered == 1);
+    assert_non_null(strstr(j.set[1].score.why, "line 5: chip no-such"));
+    assert_true(fabs(j.set[1].score.mape - 2) < 1e-4);
+    slx_judged_free(&j);
+    static const char *const bad[][2] = {{"{\"id\":\"a\"}\n", "field measured: found nothing, expected a number above"},
+                                         {"{\"measured\":-1}\n", "field measured: found another value"},
+                                         {"[1]\n", "a value, expected a JSON object"},
+                                         {"{\n", "expected a JSON object"}};
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(text, sizeof text, "\n%s", bad[i][0]);
+        f = fmemopen(text, strlen(text), "r");
+        assert_int_equal(slx_judge_run(&j, f, "t", &err), SLX_EINPUT);
+        fclose(f);
+        assert_true(err.line == 2 && strstr(err.msg, bad[i][1]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_bars),
-                                       cmocka_unit_test(test_questions)};
+                                       cmocka_unit_test(test_questions),
+                                       cmocka_unit_test(test_judge)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
