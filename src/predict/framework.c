@@ -25,15 +25,22 @@ static bool number(const char **at, double *out)
     return true;
 }
 
-/* The row of that name; SLX_EUNSUPPORTED when there is none. */
-static slx_status find_row(slx_framework *out, const char *text, const char *name, const char *path,
+/* Bytes of a row's name, to its comma; of NAME/MAKER-GENERATION with `maker` set only NAME/MAKER. */
+static size_t name_bytes(const char *row, const char *comma, bool maker)
+{
+    const char *slash = memchr(row, '/', (size_t)(comma - row)), *dash = slash ? strchr(slash, '-') : NULL;
+    return (size_t)((maker && dash && dash < comma ? dash : comma) - row);
+}
+
+/* The row of that name, or of a maker; SLX_EUNSUPPORTED when there is none. */
+static slx_status find_row(slx_framework *out, const char *text, const char *name, bool maker, const char *path,
                            slx_err *err)
 {
     int line = 0;
     for (const char *p = text; p && *p;) {
         const char *nl = strchr(p, '\n'), *comma = strchr(p, ',');
         line++;
-        if (*p != '#' && *p != '\n' && comma && same(name, p, (size_t)(comma - p))) {
+        if (*p != '#' && *p != '\n' && comma && same(name, p, name_bytes(p, comma, maker))) {
             const char *at = comma + 1;
             double *const to[] = {&out->slow,     &out->step_us,   &out->seq_us,
                                   &out->front_us, &out->mac_share, &out->kv_share,
@@ -51,8 +58,8 @@ static slx_status find_row(slx_framework *out, const char *text, const char *nam
     return slx_fail(err, SLX_EUNSUPPORTED, path, 0, 0, "found no framework '%.40s'", name);
 }
 
-/* The band of a framework on the chips of a maker it was not measured with: assumed, from what the same framework took
- * on AMD's against NVIDIA's. */
+/* The band of a framework on chips of a generation it was not measured with, where that is not NVIDIA's: assumed, from
+ * what the same framework took on AMD's against NVIDIA's. */
 static const double other_low = 0.5, other_high = 3;
 
 slx_status slx_framework_find(slx_framework *out, const char *name, const char *family,
@@ -64,17 +71,16 @@ slx_status slx_framework_find(slx_framework *out, const char *name, const char *
     SLX_TRY(slx_find_file(path, "data", "frameworks.csv", NULL, err));
     SLX_TRY(slx_read_file(&text, path, err));
     snprintf(both, sizeof both, "%.60s/%.60s", name, family);
-    slx_status st = find_row(out, text.ptr, both, path, NULL);
+    slx_status st = find_row(out, text.ptr, both, false, path, NULL);
+    out->of_family = st == SLX_OK;
     int maker = (int)strcspn(family, "-");
     snprintf(both, sizeof both, "%.60s/%.*s", name, maker < 60 ? maker : 60, family);
-    if (st == SLX_EUNSUPPORTED) st = find_row(out, text.ptr, both, path, NULL);
-    if (st == SLX_EUNSUPPORTED) {
-        st = find_row(out, text.ptr, name, path, err);
-        if (strncmp(family, "nvidia", 6) != 0 &&
-            *family) /* the rows without a maker are NVIDIA's */
-            out->band_low = fmin(out->band_low, other_low),
-            out->band_high = fmax(out->band_high, other_high), out->first_low = fmin(out->first_low, other_low),
-            out->first_high = fmax(out->first_high, other_high);
+    bool nvidia = strncmp(family, "nvidia", 6) == 0 || !*family; /* the rows without a maker are NVIDIA's */
+    if (st == SLX_EUNSUPPORTED && !nvidia) st = find_row(out, text.ptr, both, true, path, NULL);
+    if (st == SLX_EUNSUPPORTED) st = find_row(out, text.ptr, name, false, path, err);
+    if (st == SLX_OK && !out->of_family && !nvidia) {
+        out->band_low = fmin(out->band_low, other_low), out->band_high = fmax(out->band_high, other_high);
+        out->first_low = fmin(out->first_low, other_low), out->first_high = fmax(out->first_high, other_high);
     }
     slx_buf_free(&text);
     return st;
@@ -82,13 +88,17 @@ slx_status slx_framework_find(slx_framework *out, const char *name, const char *
 
 void slx_framework_widen_first(const slx_framework *fw, slx_band *b)
 {
-    slx_framework first = {.band_low = fw->first_low, .band_high = fw->first_high};
+    slx_framework first = {.band_low = fw->first_low, .band_high = fw->first_high, .of_family = fw->of_family};
     slx_framework_widen(first.band_high > 0 ? &first : fw, b);
 }
 
 void slx_framework_widen(const slx_framework *fw, slx_band *b)
 {
     if (!(fw->band_high > 0)) return;
+    if (fw->of_family) { /* the passes of these very chips are in it */
+        b->low = fmin(1, fw->band_low) * b->mid, b->high = fmax(1, fw->band_high) * b->mid;
+        return;
+    }
     b->low = fmin(b->low, fw->band_low * b->mid);
     b->high = fmax(b->high, fw->band_high * b->mid);
 }

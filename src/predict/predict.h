@@ -135,6 +135,7 @@ typedef struct {
     double slow, step_us, seq_us, front_us, mac_share, kv_share, alike, norms_apart;
     double band_low, band_high;   /* of what is measured over what is predicted; 0 = nothing known */
     double first_low, first_high; /* the same of a server's time to first token; 0 = as the others */
+    bool of_family; /* measured on chips of this family: the bands are those of whole runs, their passes in them */
 } slx_framework;
 
 /* ------------------------------------------------------------------ where a model runs */

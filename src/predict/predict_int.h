@@ -88,7 +88,7 @@ slx_status slx_placed_room(const slx_chip *c, const slx_placement *on, uint32_t 
 void slx_framework_widen(const slx_framework *fw, slx_band *b);
 void slx_framework_widen_first(const slx_framework *fw, slx_band *b); /* of a server's time to first token */
 /* By its name in data/frameworks.csv, punctuation and case aside: the row NAME/family of the chip (may be NULL), else
- * NAME/maker ("amd" of amd-cdna2), else NAME. */
+ * one of NAME and another family of its maker ("amd" of amd-cdna2), else NAME. */
 slx_status slx_framework_find(slx_framework *out, const char *name, const char *family,
                               slx_err *err);
 
