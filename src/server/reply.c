@@ -8,7 +8,7 @@
 
 /* ------------------------------------------------------------------ pieces */
 
-static void add_json(srv_exchange *x, json_t *j)
+void srv_reply_json(srv_exchange *x, json_t *j)
 {
     char *text = json_dumps(j, JSON_COMPACT | JSON_PRESERVE_ORDER);
     if (!text) SLX_BUG("a reply that is not JSON");
@@ -21,7 +21,7 @@ void srv_reply_event(srv_exchange *x, const char *event, json_t *j)
 {
     if (event) slx_buf_addf(&x->out, "event: %s\n", event);
     slx_buf_adds(&x->out, "data: ");
-    add_json(x, j);
+    srv_reply_json(x, j);
     slx_buf_adds(&x->out, "\n\n");
 }
 
@@ -35,7 +35,7 @@ void srv_reply_error(srv_exchange *x, const srv_error *e)
 {
     x->status = e->status;
     x->out.len = 0;
-    add_json(x, srv_error_json(e));
+    srv_reply_json(x, srv_error_json(e));
 }
 
 const char *srv_finish_reason(const srv_choice *c)
@@ -335,7 +335,7 @@ static void finish_whole(srv_exchange *x)
     json_object_set_new(j, "usage", srv_usage_json(x));
     if (!x->s->opt->no_x_silex) json_object_set_new(j, "x_silex", srv_x_silex_json(x));
     x->status = 200;
-    add_json(x, j);
+    srv_reply_json(x, j);
 }
 
 void srv_reply_finish(srv_exchange *x)
@@ -344,7 +344,7 @@ void srv_reply_finish(srv_exchange *x)
         if (failed(&x->choices[i])) {
             bool stops = x->choices[i].end == SLX_END_CANCELLED;
             x->status = stops ? 503 : 500;
-            add_json(x, fault_json(&x->choices[i]));
+            srv_reply_json(x, fault_json(&x->choices[i]));
             return;
         }
     if (x->req.api == SRV_RESPONSES)

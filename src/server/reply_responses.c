@@ -158,9 +158,7 @@ void srv_responses_finish(srv_exchange *x)
     srv_choice *c = &x->choices[0];
     json_t *list = output(x);
     if (!x->req.stream) {
-        char *text = json_dumps(complete(x, list), JSON_COMPACT | JSON_PRESERVE_ORDER);
-        slx_buf_adds(&x->out, text);
-        free(text);
+        srv_reply_json(x, complete(x, list));
         x->status = 200;
         return;
     }

@@ -141,6 +141,7 @@ json_t *srv_error_json(const srv_error *e);
 json_t *srv_usage_json(const srv_exchange *x);
 json_t *srv_x_silex_json(const srv_exchange *x);
 double srv_usd(const srv_exchange *x); /* negative = not known */
+void srv_reply_json(srv_exchange *x, json_t *j); /* the text of j; drops it */
 /* One SSE event; event may be NULL. Drops j. */
 void srv_reply_event(srv_exchange *x, const char *event, json_t *j);
 const char *srv_finish_reason(const srv_choice *c);

@@ -69,6 +69,9 @@ class Server:
             raise
         self.process.stdout.close()
         self._reader.join()
+        report = "".join(self.log)
+        if "Sanitizer: " in report or "runtime error: " in report:  # of a build with SAN
+            raise AssertionError(report[max(0, report.find("Sanitizer: ") - 200) :][:20000])
         return code
 
     def connect(self, timeout=120):

@@ -7,6 +7,7 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SILEX = os.path.join(ROOT, os.environ.get("SLX_BUILD", "build"), "silex")
+TOOL_TEMPLATE = os.path.join(ROOT, "test", "vectors", "chat", "templates", "Qwen-Qwen2.5-7B-Instruct.jinja")
 MODEL = os.path.join(ROOT, "models", "SmolLM2-135M-Instruct.Q4_1.gguf")
 
 

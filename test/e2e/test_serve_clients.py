@@ -11,10 +11,9 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import clients  # noqa: E402
 from serving import Server  # noqa: E402
-from silex import MODEL, ROOT, Case, run  # noqa: E402
+from silex import MODEL, ROOT, TOOL_TEMPLATE, Case, run  # noqa: E402
 
 USE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "use")
-TOOL_TEMPLATE = os.path.join(ROOT, "test", "vectors", "chat", "templates", "Qwen-Qwen2.5-7B-Instruct.jinja")
 
 
 def add_key(db, *options):

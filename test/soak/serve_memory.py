@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Memory over many requests: ten thousand short ones, some of them refused, some that leave; resident memory after the
+"""Memory over many requests: ten thousand of every kind that there is, some of them refused; resident memory after the
 first fifth and at the end.
 
   test/soak/serve_memory.py [--requests 10000]"""
@@ -11,7 +11,9 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from kinds import kinds  # noqa: E402
 from serving import Server  # noqa: E402
+from silex import TOOL_TEMPLATE  # noqa: E402
 
 
 def main():
@@ -19,18 +21,18 @@ def main():
     p.add_argument("--requests", type=int, default=10000)
     a = p.parse_args()
     # few pages, so that all of them are in use early
-    with Server("--slots", 16, "--ctx", 256, "--kv-pages", 20, "--quiet") as server:
+    few = ("--slots", 16, "--ctx", 1024, "--kv-pages", 60, "--quiet", "--chat-template", TOOL_TEMPLATE)
+    with Server(*few) as server:
 
         def client(k, n):
             c = server.connect()
             for i in range(n):
-                body = {"prompt": [100 + k, 200 + i % 900, i % 7], "max_tokens": 1, "stream": i % 3 == 0}
-                if i % 10 == 9:
-                    body["temperature"] = "hot"
-                c.request("POST", "/v1/completions", json.dumps(body), server.headers())
+                of = kinds(1000 * k + i, new=1 if i % 4 else 4)
+                path, body, status = of[i % len(of)]
+                c.request("POST" if body else "GET", path, json.dumps(body) if body else None, server.headers())
                 r = c.getresponse()
                 r.read()
-                assert r.status == (400 if i % 10 == 9 else 200), r.status
+                assert r.status == status, (path, body, r.status)
                 if i % 50 == 49:
                     c.close()
                     c = server.connect()
