@@ -72,7 +72,7 @@ typedef struct {
         double cap, idle, mac, mem, active, gap_us, heads, group, band_low, band_high;
     } draw[SLX_LIB_DRAWS]; /* shares of the rated power */
     struct {
-        double t0_us, lat_us, e_norm, e_act, e_rope, e_add, c_res, l2_tbs, band_low, band_high;
+        double t0_us, norm_us, lat_us, e_norm, e_act, e_rope, e_add, c_res, l2_tbs, band_low, band_high;
     } rows;
     struct {
         double gap_us, host_us, host_prefill, seq_us, slow, sum_mb, sum_gbs, band_low, band_high;

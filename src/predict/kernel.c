@@ -71,7 +71,7 @@ static slx_status attention(const slx_chip *c, const slx_kernel *k, slx_lib_time
 
 /* What is done row by row or value by value between products: launch, the row that the slowest unit passes over, and
  * the memory at the share that such a kernel reaches, or the cache:
- *   t0 + lat cols/1024 [not for sums] + bytes/e ((1 - hit)/B + hit/l2),  hit = 1/(1 + (bytes / kept)^4)  */
+ *   t0 [+ norm] + lat cols/1024 [not for sums] + bytes/e ((1 - hit)/B + hit/l2),  hit = 1/(1 + (bytes / kept)^4)  */
 static slx_status rows(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err)
 {
     const slx_lib *l = &c->lib;
@@ -99,7 +99,7 @@ static slx_status rows(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, 
     /* A norm that adds what came before, too: the sum's bytes at the rate of sums. */
     double added = over_row ? fmax(0, k->reads + k->writes - 2) / (k->reads + k->writes) : 0;
     double moved = t->bytes * ((1 - added) / e + added / l->n.rows.e_add);
-    double us = l->n.rows.t0_us + (sum ? 0 : l->n.rows.lat_us * k->cols / 1024) +
+    double us = l->n.rows.t0_us + (over_row ? l->n.rows.norm_us : 0) + (sum ? 0 : l->n.rows.lat_us * k->cols / 1024) +
                 moved * ((1 - hit) / hbm + hit / fmax(l2, hbm));
     t->seconds = us * 1e-6;
     t->low_s = t->seconds * l->n.rows.band_low, t->high_s = t->seconds * l->n.rows.band_high;

@@ -26,6 +26,7 @@ static void test_published_sizes(void **state)
         {"deepseek-v3", 671, 37, 0.02},      /* arXiv 2412.19437 */
         {"deepseek-v2", 236, 21, 0.02},      /* arXiv 2405.04434 */
         {"kimi-k2", 1026, 32.6, 0.03},       /* model card: 1T, 32B active */
+        {"glm-5", 744, 40, 0.03},            /* its technical report: 744B, 40B active */
         {"qwen3-30b-a3b", 30.5, 3.3, 0.02},  /* model card */
         {"qwen3-235b-a22b", 235, 22, 0.02},  /* model card */
         {"gpt-oss-120b", 116.8, 5.7,

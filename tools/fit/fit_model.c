@@ -42,7 +42,7 @@ static const struct {
 } sections[] = {
     {"rows",
      {"layers", "modules"},
-     {N(rows.t0_us, 0.02, 60), N(rows.lat_us, 0.001, 10), N(rows.e_norm, 0.05, 4),
+     {N(rows.t0_us, 0.02, 60), N(rows.norm_us, 0.02, 60), N(rows.lat_us, 0.001, 10), N(rows.e_norm, 0.05, 4),
       N(rows.e_act, 0.05, 4), N(rows.e_rope, 0.05, 4), N(rows.e_add, 0.05, 4),
       N(rows.c_res, 0.05, 2), N(rows.l2_tbs, 0.5, 60)}},
     {"gemm",
