@@ -2,7 +2,7 @@
 #include "compile/tmpl_mat.h"
 
 /* A load of more bytes is cut: long ones would fill the memory's queues for long. */
-enum { CHUNK = 38912 };
+enum { CHUNK = 24576 };
 
 /* Equal parts in whole units; one where there are none of a good size. */
 static uint64_t chunks_of(uint64_t bytes, uint64_t unit)
