@@ -57,7 +57,7 @@ typedef struct {
     slx_placement on, reader; /* reader: of prompts, where readers > 0 */
     const char *load, *framework, *precision;
     uint64_t isl, osl, n, replicas, readers, max_seqs, max_step_tokens;
-    double kv_tokens;
+    double kv_tokens, tok_s_user; /* tok_s_user: of load interactivity */
 } slx_served;
 /* Of the whole system. (query_serving.c) */
 double slx_served_chips(const slx_served *s);

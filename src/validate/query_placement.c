@@ -173,6 +173,17 @@ static bool drafts(slx_question *q, const json_t *engine, slx_served *s)
 
 /* ------------------------------------------------------------------ the whole */
 
+/* Chips that hold the model, where nobody says how many there are: 1, 2, 4 or 8. */
+static uint64_t fewest(const slx_chip *c, const slx_placement *on)
+{
+    for (uint32_t tp = 1; tp < 8; tp *= 2) {
+        slx_forward f = {.model = on->model, .decode = true, .tp = tp, .dtype = on->dtype, .moe_dtype = on->moe_dtype};
+        slx_predict_memory m;
+        if (slx_predict_fits(c, &f, &m, NULL) != SLX_OK || isnan(m.usable) || m.weights < m.usable) return tp;
+    }
+    return 8;
+}
+
 bool slx_query_placement(slx_question *q, slx_served *s)
 {
     const json_t *o = json_object_get(q->o, "parallel");
@@ -194,5 +205,6 @@ bool slx_query_placement(slx_question *q, slx_served *s)
     bool ok = read_names(q, o ? o : none, &n);
     json_decref(none);
     if (!ok) return false;
+    if (!chips && !o) chips = fewest(q->chip, &s->on);
     return place(q, n, chips, &s->on, &s->replicas);
 }

@@ -249,6 +249,9 @@ static void test_placements(void **state)
     placed(moe, apart, fp8, "ttft_mean");
     placed(moe, apart, fp8, "output_tok_s_per_chip");
     char line[1024];
+    /* nobody says how many chips: as many as hold it */
+    assert_true(placed("llama-3.1-405b", "null", fp8, "tpot_mean") ==
+                placed("llama-3.1-405b", "{\"tp\":4}", ",\"n_chips\":4,\"precision\":\"fp8\"", "tpot_mean"));
     snprintf(line, sizeof line, PLACED, moe, "{\"mode\":\"disagg\",\"prefill\":{}}", "", "tpot_mean");
     expect(line, false, "line 7: field parallel: found no prefill or no decode");
     snprintf(line, sizeof line, PLACED, moe, "{\"mode\":\"both\"}", "", "tpot_mean");
@@ -257,6 +260,31 @@ static void test_placements(void **state)
     expect(line, true, "moe_dtype fp7 is not modelled");
     snprintf(line, sizeof line, PLACED, moe, "{\"tp\":8}", ",\"engine\":{\"speculative\":{}}", "tpot_mean");
     expect(line, false, "field tokens");
+}
+
+#define AT_SPEED                                                                                   \
+    "{\"id\":\"s\",\"kind\":\"serving\",\"chip\":\"h200\",\"model\":\"llama-3.1-8b\",\"n_chips\":1,"        \
+    "\"framework\":\"vLLM\",\"isl\":1000,\"osl\":500,\"load\":%s,\"ask\":\"%s\"}"
+
+/* The speed asked for is reached, and hardly passed; faster users leave less for all. */
+static void test_interactivity(void **state)
+{
+    (void)state;
+    double more = 0;
+    for (int speed = 160; speed >= 40; speed /= 2) {
+        char load[128];
+        snprintf(load, sizeof load, "{\"type\":\"interactivity\",\"tok_s_user\":%d}", speed);
+        double tpot = value("ms", AT_SPEED, load, "tpot_mean"), all = value("tok/s", AT_SPEED, load, "output_tok_s");
+        assert_true(tpot <= 1e3 / speed && tpot > 0.9e3 / speed && all > more);
+        more = all;
+    }
+    const char *told = "{\"type\":\"interactivity\",\"tok_s_user\":50,\"concurrency\":64}";
+    value("tok/s/chip", AT_SPEED, told, "tok_s_per_chip");
+    char line[1024];
+    snprintf(line, sizeof line, AT_SPEED, "{\"type\":\"interactivity\",\"tok_s_user\":5000}", "tpot_mean");
+    expect(line, true, "one user alone has");
+    snprintf(line, sizeof line, AT_SPEED, "{\"type\":\"interactivity\"}", "tpot_mean");
+    expect(line, false, "field tok_s_user");
 }
 
 /* ------------------------------------------------------------------ requests over time */
@@ -418,7 +446,7 @@ static void test_malformed(void **state)
         "{\"id\":\"u\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"llama-2-7b\",\"isl\":8,"
         "\"osl\":1,\"load\":{\"type\":\"static\",\"batch\":4},\"ask\":\"tpot_p50\"}",
         true, "an answer of one token has no second");
-    expect("{\"id\":\"g\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"gpt3-175b\",\"isl\":8,"
+    expect("{\"id\":\"g\",\"kind\":\"serving\",\"chip\":\"h100\",\"model\":\"gpt3-175b\",\"n_chips\":1,\"isl\":8,"
            "\"osl\":8,\"load\":{\"type\":\"static\",\"batch\":4},\"ask\":\"ttft_mean\"}",
            true, "GB of weights");
     /* Configs that do not tell a size are no bug of ours; those that write it as 32.0 tell it. */
@@ -444,7 +472,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_monotone),       cmocka_unit_test(test_rooflines),
-        cmocka_unit_test(test_chips_together), cmocka_unit_test(test_batches), cmocka_unit_test(test_placements),
+        cmocka_unit_test(test_chips_together), cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_placements),     cmocka_unit_test(test_interactivity),
         cmocka_unit_test(test_traffic),        cmocka_unit_test(test_names),
         cmocka_unit_test(test_figures),        cmocka_unit_test(test_malformed)};
     return cmocka_run_group_tests(tests, start, stop);
