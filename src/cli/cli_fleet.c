@@ -9,7 +9,8 @@
 
 typedef struct {
     cli_list set;
-    const char *variant, *html, *diff;
+    cli_list diff_set;
+    const char *variant, *html, *diff, *diff_variant;
     double gap_percent, seconds;
     int64_t futures, seed, threads;
     bool own, json, keys, variants, changes;
@@ -18,9 +19,10 @@ typedef struct {
 #define AT(m) offsetof(values, m)
 static const cli_option options[] = {
     {"set", 0, CLI_LIST, "KEY=VALUE", AT(set), 0, 0, NULL,
-     "one figure changed, as options.h100.tok_s=25; of a series, a factor; may be repeated"},
+     "one figure of CASE changed, as options.h100.tok_s=25; of a series, a factor; may be "
+     "repeated"},
     {"variant", 0, CLI_TEXT, "NAME", AT(variant), 0, 0, NULL,
-     "another reading of the case, as it names them"},
+     "another reading of CASE, as it names them"},
     {"gap", 0, CLI_REAL, "PERCENT", AT(gap_percent), 0, 100, NULL,
      "how far from the cheapest plan is near enough, where suppliers are chosen"},
     {"seconds", 0, CLI_REAL, "S", AT(seconds), 0.1, 86400, NULL, "most time for the plan"},
@@ -42,7 +44,11 @@ static const cli_option options[] = {
     {"html", 0, CLI_TEXT, "FILE", AT(html), 0, 0, NULL,
      "a page with charts as well; its risk takes 20000 futures unless told otherwise"},
     {"diff", 0, CLI_TEXT, "CASE", AT(diff), 0, 0, NULL,
-     "another case beside this one, with the same options"},
+     "another case beside this one, or the same once more; --set and --variant do not change it"},
+    {"diff-set", 0, CLI_LIST, "KEY=VALUE", AT(diff_set), 0, 0, NULL,
+     "one figure of the other case changed: a what-if beside its base; may be repeated"},
+    {"diff-variant", 0, CLI_TEXT, "NAME", AT(diff_variant), 0, 0, NULL,
+     "another reading of the other case"},
     {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
     {0},
 };
@@ -69,10 +75,19 @@ static slx_status answer(cli_fleet *f, int i, const slx_milp_limits *l, slx_err 
     return s;
 }
 
+/* One of the two cases: its file and what the call changes in it. */
+typedef struct {
+    const char *name, *variant;
+    const cli_list *set;
+    bool other; /* the one of --diff: so are its options called */
+} source;
+
 /* Plan, run and risk of a case. */
 static slx_status compute_run(cli_fleet *f, const values *v, const slx_milp_limits *l, slx_err *err)
 {
     f->run = slx_xcalloc(1, sizeof *f->run);
+    f->mid = slx_xcalloc((size_t)f->c->n_in, sizeof *f->mid);
+    for (int i = 0; i < f->c->n_in; i++) f->mid[i] = f->c->in[i].mid;
     if (slx_fleet_must_plan(f->c)) {
         f->plan = slx_fleet_plan_new();
         SLX_TRY(slx_fleet_plan_solve(f->c, l, f->plan, err));
@@ -87,35 +102,58 @@ static slx_status compute_run(cli_fleet *f, const values *v, const slx_milp_limi
     return SLX_OK;
 }
 
-/* The file, with the changes that the call asks for. */
-static slx_status load_case(cli_fleet *f, const char *name, const values *v, const char *variant,
-                            slx_err *err)
+/* "variant a100, demand.peak=2" */
+static const char *changes_of(slx_arena *arena, const source *from)
 {
-    SLX_TRY(slx_fleet_load(&f->c, name, err));
-    SLX_TRY(slx_fleet_use_variant(f->c, variant, err));
-    for (int i = 0; i < v->set.n; i++) SLX_TRY(slx_fleet_set(f->c, v->set.v[i], err));
-    return v->set.n ? slx_fleet_recheck(f->c, "--set", err) : SLX_OK;
+    bool variant = from->variant && *from->variant;
+    const char *all = variant ? slx_sprintf(arena, "variant %s", from->variant) : "";
+    for (int i = 0; i < from->set->n; i++)
+        all = slx_sprintf(arena, "%s%s%s", all, *all ? ", " : "", from->set->v[i]);
+    return all;
+}
+
+static slx_status change(slx_fleet_case *c, const source *from, slx_err *err)
+{
+    SLX_TRY(slx_fleet_use_variant(c, from->variant, err));
+    for (int i = 0; i < from->set->n; i++) SLX_TRY(slx_fleet_set(c, from->set->v[i], err));
+    return from->set->n ? slx_fleet_recheck(c, "--set", err) : SLX_OK;
+}
+
+/* The file, with the changes that the call asks for. */
+static slx_status load_case(cli_fleet *f, const source *from, slx_err *err)
+{
+    SLX_TRY(slx_fleet_load(&f->c, from->name, err));
+    f->changed = changes_of(&f->c->arena, from);
+    slx_status s = change(f->c, from, err);
+    if (s && from->other &&
+        !strncmp(err->file, "--", 2)) { /* of the other case: --diff-set, --diff-variant */
+        char place[sizeof err->file];
+        snprintf(place, sizeof place, "--diff-%.200s", err->file + 2);
+        memcpy(err->file, place, sizeof place);
+    }
+    return s;
 }
 
 /* Limits of a reading may clash where the case has a plan: then it says so, and the others go on. */
-static slx_status compute_readings(cli_fleet *f, const char *name, const values *v,
+static slx_status compute_readings(cli_fleet *f, const source *from, const values *v,
                                    const slx_milp_limits *l, slx_err *err)
 {
     f->reading = slx_xcalloc((size_t)f->c->n_variants + 1, sizeof *f->reading);
     for (int i = 0; i < f->c->n_variants; i++) {
         cli_fleet *x = &f->reading[f->n_readings++];
         slx_err e = {0};
-        SLX_TRY(load_case(x, name, v, f->c->variant[i].name, err));
+        source as = {.name = from->name, .variant = f->c->variant[i].name, .set = from->set};
+        SLX_TRY(load_case(x, &as, err));
         slx_status s = compute_run(x, v, l, &e);
         if (s) snprintf(x->why, sizeof x->why, "%.300s", e.msg);
     }
     return SLX_OK;
 }
 
-static slx_status compute(cli_fleet *f, const char *name, const values *v, slx_err *err)
+static slx_status compute(cli_fleet *f, const source *from, const values *v, slx_err *err)
 {
     slx_milp_limits l = {.gap = v->gap_percent / 100, .seconds = v->seconds};
-    SLX_TRY(load_case(f, name, v, v->variant, err));
+    SLX_TRY(load_case(f, from, err));
     if (v->changes && !slx_fleet_must_plan(f->c))
         return slx_fail(
             err, SLX_EINPUT, "--changes", 0, 0,
@@ -124,7 +162,7 @@ static slx_status compute(cli_fleet *f, const char *name, const values *v, slx_e
     slx_fleet_movers(f->c, f->plan ? &f->plan->orders : NULL, SLX_FO_cost_usd, -1, &f->cost);
     for (int i = 0; i < f->c->n_figures; i++) SLX_TRY(answer(f, i, &l, err));
     if (v->own) SLX_TRY(slx_fleet_own_run(f->c, &f->own, err));
-    if (v->variants) SLX_TRY(compute_readings(f, name, v, &l, err));
+    if (v->variants) SLX_TRY(compute_readings(f, from, v, &l, err));
     if (v->changes) f->changes = slx_fleet_changes_run(f->c, f->run, &l);
     return SLX_OK;
 }
@@ -135,10 +173,63 @@ static void drop(cli_fleet *f)
     free(f->reading);
     slx_fleet_changes_free(f->changes);
     free(f->run);
+    free(f->mid);
     slx_fleet_plan_free(f->plan);
     slx_fleet_risk_free(f->risk);
     slx_fleet_own_free(f->own);
     slx_fleet_free(f->c);
+}
+
+/* Options that contradict each other or the case's name. */
+static slx_status check_call(const values *v, cli_args args, slx_err *err)
+{
+    bool input = args.n && !strcmp(args.v[0], "-");
+    if (!args.n)
+        return slx_fail(err, SLX_EINPUT, "silex fleet", 0, 0,
+                        "found no case, expected CASE; see silex fleet --help");
+    if (v->json && v->html && !strcmp(v->html, "-"))
+        return slx_fail(err, SLX_EINPUT, "silex fleet: --html", 0, 0,
+                        "found - together with --json, expected a file");
+    if (v->diff && (v->variants || v->changes || v->own))
+        return slx_fail(err, SLX_EINPUT, "silex fleet: --diff", 0, 0,
+                        "found --%s beside it, expected one case for that",
+                        v->variants  ? "variants"
+                        : v->changes ? "changes"
+                                     : "own");
+    if (v->diff && input && !strcmp(v->diff, "-"))
+        return slx_fail(err, SLX_EINPUT, "silex fleet: --diff", 0, 0,
+                        "found standard input for both cases, expected a file: it is read once");
+    if (!v->diff && (v->diff_set.n || v->diff_variant))
+        return slx_fail(err, SLX_EINPUT,
+                        v->diff_set.n ? "silex fleet: --diff-set" : "silex fleet: --diff-variant",
+                        0, 0, "found no --diff beside it, expected --diff CASE");
+    if (v->variants && input)
+        return slx_fail(err, SLX_EINPUT, "silex fleet: --variants", 0, 0,
+                        "found standard input, expected a file: it is read once for each");
+    if (v->variants && v->variant)
+        return slx_fail(err, SLX_EINPUT, "silex fleet: --variants", 0, 0,
+                        "found --variant %s beside it, expected one of the two", v->variant);
+    return SLX_OK;
+}
+
+static slx_status tell_one(const cli_fleet *f, const values *v, slx_err *err)
+{
+    if (v->html) SLX_TRY(cli_fleet_page(f, v->html, err));
+    if (v->json)
+        cli_json_print(cli_fleet_json(f));
+    else if (!v->html || strcmp(v->html, "-"))
+        cli_fleet_text(f);
+    return SLX_OK;
+}
+
+static slx_status tell_two(const cli_fleet *a, const cli_fleet *b, const values *v, slx_err *err)
+{
+    if (v->html) SLX_TRY(cli_fleet_diff_page(a, b, v->html, err));
+    if (v->json)
+        cli_json_print(cli_fleet_diff_json(a, b));
+    else if (!v->html || strcmp(v->html, "-"))
+        cli_fleet_diff_text(a, b);
+    return SLX_OK;
 }
 
 static slx_status run(const void *p, cli_args args, slx_err *err)
@@ -152,38 +243,15 @@ static slx_status run(const void *p, cli_args args, slx_err *err)
             cli_fleet_keys_text();
         return SLX_OK;
     }
-    if (!args.n)
-        return slx_fail(err, SLX_EINPUT, "silex fleet", 0, 0,
-                        "found no case, expected CASE; see silex fleet --help");
-    if (v.json && v.html && !strcmp(v.html, "-"))
-        return slx_fail(err, SLX_EINPUT, "silex fleet: --html", 0, 0,
-                        "found - together with --json, expected a file");
-    if (v.html && v.diff)
-        return slx_fail(err, SLX_EINPUT, "silex fleet: --html", 0, 0,
-                        "found --diff beside it, expected one case");
-    if (v.diff && (v.variants || v.changes))
-        return slx_fail(err, SLX_EINPUT, "silex fleet: --diff", 0, 0,
-                        "found --%s beside it, expected one case for that",
-                        v.variants ? "variants" : "changes");
-    if (v.html && strcmp(args.v[0], "-"))
+    SLX_TRY(check_call(&v, args, err));
+    if (v.html && !v.diff && !v.variant && strcmp(args.v[0], "-"))
         v.variants = true; /* standard input cannot be read again */
-    if (v.variants && !strcmp(args.v[0], "-"))
-        return slx_fail(err, SLX_EINPUT, "silex fleet: --variants", 0, 0,
-                        "found standard input, expected a file: it is read once for each");
-    if (v.variants && v.variant)
-        return slx_fail(err, SLX_EINPUT, "silex fleet: --variants", 0, 0,
-                        "found --variant %s beside it, expected one of the two", v.variant);
-    if (v.html && v.futures < 0) v.futures = 20000;
-    if (v.futures < 0) v.futures = 0;
-    slx_status s = compute(&f, args.v[0], &v, err);
-    if (!s && v.diff) s = compute(&other, v.diff, &v, err);
-    if (!s && v.html) s = cli_fleet_html(&f, v.html, err);
-    if (!s && v.json)
-        cli_json_print(v.diff ? cli_fleet_diff_json(&f, &other) : cli_fleet_json(&f));
-    else if (!s && v.diff)
-        cli_fleet_diff_text(&f, &other);
-    else if (!s && !(v.html && !strcmp(v.html, "-")))
-        cli_fleet_text(&f);
+    if (v.futures < 0) v.futures = v.html ? 20000 : 0;
+    source one = {.name = args.v[0], .variant = v.variant, .set = &v.set};
+    source two = {.name = v.diff, .variant = v.diff_variant, .set = &v.diff_set, .other = true};
+    slx_status s = compute(&f, &one, &v, err);
+    if (!s && v.diff) s = compute(&other, &two, &v, err);
+    if (!s) s = v.diff ? tell_two(&f, &other, &v, err) : tell_one(&f, &v, err);
     drop(&f);
     drop(&other);
     return s;

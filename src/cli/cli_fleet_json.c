@@ -74,12 +74,24 @@ static json_t *outputs(const double *out)
     return j;
 }
 
-static json_t *option_quarter(const slx_fleet_case *c, const slx_fleet_cell *x, int i)
+/* "fleet" and "options": what the run gives, of all and of each option. */
+static void put_outputs(json_t *j, const cli_fleet *f)
 {
+    json_t *options = json_object();
+    for (int i = 0; i < f->c->n_options; i++)
+        json_object_set_new(options, f->c->option[i].name, outputs(f->run->option_out[i]));
+    json_object_set_new(j, "fleet", outputs(f->run->out));
+    json_object_set_new(j, "options", options);
+}
+
+static json_t *option_quarter(const cli_fleet *f, int i, int q)
+{
+    const slx_fleet_cell *x = &f->run->cell[i][q];
     json_t *j = json_object();
-    double chips = c->in[c->option[i].base + SLX_F_OPTION_chips_rack].mid;
+    double chips = f->mid[f->c->option[i].base + SLX_F_OPTION_chips_rack];
     put(j, "ordered_racks", x->ordered, "");
     put(j, "delivered_racks", x->delivered, "");
+    put(j, "bought_usd", cli_fleet_bought_usd(f, i, q), "");
     put(j, "renewed_racks", x->renewed, "");
     put(j, "retired_racks", x->retired, "");
     put(j, "waiting_racks", x->waiting, "");
@@ -142,7 +154,7 @@ static json_t *quarters(const cli_fleet *f)
         for (size_t i = 0; i < sizeof totals / sizeof *totals; i++)
             put(j, totals[i].name, totals[i].v, "");
         for (int i = 0; i < c->n_options; i++)
-            json_object_set_new(opts, c->option[i].name, option_quarter(c, &f->run->cell[i][q], i));
+            json_object_set_new(opts, c->option[i].name, option_quarter(f, i, q));
         for (int i = 0; i < c->n_pools; i++) put(pools, c->pool[i].name, t->pool[i], "");
         for (int i = 0; i < c->n_sites; i++) put(sites, c->site[i].name, t->site_w[i], "");
         json_object_set_new(j, "options", opts);
@@ -348,18 +360,14 @@ static json_t *own_throughput(const cli_fleet *f)
 /* A reading of the case: its outputs, plan and risk, without quarters and inputs. */
 static json_t *reading(const cli_fleet *f, const char *name, const char *about)
 {
-    const slx_fleet_case *c = f->c;
-    json_t *j = json_object(), *opts = json_object();
+    json_t *j = json_object();
     json_object_set_new(j, "variant", string(name));
     json_object_set_new(j, "about", string(about));
     if (f->why[0]) {
         json_object_set_new(j, "no_plan", string(f->why));
         return j;
     }
-    json_object_set_new(j, "fleet", outputs(f->run->out));
-    for (int i = 0; i < c->n_options; i++)
-        json_object_set_new(opts, c->option[i].name, outputs(f->run->option_out[i]));
-    json_object_set_new(j, "options", opts);
+    put_outputs(j, f);
     if (f->plan) put(j, "plan_cost_usd", f->plan->cost_usd, "");
     if (f->plan) put(j, "plan_gap", f->plan->gap, "");
     if (f->risk) {
@@ -402,15 +410,13 @@ static json_t *changes(const cli_fleet *f)
 json_t *cli_fleet_json(const cli_fleet *f)
 {
     const slx_fleet_case *c = f->c;
-    json_t *j = json_object(), *opts = json_object();
+    json_t *j = json_object();
     json_object_set_new(j, "case", string(c->name));
     json_object_set_new(j, "title", string(c->title));
     json_object_set_new(j, "file", string(c->path));
+    json_object_set_new(j, "changed", string(f->changed));
     json_object_set_new(j, "figures", figures(f));
-    json_object_set_new(j, "fleet", outputs(f->run->out));
-    for (int i = 0; i < c->n_options; i++)
-        json_object_set_new(opts, c->option[i].name, outputs(f->run->option_out[i]));
-    json_object_set_new(j, "options", opts);
+    put_outputs(j, f);
     if (f->plan) json_object_set_new(j, "plan", plan(f));
     if (f->own) json_object_set_new(j, "own_throughput", own_throughput(f));
     if (f->risk) json_object_set_new(j, "risk", risk(f));

@@ -39,19 +39,18 @@ json_t *cli_fleet_keys_json(void)
         const slx_fleet_key_info *i = &slx_fleet_keys[k];
         char section[32], path[64];
         snprintf(path, sizeof path, "%s.%s", section_name(section, i->section), i->name);
-        json_t *j = json_pack("{s:s, s:s, s:f, s:f, s:b, s:s}", "name", path, "unit", i->unit,
-                              "least", i->least, "most", i->most, "required",
-                              isinf(i->dflt) != 0, "about", i->doc);
+        json_t *j =
+            json_pack("{s:s, s:s, s:f, s:f, s:b, s:s}", "name", path, "unit", i->unit, "least",
+                      i->least, "most", i->most, "required", isinf(i->dflt) != 0, "about", i->doc);
         json_object_set_new(j, "default", isfinite(i->dflt) ? json_real(i->dflt) : json_null());
         json_array_append_new(keys, j);
     }
     for (int o = 0; o < SLX_FO_COUNT; o++) {
         slx_fleet_output of = (slx_fleet_output)o;
-        json_array_append_new(outputs,
-                              json_pack("{s:s, s:s, s:b, s:s}", "name", slx_fleet_output_name(of),
-                                        "unit", slx_fleet_output_unit(of), "of_an_option_too",
-                                        slx_fleet_output_each(of), "about",
-                                        slx_fleet_output_doc(of)));
+        json_array_append_new(
+            outputs, json_pack("{s:s, s:s, s:b, s:s}", "name", slx_fleet_output_name(of), "unit",
+                               slx_fleet_output_unit(of), "of_an_option_too",
+                               slx_fleet_output_each(of), "about", slx_fleet_output_doc(of)));
     }
     return json_pack("{s:o, s:o}", "inputs", keys, "outputs", outputs);
 }

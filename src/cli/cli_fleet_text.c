@@ -2,11 +2,9 @@
 #include "cli/cli_fleet.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/table.h"
 
 /* ------------------------------------------------------------------ figures */
 
@@ -32,7 +30,7 @@ static void print_figures(const cli_fleet *f)
         if (!i) printf("\npublished figures\n");
         printf("  %-30s published %8s  ours %8s  %+.1f %%  %s%s%s%s\n", p->name,
                cli_fleet_amount(public, p->published), cli_fleet_amount(ours, a->ours),
-               100 * a->error, slx_fleet_output_unit(p->of), p->variant < 0 ? "" : ", ",
+               100 * a->error, cli_fleet_output_unit(p->of), p->variant < 0 ? "" : ", ",
                p->variant < 0 ? "" : c->variant[p->variant].name,
                fabs(a->error) <= p->within ? "" : "  beyond what is claimed");
         print_movers(c, a, 4);
@@ -47,7 +45,7 @@ static void print_deliveries(const cli_fleet *f)
     for (int i = 0; i < c->n_options; i++) {
         const slx_fleet_option *o = &c->option[i];
         int lead = (int)c->in[o->base + SLX_F_OPTION_lead_quarters].mid, first = -1, last = -1;
-        double racks = 0;
+        double racks = 0, paid = 0;
         char a[16], b[16], text[32], usd[32], ahead[48] = "";
         if (lead) snprintf(ahead, sizeof ahead, ", ordered %d quarters before", lead);
         if (o->deploy != SLX_FLEET_CHOOSE) continue;
@@ -56,6 +54,7 @@ static void print_deliveries(const cli_fleet *f)
             first = first < 0 ? q : first;
             last = q;
             racks += f->run->cell[i][q].delivered;
+            paid += cli_fleet_bought_usd(f, i, q);
         }
         if (first < 0 && isnan(f->plan->cheaper[i]))
             printf("  %-20s nothing: cannot deliver in time, or in lots so large\n", o->name);
@@ -66,8 +65,7 @@ static void print_deliveries(const cli_fleet *f)
                    100 * f->plan->cheaper[i]);
         else
             printf("  %-20s %s racks for %s USD, delivered %s to %s%s\n", o->name,
-                   cli_fleet_amount(text, racks),
-                   cli_fleet_amount(usd, f->run->option_out[i][SLX_FO_capex_usd]),
+                   cli_fleet_amount(text, racks), cli_fleet_amount(usd, paid),
                    slx_fleet_quarter(a, c, first), slx_fleet_quarter(b, c, last), ahead);
     }
 }
@@ -127,133 +125,15 @@ static void print_contracts(const cli_fleet *f)
 
 /* ------------------------------------------------------------------ years */
 
-enum { YEARS = CLI_TABLE_COLUMNS };
-
-static int year_of(const slx_fleet_case *c, int q)
-{
-    return (c->start_quarter - 1 + q) / 4;
-}
-
-typedef double of_quarter(const slx_fleet_run *r, int option, int q);
-static double q_racks(const slx_fleet_run *r, int i, int q)
-{
-    return r->cell[i][q].racks;
-}
-static double q_capacity(const slx_fleet_run *r, int i, int q)
-{
-    return (void)i, r->total[q].capacity_tok_s;
-}
-static double q_need(const slx_fleet_run *r, int i, int q)
-{
-    return (void)i, r->total[q].need_tok_s;
-}
-static double q_gw(const slx_fleet_run *r, int i, int q)
-{
-    return (void)i, r->total[q].facility_w;
-}
-static double q_energy(const slx_fleet_run *r, int i, int q)
-{
-    return (void)i, r->total[q].energy_j / 3.6e3;
-}
-static double q_waiting(const slx_fleet_run *r, int i, int q)
-{
-    double racks = 0;
-    for (i = 0; i < SLX_FLEET_OPTIONS; i++) racks += r->cell[i][q].waiting;
-    return racks;
-}
-static double q_backlog(const slx_fleet_run *r, int i, int q)
-{
-    double racks = 0;
-    for (i = 0; i < SLX_FLEET_OPTIONS; i++) racks += r->cell[i][q].backlog;
-    return racks;
-}
-static double q_training(const slx_fleet_run *r, int i, int q)
-{
-    return (void)i, r->total[q].training_flop_s;
-}
-static double q_sales(const slx_fleet_run *r, int i, int q)
-{
-    return (void)i, r->total[q].sales_usd;
-}
-static double q_capex(const slx_fleet_run *r, int i, int q)
-{
-    return (void)i, slx_fleet_capex(&r->total[q]);
-}
-static double q_opex(const slx_fleet_run *r, int i, int q)
-{
-    return (void)i, slx_fleet_opex(&r->total[q]);
-}
-static double q_worn(const slx_fleet_run *r, int i, int q)
-{
-    return (void)i, r->total[q].depreciation_usd;
-}
-static double q_served(const slx_fleet_run *r, int i, int q)
-{
-    return (void)i, r->total[q].tokens_served;
-}
-
-static const struct {
-    const char *name, *unit;
-    bool flow; /* a year's sum, else what it is at the year's end */
-    of_quarter *of;
-} rows[] = {
-    {"tokens needed at the peak", "/s", false, q_need},
-    {"tokens the fleet can write", "/s", false, q_capacity},
-    {"tokens served", "", true, q_served},
-    {"training", "FLOP/s", false, q_training},
-    {"racks ordered, not delivered", "", false, q_backlog},
-    {"racks waiting for power", "", false, q_waiting},
-    {"hall power", "W", false, q_gw},
-    {"energy", "Wh", true, q_energy},
-    {"invested", "USD", true, q_capex},
-    {"running cost", "USD", true, q_opex},
-    {"depreciation", "USD", true, q_worn},
-    {"sold to others", "USD", true, q_sales},
-};
-
-static void put_years(cli_table *t, const cli_fleet *f, const char *label, const char *unit,
-                      bool flow, of_quarter *of, int option, double factor)
-{
-    const slx_fleet_case *c = f->c;
-    double v[YEARS] = {0};
-    bool any = false;
-    for (int q = 0; q < c->quarters; q++) {
-        int y = year_of(c, q);
-        if (y >= YEARS) break;
-        v[y] = (flow ? v[y] : 0) + factor * of(f->run, option, q);
-        any |= v[y] > 0;
-    }
-    if (!any) return;
-    int row = cli_table_row_at(t, label);
-    for (int y = 0; y < t->columns; y++) {
-        char text[32];
-        cli_table_set(t, row, y, "%s", v[y] > 0 ? cli_short(text, v[y], unit) : "-");
-    }
-}
-
 static void print_years(const cli_fleet *f)
 {
-    const slx_fleet_case *c = f->c;
     slx_arena arena;
     slx_arena_init(&arena);
-    int years = year_of(c, c->quarters - 1) + 1;
-    cli_table t = {.arena = &arena, .columns = years < YEARS ? years : YEARS};
-    int head = cli_table_heading(&t, "by year");
-    for (int y = 0; y < t.columns; y++) cli_table_set(&t, head, y, "%d", c->start_year + y);
-    for (int i = 0; i < c->n_options; i++) {
-        char label[96];
-        snprintf(label, sizeof label, "  %.60s, chips in service", c->option[i].name);
-        put_years(&t, f, label, "", false, q_racks, i,
-                  c->in[c->option[i].base + SLX_F_OPTION_chips_rack].mid);
-    }
-    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-        char label[96];
-        snprintf(label, sizeof label, "  %s", rows[r].name);
-        put_years(&t, f, label, rows[r].unit, rows[r].flow, rows[r].of, 0, 1);
-    }
-    printf("\n");
-    cli_table_print(&t, stdout);
-    if (years > YEARS) printf("  ... %d more years in --json\n", years - YEARS);
+    cli_grid bought = {.arena = &arena}, years = {.arena = &arena};
+    cli_fleet_bought(&bought, &f, &(const char *){NULL}, 1);
+    cli_fleet_years(&years, &f, &(const char *){NULL}, 1);
+    cli_grid_print(&bought, "racks bought", stdout);
+    cli_grid_print(&years, "by year", stdout);
     slx_arena_deinit(&arena);
 }
 
@@ -265,51 +145,64 @@ static void print_outputs(const cli_fleet *f)
         if (!isnan(f->run->out[o]))
             printf("  %-24s %10s %s\n", slx_fleet_output_name((slx_fleet_output)o),
                    cli_fleet_amount(text, f->run->out[o]),
-                   slx_fleet_output_unit((slx_fleet_output)o));
+                   cli_fleet_output_unit((slx_fleet_output)o));
     }
 }
 
-/* ------------------------------------------------------------------ own throughput */
+/* ------------------------------------------------------------------ readings, own throughput */
 
 static void print_own(const cli_fleet *f)
 {
     const slx_fleet_case *c = f->c;
+    char text[32];
     slx_arena arena;
     if (!f->own) return;
     slx_arena_init(&arena);
-    cli_table t = {.arena = &arena, .columns = 9};
-    static const char *const heads[] = {"tok/s/user", "batch x TP",     "tok/s/chip",
-                                        "chips",      "of chips, MW",   "chips, USD",
-                                        "USD a year", "$/Mtok, all in", "limited by"};
-    char text[32];
-    snprintf(text, sizeof text, "at %g ms a token", c->in[c->own + SLX_F_OWN_tpot_ms].mid);
-    int head = cli_table_heading(&t, text);
-    for (int k = 0; k < t.columns; k++) cli_table_set(&t, head, k, "%s", heads[k]);
-    for (int i = 0; i < f->own->n; i++) {
-        const slx_fleet_own_row *r = &f->own->row[i];
-        char label[96];
-        snprintf(label, sizeof label, "  %.40s on %.40s", r->model, r->chip);
-        int row = cli_table_row_at(&t, label);
-        if (isnan(r->tok_s_chip)) continue;
-        cli_table_set(&t, row, 0, "%s", cli_fleet_amount(text, r->tok_s_user));
-        cli_table_set(&t, row, 1, "%u x %u", r->batch, r->tp);
-        cli_table_set(&t, row, 2, "%s", cli_fleet_amount(text, r->tok_s_chip));
-        cli_table_set(&t, row, 3, "%s", cli_fleet_amount(text, r->chips));
-        cli_table_set(&t, row, 4, "%s", cli_fleet_amount(text, r->mw));
-        cli_table_set(&t, row, 5, "%s%s", cli_fleet_amount(text, r->capex_usd.mid),
-                      r->priced ? "" : " (cost)");
-        cli_table_set(&t, row, 6, "%s", cli_fleet_amount(text, r->usd_year.mid));
-        cli_table_set(&t, row, 7, "%s", cli_fleet_amount(text, r->usd_mtok.mid));
-        cli_table_set(&t, row, 8, "%s, by %s", r->bound_by, r->timed_by);
-    }
-    printf("\nthe same demand with throughput computed here, instead of %s tokens/s a chip\n",
+    cli_grid g = {.arena = &arena};
+    cli_fleet_own(&g, f);
+    printf("\nthe same demand with throughput computed here, at %g ms a token, instead of %s "
+           "tokens/s a chip",
+           c->in[c->own + SLX_F_OWN_tpot_ms].mid,
            cli_fleet_amount(text, c->in[c->option[0].base + SLX_F_OPTION_tok_s].mid));
-    cli_table_print(&t, stdout);
-    for (int i = 0; i < f->own->n; i++)
-        if (f->own->row[i].why[0])
-            printf("  %s on %s: %s\n", f->own->row[i].model, f->own->row[i].chip,
-                   f->own->row[i].why);
+    cli_grid_print(&g, "model", stdout);
     slx_arena_deinit(&arena);
+}
+
+static void print_readings(const cli_fleet *f)
+{
+    slx_arena arena;
+    slx_arena_init(&arena);
+    cli_grid g = {.arena = &arena};
+    cli_fleet_readings(&g, f);
+    cli_grid_print(&g, "readings of the case", stdout);
+    for (int i = 0; i < f->n_readings; i++)
+        printf("  %s: %s%s%s\n", f->c->variant[i].name, f->c->variant[i].about,
+               f->reading[i].why[0] ? "; " : "", f->reading[i].why);
+    slx_arena_deinit(&arena);
+}
+
+enum { CHANGES_SHOWN = 16 };
+
+static void print_changes(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    const slx_fleet_changes *all = f->changes;
+    char t[3][32], mix[CLI_FLEET_MIX];
+    if (!all) return;
+    printf("\nwhat changes the plan: %d of %d ends of bands, each alone; as it is: %s\n", all->n,
+           all->tried, cli_fleet_mix(mix, c, f->run, NULL));
+    for (int i = 0; i < all->n && i < CHANGES_SHOWN; i++) {
+        const slx_fleet_change *x = &all->change[i];
+        printf("  %s at its %s, %s%s instead of %s: ", c->in[x->in].path, x->high ? "high" : "low",
+               c->in[x->in].series ? "x " : "", cli_fleet_amount(t[0], x->value),
+               cli_fleet_amount(t[1], c->in[x->in].mid));
+        if (x->feasible)
+            printf("%s; cost %s USD\n", cli_fleet_mix(mix, c, NULL, x->gw),
+                   cli_fleet_signed(t[2], x->cost_usd - f->plan->cost_usd));
+        else
+            printf("no plan; %s\n", x->why);
+    }
+    if (all->n > CHANGES_SHOWN) printf("  ... %d more in --json\n", all->n - CHANGES_SHOWN);
 }
 
 /* ------------------------------------------------------------------ risk */
@@ -317,10 +210,12 @@ static void print_own(const cli_fleet *f)
 static void print_risk(const cli_fleet *f)
 {
     const slx_fleet_risk *r = f->risk;
+    const char *priced = cli_fleet_priced(f->c);
     char t[7][32];
     if (!r) return;
-    printf("\nrisk: %d futures, seed %llu (%.0f a second)\n", r->futures,
-           (unsigned long long)r->seed, r->futures / fmax(r->seconds, 1e-9));
+    printf("\nrisk: %d futures, seed %llu (%s a second)%s%s\n", r->futures,
+           (unsigned long long)r->seed, cli_rate(t[0], r->futures / fmax(r->seconds, 1e-9)),
+           *priced ? "; cost_usd is" : "", priced);
     printf("  %-16s %10s %10s %10s %10s\n", "", "mean", "5 %", "half", "95 %");
     for (int o = 0; o < SLX_FR_COUNT; o++) {
         const slx_fleet_spread *s = &r->out[o];
@@ -352,7 +247,8 @@ void cli_fleet_text(const cli_fleet *f)
 {
     const slx_fleet_case *c = f->c;
     char first[16], last[16], cost[32];
-    printf("%s: %s\n%s to %s, %d quarters. %s\n", c->name, c->title, slx_fleet_quarter(first, c, 0),
+    printf("%s%s%s: %s\n%s to %s, %d quarters. %s\n", c->name, *f->changed ? " with " : "",
+           f->changed, c->title, slx_fleet_quarter(first, c, 0),
            slx_fleet_quarter(last, c, c->quarters - 1), c->quarters, c->about);
     print_figures(f);
     print_own(f);
@@ -365,8 +261,8 @@ void cli_fleet_text(const cli_fleet *f)
                cli_fleet_priced(c));
     print_movers(c, &f->cost, SLX_FLEET_MOVERS);
     print_risk(f);
-    cli_fleet_readings_text(f);
-    cli_fleet_changes_text(f);
+    print_readings(f);
+    print_changes(f);
     printf("\nChips, watts and dollars balance in each quarter. Inputs, bands and sources: --json, "
            "or the case file.\n");
 }

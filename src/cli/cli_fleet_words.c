@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/cli.h"
 
@@ -25,7 +26,11 @@ const char *cli_fleet_amount(char out[32], double v)
 const char *cli_fleet_signed(char out[32], double v)
 {
     char text[32];
-    snprintf(out, 32, "%s%.30s", isnan(v) ? "" : v < 0 ? "-" : "+", cli_fleet_amount(text, fabs(v)));
+    snprintf(out, 32, "%s%.30s",
+             isnan(v) ? ""
+             : v < 0  ? "-"
+                      : "+",
+             cli_fleet_amount(text, fabs(v)));
     return out;
 }
 
@@ -45,6 +50,29 @@ const char *cli_fleet_mix(char out[CLI_FLEET_MIX], const slx_fleet_case *c, cons
     return out;
 }
 
+const char *cli_fleet_option(char out[CLI_FLEET_OPTION], const slx_fleet_case *c, int option)
+{
+    const slx_fleet_option *o = &c->option[option];
+    if (strcasecmp(o->supplier, o->name))
+        snprintf(out, CLI_FLEET_OPTION, "%.38s (%.36s)", o->name, o->supplier);
+    else
+        snprintf(out, CLI_FLEET_OPTION, "%.78s", o->name);
+    return out;
+}
+
+int cli_fleet_option_named(const slx_fleet_case *c, const char *name)
+{
+    int i = c->n_options;
+    while (i-- && strcmp(c->option[i].name, name)) {}
+    return i;
+}
+
+const char *cli_fleet_output_unit(slx_fleet_output o)
+{
+    const char *unit = slx_fleet_output_unit(o);
+    return strcmp(unit, "1") ? unit : "share";
+}
+
 /* Does the case give this price, and not 0 all over? */
 static bool has_price(const slx_fleet_case *c, int key)
 {
@@ -58,8 +86,8 @@ const char *cli_fleet_priced(const slx_fleet_case *c)
     bool missed = c->demand != SLX_FLEET_NONE && has_price(c, SLX_F_LIMITS_shortage_usd_mtok);
     for (int i = 0; i < c->n_options; i++) /* there is no plan to be behind of */
         late &= c->option[i].deploy != SLX_FLEET_DEMAND;
-    return late && missed ? ", what is late and what is not served at its price"
-           : late         ? ", what is late at its price"
-           : missed       ? ", what is not served at its price"
+    return late && missed ? " with what is late or not served at its price"
+           : late         ? " with what is late at its price"
+           : missed       ? " with what is not served at its price"
                           : "";
 }

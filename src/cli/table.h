@@ -4,7 +4,7 @@
 
 #include "base/base.h"
 
-enum { CLI_TABLE_COLUMNS = 16 };
+enum { CLI_TABLE_COLUMNS = 24 };
 
 typedef struct {
     const char *label;

@@ -2,6 +2,7 @@
 #include "report/report.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Colours: eight hues that people with colour-deficient sight tell apart, darker on light ground and lighter on dark.
@@ -22,7 +23,7 @@ static const char style[] =
     "1fr!important;gap:8px!important}main{max-width:none!important;padding:0!"
     "important}"
     ".wide{overflow:visible!important}table{font-size:9px!important}"
-    "td:not(.n){overflow-wrap:anywhere!important}td:last-child{min-width:20ch!important}}\n"
+    "td:not(.n){overflow-wrap:anywhere!important}td.t{min-width:20ch!important}}\n"
     "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--fg);"
     "font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\n"
     "main{max-width:1360px;margin:0 auto;padding:16px}h1{font-size:1.6em;margin:.4em 0 "
@@ -33,13 +34,12 @@ static const char style[] =
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;font-variant-numeric:"
     "tabular-nums}"
     "th,td{padding:3px 8px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}"
-    "th{color:var(--dim);font-weight:600;white-space:nowrap}td.n,th.n{text-align:right;white-space:"
-    "nowrap}"
-    "td:not(.n){overflow-wrap:break-word}td:last-child{min-width:32ch;overflow-wrap:anywhere!"
-    "important}"
-    "td.n:last-child{min-width:0}td:"
-    "first-child,th:first-child{white-space:"
-    "nowrap;min-width:0!important}tr:hover td{background:var(--panel)}\n"
+    "th{color:var(--dim);font-weight:600;vertical-align:bottom}td.n,th.n{text-align:right}"
+    "td.n{white-space:nowrap}td:not(.n){overflow-wrap:break-word}"
+    "td.t{min-width:26ch;overflow-wrap:anywhere}"
+    "td:first-child:not(.t),th:first-child{white-space:nowrap}"
+    "@media print,(max-width:1300px){td.n span{display:block}}"
+    "tr:hover td{background:var(--panel)}\n"
     ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:"
     "16px}"
     "figure{margin:0;padding:10px;background:var(--panel);border:1px solid "
@@ -55,7 +55,8 @@ static const char style[] =
     ".d1{stroke-dasharray:7 4}.d2{stroke-dasharray:2 3}.d3{stroke-dasharray:9 3 2 3}"
     ".whole{stroke:var(--fg);stroke-width:1.2}svg.chart:hover .s{opacity:.3}"
     "svg.chart .s:hover{opacity:1}svg.chart .s:hover .l{stroke-width:3}\n"
-    "@media(max-width:560px){svg.chart text{font-size:15px}figure{padding:6px}}\n"
+    "@media(max-width:560px){td.t{min-width:18ch}"
+    "td:first-child:not(.t){white-space:normal}svg.chart text{font-size:15px}figure{padding:6px}}\n"
     "details{margin:6px 0}summary{cursor:pointer;font-weight:600}"
     "ul.legend{list-style:none;margin:4px 0 0;padding:0;display:flex;flex-wrap:wrap;gap:2px 14px;"
     "font-size:13px}ul.legend svg{width:26px;height:10px;margin-right:5px}\n";
@@ -141,6 +142,22 @@ static size_t address_length(const char *s)
     return strcspn(s, " ;,()<>\"'");
 }
 
+/* A number, and its band in brackets: on a line of its own where there is little room. */
+static void add_number(slx_buf *page, const char *s)
+{
+    const char *band = s ? strchr(s, '(') : NULL;
+    if (!s) return;
+    if (!band || band == s) {
+        slx_html_text(page, s);
+        return;
+    }
+    slx_buf value = {0};
+    slx_buf_add(&value, s, (size_t)(band - s));
+    tagged(page, "", value.ptr, "<span>");
+    tagged(page, "", band, "</span>");
+    slx_buf_free(&value);
+}
+
 static void add_cell(slx_buf *page, const char *s)
 {
     size_t n = s ? address_length(s) : 0;
@@ -155,20 +172,45 @@ static void add_cell(slx_buf *page, const char *s)
     if (s) slx_html_text(page, s + n);
 }
 
+static bool number(const slx_html_table *t, int column)
+{
+    return t->number && t->number[column];
+}
+
+/* Has the column text that fills lines? */
+static bool is_long(const slx_html_table *t, int column)
+{
+    enum { LONG = 30 };
+    for (int r = 0; r < t->rows; r++) {
+        const char *s = t->cell[r * t->columns + column];
+        if (s && strlen(s) > LONG) return true;
+    }
+    return false;
+}
+
 void slx_html_add_table(slx_buf *page, const slx_html_table *t)
 {
+    bool *wraps = slx_xcalloc((size_t)t->columns, sizeof *wraps);
+    for (int c = 0; c < t->columns; c++) wraps[c] = is_long(t, c);
     slx_buf_adds(page, "<div class=\"wide\"><table>\n<thead><tr>");
     for (int c = 0; c < t->columns; c++)
-        tagged(page, t->number && t->number[c] ? "<th class=\"n\">" : "<th>", t->head[c], "</th>");
+        tagged(page, number(t, c) ? "<th class=\"n\">" : "<th>", t->head[c], "</th>");
     slx_buf_adds(page, "</tr></thead>\n<tbody>\n");
     for (int r = 0; r < t->rows; r++) {
         slx_buf_adds(page, "<tr>");
         for (int c = 0; c < t->columns; c++) {
-            slx_buf_adds(page, t->number && t->number[c] ? "<td class=\"n\">" : "<td>");
-            add_cell(page, t->cell[r * t->columns + c]);
+            const char *cell = t->cell[r * t->columns + c];
+            if (number(t, c)) {
+                slx_buf_adds(page, "<td class=\"n\">");
+                add_number(page, cell);
+            } else {
+                slx_buf_adds(page, wraps[c] ? "<td class=\"t\">" : "<td>");
+                add_cell(page, cell);
+            }
             slx_buf_adds(page, "</td>");
         }
         slx_buf_adds(page, "</tr>\n");
     }
     slx_buf_adds(page, "</tbody>\n</table></div>\n");
+    free(wraps);
 }

@@ -32,7 +32,8 @@ void slx_html_charts_begin(slx_buf *page);
 void slx_html_charts_end(slx_buf *page);
 
 /* cell: (rows, columns), row after row; NULL and "" are empty. number: (columns) set to the right; NULL = none. A cell that
- * starts with http:// or https:// becomes a link. */
+ * starts with http:// or https:// becomes a link. Columns of long text wrap; of a number, "1.2 (0.9 to 1.5)", its band goes
+ * to a line of its own where there is little room. */
 typedef struct {
     int columns, rows;
     const char *const *head;

@@ -38,6 +38,11 @@ addEventListener("load", () => {
 });</script>"""
 
 
+def text_of(name):
+    with open(os.path.join(ROOT, "cases", name + ".yaml"), encoding="utf-8") as f:
+        return f.read()
+
+
 class Fleet(Case):
     def json(self, *args):
         return json.loads(self.ok("fleet", *args, "--json"))
@@ -181,8 +186,7 @@ class Fleet(Case):
                            "of what must be served can be"])
 
     def test_refusals(self):
-        with open(os.path.join(ROOT, "cases", "bernstein-2023.yaml"), encoding="utf-8") as f:
-            text = f.read()
+        text = text_of("bernstein-2023")
         for old, new, says in (("peak:", "peek:", "did you mean peak?"),
                                ("unit: USD/kWh", "unit: USD/MWh", "expected USD/kWh"),
                                ("chip_usd: {low: 25000", "chip_usd: {low: -25000", "expected a number in USD/chip"),
@@ -242,21 +246,99 @@ class Fleet(Case):
 
     def test_only_what_is_priced_is_called_priced(self):
         for name, words in (("jalapeno-phase-1", ""), ("first-order-10g", ""), ("bernstein-2023", ""),
-                            ("acquire-or-partner", ", what is late at its price"),
-                            ("serve-and-train", ", what is not served at its price"),
-                            ("ten-gigawatts", ", what is late at its price")):
+                            ("acquire-or-partner", " with what is late at its price"),
+                            ("serve-and-train", " with what is not served at its price"),
+                            ("ten-gigawatts", " with what is late at its price")):
             self.assertRegex(self.ok("fleet", name), rf"(?m)^what moves cost_usd, \S+ \w USD{words}$")
 
+    def test_purchases(self):
+        """By year and supplier: racks and dollars of the text are the sums of the quarters, and those of the plan."""
+        told = self.json("acquire-or-partner")
+        text = self.ok("fleet", "acquire-or-partner")
+        table = re.search(r"(?ms)^racks bought .*?\n\n", text)[0]
+        years = [int(y) for y in re.findall(r"\b20\d\d\b", table.splitlines()[0])]
+        self.assertEqual(years, list(range(2026, 2032)))
+        scale = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
+        price = {"gpu": 3.4e6, "gpu-second": 3.0e6}  # USD a rack in the case file, the same all over the years
+        for option, supplier in (("gpu", "Nvidia"), ("gpu-second", "AMD"), ("partner", "Broadcom"), ("acquire", "own")):
+            for key, unit in (("delivered_racks", "racks"), ("bought_usd", "USD")):
+                row = re.search(rf"(?m)^  {option} \({supplier}\), {unit} (.*)$", table)[1]
+                shown = [0 if n == "-" else float(n.split()[0]) * scale["".join(n.split()[1:])]
+                         for n in re.findall(r"-|[\d.]+(?: [kMG])?", row)]
+                of_year = [sum(q["options"][option][key] for q in told["quarters"] if q["quarter"].startswith(str(y)))
+                           for y in years]
+                for a, b in zip(shown, [*of_year, sum(of_year)], strict=True):
+                    self.assertAlmostEqual(a, b, delta=0.006 * b)
+            for q in told["quarters"]:
+                x = q["options"][option]
+                if option in price:
+                    self.assertAlmostEqual(x["bought_usd"], price[option] * x["delivered_racks"], delta=1)
+        for q in told["quarters"]:  # nothing is sold on: all of it is invested
+            self.assertAlmostEqual(sum(o["bought_usd"] for o in q["options"].values()), q["racks_usd"],
+                                   delta=1e-6 * (1 + q["racks_usd"]))
+        all_usd = sum(q["options"]["gpu"]["bought_usd"] for q in told["quarters"])
+        self.assertIn(f" racks for {all_usd / 1e9:.2f} G USD, delivered", text)  # without halls
+        _, page = self.page("acquire-or-partner")
+        for words in ("Racks bought a quarter", "gpu-second (AMD), racks", "<summary>By quarter</summary>"):
+            self.assertIn(words, page)
+        quarters = page.split("<summary>By quarter</summary>")[1].split("</table>")[0]
+        self.assertEqual(re.findall(r"<tr><td>(\d{4}-Q\d)", quarters), [q["quarter"] for q in told["quarters"]])
+        self.assertIn("partner (Broadcom), USD", quarters)
+
     def test_diff(self):
-        text = self.ok("fleet", "first-order-10g", "--diff", "jalapeno-phase-1")
-        self.assertRegex(text, r"(?m)^the fleet +first-order-10g +jalapeno-phase-1 +change$")
+        text = self.ok("fleet", "first-order-10g", "--diff", "jalapeno-phase-1", "--futures", 200)
+        self.assertRegex(text, r"(?m)^the fleet +first-order-10g +jalapeno-phase-1 +change +unit$")
         self.assertRegex(text, r"(?m)^  gw +0\.7\d+ +1\.3 +\+\d")
+        for row in (r"  own-chip \(Broadcom\), in service +0\.7\d+ +0 +-100\.0 % +GW",  # the mix
+                    r"  jalapeno \(Broadcom\), racks bought +0 +17\.5 G +USD",
+                    r"  hall power +first-order-10g +741 MW +741 MW",  # by year, each over years of its own
+                    r"  hall power +jalapeno-phase-1 +100 MW +1\.30 GW +1\.30 GW",
+                    r"  phase-1 +18\.0 G +17\.5 G +USD",  # figures
+                    r"  cost_usd( +[\d.]+ G \([\d.]+ G to [\d.]+ G\)){2} +USD",  # risk
+                    r"  options\.jalapeno\.chips_rack +- +72 \(64 to 72\) +chips/rack"):
+            self.assertRegex(text, rf"(?m)^{row}$")
         told = json.loads(self.ok("fleet", "first-order-10g", "--diff", "jalapeno-phase-1", "--json"))
         self.assertEqual([told["a"]["case"], told["b"]["case"]], ["first-order-10g", "jalapeno-phase-1"])
+        moved = text_of("first-order-10g").replace("{2026: 1.0e+10, 2027: 0}", "{2026: 0.8e+10, 2027: 0.2e+10}")
+        other = self.file("other.yaml", moved)
+        text = self.ok("fleet", "first-order-10g", "--diff", other)  # of one name: the files tell them apart
+        self.assertRegex(text, r"(?m)^the fleet +first-order-10g.yaml +other.yaml ")
+        self.assertRegex(text, r"(?m)^  options.own-chip.plan +2\.50 G \.\. 0 +2\.00 G \.\. 500 M +USD/quarter$")
+        far = self.file("far.yaml", text_of("first-order-10g").replace("2026", "2086").replace("2027", "2087"))
+        self.assertIn("too far apart", self.ok("fleet", "first-order-10g", "--diff", far))
+
+    def test_what_if_beside_its_base(self):
+        slip = "options.acquire.slip_quarters"
+        args = ("fleet", "acquire-or-partner", "--diff", "acquire-or-partner", "--diff-set", f"{slip}=3")
+        text = self.ok(*args)
+        self.assertRegex(text, r"(?m)^the fleet +as its file +options.acquire.slip_quarters=3 +change")
+        self.assertRegex(text, r"(?m)^  options.acquire.slip_quarters +0 \(0 to 4\) +3 +quarters$")
+        self.assertRegex(text, r"(?m)^  cost +[\d.]+ G USD, within 0\.\d\d % +[\d.]+ G USD, within 0\.\d\d %$")
+        self.assertRegex(text, r"(?m)^  power that must be in service +[\d.]+ G USD a GW, ")
+        told = json.loads(self.ok(*args, "--json"))
+        self.assertEqual([told["a"]["changed"], told["b"]["changed"]], ["", "options.acquire.slip_quarters=3"])
+        for k, quarters in (("a", 0), ("b", 3)):
+            self.assertEqual(next(i["mid"] for i in told[k]["inputs"] if i["name"] == slip), quarters)
+        # --set and --variant belong to CASE alone
+        other = ("--diff", "jalapeno-phase-1", "--json")
+        told = json.loads(self.ok("fleet", "first-order-10g", "--variant", "tpu", *other))
+        self.assertEqual([told["a"]["changed"], told["b"]["changed"]], ["variant tpu", ""])
+        page = os.path.join(self.dir, "d.html")
+        self.ok(*args, "--html", page, "--futures", 200)
+        with open(page, encoding="utf-8") as f:
+            seen = f.read()
+        for words in ("Two fleets side by side", "Suppliers", "Racks bought", "By year", "Published figures",
+                      "The plan", "Risk, mean (5 to 95 %)", "Inputs that differ"):
+            self.assertIn(f">{words}<", seen)
+        base = ("fleet", "first-order-10g", "--diff", "first-order-10g")
+        self.refused(*base, "--diff-set", "money.x=1", place="--diff-set money.x=1: ", says="unknown figure money.x")
+        self.refused(*base, "--diff-variant", "x", place="--diff-variant: ", says="one of the case's variants: tpu")
+        self.refused("fleet", "first-order-10g", "--diff-set", "x=1", place="silex fleet: --diff-set: ",
+                     says="found no --diff beside it")
+        self.refused("fleet", "-", "--diff", "-", place="silex fleet: --diff: ", says="standard input for both")
 
     def test_own_throughput(self):
-        with open(os.path.join(ROOT, "cases", "bernstein-2023.yaml"), encoding="utf-8") as f:
-            text = f.read()
+        text = text_of("bernstein-2023")
         path = self.file("own.yaml", re.sub(r"chips: \[.*\]", "chips: [h100, b200]", text))
         rows = self.json(path, "--own")["own_throughput"]
         self.assertEqual([(r["model"], r["chip"]) for r in rows],
@@ -307,8 +389,7 @@ class Fleet(Case):
         self.assertGreater(os.path.getsize(pdf), 20000)
 
     def test_standard_input_and_output(self):
-        with open(os.path.join(ROOT, "cases", "first-order-10g.yaml"), "rb") as f:
-            code, out, err = run("fleet", "-", "--html", "-", "--futures", 0, stdin=f.read())
+        code, out, err = run("fleet", "-", "--html", "-", "--futures", 0, stdin=text_of("first-order-10g"))
         self.assertEqual((code, err), (0, ""))
         self.assertTrue(out.startswith("<!doctype html>") and out.rstrip().endswith("</html>"), out[:80])
 

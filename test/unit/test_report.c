@@ -200,7 +200,12 @@ static void test_page(void **state)
     slx_html_begin(&b, "A \"title\"", "sub");
     slx_html_paragraph(&b, "%d <tokens>", 3);
     slx_html_add_table(&b, &(slx_html_table){2, 3, head, number, cell});
+    static const char *const wide[] = {"short", "1.2 (0.9 to 1.5)",
+                                       "words enough to fill more than a line of a narrow column", "(2"};
+    slx_html_add_table(&b, &(slx_html_table){2, 2, head, number, wide});
     slx_html_end(&b);
+    has(&b, "<td class=\"t\">short</td><td class=\"n\">1.2 <span>(0.9 to 1.5)</span></td>");
+    has(&b, "a narrow column</td><td class=\"n\">(2</td>");
     has(&b, "<title>A &quot;title&quot;</title>");
     has(&b, "<p>3 &lt;tokens&gt;</p>");
     has(&b, "<td>a&lt;b</td><td class=\"n\">1</td>");
