@@ -13,7 +13,7 @@
 
 #include "validate/query_int.h"
 
-enum { MOST = 1024 };
+enum { MOST = 1024, MOST_REPLICAS = 1 << 28 };
 
 /* ------------------------------------------------------------------ formats */
 
@@ -144,6 +144,8 @@ static bool apart(slx_question *q, const json_t *o, uint64_t chips, slx_served *
     bool told = json_object_get(answer, "workers") != NULL;
     s->replicas = n.workers * n.dp, n.dp = 1;
     if (!place(q, n, 0, &s->on, &unused)) return false;
+    if (s->readers > MOST_REPLICAS || s->replicas > MOST_REPLICAS)
+        return slx_cannot(q, "workers times dp over %d", MOST_REPLICAS);
     double left = (double)chips - slx_placed_chips(&s->reader) * (double)s->readers;
     double more = floor(left / slx_placed_chips(&s->on));
     if (!told && more > (double)s->replicas) s->replicas = (uint64_t)more;
@@ -194,7 +196,7 @@ bool slx_query_placement(slx_question *q, slx_served *s)
     if (!slx_field_count(q, q->o, "n_chips", 1, false, &chips) || !formats(q, s) ||
         !drafts(q, json_object_get(q->o, "engine"), s))
         return false;
-    if (chips > 1u << 28) return slx_cannot(q, "more than 2^28 chips");
+    if (chips > MOST_REPLICAS) return slx_cannot(q, "more than 2^28 chips");
     if (o && !json_is_null(o) && !json_is_object(o)) return slx_malformed(q, "field parallel: expected an object");
     if (!json_is_object(o)) o = NULL;
     if (o && !slx_field_text(q, o, "mode", false, &mode)) return false;

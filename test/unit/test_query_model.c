@@ -254,6 +254,12 @@ static void test_placements(void **state)
                 placed("llama-3.1-405b", "{\"tp\":4}", ",\"n_chips\":4,\"precision\":\"fp8\"", "tpot_mean"));
     snprintf(line, sizeof line, PLACED, moe, "{\"mode\":\"disagg\",\"prefill\":{}}", "", "tpot_mean");
     expect(line, false, "line 7: field parallel: found no prefill or no decode");
+    snprintf(line, sizeof line, PLACED, moe,
+             "{\"mode\":\"disagg\",\"prefill\":{\"workers\":1000000,\"dp\":1000000},\"decode\":{\"tp\":8}}", "",
+             "tpot_mean");
+    expect(line, true, "workers times dp over");
+    snprintf(line, sizeof line, PLACED, moe, "{\"tp\":4096}", "", "tpot_mean");
+    expect(line, true, "over 1024");
     snprintf(line, sizeof line, PLACED, moe, "{\"mode\":\"both\"}", "", "tpot_mean");
     expect(line, false, "found 'both', expected agg or disagg");
     snprintf(line, sizeof line, PLACED, moe, "{\"tp\":8}", ",\"moe_dtype\":\"fp7\"", "tpot_mean");
