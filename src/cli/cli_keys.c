@@ -12,7 +12,7 @@
 typedef struct {
     const char *db, *team, *models;
     int64_t per_minute, day_tokens; /* -1 = not said */
-    bool json;
+    bool admin, json;
 } values;
 
 #define AT(m) offsetof(values, m)
@@ -24,6 +24,8 @@ static const cli_option options[] = {
      "add, quota: requests a minute; 0 = no limit"},
     {"day-tokens", 0, CLI_COUNT, "N", AT(day_tokens), 0, 1e15, NULL,
      "add, quota: tokens a day (UTC), prompt and answer; 0 = no limit"},
+    {"admin", 0, CLI_FLAG, NULL, AT(admin), 0, 0, NULL,
+     "add: this key sees in /live and on the page what every user does"},
     {"db", 0, CLI_TEXT, "FILE", AT(db), 0, 0, NULL,
      "the server's database; when not given, silex/server.db in XDG_STATE_HOME or ~/.local/state"},
     {"json", 0, CLI_FLAG, NULL, AT(json), 0, 0, NULL, "one JSON object"},
@@ -59,8 +61,9 @@ static slx_status set_limits(const values *v, srv_key *k, slx_err *err)
 static slx_status audit(srv_store *s, const char *what, const srv_key *k, slx_err *err)
 {
     char detail[512];
-    snprintf(detail, sizeof detail, "user=%s team=%s models=%s per_minute=%u day_tokens=%llu",
-             k->user, k->team, k->models, k->per_minute, (unsigned long long)k->day_tokens);
+    snprintf(detail, sizeof detail, "user=%s team=%s models=%s per_minute=%u day_tokens=%llu%s",
+             k->user, k->team, k->models, k->per_minute, (unsigned long long)k->day_tokens,
+             k->admin ? " admin" : "");
     return srv_store_audit(s, operator(), what, k->name, detail, err);
 }
 
@@ -79,9 +82,9 @@ static json_t *key_json(const srv_key *k)
     char made[24], gone[24];
     day(made, k->created);
     day(gone, k->revoked);
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s?}", "name", k->name, "user", k->user,
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:s?}", "name", k->name, "user", k->user,
                      "team", k->team, "models", k->models, "per_minute", (json_int_t)k->per_minute,
-                     "day_tokens", (json_int_t)k->day_tokens, "created", made, "revoked",
+                     "day_tokens", (json_int_t)k->day_tokens, "admin", k->admin, "created", made, "revoked",
                      k->revoked ? gone : NULL);
 }
 
@@ -113,17 +116,18 @@ static void print_key(void *arg, const srv_key *k)
     day(made, k->created);
     limit(rate, k->per_minute);
     limit(quota, k->day_tokens);
-    printf("%-14s%-18s%-14s%12s %18s  %-10s %s\n", k->name, k->user, k->team, rate, quota, made,
+    printf("%-14s%-18s%-14s%12s %18s  %-10s %s%s\n", k->name, k->user, k->team, rate, quota, made,
            k->revoked     ? "revoked"
            : k->models[0] ? k->models
-                          : "all");
+                          : "all",
+           k->admin ? " (admin)" : "");
 }
 
 /* ------------------------------------------------------------------ what is asked for */
 
 static slx_status add(srv_store *s, const values *v, const char *user, slx_err *err)
 {
-    srv_key k = {0};
+    srv_key k = {.admin = v->admin};
     char text[SRV_KEY_TEXT];
     SLX_TRY(copy(k.user, sizeof k.user, user, "USER", err));
     if (v->team) SLX_TRY(copy(k.team, sizeof k.team, v->team, "--team", err));
@@ -191,6 +195,9 @@ static slx_status run(const void *p, cli_args args, slx_err *err)
     char path[1024];
     srv_store *s = NULL;
     static const char *const known[] = {"add", "list", "revoke", "quota"};
+    if (v->admin && strcmp(what, "add"))
+        return slx_fail(err, SLX_EINPUT, "silex keys: --admin", 0, 0,
+                        "found it with %.40s, expected it with add", what);
     bool is_add = !strcmp(what, "add"), is_list = !strcmp(what, "list"), found = false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) found |= !strcmp(what, known[i]);
     if (!found)

@@ -53,6 +53,11 @@ void slx_answer_end(slx_answer *a, slx_buf *out)
     give(a, a->held.len, out);
 }
 
+size_t slx_answer_held(const slx_answer *a)
+{
+    return a->held.len + (size_t)a->utf8.n;
+}
+
 void slx_answer_free(slx_answer *a)
 {
     slx_buf_free(&a->held);

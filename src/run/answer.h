@@ -25,6 +25,7 @@ typedef struct {
 /* Appends to out what may go now; true when a stop string is complete: then nothing more is to be added. */
 bool slx_answer_add(slx_answer *a, uint32_t token, slx_buf *out);
 void slx_answer_end(slx_answer *a, slx_buf *out); /* the rest, of an answer that no stop string ended */
+size_t slx_answer_held(const slx_answer *a); /* bytes that wait inside: where the next token's text begins */
 void slx_answer_free(slx_answer *a);
 
 #endif

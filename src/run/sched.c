@@ -397,6 +397,8 @@ static void tick(slx_sched *s, uint32_t n, uint32_t rows)
     double seconds = 0, joules = 0;
     bool known = s->opt.clock && s->opt.clock(s->opt.clock_arg, s->timed, n, &seconds, &joules);
     s->chip_clock += seconds;
+    s->stats.chip_s += seconds;
+    s->stats.chip_j += joules;
     for (uint32_t i = 0; i < n; i++) {
         slx_job *j = s->batch_job[i];
         j->chip_share += seconds * j->fed / rows;
@@ -420,7 +422,7 @@ bool slx_sched_step(slx_sched *s)
     share_rows(s);
     find_pages(s);
 
-    uint32_t n = 0, rows = 0, prompt_rows = 0;
+    uint32_t n = 0, rows = 0, prompt_rows = 0, longest = 0;
     for (slx_job *j = s->running.head; j; j = j->next) {
         if (!j->fed) continue;
         uint32_t at = slx_seq_length(j->seq);
@@ -430,6 +432,7 @@ bool slx_sched_step(slx_sched *s)
         s->batch[n++] = (slx_batch_entry){
             .seq = j->seq, .tokens = j->tokens + at, .n = j->fed, .n_logits = at + j->fed == j->n};
         rows += j->fed;
+        if (at + j->fed > longest) longest = at + j->fed;
         s->users[j->user].turns += j->fed;
         if (prompt) prompt_rows += j->fed;
     }
@@ -440,6 +443,8 @@ bool slx_sched_step(slx_sched *s)
     s->stats.steps++;
     s->stats.rows += rows;
     s->stats.prompt_rows += prompt_rows;
+    s->stats.last_sequences = n;
+    s->stats.last_positions = longest;
     s->stats.step_s += after - before;
     tick(s, n, rows);
     if (st != SLX_OK) {

@@ -63,6 +63,8 @@ typedef struct {
     uint64_t steps, rows, prompt_rows, cached_tokens, prompt_tokens, preemptions, jobs;
     double step_s, own_s; /* in engine steps; in the scheduler itself, drawing included */
     double draw_s;        /* of own_s: drawing and callbacks */
+    double chip_s, chip_j; /* what the steps would have taken on the chip, of those whose time is known */
+    uint32_t last_sequences, last_positions; /* of the last step: how many, and the most positions one of them has; 0 = none yet */
 } slx_sched_stats;
 
 slx_sched *slx_sched_open(slx_engine *e, const slx_sched_options *opt);

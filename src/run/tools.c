@@ -50,6 +50,13 @@ static size_t skip_blank(const char *p, size_t at, size_t len)
     return at;
 }
 
+/* The first n bytes without the blanks at their end. */
+static size_t without_blanks(const char *p, size_t n)
+{
+    while (n && skip_blank(p, n - 1, n) == n) n--;
+    return n;
+}
+
 size_t slx_tools_content(slx_tool_form f, const char *text, size_t len)
 {
     if (f == SLX_TOOLS_NONE) return len;
@@ -59,10 +66,10 @@ size_t slx_tools_content(slx_tool_form f, const char *text, size_t len)
     }
     const char *tag = slx_tool_frames[f].mark,
                *found = len ? memmem(text, len, tag, strlen(tag)) : NULL;
-    if (found) return (size_t)(found - text);
+    if (found) return without_blanks(text, (size_t)(found - text));
     for (size_t n = strlen(tag) - 1; n > 0; n--) /* its beginning may stand at the end */
-        if (n <= len && !memcmp(text + len - n, tag, n)) return len - n;
-    return len;
+        if (n <= len && !memcmp(text + len - n, tag, n)) return without_blanks(text, len - n);
+    return without_blanks(text, len);
 }
 
 /* Adds one call; false when j is none. */
@@ -115,7 +122,7 @@ static bool bare(json_t *calls, const char *p, size_t len)
 
 bool slx_tools_parse(slx_tool_form f, const char *text, size_t len, slx_buf *out, size_t *content)
 {
-    size_t at = slx_tools_content(f, text, len);
+    size_t before = slx_tools_content(f, text, len), at = skip_blank(text, before, len);
     *content = len;
     if (f == SLX_TOOLS_NONE || at == len) return false;
     json_t *calls = json_array();
@@ -128,9 +135,7 @@ bool slx_tools_parse(slx_tool_form f, const char *text, size_t len, slx_buf *out
         char *t = json_dumps(calls, JSON_COMPACT);
         slx_buf_adds(out, t);
         free(t);
-        while (at && skip_blank(text, at - 1, len) > at - 1)
-            at--; /* blanks before a call are no content */
-        *content = at;
+        *content = before;
     }
     json_decref(calls);
     return ok;
@@ -150,15 +155,32 @@ static size_t string_end(const char *p, size_t at, size_t len)
     return 0;
 }
 
+static const char opening[] = "{\"name\": ";
+
+bool slx_tools_begun(slx_tool_form f, const char *text, size_t len, size_t *content)
+{
+    *content = len;
+    if (f == SLX_TOOLS_NONE) return false;
+    const char *mark = slx_tool_frames[f].mark;
+    size_t before = slx_tools_content(f, text, len), at = skip_blank(text, before, len),
+           n = strlen(mark), whole = sizeof opening - 1;
+    if (len - at < n || memcmp(text + at, mark, n)) return false;
+    if (f != SLX_TOOLS_BARE) at = skip_blank(text, at + n, len);
+    if (f == SLX_TOOLS_LIST && at < len && text[at] == '[') at = skip_blank(text, at + 1, len);
+    if (f == SLX_TOOLS_BARE && len - at < whole) return false; /* as JSON begins */
+    if (memcmp(text + at, opening, len - at < whole ? len - at : whole)) return false;
+    *content = before;
+    return true;
+}
+
 /* {"name": NAME, "KEY": and nothing of it missing. */
 static bool follow_name(slx_tool_stream *s, slx_tool_form f, const char *p, size_t len,
                         slx_tool_piece *out)
 {
-    static const char open[] = "{\"name\": ";
     char key[64];
-    const char *found = len > s->at ? memmem(p + s->at, len - s->at, open, sizeof open - 1) : NULL;
+    const char *found = len > s->at ? memmem(p + s->at, len - s->at, opening, sizeof opening - 1) : NULL;
     if (!found) return false;
-    size_t name = (size_t)(found - p) + sizeof open - 1,
+    size_t name = (size_t)(found - p) + sizeof opening - 1,
            end = name < len ? string_end(p, name, len) : 0,
            n = (size_t)snprintf(key, sizeof key, ", \"%s\": ", slx_tool_frames[f].key);
     if (!end || len - end < n || memcmp(p + end, key, n)) return false;

@@ -25,11 +25,15 @@ extern const slx_tool_frame slx_tool_frames[];
 /* The token that marks calls, where it is a control token (to show in slx_answer); -1 = there is none. */
 int64_t slx_tools_marker(slx_tool_form f, const slx_model *m);
 
-/* Bytes of an answer so far that cannot belong to a call. */
+/* Bytes of an answer so far that cannot belong to a call, nor to the blanks before one. */
 size_t slx_tools_content(slx_tool_form f, const char *text, size_t len);
 /* The calls of a whole answer, appended to out as JSON: [{"name": .., "arguments": "{..}"}]; *content: bytes before them.
  * False when there is none: then all of it is content. */
 bool slx_tools_parse(slx_tool_form f, const char *text, size_t len, slx_buf *out, size_t *content);
+
+/* Does a text that was cut short, and has no whole calls, end in a call that has begun? *content: bytes before its first
+ * call; all of them when false. What has not gone far enough to tell stays content. */
+bool slx_tools_begun(slx_tool_form f, const char *text, size_t len, size_t *content);
 
 /* Calls while they are written, of an answer that a grammar holds to the frame (slx_form). All zero at first. */
 typedef struct {

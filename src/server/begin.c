@@ -153,15 +153,87 @@ static bool make_choices(srv_exchange *x, srv_error *e)
     return true;
 }
 
-/* Tokens this request may take at most. */
-static uint64_t most_tokens(const srv_exchange *x)
+/* What the client calls the most tokens of an answer. */
+static const char *max_name(const srv_request *r)
+{
+    return r->api == SRV_RESPONSES                         ? "max_output_tokens"
+           : srv_given(r->body, "max_completion_tokens") ? "max_completion_tokens"
+                                                           : "max_tokens";
+}
+
+/* Every answer's length: as asked for, which the context must hold, or to its end. */
+static bool set_lengths(srv_exchange *x, srv_error *e)
+{
+    const srv_request *r = &x->req;
+    bool asked = r->max_new != 0;
+    uint32_t new = asked ? r->max_new : r->min_new;
+    for (uint32_t i = 0; i < x->n_choices; i++) {
+        srv_choice *c = &x->choices[i];
+        uint32_t n = (uint32_t)(c->prompt.len / 4), room = x->s->context + 1 - n;
+        if (new > room && (asked ? srv_given(r->body, max_name(r)) : true))
+            return srv_refuse(e, 400, "invalid_request_error", "context_length_exceeded",
+                              asked ? max_name(r) : "min_tokens",
+                              "found a prompt of %u tokens and %u for the answer; the context holds "
+                              "%u, prompt and answer together: the answer may have %u",
+                              n, new, x->s->context, room);
+        c->max_new = asked && r->max_new < room ? r->max_new : room;
+    }
+    return true;
+}
+
+/* Tokens of the prompts, and what the answers may have at least and at most beside them. */
+static uint64_t sum_prompts(const srv_exchange *x)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < x->n_choices; i++) {
-        uint32_t n = (uint32_t)(x->choices[i].prompt.len / 4), room = x->s->context + 1 - n;
-        sum += n + (x->req.max_new && x->req.max_new < room ? x->req.max_new : room);
-    }
+    for (uint32_t i = 0; i < x->n_choices; i++) sum += x->choices[i].prompt.len / 4;
     return sum;
+}
+
+static uint64_t sum_lengths(const srv_exchange *x)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < x->n_choices; i++) sum += x->choices[i].max_new;
+    return sum;
+}
+
+/* Without a length asked for an answer is as long as the quota lets it be, and ends with "length" there. */
+static void fit_lengths(srv_exchange *x, uint64_t tokens)
+{
+    uint64_t each = (tokens - sum_prompts(x)) / x->n_choices;
+    for (uint32_t i = 0; i < x->n_choices; i++)
+        if (x->choices[i].max_new > each) x->choices[i].max_new = (uint32_t)each;
+}
+
+/* Is there room in the key's quota of today? What can never fit is a mistake (400), what may fit later is not (429). */
+static bool hold_quota(srv_exchange *x, srv_error *e, double *retry_s)
+{
+    srv_server *s = x->s;
+    const srv_request *r = &x->req;
+    uint64_t spent = 0, most = sum_prompts(x) + sum_lengths(x),
+             least = r->max_new ? most
+                                : sum_prompts(x) + (uint64_t)x->n_choices * (r->min_new ? r->min_new : 1);
+    unsigned long long day = x->who.day_tokens;
+    slx_err err;
+    if (!s->store || !day) return true;
+    if (least > day)
+        return srv_refuse(e, 400, "invalid_request_error", "quota_too_small", max_name(r),
+                          "this request takes %llu tokens%s; this key's quota is %llu a day",
+                          (unsigned long long)least, r->max_new ? ", as long as it may be" : " or more",
+                          day);
+    if (srv_limits_reserve(s->limits, s->store, &x->who, least, most, &spent, &x->reserved_tokens,
+                           &err) != SLX_OK)
+        return srv_refuse(e, 503, "server_error", "ledger_unavailable", NULL,
+                          "usage cannot be read now: %s", err.msg);
+    if (x->reserved_tokens) {
+        fit_lengths(x, x->reserved_tokens);
+        return true;
+    }
+    /* what others hold is given back when they end; what is spent, at midnight */
+    *retry_s = spent + least <= day ? 5 : (double)(86400 - time(NULL) % 86400);
+    return srv_refuse(e, 429, "insufficient_quota", "insufficient_quota", NULL,
+                      "this key's quota is %llu tokens a day (UTC); %llu are spent, others may be held "
+                      "by answers under way, and this request may take %llu",
+                      day, (unsigned long long)spent, (unsigned long long)least);
 }
 
 /* Is there room for it: in the key's limits, in the queue? */
@@ -170,30 +242,19 @@ static bool admit(srv_exchange *x, srv_error *e, double *retry_s)
     srv_server *s = x->s;
     char why[512];
     slx_sched_stats st;
-    uint64_t spent = 0, most = most_tokens(x);
-    slx_err err;
     if (!srv_ledger_healthy(s->ledger, why, sizeof why))
         return *retry_s = 5,
                srv_refuse(e, 503, "server_error", "ledger_unavailable", NULL,
                           "usage cannot be written now, so nothing new is begun: %s", why);
-    if (s->store && x->who.day_tokens) {
-        bool fits;
-        if (srv_limits_reserve(s->limits, s->store, &x->who, most, &spent, &fits, &err) != SLX_OK)
-            return srv_refuse(e, 503, "server_error", "ledger_unavailable", NULL,
-                              "usage cannot be read now: %s", err.msg);
-        if (!fits) {
-            *retry_s = (double)(86400 - time(NULL) % 86400);
-            return srv_refuse(e, 429, "insufficient_quota", "insufficient_quota", NULL,
-                              "this key's quota is %llu tokens a day (UTC); %llu are spent and "
-                              "this request may take %llu",
-                              (unsigned long long)x->who.day_tokens, (unsigned long long)spent,
-                              (unsigned long long)most);
-        }
-        x->reserved_tokens = (uint32_t)most;
-    }
     srv_worker_stats(s->worker, &st);
+    uint32_t places = st.slots + s->opt->queue;
+    if (x->n_choices > places)
+        return srv_invalid(e, x->req.n > 1 ? "n" : "prompt",
+                           "found %u answers in one request; this server has places for %u at once",
+                           x->n_choices, places);
+    if (!hold_quota(x, e, retry_s)) return false;
     uint32_t before = atomic_fetch_add(&s->answers, x->n_choices);
-    if (before + x->n_choices > st.slots + s->opt->queue) {
+    if (before + x->n_choices > places) {
         atomic_fetch_sub(&s->answers, x->n_choices);
         srv_limits_release(s->limits, &x->who, x->reserved_tokens);
         /* as long as an answer took lately, for each full batch before it */
@@ -265,7 +326,7 @@ enum MHD_Result srv_begin_answer(srv_exchange *x, srv_api api)
         x->req.sampling.seed = strtoull(hex, NULL, 16);
     }
     if (!srv_check_model(x, x->req.model, &e) || !check_variables(x, &e) || !make_choices(x, &e) ||
-        !admit(x, &e, &retry_s))
+        !set_lengths(x, &e) || !admit(x, &e, &retry_s))
         return srv_send_error_after(x, &e, retry_s);
     x->submitted = true;
     enum MHD_Result ok = MHD_YES;

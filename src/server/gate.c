@@ -140,11 +140,12 @@ static enum MHD_Result count_header(void *arg, enum MHD_ValueKind what, const ch
 }
 
 /* Where two readers of one request could see two different ones: so requests are smuggled past a proxy. */
-static bool check_framing(const srv_exchange *x, srv_error *e)
+static bool check_framing(const srv_exchange *x, const char *version, srv_error *e)
 {
     header_count n = {0};
     const char *what = NULL;
     MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, count_header, &n);
+    if (!n.hosts && !strcmp(version, MHD_HTTP_VERSION_1_1)) what = "no Host, which HTTP/1.1 asks for";
     if (n.bad_name) what = "a header whose name is none";
     if (n.lengths && n.codings) what = "both Content-Length and Transfer-Encoding";
     if (n.bad_coding) what = "a Transfer-Encoding other than chunked";
@@ -161,11 +162,11 @@ static bool is_json(const char *type)
            strchr("; \t", type[sizeof json - 1]);
 }
 
-bool srv_gate(srv_exchange *x, const char *url, const char *method, srv_error *e)
+bool srv_gate(srv_exchange *x, const char *url, const char *method, const char *version, srv_error *e)
 {
     const char *length = header(x, "Content-Length"), *type = header(x, "Content-Type");
     int64_t bytes = 0;
-    if (!check_framing(x, e)) return false;
+    if (!check_framing(x, version, e)) return false;
     if (length && !slx_parse_i64(length, 0, INT64_MAX, &bytes))
         return srv_refuse(e, 400, "invalid_request_error", "bad_request", NULL,
                           "Content-Length is no number");

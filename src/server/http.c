@@ -55,7 +55,8 @@ void srv_exchange_drop(srv_exchange *x)
         slx_answer_free(&c->answer);
         json_decref(c->logprobs);
         json_decref(c->calls);
-        json_decref(c->call_ids);
+        slx_buf_free(&c->arguments);
+        slx_buf_free(&c->starts);
         slx_grammar_close(c->grammar);
     }
     free(x->choices);
@@ -139,7 +140,7 @@ static enum MHD_Result answer(srv_exchange *x)
     case SRV_AT_MODEL: return srv_model(x);
     case SRV_AT_TOKENIZE: return srv_tokenize(x);
     case SRV_AT_DETOKENIZE: return srv_detokenize(x);
-    case SRV_AT_LIVE: return srv_send_json(x, srv_live_json(x->s));
+    case SRV_AT_LIVE: return srv_send_json(x, srv_live_json(x->s, &x->who));
     case SRV_AT_CHAT: return srv_begin_answer(x, SRV_CHAT);
     case SRV_AT_COMPLETIONS: return srv_begin_answer(x, SRV_COMPLETIONS);
     case SRV_AT_RESPONSES: return srv_begin_answer(x, SRV_RESPONSES);
@@ -198,7 +199,6 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     srv_server *s = arg;
     srv_exchange *x = *state;
     srv_error e;
-    (void)version;
     if (!x) {
         x = *state = srv_exchange_new(s);
         x->mhd = mhd;
@@ -209,7 +209,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
         snprintf(x->path, sizeof x->path, "%s", url);
         for (char *p = x->path; *p; p++)
             if ((unsigned char)*p < 33 || (unsigned char)*p > 126) *p = '?'; /* for the log */
-        if (!srv_gate(x, url, method, &e)) return srv_send_error(x, &e);
+        if (!srv_gate(x, url, method, version, &e)) return srv_send_error(x, &e);
         return MHD_YES;
     }
     if (*size) {
@@ -340,7 +340,7 @@ struct MHD_Daemon *srv_http_open(srv_server *s, uint16_t *port, slx_err *err)
             (unsigned)o->timeout_s, MHD_OPTION_CONNECTION_LIMIT, most_connections(),
             MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
             NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX,
-            MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+            MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
             MHD_OPTION_ARRAY, o->cert ? tls : none, MHD_OPTION_END);
         if (!d) {
             close(fd);

@@ -34,8 +34,8 @@ enum {
     SRV_BODY_READ = 64 << 20 /* read to its end and dropped, so that the client sees why it is refused */
 };
 
-/* gate.c: sets x->kind and who asks; false: *e says why not. */
-bool srv_gate(srv_exchange *x, const char *url, const char *method, srv_error *e);
+/* gate.c: sets x->kind and who asks; false: *e says why not. version: "HTTP/1.1" .. */
+bool srv_gate(srv_exchange *x, const char *url, const char *method, const char *version, srv_error *e);
 
 /* begin.c */
 bool srv_lists_model(const char *models, const char *name); /* a key's list, "" = all */

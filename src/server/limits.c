@@ -66,14 +66,15 @@ bool srv_limits_request(srv_limits *l, const srv_key *k, double *retry_s)
     return ok;
 }
 
-slx_status srv_limits_reserve(srv_limits *l, srv_store *store, const srv_key *k, uint64_t tokens,
-                              uint64_t *spent, bool *fits, slx_err *err)
+slx_status srv_limits_reserve(srv_limits *l, srv_store *store, const srv_key *k, uint64_t least,
+                              uint64_t most, uint64_t *spent, uint64_t *held, slx_err *err)
 {
     pthread_mutex_lock(&l->lock);
     entry *e = find(l, k);
     slx_status st = srv_store_spent(store, k->id, (int64_t)time(NULL), spent, err);
-    *fits = st == SLX_OK && *spent + e->reserved + tokens <= k->day_tokens;
-    if (*fits) e->reserved += tokens;
+    uint64_t taken = *spent + e->reserved, left = taken < k->day_tokens ? k->day_tokens - taken : 0;
+    *held = st != SLX_OK || left < least ? 0 : left < most ? left : most;
+    e->reserved += *held;
     pthread_mutex_unlock(&l->lock);
     return st;
 }

@@ -1,7 +1,8 @@
-/* live.c - what the page shows: the engine's batch, memory and latencies now, and one step of the chip in its parts.
+/* live.c - what the page shows: the engine's batch, memory and latencies now, what the chip does now, and its last step
+ * in its parts.
  *
- * The chip's part is a step like the last ones: as many sequences, as long. It is timed here (some ten milliseconds)
- * and kept while the batch stays alike, so a page that asks every second costs the engine nothing.
+ * That step is a decoding one like the last: as many sequences, as long. It is timed here and kept while the batch stays
+ * alike, so a page that asks every second costs the engine nothing. When nothing runs the chip draws its static power.
  */
 #include "server/server_int.h"
 
@@ -78,15 +79,14 @@ static json_t *step_json(const srv_server *s, uint32_t n, uint32_t positions)
     return j;
 }
 
-static json_t *chip_json(const srv_server *s, const slx_sched_stats *st)
+/* A step like the last one: of as many sequences, as long, both rounded up so that it is timed rarely. */
+static json_t *last_step_json(const srv_server *s, const slx_sched_stats *st)
 {
     uint32_t n = 1, positions = 64;
-    while (n < st->running) n *= 2;
+    if (!st->last_sequences) return json_pack("{s:s}", "why", "no step has been made yet");
+    while (n < st->last_sequences) n *= 2;
     if (n > st->slots) n = st->slots;
-    if (st->running) {
-        uint32_t each = st->pages_used * SLX_MAX_CHUNK / st->running;
-        while (positions < each) positions *= 2;
-    }
+    while (positions < st->last_positions) positions *= 2;
     if (positions >= s->context) positions = s->context - 1;
     pthread_mutex_lock(&view.lock);
     if (!view.step || view.n != n || view.positions != positions) {
@@ -100,20 +100,53 @@ static json_t *chip_json(const srv_server *s, const slx_sched_stats *st)
     return j;
 }
 
-json_t *srv_live_json(srv_server *s)
+/* What the chip does now: a step like the last one after the other, or nothing but draw what goes by time. */
+static json_t *now_json(const srv_server *s, const slx_sched_stats *st, const json_t *step)
+{
+    slx_time_watts idle;
+    slx_err err;
+    bool busy = st->running > 0 && json_object_get(step, "watts"),
+         known = slx_time_get_watts(&idle, slx_engine_chip(s->engine), &err) == SLX_OK;
+    json_t *j = json_pack("{s:b, s:f, s:f}", "busy", busy, "watts",
+                          busy    ? json_real_value(json_object_get(step, "watts"))
+                          : known ? idle.leak + idle.io
+                                  : 0.0,
+                          "memory_bytes_per_s",
+                          busy ? json_real_value(json_object_get(step, "memory_bytes_per_s")) : 0.0),
+           *engines = json_object();
+    for (int i = 0; i < SLX_N_ENGINES; i++) {
+        const json_t *of = json_object_get(json_object_get(step, "engines"), slx_engine_names[i]);
+        json_object_set_new(engines, slx_engine_names[i],
+                            json_real(busy ? json_real_value(json_object_get(of, "busy")) : 0));
+    }
+    json_object_set_new(j, "engines_busy", engines);
+    if (!busy && !known) {
+        json_object_set_new(j, "watts", json_null());
+        json_object_set_new(j, "watts_why", json_string(err.msg));
+    }
+    return j;
+}
+
+static json_t *batch_json(const slx_sched_stats *st)
+{
+    return json_pack(
+        "{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "running", st->running,
+        "waiting", st->waiting, "slots", st->slots, "pages", st->pages, "pages_used", st->pages_used,
+        "pages_cached", st->pages_cached, "steps", (json_int_t)st->steps, "rows",
+        (json_int_t)st->rows, "prompt_tokens", (json_int_t)st->prompt_tokens, "cached_tokens",
+        (json_int_t)st->cached_tokens, "preemptions", (json_int_t)st->preemptions, "step_s",
+        st->step_s, "own_s", st->own_s);
+}
+
+json_t *srv_live_json(srv_server *s, const srv_key *who)
 {
     slx_sched_stats st;
     srv_worker_stats(s->worker, &st);
-    json_t *j =
-        json_pack("{s:s, s:s, s:f, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, "
-                  "s:f, s:f}, s:o, s:o}",
-                  "model", s->model_name, "chip", s->chip_name, "now_s", slx_now_s(), "batch",
-                  "running", st.running, "waiting", st.waiting, "slots", st.slots, "pages",
-                  st.pages, "pages_used", st.pages_used, "pages_cached", st.pages_cached, "steps",
-                  (json_int_t)st.steps, "rows", (json_int_t)st.rows, "prompt_tokens",
-                  (json_int_t)st.prompt_tokens, "cached_tokens", (json_int_t)st.cached_tokens,
-                  "preemptions", (json_int_t)st.preemptions, "step_s", st.step_s, "own_s", st.own_s,
-                  "latency", srv_metrics_json(s->metrics), "chip_step", chip_json(s, &st));
-    json_object_set_new(j, "users", srv_metrics_users_json(s->metrics));
-    return j;
+    json_t *step = last_step_json(s, &st), *now = now_json(s, &st, step);
+    bool all = !s->store || who->admin;
+    return json_pack("{s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "model", s->model_name, "chip",
+                     s->chip_name, "now_s", slx_now_s(), "batch", batch_json(&st), "latency",
+                     srv_metrics_json(s->metrics, &st, s->usd_per_s), "chip_now", now,
+                     "chip_last_step", step, "total", srv_metrics_total_json(s->metrics), "users",
+                     srv_metrics_users_json(s->metrics, all ? NULL : who->user));
 }

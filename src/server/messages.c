@@ -30,6 +30,11 @@ static json_t *get_content(const json_t *v, const char *place, srv_error *e)
     for (size_t i = 0; i < json_array_size(v); i++) {
         const json_t *part = json_array_get(v, i), *t = json_object_get(part, "text");
         const char *type = json_string_value(json_object_get(part, "type"));
+        static const char *const known[] = {"type", "text", "annotations", "logprobs", NULL};
+        if (type && text_part(type) && !srv_only_keys(part, known, "messages", place, e)) {
+            slx_buf_free(&text);
+            return NULL;
+        }
         if (!type || !text_part(type) || !json_is_string(t)) {
             srv_refuse(e, 400, "invalid_request_error", "unsupported_value", "messages",
                        "%s: found a part of type %.40s, expected text only", place,
@@ -102,29 +107,49 @@ static bool copy_text(json_t *out, const json_t *m, const char *key, const char 
     return true;
 }
 
+/* Does the message have a call of this id? Neither having one is the same too. */
+static bool has_call(const json_t *message, const char *id)
+{
+    const json_t *calls = json_object_get(message, "tool_calls");
+    for (size_t i = 0; i < json_array_size(calls); i++) {
+        const char *other = json_string_value(json_object_get(json_array_get(calls, i), "id"));
+        if (id && other ? !strcmp(id, other) : !id && !other) return true;
+    }
+    return false;
+}
+
+/* Does m name, under key, a call of the messages before it? next: only tool messages may stand between. */
+static bool answers_call(const json_t *list, const json_t *m, const char *key, bool next)
+{
+    const char *id = json_string_value(json_object_get(m, key));
+    for (size_t i = json_array_size(list); i-- > 0;) {
+        const json_t *before = json_array_get(list, i);
+        if (has_call(before, id)) return true;
+        if (next && strcmp(json_string_value(json_object_get(before, "role")), "tool")) return false;
+    }
+    return false;
+}
+
 static bool get_message(json_t *list, const json_t *m, size_t at, srv_error *e)
 {
-    static const char *const known[] = {"role",    "content", "name", "tool_calls", "tool_call_id",
-                                        "refusal", "type",    "id",   "status",     "annotations"};
+    static const char *const known[] = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal",
+                                        "type", "id", "status", "annotations", NULL};
     char place[64];
-    const char *key, *role = role_of(m);
-    json_t *v;
+    const char *role = role_of(m);
     snprintf(place, sizeof place, "messages[%zu]", at);
     if (!json_is_object(m)) return srv_invalid(e, "messages", "%s: expected an object", place);
     if (!role)
         return srv_invalid(e, "messages",
                            "%s: expected a role: system, developer, user, assistant or tool",
                            place);
+    if (!srv_only_keys(m, known, "messages", place, e)) return false;
+    if (!strcmp(role, "tool") && !answers_call(list, m, "tool_call_id", true))
+        return srv_invalid(e, "messages",
+                           "%s: a tool message answers a call, by its tool_call_id, of the assistant "
+                           "message before it: found none",
+                           place);
     json_t *out = json_pack("{s:s}", "role", role);
     json_array_append_new(list, out);
-    json_object_foreach((json_t *)(uintptr_t)m, key, v)
-    {
-        bool ok = json_is_null(v);
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++) ok |= !strcmp(key, known[i]);
-        if (!ok)
-            return srv_refuse(e, 400, "invalid_request_error", "unsupported_parameter", "messages",
-                              "%s: %.60s: not supported here", place, key);
-    }
     const json_t *content = json_object_get(m, "content"),
                  *calls = json_object_get(m, "tool_calls");
     if (json_is_null(calls) || (json_is_array(calls) && !json_array_size(calls))) calls = NULL;
@@ -146,8 +171,13 @@ static bool get_item(json_t *list, const json_t *item, size_t at, srv_error *e)
 {
     const char *type = json_string_value(json_object_get(item, "type"));
     if (!type || !strcmp(type, "message")) return get_message(list, item, at, e);
+    static const char *const call_keys[] = {"type", "id", "call_id", "name", "arguments", "status", NULL},
+                      *const output_keys[] = {"type", "id", "call_id", "output", "status", NULL};
     const char *id = json_string_value(json_object_get(item, "call_id"));
+    char place[64];
+    snprintf(place, sizeof place, "input[%zu]", at);
     if (!strcmp(type, "function_call")) {
+        if (!srv_only_keys(item, call_keys, "input", place, e)) return false;
         json_t *call = get_call(id, json_string_value(json_object_get(item, "name")),
                                 json_object_get(item, "arguments"), e);
         if (!call) return false;
@@ -161,7 +191,10 @@ static bool get_item(json_t *list, const json_t *item, size_t at, srv_error *e)
         return true;
     }
     if (!strcmp(type, "function_call_output")) {
-        json_t *text = get_content(json_object_get(item, "output"), "input", e);
+        if (!srv_only_keys(item, output_keys, "input", place, e)) return false;
+        if (!answers_call(list, item, "call_id", false))
+            return srv_invalid(e, "input", "%s: no function_call before it has its call_id", place);
+        json_t *text = get_content(json_object_get(item, "output"), place, e);
         if (!text) return false;
         json_t *out = json_pack("{s:s, s:o}", "role", "tool", "content", text);
         if (id) json_object_set_new(out, "tool_call_id", json_string(id));
@@ -169,9 +202,9 @@ static bool get_item(json_t *list, const json_t *item, size_t at, srv_error *e)
         return true;
     }
     return srv_refuse(e, 400, "invalid_request_error", "unsupported_value", "input",
-                      "input[%zu]: found an item of type %.40s, expected message, function_call or "
+                      "%s: found an item of type %.40s, expected message, function_call or "
                       "function_call_output",
-                      at, type);
+                      place, type);
 }
 
 /* ------------------------------------------------------------------ tools */
@@ -179,6 +212,9 @@ static bool get_item(json_t *list, const json_t *item, size_t at, srv_error *e)
 /* Chat nests a function's fields, responses have them beside the type. */
 static bool get_tools(srv_request *r, json_t *tools, srv_error *e)
 {
+    static const char *const outer[] = {"type", "function", NULL},
+                      *const inner[] = {"name", "description", "parameters", "strict", NULL},
+                      *const flat[] = {"type", "name", "description", "parameters", "strict", NULL};
     json_t *list = json_array();
     json_object_set_new(r->vars, "tools", list);
     r->functions = json_array();
@@ -188,10 +224,15 @@ static bool get_tools(srv_request *r, json_t *tools, srv_error *e)
                *f = r->api == SRV_CHAT ? json_object_get(t, "function") : t;
         const char *type = json_string_value(json_object_get(t, "type")),
                    *name = json_string_value(json_object_get(f, "name"));
+        char place[64];
+        snprintf(place, sizeof place, "tools[%zu]", i);
         if (!type || strcmp(type, "function"))
             return srv_refuse(e, 400, "invalid_request_error", "unsupported_value", "tools",
-                              "tools[%zu]: found type %.40s, expected function", i,
+                              "%s: found type %.40s, expected function", place,
                               type ? type : "(none)");
+        if ((f != t && !srv_only_keys(t, outer, "tools", place, e)) ||
+            !srv_only_keys(f, f == t ? flat : inner, "tools", place, e))
+            return false;
         if (!name || !*name)
             return srv_invalid(e, "tools", "tools[%zu]: expected a function with a name", i);
         for (size_t k = 0; k < json_array_size(list); k++) {
@@ -354,6 +395,13 @@ static bool keyword_arguments(srv_request *r, json_t *kwargs, srv_error *e)
     return true;
 }
 
+/* Chat has it beside tools only; a response says what would hold. */
+static bool needs_tools(const srv_request *r, const char *param, srv_error *e)
+{
+    return !srv_given(r->body, param) ||
+           srv_invalid(e, param, "%s: there are no tools; it stands beside tools only", param);
+}
+
 bool srv_get_messages(srv_request *r, srv_error *e)
 {
     json_t *body = r->body, *list = json_array(), *tools = json_object_get(body, "tools"),
@@ -381,6 +429,8 @@ bool srv_get_messages(srv_request *r, srv_error *e)
                 return false;
     }
     if (tools && !json_is_null(tools) && !get_tools(r, tools, e)) return false;
+    if (!r->tools && r->api == SRV_CHAT && (!needs_tools(r, "tool_choice", e) || !needs_tools(r, "parallel_tool_calls", e)))
+        return false;
     if (choice && !json_is_null(choice) && !get_tool_choice(r, choice, e)) return false;
     if (r->tool_choice == SRV_TOOLS_NONE) {
         json_object_del(r->vars, "tools");

@@ -57,8 +57,7 @@ struct srv_metrics {
     pthread_mutex_t lock;
     distribution d[SRV_N_DISTRIBUTIONS];
     uint64_t ended[4], responses[STATUSES], made;
-    double joules, usd, chip_s;
-    user_row users[USERS]; /* the last is of all who found no row of their own */
+    user_row total, users[USERS]; /* the last is of all who found no row of their own */
     uint32_t n_users;
 };
 
@@ -105,21 +104,26 @@ static user_row *user_at(srv_metrics *m, const char *name)
     return r;
 }
 
-void srv_metrics_answer(srv_metrics *m, const char *user, slx_end end, const slx_job_usage *u,
-                        double usd)
+void srv_metrics_token(srv_metrics *m)
 {
     pthread_mutex_lock(&m->lock);
-    user_row *r = user_at(m, user);
+    m->made++;
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void add_answer(user_row *r, const slx_job_usage *u)
+{
     r->answers++;
     r->tokens += u->prompt_tokens + u->new_tokens;
     r->joules += u->chip_known ? u->chip_j : 0;
+}
+
+void srv_metrics_answer(srv_metrics *m, const char *user, slx_end end, const slx_job_usage *u)
+{
+    pthread_mutex_lock(&m->lock);
+    add_answer(user_at(m, user), u);
+    add_answer(&m->total, u);
     m->ended[end]++;
-    m->made += u->new_tokens;
-    if (u->chip_known) {
-        m->joules += u->chip_j;
-        m->chip_s += u->chip_share_s;
-    }
-    if (usd >= 0) m->usd += usd;
     if (u->first_token_s > 0) observe(&m->d[SRV_TTFT], shape[SRV_TTFT].le, u->first_token_s);
     observe(&m->d[SRV_E2E], shape[SRV_E2E].le, u->total_s);
     observe(&m->d[SRV_QUEUE], shape[SRV_QUEUE].le, u->queue_s);
@@ -176,7 +180,13 @@ static uint64_t resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-void srv_metrics_print(srv_metrics *m, const slx_sched_stats *s, const char *name, slx_buf *out)
+static double usd_of(const slx_sched_stats *s, double usd_per_s)
+{
+    return usd_per_s >= 0 ? s->chip_s * usd_per_s : 0;
+}
+
+void srv_metrics_print(srv_metrics *m, const slx_sched_stats *s, double usd_per_s, const char *name,
+                       slx_buf *out)
 {
     /* a label's value: quotes and backslashes escaped */
     slx_buf model = {0};
@@ -205,12 +215,12 @@ void srv_metrics_print(srv_metrics *m, const slx_sched_stats *s, const char *nam
     one(out, "engine_step_seconds_total", "counter", "Time in steps of the machine.", n, s->step_s);
     one(out, "scheduler_seconds_total", "counter",
         "Time between steps: scheduling, drawing, writing.", n, s->own_s);
-    one(out, "chip_seconds_total", "counter", "Time the answers would have taken of the chip.", n,
-        m->chip_s);
-    one(out, "chip_joules_total", "counter", "Energy the answers would have taken on the chip.", n,
-        m->joules);
-    one(out, "chip_usd_total", "counter", "Dollars the answers would have cost on the chip.", n,
-        m->usd);
+    one(out, "chip_seconds_total", "counter", "Time the steps would have taken on the chip.", n,
+        s->chip_s);
+    one(out, "chip_joules_total", "counter", "Energy the steps would have taken on the chip.", n,
+        s->chip_j);
+    one(out, "chip_usd_total", "counter", "Dollars the steps would have cost on the chip.", n,
+        usd_of(s, usd_per_s));
     head(out, "request_success_total", "counter", "Answers by what ended them.");
     for (int i = 0; i < 4; i++)
         slx_buf_addf(out,
@@ -258,27 +268,43 @@ static json_t *percentiles(const distribution *d)
     return j;
 }
 
-json_t *srv_metrics_json(srv_metrics *m)
+json_t *srv_metrics_json(srv_metrics *m, const slx_sched_stats *s, double usd_per_s)
 {
     pthread_mutex_lock(&m->lock);
     json_t *j = json_pack("{s:o, s:o, s:o, s:I, s:f, s:f, s:f}", "ttft_s",
                           percentiles(&m->d[SRV_TTFT]), "tpot_s", percentiles(&m->d[SRV_TPOT]),
                           "e2e_s", percentiles(&m->d[SRV_E2E]), "made_tokens", (json_int_t)m->made,
-                          "chip_s", m->chip_s, "chip_j", m->joules, "chip_usd", m->usd);
+                          "chip_s", s->chip_s, "chip_j", s->chip_j, "chip_usd",
+                          usd_of(s, usd_per_s));
     pthread_mutex_unlock(&m->lock);
     return j;
 }
 
-json_t *srv_metrics_users_json(srv_metrics *m)
+static json_t *row_json(const user_row *r)
+{
+    return json_pack("{s:I, s:I, s:f}", "answers", (json_int_t)r->answers, "tokens",
+                     (json_int_t)r->tokens, "energy_j", r->joules);
+}
+
+json_t *srv_metrics_users_json(srv_metrics *m, const char *only)
 {
     json_t *list = json_array();
     pthread_mutex_lock(&m->lock);
     for (uint32_t i = 0; i < m->n_users; i++) {
         const user_row *r = &m->users[i];
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:f}", "user", r->name, "answers",
-                                              (json_int_t)r->answers, "tokens",
-                                              (json_int_t)r->tokens, "energy_j", r->joules));
+        if (only && (strcmp(r->name, only) || i == USERS - 1)) continue; /* the last is of many */
+        json_t *row = row_json(r);
+        json_object_set_new(row, "user", json_string(r->name));
+        json_array_append_new(list, row);
     }
     pthread_mutex_unlock(&m->lock);
     return list;
+}
+
+json_t *srv_metrics_total_json(srv_metrics *m)
+{
+    pthread_mutex_lock(&m->lock);
+    json_t *j = row_json(&m->total);
+    pthread_mutex_unlock(&m->lock);
+    return j;
 }

@@ -40,7 +40,7 @@ void srv_reply_error(srv_exchange *x, const srv_error *e)
 
 const char *srv_finish_reason(const srv_choice *c)
 {
-    if (c->calls && c->end != SLX_END_LENGTH) return "tool_calls";
+    if (c->calls && !c->call_cut && c->end != SLX_END_LENGTH) return "tool_calls";
     switch (c->end) {
     case SLX_END_LENGTH: return "length";
     case SLX_END_CANCELLED: return "cancelled"; /* only where the server itself stops */
@@ -174,18 +174,62 @@ json_t *srv_logprobs_new(const srv_request *r)
                      "text_offset");
 }
 
-void srv_reply_logprob(srv_choice *c, const slx_drawn *t)
+void srv_reply_logprob(srv_choice *c, const slx_drawn *t, size_t start)
 {
+    slx_buf_add(&c->starts, &start, sizeof start);
     (c->x->req.api == SRV_COMPLETIONS ? text_logprob : chat_logprob)(c, t);
 }
 
-/* What has gathered, and a new empty one in its place. */
+static size_t gathered(const srv_choice *c)
+{
+    return c->starts.len / sizeof(size_t);
+}
+
+size_t srv_logprobs_begun(const srv_choice *c, size_t end)
+{
+    const size_t *start = (const size_t *)(const void *)c->starts.ptr;
+    size_t n = 0;
+    while (n < gathered(c) && start[n] < end) n++;
+    return n;
+}
+
+void srv_reply_cut_logprobs(srv_choice *c)
+{
+    size_t keep = srv_logprobs_begun(c, c->text.len);
+    const char *key;
+    json_t *list;
+    json_object_foreach(c->logprobs, key, list)
+    {
+        while (json_array_size(list) > keep) json_array_remove(list, json_array_size(list) - 1);
+    }
+    c->starts.len = keep * sizeof(size_t);
+}
+
+/* Entries that may go out: of tokens whose text has begun to; in the end all. */
+static size_t logprobs_due(const srv_choice *c)
+{
+    return c->ended || !c->x->req.stream ? gathered(c) : srv_logprobs_begun(c, c->sent);
+}
+
+/* Those, and the others stay. */
 static json_t *take_logprobs(srv_choice *c)
 {
-    json_t *j = c->logprobs;
-    if (!j) return json_null();
-    c->logprobs = srv_logprobs_new(&c->x->req);
-    return j;
+    size_t n = logprobs_due(c), left = gathered(c) - n;
+    const char *key;
+    json_t *from;
+    if (!c->logprobs) return json_null();
+    json_t *out = srv_logprobs_new(&c->x->req);
+    json_object_foreach(c->logprobs, key, from)
+    {
+        json_t *to = json_object_get(out, key);
+        for (size_t i = 0; i < n && json_is_array(from); i++) {
+            json_array_append(to, json_array_get(from, 0));
+            json_array_remove(from, 0);
+        }
+    }
+    if (left) memmove(c->starts.ptr, c->starts.ptr + n * sizeof(size_t), left * sizeof(size_t));
+    c->starts.len = left * sizeof(size_t);
+    return out;
 }
 
 /* ------------------------------------------------------------------ streams */
@@ -226,14 +270,8 @@ void srv_reply_begin(srv_exchange *x)
     }
 }
 
-static bool has_logprobs(const srv_choice *c)
-{
-    return c->logprobs &&
-           json_array_size(json_object_get(
-               c->logprobs, c->x->req.api == SRV_COMPLETIONS ? "tokens" : "content"));
-}
-
-void srv_reply_delta(srv_choice *c)
+/* Text that may go out now, and entries of log probabilities. */
+static void send_text(srv_choice *c)
 {
     srv_exchange *x = c->x;
     const char *text = c->text.len ? c->text.ptr : "";
@@ -241,18 +279,23 @@ void srv_reply_delta(srv_choice *c)
     size_t visible = x->req.tools && !c->ended
                          ? slx_tools_content(x->s->tool_form, text, c->text.len)
                          : c->text.len;
-    if (srv_reply_follow(c) && visible > c->content) visible = c->content;
     size_t from = c->sent, len = visible > from ? visible - from : 0;
-    if (!len && !has_logprobs(c)) return;
     c->sent += len;
     if (x->req.api == SRV_RESPONSES) {
-        if (!x->req.tools) srv_responses_delta(c, text + from, len);
+        srv_responses_delta(c, text + from, len);
         return;
     }
+    if (!len && !logprobs_due(c)) return;
     json_t *s = json_stringn_nocheck(text + from, len);
     srv_reply_event(
         x, NULL,
         srv_reply_choice(c, x->req.api == SRV_CHAT ? json_pack("{s:o}", "content", s) : s, NULL));
+}
+
+void srv_reply_delta(srv_choice *c)
+{
+    send_text(c);
+    srv_reply_follow(c);
 }
 
 static json_t *fault_json(const srv_choice *c)

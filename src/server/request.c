@@ -46,6 +46,34 @@ bool srv_invalid(srv_error *e, const char *param, const char *fmt, ...)
     return srv_refuse(e, 400, "invalid_request_error", "invalid_value", param, "%s", msg);
 }
 
+bool srv_unknown(srv_error *e, const char *name)
+{
+    return srv_refuse(e, 400, "invalid_request_error", "unknown_parameter", name,
+                      "found the unknown parameter \"%.60s\"", name);
+}
+
+bool srv_given(const json_t *body, const char *name)
+{
+    const json_t *v = json_object_get(body, name);
+    return v && !json_is_null(v);
+}
+
+bool srv_only_keys(const json_t *v, const char *const *known, const char *param, const char *place,
+                   srv_error *e)
+{
+    const char *key;
+    json_t *x;
+    json_object_foreach((json_t *)(uintptr_t)v, key, x)
+    {
+        bool ok = json_is_null(x);
+        for (size_t i = 0; known[i]; i++) ok |= !strcmp(key, known[i]);
+        if (!ok)
+            return srv_refuse(e, 400, "invalid_request_error", "unsupported_parameter", param,
+                              "%s: %.60s: not supported here", place, key);
+    }
+    return true;
+}
+
 bool srv_json_object(json_t **out, const char *body, size_t len, srv_error *e)
 {
     json_error_t at;
@@ -112,7 +140,7 @@ static const parameter parameters[] = {
     {"max_output_tokens", RESP, COUNT, AT(max_new), FROM(1, 1 << 24)},
     {"min_tokens", ALL, COUNT, AT(min_new), FROM(0, 1 << 24)},
     {"ignore_eos", ALL, FLAG, AT(ignore_eos)},
-    {"temperature", ALL, REAL, AT(sampling.temperature), FROM(0, 100)},
+    {"temperature", ALL, REAL, AT(sampling.temperature), FROM(0, 2)},
     {"top_p", ALL, REAL, AT(sampling.top_p), FROM(0, 1)},
     {"top_k", ALL, COUNT, AT(sampling.top_k), FROM(0, 1024)},
     {"min_p", ALL, REAL, AT(sampling.min_p), FROM(0, 1)},
@@ -226,9 +254,12 @@ static bool check(srv_request *r, srv_error *e)
     const char *needed = r->api == SRV_CHAT        ? "messages"
                          : r->api == SRV_RESPONSES ? "input"
                                                    : "prompt";
-    if (!json_object_get(r->body, needed) || json_is_null(json_object_get(r->body, needed)))
+    if (!srv_given(r->body, needed))
         return srv_refuse(e, 400, "invalid_request_error", "missing_required_parameter", needed,
                           "%s: missing", needed);
+    if (srv_given(r->body, "max_tokens") && srv_given(r->body, "max_completion_tokens"))
+        return srv_invalid(e, "max_tokens",
+                           "max_tokens and max_completion_tokens: found both, expected one of them");
     if (choices > SRV_MAX_CHOICES)
         return srv_invalid(e, "n", "n: %llu answers in all, expected at most %d",
                            (unsigned long long)choices, SRV_MAX_CHOICES);
@@ -270,8 +301,7 @@ bool srv_request_parse(srv_request *r, srv_api api, const char *body, size_t len
     {
         const parameter *p = find(key, api);
         if (!p)
-            ok = srv_refuse(e, 400, "invalid_request_error", "unknown_parameter", NULL,
-                            "found the unknown parameter \"%.60s\"", key);
+            ok = srv_unknown(e, key);
         else if (!json_is_null(v))
             ok = store(r, p, v, vocab, e);
         if (!ok) break;

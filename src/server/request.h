@@ -67,6 +67,13 @@ bool srv_refuse(srv_error *e, int status, const char *type, const char *code, co
     __attribute__((format(printf, 6, 7)));
 bool srv_invalid(srv_error *e, const char *param, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* No parameter of this name; returns false. */
+bool srv_unknown(srv_error *e, const char *name);
+bool srv_given(const json_t *body, const char *name); /* it is there, and not null */
+/* Every member of the object v that is not null has one of the names of `known`, which ends with NULL; what is no object
+ * has none. The error says `place`. */
+bool srv_only_keys(const json_t *v, const char *const *known, const char *param, const char *place, srv_error *e);
+
 /* Body to an object; false with the place where it stops being JSON. */
 bool srv_json_object(json_t **out, const char *body, size_t len, srv_error *e);
 

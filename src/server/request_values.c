@@ -70,17 +70,24 @@ bool srv_get_stream_options(srv_request *r, const srv_value *p, srv_error *e)
 static bool get_format(srv_request *r, json_t *v, const char *param, srv_error *e)
 {
     const char *type = json_string_value(json_object_get(v, "type"));
+    static const char *const plain[] = {"type", NULL}, *const nested[] = {"type", "json_schema", NULL},
+                      *const schema[] = {"name", "schema", "strict", "description", NULL},
+                      *const flat[] = {"type", "name", "schema", "strict", "description", NULL};
+    bool is_schema = type && !strcmp(type, "json_schema"), is_flat = r->api == SRV_RESPONSES;
     if (!type) return srv_invalid(e, param, "%s: expected an object with a type", param);
+    if (!srv_only_keys(v, !is_schema ? plain : is_flat ? flat : nested, param, param, e))
+        return false;
     if (!strcmp(type, "text")) return true;
     if (!strcmp(type, "json_object")) {
         r->format = SRV_FORMAT_JSON;
         return true;
     }
-    if (strcmp(type, "json_schema"))
+    if (!is_schema)
         return srv_invalid(e, param,
                            "%s: found type %.60s, expected text, json_object or json_schema", param,
                            type);
-    const json_t *s = r->api == SRV_RESPONSES ? v : json_object_get(v, "json_schema");
+    const json_t *s = is_flat ? v : json_object_get(v, "json_schema");
+    if (!is_flat && !srv_only_keys(s, schema, param, "json_schema", e)) return false;
     r->schema = json_object_get(s, "schema");
     r->schema_name = json_string_value(json_object_get(s, "name"));
     if (!json_is_object(r->schema) || !r->schema_name)

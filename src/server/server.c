@@ -64,15 +64,16 @@ static slx_status open_parts(srv_server *s, slx_err *err)
     return SLX_OK;
 }
 
-/* Answers under way may end; after drain_s, or a second signal, they are cut. */
+/* Answers under way may end; after drain_s, or a second signal, they are cut. Meanwhile new connections are answered: that
+ * the server is alive, that it is not ready, and that it takes nothing new. */
 static void drain(srv_server *s, struct MHD_Daemon *d, const sigset_t *signals)
 {
     double start = slx_now_s();
     atomic_store(&s->draining, true);
-    srv_http_stop_accepting(d);
     srv_log("info", "draining", "{s:i}", "answers", (int)atomic_load(&s->answers));
     while (atomic_load(&s->answers) && slx_now_s() - start < s->opt->drain_s)
         if (sigtimedwait(signals, NULL, &(struct timespec){.tv_nsec = 50000000}) > 0) break;
+    srv_http_stop_accepting(d);
 }
 
 static void close_parts(srv_server *s, struct MHD_Daemon *d)

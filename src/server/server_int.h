@@ -59,15 +59,19 @@ typedef struct {
     srv_exchange *x;
     uint32_t index;
     slx_buf prompt; /* uint32_t ids */
+    uint32_t max_new; /* tokens it may have: as asked for, or what context and quota leave */
     slx_answer answer;
     slx_buf text;         /* all of it so far */
     size_t sent;          /* bytes of text that a stream has given out; less than all while it may be a call */
     slx_grammar *grammar; /* NULL = free text */
     json_t *calls;        /* of tools, as chat completions have them; NULL = none */
-    slx_tool_stream follow; /* calls that a stream gives out while they are written */
-    json_t *call_ids;       /* of those */
-    size_t content;         /* bytes of text before the first of those */
+    slx_tool_stream follow; /* calls are found while they are written (a grammar holds them to their form) */
+    slx_buf arguments;      /* of the last call, which is open, so far */
+    bool call_open, call_cut; /* cut: the answer ended in the middle of the last call */
+    uint32_t calls_told;      /* that a stream has begun to give out */
+    enum { SRV_NO_MESSAGE, SRV_MESSAGE_OPEN, SRV_MESSAGE_DONE } message; /* responses: the item of text in a stream */
     json_t *logprobs;     /* entries of tokens not yet sent (responses: of all); NULL = not wanted */
+    slx_buf starts;       /* size_t: where in text each of them begins */
     size_t logprobs_sent; /* responses: entries that deltas have given out */
     uint32_t text_offset; /* completions: where the next token's text begins */
     slx_job *job;         /* NULL: not submitted, or ended */
@@ -102,7 +106,7 @@ struct srv_exchange {
     srv_request req;
     srv_choice *choices;
     uint32_t n_choices, n_ended;
-    uint32_t reserved_tokens; /* of the key's quota, while it runs */
+    uint64_t reserved_tokens; /* of the key's quota, while it runs */
     bool submitted, counted;
     slx_job_usage usage; /* of all its answers together */
     uint32_t sequence;   /* responses: number of the next event */
@@ -133,7 +137,9 @@ void srv_reply_delta(srv_choice *c);
 /* A chunk of a stream around a delta (chat) or text (completions), which it takes. */
 json_t *srv_reply_choice(srv_choice *c, json_t *body, const char *finish);
 json_t *srv_logprobs_new(const srv_request *r); /* NULL when not wanted */
-void srv_reply_logprob(srv_choice *c, const slx_drawn *t); /* gathers, when wanted */
+void srv_reply_logprob(srv_choice *c, const slx_drawn *t, size_t start); /* of a token whose text begins at start */
+void srv_reply_cut_logprobs(srv_choice *c); /* a stop string ended the text: entries that begin behind it go */
+size_t srv_logprobs_begun(const srv_choice *c, size_t end); /* how many of the gathered ones begin before text[end] */
 void srv_reply_end_choice(srv_choice *c); /* every one but the last */
 void srv_reply_finish(srv_exchange *x);   /* the last answer has ended and its usage is kept */
 void srv_reply_error(srv_exchange *x, const srv_error *e); /* the whole body; sets x->status */
@@ -149,11 +155,14 @@ const char *srv_finish_reason(const srv_choice *c);
 /* reply_calls.c */
 void srv_reply_calls(srv_choice *c);      /* the end of c's text: finds the calls in it */
 void srv_reply_send_calls(srv_choice *c); /* those that have not gone out yet */
-bool srv_reply_follow(srv_choice *c);     /* sends what has come of calls; true: they have begun */
+void srv_reply_follow(srv_choice *c);     /* what has come of calls, where they can be followed; a stream gives it out */
 
 /* reply_responses.c: the same steps of /v1/responses */
 void srv_responses_begin(srv_exchange *x);
 void srv_responses_delta(srv_choice *c, const char *text, size_t len);
+void srv_responses_call(srv_choice *c, uint32_t i);      /* call i begins */
+void srv_responses_arguments(srv_choice *c, uint32_t i, const char *text, size_t len);
+void srv_responses_call_done(srv_choice *c, uint32_t i); /* its arguments are in c->calls */
 void srv_responses_finish(srv_exchange *x);
 
 /* ------------------------------------------------------------------ http.c */
@@ -164,7 +173,9 @@ void srv_http_close(struct MHD_Daemon *d);
 
 /* ------------------------------------------------------------------ live.c */
 
-json_t *srv_live_json(srv_server *s); /* what the page shows of chip and server now */
+/* What the page shows of chip and server now. Users: all of them to an administrator's key (or without keys), to others
+ * their own row. */
+json_t *srv_live_json(srv_server *s, const srv_key *who);
 
 /* ------------------------------------------------------------------ ledger.c */
 
@@ -181,11 +192,11 @@ srv_limits *srv_limits_open(void);
 void srv_limits_close(srv_limits *l);
 /* Requests a minute of a key. On false *retry_s: when to come back. */
 bool srv_limits_request(srv_limits *l, const srv_key *k, double *retry_s);
-/* Holds `tokens` of today's quota (k->day_tokens, not 0) if they fit beside the *spent ones of the store and what others
- * hold; *fits says so. One lock is held over both, so that with usage written before its hold is released nobody gets
- * more than the quota. An error is the store's. */
-slx_status srv_limits_reserve(srv_limits *l, srv_store *store, const srv_key *k, uint64_t tokens, uint64_t *spent,
-                              bool *fits, slx_err *err);
+/* Holds as much of today's quota (k->day_tokens, not 0) as is left beside the *spent tokens of the store and those that
+ * others hold, between least and most: *held; 0 when the least does not fit. One lock is held over both, so that with
+ * usage written before its hold is released nobody gets more than the quota. An error is the store's. */
+slx_status srv_limits_reserve(srv_limits *l, srv_store *store, const srv_key *k, uint64_t least, uint64_t most,
+                              uint64_t *spent, uint64_t *held, slx_err *err);
 /* 0 tokens: nothing was held. */
 void srv_limits_release(srv_limits *l, const srv_key *k, uint64_t tokens);
 

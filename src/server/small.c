@@ -15,6 +15,24 @@ static json_t *model_json(const srv_server *s)
                      (json_int_t)s->context, "chip", s->chip_name);
 }
 
+/* Only what is known, and a model that this key may ask. */
+static bool of_this_model(const srv_exchange *x, json_t *body, const char *const *known,
+                          srv_error *e)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach(body, key, v)
+    {
+        bool ok = false;
+        for (size_t i = 0; known[i]; i++) ok |= !strcmp(key, known[i]);
+        if (!ok) return srv_unknown(e, key);
+    }
+    const json_t *model = json_object_get(body, "model");
+    if (model && !json_is_null(model) && !json_is_string(model))
+        return srv_invalid(e, "model", "model: expected a string");
+    return srv_check_model(x, json_string_value(model), e);
+}
+
 enum MHD_Result srv_tokenize(srv_exchange *x)
 {
     srv_error e;
@@ -22,18 +40,14 @@ enum MHD_Result srv_tokenize(srv_exchange *x)
     slx_buf ids = {0};
     slx_err err = {0};
     slx_status st;
-    const char *key;
-    json_t *v;
+    static const char *const known[] = {"prompt", "messages", "model", NULL};
     if (!srv_json_object(&body, x->in.len ? x->in.ptr : "", x->in.len, &e))
         return srv_send_error(x, &e);
     const json_t *prompt = json_object_get(body, "prompt"),
                  *messages = json_object_get(body, "messages");
     bool ok = json_is_string(prompt) != json_is_array(messages);
     if (!ok) srv_invalid(&e, NULL, "expected either prompt (text) or messages");
-    json_object_foreach(body, key, v) if (ok && strcmp(key, "prompt") && strcmp(key, "messages") &&
-                                          strcmp(key, "model")) ok =
-        srv_refuse(&e, 400, "invalid_request_error", "unknown_parameter", NULL,
-                   "found the unknown parameter \"%.60s\"", key);
+    ok = ok && of_this_model(x, body, known, &e);
     if (!ok) {
         json_decref(body);
         return srv_send_error(x, &e);
@@ -69,6 +83,11 @@ enum MHD_Result srv_detokenize(srv_exchange *x)
     slx_buf text = {0};
     if (!srv_json_object(&body, x->in.len ? x->in.ptr : "", x->in.len, &e))
         return srv_send_error(x, &e);
+    static const char *const known[] = {"tokens", "model", NULL};
+    if (!of_this_model(x, body, known, &e)) {
+        json_decref(body);
+        return srv_send_error(x, &e);
+    }
     const json_t *tokens = json_object_get(body, "tokens");
     size_t n = json_array_size(tokens);
     uint32_t *ids = slx_xcalloc(n + 1, sizeof *ids);
@@ -112,7 +131,7 @@ enum MHD_Result srv_metrics_page(srv_exchange *x)
 {
     slx_sched_stats st;
     srv_worker_stats(x->s->worker, &st);
-    srv_metrics_print(x->s->metrics, &st, x->s->model_name, &x->out);
+    srv_metrics_print(x->s->metrics, &st, x->s->usd_per_s, x->s->model_name, &x->out);
     x->status = 200;
     return srv_send_out(x, "text/plain; version=0.0.4; charset=utf-8", NULL, NULL);
 }

@@ -13,13 +13,14 @@
 
 #include <sqlite3.h>
 
-enum { APPLICATION = 0x534c5853, VERSION = 1, SECRET_BYTES = 24, NAME_BYTES = 6, BUSY_MS = 5000 };
+enum { APPLICATION = 0x534c5853, VERSION = 2, SECRET_BYTES = 24, NAME_BYTES = 6, BUSY_MS = 5000 };
 
 static const char schema[] = "CREATE TABLE key(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
                              "hash TEXT NOT NULL, user TEXT NOT NULL,"
                              " team TEXT NOT NULL, models TEXT NOT NULL, per_minute INTEGER NOT "
                              "NULL, day_tokens INTEGER NOT NULL,"
-                             " created INTEGER NOT NULL, revoked INTEGER NOT NULL DEFAULT 0);"
+                             " created INTEGER NOT NULL, revoked INTEGER NOT NULL DEFAULT 0,"
+                             " admin INTEGER NOT NULL DEFAULT 0);"
                              "CREATE TABLE usage(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, "
                              "request TEXT NOT NULL UNIQUE, key INTEGER NOT NULL,"
                              " user TEXT NOT NULL, team TEXT NOT NULL, model TEXT NOT NULL, "
@@ -36,7 +37,8 @@ static const char schema[] = "CREATE TABLE key(id INTEGER PRIMARY KEY, name TEXT
                              " subject TEXT NOT NULL, detail TEXT NOT NULL);";
 
 typedef enum { FIND, SPENT, ADD_USAGE, ADD_SPENT, AUDIT, N_STATEMENTS } statement;
-#define KEY_COLUMNS "id, name, user, team, models, per_minute, day_tokens, created, revoked"
+#define KEY_COLUMNS "id, name, user, team, models, per_minute, day_tokens, created, revoked, admin"
+enum { HASH = 10 }; /* its column, behind those */
 static const char *const sql[N_STATEMENTS] = {
     [FIND] = "SELECT " KEY_COLUMNS ", hash FROM key WHERE name = ?",
     [SPENT] = "SELECT tokens FROM spent WHERE key = ? AND day = ?",
@@ -103,6 +105,19 @@ static slx_status make_folders(const char *path, slx_err *err)
     return SLX_OK;
 }
 
+/* A database of version 1 gets what later ones have, in one transaction: keys of before are no administrator's. */
+static slx_status migrate(const srv_store *s, slx_err *err)
+{
+    int64_t version = 0;
+    SLX_TRY(exec(s, "BEGIN IMMEDIATE", err));
+    slx_status st = number(s, "PRAGMA user_version", &version) ? SLX_OK : fail(s, err);
+    if (st == SLX_OK && version == 1) /* nobody else has done it meanwhile */
+        st = exec(s, "ALTER TABLE key ADD COLUMN admin INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2", err);
+    if (st == SLX_OK) return exec(s, "COMMIT", err);
+    sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return st;
+}
+
 /* In a transaction of its own, so that two who begin at once do not both create. */
 static slx_status prepare_schema(srv_store *s, bool create, slx_err *err)
 {
@@ -122,6 +137,7 @@ static slx_status prepare_schema(srv_store *s, bool create, slx_err *err)
     if (app != APPLICATION)
         return slx_fail(err, SLX_EINPUT, s->path, 0, 0,
                         "found another program's database, expected one of silex keys");
+    if (version == 1) return migrate(s, err);
     if (version != VERSION)
         return slx_fail(err, SLX_EUNSUPPORTED, s->path, 0, 0,
                         "found a database of version %lld, expected %d", (long long)version,
@@ -210,6 +226,7 @@ static void read_key(sqlite3_stmt *q, srv_key *k)
     k->day_tokens = (uint64_t)sqlite3_column_int64(q, 6);
     k->created = sqlite3_column_int64(q, 7);
     k->revoked = sqlite3_column_int64(q, 8);
+    k->admin = sqlite3_column_int64(q, 9) != 0;
 }
 
 /* Every digit is looked at whatever the first ones are: how long it takes says nothing about the hash. */
@@ -244,7 +261,7 @@ srv_key_answer srv_store_find(srv_store *s, const char *key, size_t len, srv_key
     int rc = sqlite3_step(q);
     if (rc == SQLITE_ROW) {
         read_key(q, out);
-        if (sqlite3_column_bytes(q, 9) == 64) copy_column(kept, sizeof kept, q, 9);
+        if (sqlite3_column_bytes(q, HASH) == 64) copy_column(kept, sizeof kept, q, HASH);
     } else if (rc != SQLITE_DONE) {
         fail(s, err);
     }
@@ -279,8 +296,8 @@ slx_status srv_store_add_key(srv_store *s, srv_key *k, char text[SRV_KEY_TEXT], 
     k->created = (int64_t)time(NULL);
     if (sqlite3_prepare_v2(
             s->db,
-            "INSERT INTO key(name, hash, user, team, models, per_minute, day_tokens, created)"
-            " VALUES(?,?,?,?,?,?,?,?)",
+            "INSERT INTO key(name, hash, user, team, models, per_minute, day_tokens, created, "
+            "admin) VALUES(?,?,?,?,?,?,?,?,?)",
             -1, &q, NULL) != SQLITE_OK)
         return fail(s, err);
     bind_text(q, 1, k->name);
@@ -291,6 +308,7 @@ slx_status srv_store_add_key(srv_store *s, srv_key *k, char text[SRV_KEY_TEXT], 
     sqlite3_bind_int64(q, 6, k->per_minute);
     sqlite3_bind_int64(q, 7, (int64_t)k->day_tokens);
     sqlite3_bind_int64(q, 8, k->created);
+    sqlite3_bind_int64(q, 9, k->admin);
     int rc = sqlite3_step(q);
     slx_status st = rc == SQLITE_DONE ? SLX_OK : fail(s, err);
     sqlite3_finalize(q);

@@ -20,6 +20,7 @@ typedef struct {
     uint32_t per_minute;  /* requests; 0 = no limit */
     uint64_t day_tokens;  /* prompt and answer, of a UTC day; 0 = no limit */
     int64_t created, revoked; /* seconds since 1970; revoked 0 = valid */
+    bool admin; /* may see what other users do */
 } srv_key;
 
 typedef struct {
@@ -32,8 +33,8 @@ typedef struct {
     double host_s;
 } srv_usage;
 
-/* Makes file and folder when they are not there (create), readable by their owner only. Refuses another program's
- * database, and one of a later version. */
+/* Makes file and folder when they are not there (create), readable by their owner only. Brings a database of an earlier
+ * version to this one; refuses another program's, and one of a later version. */
 slx_status srv_store_open(srv_store **out, const char *path, bool create, slx_err *err);
 void srv_store_close(srv_store *s);
 /* Where the database is when nobody says: XDG_STATE_HOME/silex/server.db, or below ~/.local/state. */
@@ -52,7 +53,7 @@ slx_status srv_store_audit(srv_store *s, const char *who, const char *what, cons
 /* ------------------------------------------------------------------ for the verbs keys and usage */
 
 enum { SRV_KEY_TEXT = 80 };
-/* k: user, team, models and limits in; the rest out. text: the key, which nobody can find again. */
+/* k: user, team, models, limits and admin in; the rest out. text: the key, which nobody can find again. */
 slx_status srv_store_add_key(srv_store *s, srv_key *k, char text[SRV_KEY_TEXT], slx_err *err);
 slx_status srv_store_each_key(srv_store *s, void (*fn)(void *arg, const srv_key *k), void *arg, slx_err *err);
 /* name: the public part; refuses one that is not there. */

@@ -46,12 +46,15 @@ static bool on_token(void *arg, const slx_drawn *t)
     srv_exchange *x = c->x;
     slx_buf text = {0};
     double now = slx_now_s();
+    srv_metrics_token(x->s->metrics);
     if (c->last_token > 0) srv_metrics_observe(x->s->metrics, SRV_TPOT, now - c->last_token);
     c->last_token = now;
+    size_t start = c->text.len + slx_answer_held(&c->answer);
     c->stopped = slx_answer_add(&c->answer, t->token, &text);
     pthread_mutex_lock(&x->lock);
-    if (c->logprobs) srv_reply_logprob(c, t);
+    if (c->logprobs) srv_reply_logprob(c, t, start);
     if (text.len) slx_buf_add(&c->text, text.ptr, text.len);
+    if (c->stopped && c->logprobs) srv_reply_cut_logprobs(c);
     if (x->req.stream && !x->gone) {
         srv_reply_delta(c);
         srv_exchange_wake(x);
@@ -110,8 +113,7 @@ static void on_end(void *arg, slx_end end, const slx_job_usage *u, const slx_err
     pthread_mutex_unlock(&x->lock);
     slx_buf_free(&text);
     if (why) srv_log("error", "fault", "{s:s, s:s}", "id", x->id, "why", why->msg);
-    srv_metrics_answer(s->metrics, x->who.user, end, u,
-                       s->usd_per_s >= 0 && u->chip_known ? u->chip_share_s * s->usd_per_s : -1);
+    srv_metrics_answer(s->metrics, x->who.user, end, u);
     atomic_fetch_sub(&s->answers, 1);
     if (!last) return;
     leave_active(s->worker, x);
@@ -129,7 +131,7 @@ static void submit(srv_worker *w, srv_exchange *x)
     w->active = x;
     for (uint32_t i = 0; i < x->n_choices; i++) {
         srv_choice *c = &x->choices[i];
-        uint32_t n = (uint32_t)(c->prompt.len / 4), most = w->s->context + 1 - n;
+        uint32_t n = (uint32_t)(c->prompt.len / 4);
         slx_sampling sampling = r->sampling;
         sampling.seed += i; /* several answers to one prompt are to differ */
         slx_job_options o = {.draw = {.sampling = sampling,
@@ -141,7 +143,7 @@ static void submit(srv_worker *w, srv_exchange *x)
                                       .grammar = c->grammar,
                                       .logprobs = r->logprobs,
                                       .n_top = r->n_top},
-                             .max_new = r->max_new && r->max_new < most ? r->max_new : most,
+                             .max_new = c->max_new,
                              .user = (uint64_t)x->who.id,
                              .on_token = on_token,
                              .on_end = on_end,

@@ -5,6 +5,7 @@ import concurrent.futures
 import datetime
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -26,7 +27,7 @@ def text_of(events):
 class Served(Case):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("--slots", "16")
+        cls.server = Server("--slots", "16", "--queue", "32")
         cls.server.__enter__()
         cls.addClassCleanup(cls.server.stop)
 
@@ -105,6 +106,37 @@ class Answers(Served):
             self.assertLessEqual(sum(2.718281828 ** t["logprob"] for t in e["top_logprobs"]), 1 + 1e-9)
             self.assertEqual(len(e["top_logprobs"]), 3)
 
+    def test_logprobs_end_where_the_text_does(self):
+        """A stop string takes its tokens' entries with it; one that begins before it stays whole."""
+        ask = {"messages": [{"role": "user", "content": QUESTION}], "temperature": 0, "logprobs": True, "seed": 1}
+        free = self.server.ask("/v1/chat/completions", ask).json["choices"][0]["logprobs"]["content"]
+        tokens, ends = [e["token"] for e in free], []
+        for e in free:
+            ends.append(len("".join(tokens[: len(ends) + 1])))
+        whole = "".join(tokens)
+        for at in range(3, len(tokens) - 2):
+            for inside in (0, 1):  # the stop begins with a token, or within one
+                begin = ends[at - 1] + inside
+                stop = whole[begin : begin + 6]
+                text = whole[: whole.index(stop)]
+                want = [t for t, end in zip(tokens, ends) if end - len(t) < len(text)]
+                body = {**ask, "stop": [stop]}
+                c = self.server.ask("/v1/chat/completions", body).json["choices"][0]
+                self.assertEqual(c["message"]["content"], text)
+                self.assertEqual([e["token"] for e in c["logprobs"]["content"]], want)
+                told, seen = [], ""
+                for e in self.server.stream("/v1/chat/completions", body)[0]:
+                    for choice in e["choices"]:
+                        seen += choice["delta"].get("content") or ""
+                        told += [x["token"] for x in (choice["logprobs"] or {"content": []})["content"]]
+                        self.assertTrue("".join(told[:-1]) == "" or len("".join(told[:-1])) <= len(seen))
+                self.assertEqual(told, want)
+        c = self.server.ask("/v1/completions", {"prompt": "One, two,", "temperature": 0, "logprobs": 1, "stop": [" four"]})
+        c = c.json["choices"][0]
+        self.assertEqual("".join(c["logprobs"]["tokens"]), c["text"])
+        for key in ("token_logprobs", "top_logprobs", "text_offset"):
+            self.assertEqual(len(c["logprobs"][key]), len(c["logprobs"]["tokens"]), key)
+
     def test_bias_and_penalties_change_the_draw(self):
         a = self.server.chat(QUESTION, temperature=0, max_tokens=1).json["choices"][0]["message"]["content"]
         token = self.server.ask("/tokenize", {"prompt": a}).json["tokens"][0]
@@ -142,9 +174,36 @@ class Answers(Served):
         self.server.chat(QUESTION, temperature=0, max_tokens=3)
         after = self.metrics()
         grown = {k: after[k] - before.get(k, 0) for k in after}
+        self.assertEqual(self.server.ask("/live").json["chip_now"]["memory_bytes_per_s"], 0)
         made = f'silex:generation_tokens_total{{model_name="{name}"}}'
         self.assertEqual(grown[made], 3)
         self.assertEqual(grown[f'silex:time_to_first_token_seconds_count{{model_name="{name}"}}'], 1)
+
+    def test_tokens_and_joules_count_while_they_come(self):
+        self.test_x_silex_tells_what_the_chip_would_take()  # the chip's steps are timed by now
+        seen = []
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            before = self.server.ask("/live").json
+            body = {"prompt": "a", "max_tokens": 300, "ignore_eos": True}
+            job = pool.submit(self.server.ask, "/v1/completions", body)
+            while not job.done():
+                seen.append(self.server.ask("/live").json)
+                time.sleep(0.1)
+        running = [x for x in seen if x["batch"]["running"]]
+        for key in ("made_tokens", "chip_j", "chip_usd"):
+            grown = {x["latency"][key] for x in running}
+            self.assertGreater(len(grown), 3, key)
+            self.assertGreater(max(grown), before["latency"][key])
+        busy = running[len(running) // 2]
+        self.assertTrue(busy["chip_now"]["busy"])
+        self.assertEqual(busy["chip_last_step"]["sequences"], 1)
+        self.assertEqual(busy["chip_now"]["watts"], busy["chip_last_step"]["watts"])
+        after = self.server.ask("/live").json
+        self.assertEqual(after["latency"]["made_tokens"] - before["latency"]["made_tokens"], 300)
+        now = after["chip_now"]
+        self.assertEqual((now["busy"], now["memory_bytes_per_s"], set(now["engines_busy"].values())), (False, 0, {0}))
+        self.assertLess(now["watts"], busy["chip_now"]["watts"])
+        self.assertGreater(now["watts"], 0)
 
     def metrics(self):
         text = self.server.ask("/metrics").body.decode()
@@ -194,6 +253,26 @@ class Forms(Served):
             datetime.date.fromisoformat(got["day"])
             self.assertRegex(got["code"], "^[A-Z]{3}-[0-9]{2}$")
             self.assertTrue(18 <= got["age"] <= 65 and 0 <= got["share"] < 1 and got["pair"] == [None, 1], got)
+
+    def test_a_response_says_what_was_asked(self):
+        asked = {
+            "instructions": "Be brief.",
+            "user": "u1",
+            "safety_identifier": "s",
+            "prompt_cache_key": "k",
+            "top_logprobs": 2,
+            "temperature": 0.5,
+            "top_p": 0.25,
+            "max_output_tokens": 2,
+            "metadata": {"a": "b"},
+        }
+        body = {**asked, "input": "hi", "service_tier": "auto", "background": False, "reasoning": {"effort": None}}
+        events, _ = self.server.stream("/v1/responses", body)
+        for a in (self.server.ask("/v1/responses", body).json, events[0]["response"], events[-1]["response"]):
+            self.assertEqual({k: a[k] for k in asked}, asked)
+            self.assertEqual((a["service_tier"], a["background"], a["reasoning"]["effort"]), ("default", False, None))
+        plain = self.server.ask("/v1/responses", {"input": "hi", "max_output_tokens": 1}).json
+        self.assertEqual((plain["instructions"], plain["user"], plain["top_logprobs"]), (None, None, 0))
 
     def test_logprobs_of_responses(self):
         ask = {"input": QUESTION, "temperature": 0, "max_output_tokens": 5, "top_logprobs": 2}
@@ -272,6 +351,21 @@ class Refusals(Served):
         for body, param, says in [
             ({"temperature": "hot"}, "temperature", "expected a number"),
             ({"temperature": -1}, "temperature", "from 0"),
+            ({"temperature": 2.1}, "temperature", "to 2"),
+            ({"max_tokens": 5, "max_completion_tokens": 5}, "max_tokens", "both"),
+            ({"max_tokens": 100000}, "max_tokens", "8192"),
+            ({"max_completion_tokens": 100000}, "max_completion_tokens", "8192"),
+            ({"min_tokens": 100000}, "min_tokens", "8192"),
+            ({"n": 49}, "n", "48 at once"),
+            ({"response_format": {"type": "text", "foo": 1}}, "response_format", "foo"),
+            ({"response_format": {"type": "json_schema", "json_schema": {"foo": 1}}}, "response_format", "foo"),
+            ({"tools": [{"type": "function", "function": {"name": "f"}, "foo": 1}]}, "tools", "foo"),
+            ({"tools": [{"type": "function", "function": {"name": "f", "foo": 1}}]}, "tools", "foo"),
+            (
+                {"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "foo": 1}]}]},
+                "messages",
+                "foo",
+            ),
             ({"top_p": 0}, "top_p", "above 0"),
             ({"n": 0}, "n", "from 1"),
             ({"n": 65}, "n", "64"),
@@ -298,7 +392,7 @@ class Refusals(Served):
             ({"tool_choice": "required"}, "tool_choice", "no tools"),
             ({"prediction": {}}, "prediction", "not supported"),
             ({"stream_options": {"include_usage": True}}, "stream_options", "stream"),
-            ({"frobnicate": 1}, None, "frobnicate"),
+            ({"frobnicate": 1}, "frobnicate", "frobnicate"),
             ({"messages": []}, "messages", "not empty"),
             ({"messages": [{"role": "king", "content": "x"}]}, "messages", "role"),
             (
@@ -323,6 +417,19 @@ class Refusals(Served):
             with self.subTest(body=body):
                 self.refuse(body, 400, param, says, "/v1/completions")
         self.refuse({"model": "gpt-4"}, 404, "model", "gpt-4")
+        for path, body in (("/tokenize", {"prompt": "x"}), ("/detokenize", {"tokens": [1]})):
+            for more, status, param in (({"foo": 1}, 400, "foo"), ({"model": "gpt-4"}, 404, "model")):
+                a = self.server.ask(path, {**body, **more})
+                self.assertEqual((a.status, a.error()["param"]), (status, param))
+
+    def test_the_last_token_that_fits(self):
+        n = self.server.ask("/v1/completions", {"prompt": "a", "max_tokens": 1}).json["usage"]["prompt_tokens"]
+        with Server("--ctx", 128, "--slots", 1) as s:
+            fits = {"prompt": "a", "max_tokens": 129 - n, "ignore_eos": True}
+            self.assertEqual(s.ask("/v1/completions", fits).json["usage"]["completion_tokens"], 129 - n)
+            a = s.ask("/v1/completions", {**fits, "max_tokens": 130 - n})
+            self.assertEqual((a.status, a.error()["code"]), (400, "context_length_exceeded"))
+            self.assertIn(f"may have {129 - n}", a.error()["message"])
 
     def test_what_clients_send_by_themselves_passes(self):
         """Values that mean what happens anyway, and labels for what OpenAI would store."""
@@ -331,7 +438,6 @@ class Refusals(Served):
             {"n": 1, "logit_bias": None, "stop": None, "tools": None, "tool_choice": None, "seed": None},
             {"modalities": ["text"], "verbosity": "medium", "safety_identifier": "x", "prompt_cache_key": "k"},
             {"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": False}},
-            {"parallel_tool_calls": True},
             {"messages": [{"role": "user", "content": "hi", "name": None, "tool_calls": None, "audio": None}]},
         ]:
             with self.subTest(more=more):
@@ -494,6 +600,9 @@ class Life(Case):
             codes = [a.status for a in answers]
             self.assertIn(200, codes)
             self.assertIn(429, codes)
+            a = s.ask("/v1/completions", {"prompt": "a", "max_tokens": 1, "n": 3})  # never: not later either
+            self.assertEqual((a.status, a.error()["param"]), (400, "n"))
+            self.assertIn("2 at once", a.error()["message"])
             refused = answers[codes.index(429)]
             self.assertEqual(refused.error()["code"], "queue_full")
             self.assertGreaterEqual(int(refused.headers["Retry-After"]), 1)
@@ -514,6 +623,26 @@ class Life(Case):
         self.assertEqual(code, 0)
         self.assertTrue(got["text"].endswith("data: [DONE]\n\n"))
         self.assertEqual(s.logged()[-1]["event"], "stopped")
+
+    def test_while_it_drains_it_says_so(self):
+        s = Server()
+        s.__enter__()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            body = {"prompt": "a", "max_tokens": 400, "ignore_eos": True}
+            job = pool.submit(s.ask, "/v1/completions", body)
+            while not s.ask("/live").json["batch"]["running"]:
+                time.sleep(0.02)
+            s.process.send_signal(signal.SIGTERM)
+            self.assertTrue(s.wait_logged(lambda r: r.get("event") == "draining"))
+            health, ready = s.ask("/health"), s.ask("/ready")
+            asked = s.ask("/v1/completions", {"prompt": "a", "max_tokens": 1})
+            self.assertFalse(job.done(), "drained too early to see anything")
+            self.assertEqual(job.result().json["usage"]["completion_tokens"], 400)
+        self.assertEqual((health.status, ready.status, asked.status), (200, 503, 503))
+        for a in (ready, asked):
+            self.assertEqual((a.error()["code"], a.headers["Connection"]), ("server_stopping", "close"))
+        self.assertGreaterEqual(int(asked.headers["Retry-After"]), 1)
+        self.assertEqual(s.stop(), 0)
 
     def test_port_taken_and_bad_options(self):
         with Server() as s:

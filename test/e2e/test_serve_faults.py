@@ -2,6 +2,7 @@
 """The server when something around it breaks: certificates, a full disk, a database that can only be read, clients that
 do not read; and what keys limit, over HTTP."""
 
+import contextlib
 import json
 import os
 import resource
@@ -193,7 +194,10 @@ class Limits(Faults):
         self.assertLessEqual(spent, 60)
         self.assertGreater(spent, 60 - 12)  # what one of these may take at most
         # a request that could go over is refused before it begins; one that fits is not
-        self.assertEqual(s.ask("/v1/completions", {**ASK, "max_tokens": 400}).status, 429)
+        self.assertEqual(s.ask("/v1/completions", {**ASK, "max_tokens": 50}).status, 429)
+        never = s.ask("/v1/completions", {**ASK, "max_tokens": 400})  # nor tomorrow
+        self.assertEqual((never.status, never.error()["param"]), (400, "max_tokens"))
+        self.assertIn("60 a day", never.error()["message"])
         self.ok("keys", "quota", key[4:16], "--day-tokens", "10000", "--db", self.db)
         more = s.ask("/v1/completions", ASK)  # a running server sees it
         self.assertEqual(more.status, 200)
@@ -206,8 +210,40 @@ class Limits(Faults):
         self.assertEqual((row["user"], row["team"]), ("ann", "blue"))
         self.assertEqual(row["prompt_tokens"] + row["completion_tokens"], spent)
 
+    def test_an_answer_without_a_length_fits_the_quota(self):
+        s = self.serve(db=self.db_with_key("--day-tokens", "60"))
+        chat = {"messages": [{"role": "user", "content": "Count to one hundred."}], "ignore_eos": True}
+        a = s.ask("/v1/chat/completions", chat)
+        self.assertEqual((a.status, a.json["choices"][0]["finish_reason"]), (200, "length"))
+        self.assertEqual(a.json["usage"]["total_tokens"], 60)
+        a = s.ask("/v1/chat/completions", chat)  # nothing is left, tomorrow there is
+        self.assertEqual((a.status, a.error()["code"]), (429, "insufficient_quota"))
+        self.ok("keys", "quota", self.key[4:16], "--day-tokens", "20", "--db", self.db)
+        a = s.ask("/v1/chat/completions", chat)  # the prompt alone is longer
+        self.assertEqual((a.status, a.error()["code"]), (400, "quota_too_small"))
+
+    def test_users_are_seen_by_administrators(self):
+        ann, bob, boss = self.add_key(), self.add_key(), self.add_key("--admin")
+        with contextlib.closing(sqlite3.connect(self.db)) as c:
+            c.executescript(f"UPDATE key SET user='bob' WHERE name='{bob[4:16]}'; "
+                            f"UPDATE key SET user='boss' WHERE name='{boss[4:16]}'")
+        s = self.serve(db=self.db)
+        for s.key in (ann, bob):
+            self.assertEqual(s.ask("/v1/completions", ASK).status, 200)
+        for key, users in ((ann, ["ann"]), (bob, ["bob"]), (boss, ["ann", "bob"])):
+            s.key = key
+            live = s.ask("/live").json
+            self.assertEqual([u["user"] for u in live["users"]], users)
+            self.assertEqual(live["total"]["answers"], 2)
+        listed = json.loads(self.ok("keys", "list", "--db", self.db, "--json"))["keys"]
+        self.assertEqual([k["admin"] for k in listed], [False, False, True])
+        self.refused("keys", "quota", ann[4:16], "--admin", "--db", self.db, place="silex keys: --admin", says="add")
+
     def test_models_of_a_key(self):
         s = self.serve(db=self.db_with_key("--models", "other"))
+        for path, body in (("/tokenize", {"prompt": "a"}), ("/detokenize", {"tokens": [1]})):
+            a = s.ask(path, body)
+            self.assertEqual((a.status, a.error()["code"]), (404, "model_not_found"))
         self.assertEqual(s.ask("/v1/models").json["data"], [])
         self.assertEqual(s.ask("/v1/completions", ASK).status, 404)
 

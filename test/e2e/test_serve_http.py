@@ -94,6 +94,17 @@ class Http(Case):
         self.assertEqual(statuses(self.raw(last, 60, False)), [200])
         self.assertEqual(statuses(self.raw(GOOD + last, 60, False)), [200, 200])  # one behind the other
 
+    def test_no_host(self):
+        """HTTP/1.1 asks for one: one answer says so, in JSON, and the connection is closed."""
+        start = time.monotonic()
+        got = self.raw(b"GET /health HTTP/1.1\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", 20, False)
+        self.assertLess(time.monotonic() - start, 5)  # closed, not waited for
+        self.assertEqual(statuses(got), [400])
+        head, body = got.split(b"\r\n\r\n", 1)
+        self.assertIn(b"Connection: close", head)
+        self.assertEqual(json.loads(body)["error"]["code"], "bad_request")
+        self.assertEqual(statuses(self.raw(b"GET /health HTTP/1.0\r\n\r\n", 20, False)), [200])
+
     def test_framing_that_two_readers_could_read_differently(self):
         n = b"Content-Length: %d" % len(BODY)
         chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)

@@ -448,11 +448,34 @@ static void calls_are_forced_and_found(void **state)
         slx_grammar_close(g);
     }
     /* while a stream runs, what may become a tag waits */
-    assert_int_equal(slx_tools_content(SLX_TOOLS_TAGS, "hi <tool", 8), 3);
+    assert_int_equal(slx_tools_content(SLX_TOOLS_TAGS, "hi <tool", 8), 2);
     assert_int_equal(slx_tools_content(SLX_TOOLS_TAGS, "hi <tool!", 9), 9);
-    assert_int_equal(slx_tools_content(SLX_TOOLS_TAGS, "a <tool_call>{", 14), 2);
+    assert_int_equal(slx_tools_content(SLX_TOOLS_TAGS, "a <tool_call>{", 14), 1);
     assert_int_equal(slx_tools_content(SLX_TOOLS_BARE, " {", 2), 0);
     assert_int_equal(slx_tools_content(SLX_TOOLS_BARE, "x{", 2), 2);
+    /* what was cut in a call is a call, as far as one can tell */
+    static const struct {
+        slx_tool_form form;
+        const char *text;
+        int content; /* -1: no call */
+    } cut[] = {
+        {SLX_TOOLS_TAGS, "a \n<tool_call>", 1},
+        {SLX_TOOLS_TAGS, "<tool_call>\n{\"na", 0},
+        {SLX_TOOLS_TAGS, "<tool_call>{\"name\": \"x\", \"arg", 0},
+        {SLX_TOOLS_TAGS, "<tool_call> is a tag", -1},
+        {SLX_TOOLS_TAGS, "a <tool_ca", -1},
+        {SLX_TOOLS_TAGS, "", -1},
+        {SLX_TOOLS_LIST, "[TOOL_CALLS][{\"name\": \"f", 0},
+        {SLX_TOOLS_LIST, "[TOOL_CALLS] 1", -1},
+        {SLX_TOOLS_BARE, "{\"name\": \"f", 0},
+        {SLX_TOOLS_BARE, "{\"na", -1},
+        {SLX_TOOLS_NONE, "<tool_call>", -1},
+    };
+    for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+        size_t content, len = strlen(cut[i].text);
+        assert_int_equal(slx_tools_begun(cut[i].form, cut[i].text, len, &content), cut[i].content >= 0);
+        assert_int_equal(content, cut[i].content >= 0 ? (size_t)cut[i].content : len);
+    }
 }
 
 /* The pieces of two calls, whatever the text was cut into. */

@@ -52,12 +52,11 @@ static int close_all(void **state)
 /* One request as the server serves it: hold, answer, write down, let go. */
 static bool answer(fixture *f)
 {
-    uint64_t spent;
-    bool fits;
+    uint64_t spent, held;
     slx_err err;
-    if (srv_limits_reserve(f->limits, f->store, &f->key, HELD, &spent, &fits, &err) != SLX_OK)
+    if (srv_limits_reserve(f->limits, f->store, &f->key, HELD, HELD, &spent, &held, &err) != SLX_OK)
         slx_err_print(&err, stderr), abort();
-    if (!fits) return f->refused++, false;
+    if (!held) return f->refused++, false;
     srv_usage u = {.who = f->key,
                    .endpoint = "chat",
                    .model = "m",
@@ -86,25 +85,34 @@ static void one_after_the_other(void **state)
     assert_false(answer(f));
 }
 
+static uint64_t hold(fixture *f, uint64_t least, uint64_t most)
+{
+    uint64_t spent, held;
+    slx_err err;
+    assert_int_equal(
+        srv_limits_reserve(f->limits, f->store, &f->key, least, most, &spent, &held, &err), SLX_OK);
+    return held;
+}
+
 static void a_hold_counts_until_it_is_released(void **state)
 {
     fixture *f = *state;
-    uint64_t spent;
-    bool fits;
-    slx_err err;
     f->key.day_tokens = 2 * HELD;
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(
-            srv_limits_reserve(f->limits, f->store, &f->key, HELD, &spent, &fits, &err), SLX_OK);
-        assert_int_equal(fits, i < 2);
-    }
+    for (int i = 0; i < 3; i++) assert_int_equal(hold(f, HELD, HELD), i < 2 ? HELD : 0);
     srv_limits_release(f->limits, &f->key, HELD);
-    assert_int_equal(
-        srv_limits_reserve(f->limits, f->store, &f->key, HELD + 1, &spent, &fits, &err), SLX_OK);
-    assert_false(fits);
-    assert_int_equal(srv_limits_reserve(f->limits, f->store, &f->key, HELD, &spent, &fits, &err),
-                     SLX_OK);
-    assert_true(fits);
+    assert_int_equal(hold(f, HELD + 1, HELD + 1), 0);
+    assert_int_equal(hold(f, HELD, HELD), HELD);
+}
+
+static void what_is_left_is_held(void **state)
+{
+    fixture *f = *state;
+    f->key.day_tokens = 2 * HELD + 1;
+    assert_int_equal(hold(f, 1, HELD), HELD);
+    assert_int_equal(hold(f, 1, 100 * HELD), HELD + 1);
+    assert_int_equal(hold(f, 1, 1), 0);
+    f->key.day_tokens = HELD; /* less than is held */
+    assert_int_equal(hold(f, 1, 1), 0);
 }
 
 static void *ask(void *arg)
@@ -137,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_after_the_other, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_hold_counts_until_it_is_released, open_all, close_all),
+        cmocka_unit_test_setup_teardown(what_is_left_is_held, open_all, close_all),
         cmocka_unit_test_setup_teardown(many_at_once, open_all, close_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "server/store.h"
 
 static char path[] = "/tmp/silex-store-XXXXXX/state/server.db";
@@ -56,6 +58,12 @@ static void keys(void **state)
     assert_string_equal(k.models, "m,n");
     assert_int_equal(k.per_minute, 5);
     assert_int_equal(k.day_tokens, 1000);
+    assert_false(k.admin);
+    srv_key boss = {.user = "boss", .admin = true};
+    char tboss[SRV_KEY_TEXT];
+    assert_int_equal(srv_store_add_key(s, &boss, tboss, &err), SLX_OK);
+    assert_int_equal(srv_store_find(s, tboss, strlen(tboss), &k, &err), SRV_KEY_OK);
+    assert_true(k.admin);
     /* every digit counts; a name with another's secret is nobody */
     for (size_t i = 0; i < strlen(ta); i++) {
         char other[SRV_KEY_TEXT];
@@ -190,12 +198,43 @@ static void other_files(void **state)
     assert_null(s);
 }
 
+/* A database as version 1 made it: its keys go on, and are no administrator's. */
+static void version_1(void **state)
+{
+    (void)state;
+    srv_store *s = open_store();
+    srv_key k = {.user = "ann", .admin = true};
+    char text[SRV_KEY_TEXT], command[256];
+    slx_err err;
+    assert_int_equal(srv_store_add_key(s, &k, text, &err), SLX_OK);
+    srv_store_close(s);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE key DROP COLUMN admin; PRAGMA user_version=1", NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    for (int i = 0; i < 2; i++) { /* changed once, then opened as it is */
+        assert_int_equal(srv_store_open(&s, path, false, &err), SLX_OK);
+        assert_int_equal(srv_store_find(s, text, strlen(text), &k, &err), SRV_KEY_OK);
+        assert_string_equal(k.user, "ann");
+        assert_false(k.admin);
+        srv_store_close(s);
+    }
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=3", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(srv_store_open(&s, path, false, &err), SLX_EUNSUPPORTED);
+    snprintf(command, sizeof command, "rm -r %.*s", 23, path);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(keys, fresh),
         cmocka_unit_test_setup(usage, fresh),
         cmocka_unit_test_setup(other_files, fresh),
+        cmocka_unit_test_setup(version_1, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,8 @@ let last = null;
 // 0.00026, "s" -> "260 us"
 export function short(x, unit) {
   if (x === null || x === undefined || !Number.isFinite(x)) return "-";
-  const prefixes = [["G", 1e9], ["M", 1e6], ["k", 1e3], ["", 1], ["m", 1e-3], ["u", 1e-6], ["n", 1e-9]];
+  if (x === 0) return `0 ${unit}`;
+  const prefixes = [["P", 1e15], ["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3], ["", 1], ["m", 1e-3], ["u", 1e-6], ["n", 1e-9]];
   const [prefix, scale] = prefixes.find(([, s]) => Math.abs(x) >= s) ?? ["", 1];
   return `${(x / scale).toPrecision(3)} ${prefix}${unit}`.trim();
 }
@@ -71,17 +72,19 @@ function tell(id, text) {
 }
 
 function figures(now, rate) {
-  const b = now.batch, c = now.chip_step, l = now.latency;
+  const b = now.batch, c = now.chip_last_step, chip = now.chip_now, l = now.latency;
   const rows = [
     ["Running", `${b.running} of ${b.slots}`], ["Waiting", `${b.waiting}`],
     ["KV pages", `${b.pages_used} + ${b.pages_cached} cached of ${b.pages}`],
     ["Tokens/s here", rate.toFixed(1)],
     ["First token p50, p99", `${short(l.ttft_s.p50, "s")}, ${short(l.ttft_s.p99, "s")}`],
     ["Each token p50, p99", `${short(l.tpot_s.p50, "s")}, ${short(l.tpot_s.p99, "s")}`],
-    ["Chip's step", short(c.step_s, "s")], ["Chip, each token", short(c.energy_j_per_token, "J")],
-    ["Chip, million tokens", c.usd_per_mtok ? `$${c.usd_per_mtok.toPrecision(3)}` : "-"],
-    ["HBM traffic", short(c.memory_bytes_per_s, "B/s")], ["Power", short(c.watts, "W")],
-    ["Limited by", c.bound_by ?? "-"],
+    ["Chip now", chip.busy ? "steps" : "idle"],
+    ["Power now", short(chip.watts, "W")], ["HBM traffic now", short(chip.memory_bytes_per_s, "B/s")],
+    ["Last step of", c.sequences ? `${c.sequences} x ${c.positions} positions` : "-"],
+    ["Last step took", short(c.step_s, "s")], ["Last step, each token", short(c.energy_j_per_token, "J")],
+    ["Last step, million tokens", c.usd_per_mtok ? `$${c.usd_per_mtok.toPrecision(3)}` : "-"],
+    ["Last step limited by", c.bound_by ?? "-"],
   ];
   const list = $("figures");
   if (list.children.length !== rows.length) {
@@ -95,8 +98,9 @@ function figures(now, rate) {
   rows.forEach(([, value], i) => { list.children[i].lastChild.textContent = value; });
 }
 
-function users(rows) {
-  $("users").replaceChildren(...rows.map((u) => {
+// An administrator's key sees everybody, others themselves and the sum.
+function users(rows, total) {
+  $("users").replaceChildren(...[...rows, { user: "together", ...total }].map((u) => {
     const tr = document.createElement("tr");
     for (const text of [u.user || "(no key)", u.answers, u.tokens, short(u.energy_j, "J")]) {
       const td = document.createElement("td");
@@ -112,17 +116,17 @@ function show(now) {
   const rate = last && now.now_s > last.now_s ? Math.max(0, (made - last.made) / (now.now_s - last.now_s)) : 0;
   const label = new Date().toLocaleTimeString();
   last = { made, now_s: now.now_s };
-  const ms = (x) => (x === null ? null : x * 1e3), l = now.latency, c = now.chip_step;
+  const ms = (x) => (x === null ? null : x * 1e3), l = now.latency, c = now.chip_last_step;
   figures(now, rate);
-  users(now.users);
+  users(now.users, now.total);
   add("rate", [rate], label);
   add("pages", [now.batch.pages_used, now.batch.pages_cached, now.batch.waiting], label);
   add("latency", [ms(l.ttft_s.p50), ms(l.ttft_s.p99), ms(l.tpot_s.p50), ms(l.tpot_s.p99)], label);
+  put("engines", now.chip_now.engines_busy);
+  tell("engines", "Engines busy now: " + Object.entries(now.chip_now.engines_busy).map(([k, v]) => `${k} ${(v * 100).toFixed(1)} percent`).join(", "));
   if (c.engines) {
-    put("engines", Object.fromEntries(Object.entries(c.engines).map(([k, v]) => [k, v.busy])));
     put("phases", Object.fromEntries(Object.entries(c.phase_cycles).filter(([, v]) => v > 0)));
     put("layers", Object.fromEntries(c.layer_j.map((j, i) => [i, j * 1e3])));
-    tell("engines", "Engines busy: " + Object.entries(c.engines).map(([k, v]) => `${k} ${(v.busy * 100).toFixed(1)} percent`).join(", "));
     tell("phases", "Cycles by phase: " + Object.entries(c.phase_cycles).filter(([, v]) => v > 0).map(([k, v]) => `${k} ${v}`).join(", "));
   }
 }

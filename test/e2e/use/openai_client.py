@@ -174,6 +174,26 @@ def tools():
     )
     assert r.output[0].type == "function_call"
     jsonschema.validate(json.loads(r.output[0].arguments), schema)
+    flat = [{"type": "function", **TOOLS[0]["function"]}]
+    with tools_client.responses.stream(
+        model=MODEL, input="Weather in Paris?", tool_choice="required", max_output_tokens=200, tools=flat, temperature=0
+    ) as s:
+        deltas = [e for e in s if e.type == "response.function_call_arguments.delta"]
+        call = s.get_final_response().output[0]
+    # the package gathers the arguments itself: what began an item already whole would be there twice
+    assert len(deltas) > 3 and deltas[-1].snapshot == call.arguments == "".join(e.delta for e in deltas)
+    jsonschema.validate(json.loads(call.arguments), schema)
+    with tools_client.responses.stream(
+        model=MODEL, input="Tell me a joke.", tool_choice="none", max_output_tokens=20, tools=flat, temperature=0
+    ) as s:
+        pieces = [e for e in s if e.type == "response.output_text.delta"]
+        assert len(pieces) > 4 and pieces[-1].snapshot == s.get_final_response().output_text
+    with tools_client.responses.stream(
+        model=MODEL, input="Tell me a joke.", max_output_tokens=20, temperature=0,
+        tools=[{k: v for k, v in flat[0].items() if k != "strict"} | {"strict": False}],
+    ) as s:
+        pieces = [e for e in s if e.type == "response.output_text.delta"]
+        assert len(pieces) > 4 and pieces[-1].snapshot == s.get_final_response().output_text
 
 
 def errors():

@@ -75,7 +75,13 @@ const steps = {
     await o.page.waitForTimeout(2500);
     assert.notEqual(await pixels(o.page, "rate"), before);
     const rows = await o.page.locator("#users tr").count();
-    assert.equal(rows, 1);
+    assert.equal(rows, 2); // this user, and all together
+    const figure = (name) => o.page.locator("#figures div").filter({ has: o.page.locator("dt", { hasText: name }) }).locator("dd").innerText();
+    await o.page.waitForFunction(() => document.getElementById("figures").innerText.includes("idle"));
+    assert.equal(await figure("HBM traffic now"), "0 B/s");
+    assert.match(await figure("Last step took"), /[mu]s$/);
+    const short = await o.page.evaluate(async () => { const m = await import("/live.js"); return [1.234e12, 0, 2.5e-4, 999].map((x) => m.short(x, "B/s")); });
+    assert.deepEqual(short, ["1.23 TB/s", "0 B/s", "250 uB/s", "999 B/s"]);
     if (shots) {
       await o.page.evaluate(() => window.scrollTo(0, 0));
       await o.page.screenshot({ path: path.join(shots, "page-light.png"), fullPage: true });
