@@ -82,10 +82,10 @@ static json_t *key_json(const srv_key *k)
     char made[24], gone[24];
     day(made, k->created);
     day(gone, k->revoked);
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:s?}", "name", k->name, "user", k->user,
-                     "team", k->team, "models", k->models, "per_minute", (json_int_t)k->per_minute,
-                     "day_tokens", (json_int_t)k->day_tokens, "admin", k->admin, "created", made, "revoked",
-                     k->revoked ? gone : NULL);
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:s?}", "name", k->name, "user",
+                     k->user, "team", k->team, "models", k->models, "per_minute",
+                     (json_int_t)k->per_minute, "day_tokens", (json_int_t)k->day_tokens, "admin",
+                     k->admin, "created", made, "revoked", k->revoked ? gone : NULL);
 }
 
 typedef struct {

@@ -44,7 +44,7 @@ struct slx_sched {
     slx_batch_entry *batch;
     slx_job **batch_job;
     slx_memo_seq *timed; /* [slots] of the step, for the chip clock */
-    uint32_t *found; /* pages of a prefix */
+    uint32_t *found;     /* pages of a prefix */
     float *scratch;
     double chip_clock;
     slx_sched_stats stats;

@@ -178,7 +178,8 @@ static bool follow_name(slx_tool_stream *s, slx_tool_form f, const char *p, size
                         slx_tool_piece *out)
 {
     char key[64];
-    const char *found = len > s->at ? memmem(p + s->at, len - s->at, opening, sizeof opening - 1) : NULL;
+    const char *found =
+        len > s->at ? memmem(p + s->at, len - s->at, opening, sizeof opening - 1) : NULL;
     if (!found) return false;
     size_t name = (size_t)(found - p) + sizeof opening - 1,
            end = name < len ? string_end(p, name, len) : 0,

@@ -156,9 +156,9 @@ static bool make_choices(srv_exchange *x, srv_error *e)
 /* What the client calls the most tokens of an answer. */
 static const char *max_name(const srv_request *r)
 {
-    return r->api == SRV_RESPONSES                         ? "max_output_tokens"
+    return r->api == SRV_RESPONSES                       ? "max_output_tokens"
            : srv_given(r->body, "max_completion_tokens") ? "max_completion_tokens"
-                                                           : "max_tokens";
+                                                         : "max_tokens";
 }
 
 /* Every answer's length: as asked for, which the context must hold, or to its end. */
@@ -171,11 +171,12 @@ static bool set_lengths(srv_exchange *x, srv_error *e)
         srv_choice *c = &x->choices[i];
         uint32_t n = (uint32_t)(c->prompt.len / 4), room = x->s->context + 1 - n;
         if (new > room && (asked ? srv_given(r->body, max_name(r)) : true))
-            return srv_refuse(e, 400, "invalid_request_error", "context_length_exceeded",
-                              asked ? max_name(r) : "min_tokens",
-                              "found a prompt of %u tokens and %u for the answer; the context holds "
-                              "%u, prompt and answer together: the answer may have %u",
-                              n, new, x->s->context, room);
+            return srv_refuse(
+                e, 400, "invalid_request_error", "context_length_exceeded",
+                asked ? max_name(r) : "min_tokens",
+                "found a prompt of %u tokens and %u for the answer; the context holds "
+                "%u, prompt and answer together: the answer may have %u",
+                n, new, x->s->context, room);
         c->max_new = asked && r->max_new < room ? r->max_new : room;
     }
     return true;
@@ -210,16 +211,17 @@ static bool hold_quota(srv_exchange *x, srv_error *e, double *retry_s)
     srv_server *s = x->s;
     const srv_request *r = &x->req;
     uint64_t spent = 0, most = sum_prompts(x) + sum_lengths(x),
-             least = r->max_new ? most
-                                : sum_prompts(x) + (uint64_t)x->n_choices * (r->min_new ? r->min_new : 1);
+             least = r->max_new
+                         ? most
+                         : sum_prompts(x) + (uint64_t)x->n_choices * (r->min_new ? r->min_new : 1);
     unsigned long long day = x->who.day_tokens;
     slx_err err;
     if (!s->store || !day) return true;
     if (least > day)
         return srv_refuse(e, 400, "invalid_request_error", "quota_too_small", max_name(r),
                           "this request takes %llu tokens%s; this key's quota is %llu a day",
-                          (unsigned long long)least, r->max_new ? ", as long as it may be" : " or more",
-                          day);
+                          (unsigned long long)least,
+                          r->max_new ? ", as long as it may be" : " or more", day);
     if (srv_limits_reserve(s->limits, s->store, &x->who, least, most, &spent, &x->reserved_tokens,
                            &err) != SLX_OK)
         return srv_refuse(e, 503, "server_error", "ledger_unavailable", NULL,
@@ -230,10 +232,11 @@ static bool hold_quota(srv_exchange *x, srv_error *e, double *retry_s)
     }
     /* what others hold is given back when they end; what is spent, at midnight */
     *retry_s = spent + least <= day ? 5 : (double)(86400 - time(NULL) % 86400);
-    return srv_refuse(e, 429, "insufficient_quota", "insufficient_quota", NULL,
-                      "this key's quota is %llu tokens a day (UTC); %llu are spent, others may be held "
-                      "by answers under way, and this request may take %llu",
-                      day, (unsigned long long)spent, (unsigned long long)least);
+    return srv_refuse(
+        e, 429, "insufficient_quota", "insufficient_quota", NULL,
+        "this key's quota is %llu tokens a day (UTC); %llu are spent, others may be held "
+        "by answers under way, and this request may take %llu",
+        day, (unsigned long long)spent, (unsigned long long)least);
 }
 
 /* Is there room for it: in the key's limits, in the queue? */

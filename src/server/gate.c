@@ -145,7 +145,8 @@ static bool check_framing(const srv_exchange *x, const char *version, srv_error 
     header_count n = {0};
     const char *what = NULL;
     MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, count_header, &n);
-    if (!n.hosts && !strcmp(version, MHD_HTTP_VERSION_1_1)) what = "no Host, which HTTP/1.1 asks for";
+    if (!n.hosts && !strcmp(version, MHD_HTTP_VERSION_1_1))
+        what = "no Host, which HTTP/1.1 asks for";
     if (n.bad_name) what = "a header whose name is none";
     if (n.lengths && n.codings) what = "both Content-Length and Transfer-Encoding";
     if (n.bad_coding) what = "a Transfer-Encoding other than chunked";
@@ -162,7 +163,8 @@ static bool is_json(const char *type)
            strchr("; \t", type[sizeof json - 1]);
 }
 
-bool srv_gate(srv_exchange *x, const char *url, const char *method, const char *version, srv_error *e)
+bool srv_gate(srv_exchange *x, const char *url, const char *method, const char *version,
+              srv_error *e)
 {
     const char *length = header(x, "Content-Length"), *type = header(x, "Content-Type");
     int64_t bytes = 0;

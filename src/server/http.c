@@ -340,8 +340,8 @@ struct MHD_Daemon *srv_http_open(srv_server *s, uint16_t *port, slx_err *err)
             (unsigned)o->timeout_s, MHD_OPTION_CONNECTION_LIMIT, most_connections(),
             MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
             NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX,
-            MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
-            MHD_OPTION_ARRAY, o->cert ? tls : none, MHD_OPTION_END);
+            MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_ARRAY, o->cert ? tls : none,
+            MHD_OPTION_END);
         if (!d) {
             close(fd);
             slx_fail(err, o->cert ? SLX_EINPUT : SLX_EIO, o->cert ? o->cert : "--port", 0, 0,

@@ -1,8 +1,9 @@
 /* live.c - what the page shows: the engine's batch, memory and latencies now, what the chip does now, and its last step
  * in its parts.
  *
- * That step is a decoding one like the last: as many sequences, as long. It is timed here and kept while the batch stays
- * alike, so a page that asks every second costs the engine nothing. When nothing runs the chip draws its static power.
+ * That step is a decoding one like the last: as many sequences, as long. It is timed here and kept while the batch
+ * stays alike, so a page that asks every second costs the engine nothing. When nothing runs the chip draws its static
+ * power.
  */
 #include "server/server_int.h"
 
@@ -107,12 +108,13 @@ static json_t *now_json(const srv_server *s, const slx_sched_stats *st, const js
     slx_err err;
     bool busy = st->running > 0 && json_object_get(step, "watts"),
          known = slx_time_get_watts(&idle, slx_engine_chip(s->engine), &err) == SLX_OK;
-    json_t *j = json_pack("{s:b, s:f, s:f}", "busy", busy, "watts",
-                          busy    ? json_real_value(json_object_get(step, "watts"))
-                          : known ? idle.leak + idle.io
-                                  : 0.0,
-                          "memory_bytes_per_s",
-                          busy ? json_real_value(json_object_get(step, "memory_bytes_per_s")) : 0.0),
+    json_t *j =
+               json_pack("{s:b, s:f, s:f}", "busy", busy, "watts",
+                         busy    ? json_real_value(json_object_get(step, "watts"))
+                         : known ? idle.leak + idle.io
+                                 : 0.0,
+                         "memory_bytes_per_s",
+                         busy ? json_real_value(json_object_get(step, "memory_bytes_per_s")) : 0.0),
            *engines = json_object();
     for (int i = 0; i < SLX_N_ENGINES; i++) {
         const json_t *of = json_object_get(json_object_get(step, "engines"), slx_engine_names[i]);
@@ -129,13 +131,13 @@ static json_t *now_json(const srv_server *s, const slx_sched_stats *st, const js
 
 static json_t *batch_json(const slx_sched_stats *st)
 {
-    return json_pack(
-        "{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "running", st->running,
-        "waiting", st->waiting, "slots", st->slots, "pages", st->pages, "pages_used", st->pages_used,
-        "pages_cached", st->pages_cached, "steps", (json_int_t)st->steps, "rows",
-        (json_int_t)st->rows, "prompt_tokens", (json_int_t)st->prompt_tokens, "cached_tokens",
-        (json_int_t)st->cached_tokens, "preemptions", (json_int_t)st->preemptions, "step_s",
-        st->step_s, "own_s", st->own_s);
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "running",
+                     st->running, "waiting", st->waiting, "slots", st->slots, "pages", st->pages,
+                     "pages_used", st->pages_used, "pages_cached", st->pages_cached, "steps",
+                     (json_int_t)st->steps, "rows", (json_int_t)st->rows, "prompt_tokens",
+                     (json_int_t)st->prompt_tokens, "cached_tokens", (json_int_t)st->cached_tokens,
+                     "preemptions", (json_int_t)st->preemptions, "step_s", st->step_s, "own_s",
+                     st->own_s);
 }
 
 json_t *srv_live_json(srv_server *s, const srv_key *who)
@@ -144,9 +146,9 @@ json_t *srv_live_json(srv_server *s, const srv_key *who)
     srv_worker_stats(s->worker, &st);
     json_t *step = last_step_json(s, &st), *now = now_json(s, &st, step);
     bool all = !s->store || who->admin;
-    return json_pack("{s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "model", s->model_name, "chip",
-                     s->chip_name, "now_s", slx_now_s(), "batch", batch_json(&st), "latency",
-                     srv_metrics_json(s->metrics, &st, s->usd_per_s), "chip_now", now,
+    return json_pack("{s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "model", s->model_name,
+                     "chip", s->chip_name, "now_s", slx_now_s(), "batch", batch_json(&st),
+                     "latency", srv_metrics_json(s->metrics, &st, s->usd_per_s), "chip_now", now,
                      "chip_last_step", step, "total", srv_metrics_total_json(s->metrics), "users",
                      srv_metrics_users_json(s->metrics, all ? NULL : who->user));
 }

@@ -125,15 +125,17 @@ static bool answers_call(const json_t *list, const json_t *m, const char *key, b
     for (size_t i = json_array_size(list); i-- > 0;) {
         const json_t *before = json_array_get(list, i);
         if (has_call(before, id)) return true;
-        if (next && strcmp(json_string_value(json_object_get(before, "role")), "tool")) return false;
+        if (next && strcmp(json_string_value(json_object_get(before, "role")), "tool"))
+            return false;
     }
     return false;
 }
 
 static bool get_message(json_t *list, const json_t *m, size_t at, srv_error *e)
 {
-    static const char *const known[] = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal",
-                                        "type", "id", "status", "annotations", NULL};
+    static const char *const known[] = {"role",         "content",     "name", "tool_calls",
+                                        "tool_call_id", "refusal",     "type", "id",
+                                        "status",       "annotations", NULL};
     char place[64];
     const char *role = role_of(m);
     snprintf(place, sizeof place, "messages[%zu]", at);
@@ -144,10 +146,11 @@ static bool get_message(json_t *list, const json_t *m, size_t at, srv_error *e)
                            place);
     if (!srv_only_keys(m, known, "messages", place, e)) return false;
     if (!strcmp(role, "tool") && !answers_call(list, m, "tool_call_id", true))
-        return srv_invalid(e, "messages",
-                           "%s: a tool message answers a call, by its tool_call_id, of the assistant "
-                           "message before it: found none",
-                           place);
+        return srv_invalid(
+            e, "messages",
+            "%s: a tool message answers a call, by its tool_call_id, of the assistant "
+            "message before it: found none",
+            place);
     json_t *out = json_pack("{s:s}", "role", role);
     json_array_append_new(list, out);
     const json_t *content = json_object_get(m, "content"),
@@ -171,8 +174,10 @@ static bool get_item(json_t *list, const json_t *item, size_t at, srv_error *e)
 {
     const char *type = json_string_value(json_object_get(item, "type"));
     if (!type || !strcmp(type, "message")) return get_message(list, item, at, e);
-    static const char *const call_keys[] = {"type", "id", "call_id", "name", "arguments", "status", NULL},
-                      *const output_keys[] = {"type", "id", "call_id", "output", "status", NULL};
+    static const char *const call_keys[] = {"type",      "id",     "call_id", "name",
+                                            "arguments", "status", NULL},
+                             *const output_keys[] = {"type",   "id",     "call_id",
+                                                     "output", "status", NULL};
     const char *id = json_string_value(json_object_get(item, "call_id"));
     char place[64];
     snprintf(place, sizeof place, "input[%zu]", at);
@@ -213,8 +218,9 @@ static bool get_item(json_t *list, const json_t *item, size_t at, srv_error *e)
 static bool get_tools(srv_request *r, json_t *tools, srv_error *e)
 {
     static const char *const outer[] = {"type", "function", NULL},
-                      *const inner[] = {"name", "description", "parameters", "strict", NULL},
-                      *const flat[] = {"type", "name", "description", "parameters", "strict", NULL};
+                             *const inner[] = {"name", "description", "parameters", "strict", NULL},
+                             *const flat[] = {"type",       "name",   "description",
+                                              "parameters", "strict", NULL};
     json_t *list = json_array();
     json_object_set_new(r->vars, "tools", list);
     r->functions = json_array();
@@ -429,7 +435,8 @@ bool srv_get_messages(srv_request *r, srv_error *e)
                 return false;
     }
     if (tools && !json_is_null(tools) && !get_tools(r, tools, e)) return false;
-    if (!r->tools && r->api == SRV_CHAT && (!needs_tools(r, "tool_choice", e) || !needs_tools(r, "parallel_tool_calls", e)))
+    if (!r->tools && r->api == SRV_CHAT &&
+        (!needs_tools(r, "tool_choice", e) || !needs_tools(r, "parallel_tool_calls", e)))
         return false;
     if (choice && !json_is_null(choice) && !get_tool_choice(r, choice, e)) return false;
     if (r->tool_choice == SRV_TOOLS_NONE) {

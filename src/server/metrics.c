@@ -271,11 +271,11 @@ static json_t *percentiles(const distribution *d)
 json_t *srv_metrics_json(srv_metrics *m, const slx_sched_stats *s, double usd_per_s)
 {
     pthread_mutex_lock(&m->lock);
-    json_t *j = json_pack("{s:o, s:o, s:o, s:I, s:f, s:f, s:f}", "ttft_s",
-                          percentiles(&m->d[SRV_TTFT]), "tpot_s", percentiles(&m->d[SRV_TPOT]),
-                          "e2e_s", percentiles(&m->d[SRV_E2E]), "made_tokens", (json_int_t)m->made,
-                          "chip_s", s->chip_s, "chip_j", s->chip_j, "chip_usd",
-                          usd_of(s, usd_per_s));
+    json_t *j =
+        json_pack("{s:o, s:o, s:o, s:I, s:f, s:f, s:f}", "ttft_s", percentiles(&m->d[SRV_TTFT]),
+                  "tpot_s", percentiles(&m->d[SRV_TPOT]), "e2e_s", percentiles(&m->d[SRV_E2E]),
+                  "made_tokens", (json_int_t)m->made, "chip_s", s->chip_s, "chip_j", s->chip_j,
+                  "chip_usd", usd_of(s, usd_per_s));
     pthread_mutex_unlock(&m->lock);
     return j;
 }

@@ -320,7 +320,7 @@ static json_t *end_chunk(srv_choice *c)
 {
     srv_reply_send_calls(c);
     return srv_reply_choice(c, c->x->req.api == SRV_CHAT ? json_object() : json_string(""),
-                        srv_finish_reason(c));
+                            srv_finish_reason(c));
 }
 
 void srv_reply_end_choice(srv_choice *c)

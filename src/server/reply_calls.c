@@ -1,8 +1,8 @@
 /* reply_calls.c - calls of tools in what a client gets back: found in a whole answer, or followed while it is written.
  *
  * A call is followed only where a grammar holds it to its form: what has gone out as part of a call cannot become text
- * again. Other calls are known as such at the end of the answer, and go out then. An answer that was cut in the middle of a
- * call has what there is of it, whole and in streams alike.
+ * again. Other calls are known as such at the end of the answer, and go out then. An answer that was cut in the middle
+ * of a call has what there is of it, whole and in streams alike.
  */
 #include "server/server_int.h"
 
@@ -19,7 +19,8 @@ static bool is_followed(const srv_choice *c)
 
 static void send_chunk(srv_choice *c, json_t *call)
 {
-    srv_reply_event(c->x, NULL, srv_reply_choice(c, json_pack("{s:[o]}", "tool_calls", call), NULL));
+    srv_reply_event(c->x, NULL,
+                    srv_reply_choice(c, json_pack("{s:[o]}", "tool_calls", call), NULL));
 }
 
 static void tell_begin(srv_choice *c, uint32_t i)
@@ -40,7 +41,8 @@ static void tell_arguments(srv_choice *c, uint32_t i, const char *text, size_t l
     if (c->x->req.api == SRV_RESPONSES)
         srv_responses_arguments(c, i, text, len);
     else
-        send_chunk(c, json_pack("{s:i, s:{s:s%}}", "index", (int)i, "function", "arguments", text, len));
+        send_chunk(
+            c, json_pack("{s:i, s:{s:s%}}", "index", (int)i, "function", "arguments", text, len));
 }
 
 static void tell_end(srv_choice *c, uint32_t i)
@@ -68,8 +70,9 @@ static void begin_call(srv_choice *c, json_t *name)
     srv_random_hex(hex, 12);
     snprintf(id, sizeof id, "call_%s", hex);
     if (!c->calls) c->calls = json_array();
-    json_array_append_new(c->calls, json_pack("{s:s, s:s, s:{s:o, s:s}}", "id", id, "type",
-                                              "function", "function", "name", name, "arguments", ""));
+    json_array_append_new(c->calls,
+                          json_pack("{s:s, s:s, s:{s:o, s:s}}", "id", id, "type", "function",
+                                    "function", "name", name, "arguments", ""));
     c->arguments.len = 0;
     c->call_open = true;
 }
@@ -79,8 +82,9 @@ static void end_call(srv_choice *c)
 {
     size_t last = json_array_size(c->calls) - 1;
     json_t *f = json_object_get(json_array_get(c->calls, last), "function");
-    json_object_set_new(f, "arguments",
-                        json_stringn_nocheck(c->arguments.len ? c->arguments.ptr : "", c->arguments.len));
+    json_object_set_new(
+        f, "arguments",
+        json_stringn_nocheck(c->arguments.len ? c->arguments.ptr : "", c->arguments.len));
     c->call_open = false;
 }
 

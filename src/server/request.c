@@ -258,8 +258,9 @@ static bool check(srv_request *r, srv_error *e)
         return srv_refuse(e, 400, "invalid_request_error", "missing_required_parameter", needed,
                           "%s: missing", needed);
     if (srv_given(r->body, "max_tokens") && srv_given(r->body, "max_completion_tokens"))
-        return srv_invalid(e, "max_tokens",
-                           "max_tokens and max_completion_tokens: found both, expected one of them");
+        return srv_invalid(
+            e, "max_tokens",
+            "max_tokens and max_completion_tokens: found both, expected one of them");
     if (choices > SRV_MAX_CHOICES)
         return srv_invalid(e, "n", "n: %llu answers in all, expected at most %d",
                            (unsigned long long)choices, SRV_MAX_CHOICES);

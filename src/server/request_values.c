@@ -70,9 +70,11 @@ bool srv_get_stream_options(srv_request *r, const srv_value *p, srv_error *e)
 static bool get_format(srv_request *r, json_t *v, const char *param, srv_error *e)
 {
     const char *type = json_string_value(json_object_get(v, "type"));
-    static const char *const plain[] = {"type", NULL}, *const nested[] = {"type", "json_schema", NULL},
-                      *const schema[] = {"name", "schema", "strict", "description", NULL},
-                      *const flat[] = {"type", "name", "schema", "strict", "description", NULL};
+    static const char *const plain[] = {"type", NULL},
+                             *const nested[] = {"type", "json_schema", NULL},
+                             *const schema[] = {"name", "schema", "strict", "description", NULL},
+                             *const flat[] = {"type",   "name",        "schema",
+                                              "strict", "description", NULL};
     bool is_schema = type && !strcmp(type, "json_schema"), is_flat = r->api == SRV_RESPONSES;
     if (!type) return srv_invalid(e, param, "%s: expected an object with a type", param);
     if (!srv_only_keys(v, !is_schema ? plain : is_flat ? flat : nested, param, param, e))

@@ -64,8 +64,8 @@ static slx_status open_parts(srv_server *s, slx_err *err)
     return SLX_OK;
 }
 
-/* Answers under way may end; after drain_s, or a second signal, they are cut. Meanwhile new connections are answered: that
- * the server is alive, that it is not ready, and that it takes nothing new. */
+/* Answers under way may end; after drain_s, or a second signal, they are cut. Meanwhile new connections are answered:
+ * that the server is alive, that it is not ready, and that it takes nothing new. */
 static void drain(srv_server *s, struct MHD_Daemon *d, const sigset_t *signals)
 {
     double start = slx_now_s();

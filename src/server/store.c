@@ -112,7 +112,9 @@ static slx_status migrate(const srv_store *s, slx_err *err)
     SLX_TRY(exec(s, "BEGIN IMMEDIATE", err));
     slx_status st = number(s, "PRAGMA user_version", &version) ? SLX_OK : fail(s, err);
     if (st == SLX_OK && version == 1) /* nobody else has done it meanwhile */
-        st = exec(s, "ALTER TABLE key ADD COLUMN admin INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2", err);
+        st = exec(
+            s, "ALTER TABLE key ADD COLUMN admin INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2",
+            err);
     if (st == SLX_OK) return exec(s, "COMMIT", err);
     sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     return st;

@@ -195,7 +195,8 @@ static void look_for_leavers(srv_worker *w)
 static bool take(srv_worker *w, bool idle)
 {
     pthread_mutex_lock(&w->lock);
-    slx_sched_get_stats(w->sched, &w->stats); /* before a wait, so that nobody sees what has ended still running */
+    slx_sched_get_stats(
+        w->sched, &w->stats); /* before a wait, so that nobody sees what has ended still running */
     while (idle && !w->quit && !w->inbox.n && !w->gone.n) pthread_cond_wait(&w->wake, &w->lock);
     basket in = w->inbox, gone = w->gone;
     bool quit = w->quit;

@@ -131,8 +131,8 @@ class Answers(Served):
                         told += [x["token"] for x in (choice["logprobs"] or {"content": []})["content"]]
                         self.assertTrue("".join(told[:-1]) == "" or len("".join(told[:-1])) <= len(seen))
                 self.assertEqual(told, want)
-        c = self.server.ask("/v1/completions", {"prompt": "One, two,", "temperature": 0, "logprobs": 1, "stop": [" four"]})
-        c = c.json["choices"][0]
+        body = {"prompt": "One, two,", "temperature": 0, "logprobs": 1, "stop": [" four"]}
+        c = self.server.ask("/v1/completions", body).json["choices"][0]
         self.assertEqual("".join(c["logprobs"]["tokens"]), c["text"])
         for key in ("token_logprobs", "top_logprobs", "text_offset"):
             self.assertEqual(len(c["logprobs"][key]), len(c["logprobs"]["tokens"]), key)

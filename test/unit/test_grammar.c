@@ -250,10 +250,9 @@ static void large_ones(void **state)
 {
     (void)state;
     static const char *const piece[] = {"\"p%d\":{},", "\"p%d\",", "{\"const\":%d},"};
-    static const char *const around[][2] = {
-        {"{\"type\":\"object\",\"properties\":{", "\"z\":{}}}"},
-        {"{\"enum\":[", "1]}"},
-        {"{\"oneOf\":[", "{\"const\":-1}]}"}};
+    static const char *const around[][2] = {{"{\"type\":\"object\",\"properties\":{", "\"z\":{}}}"},
+                                            {"{\"enum\":[", "1]}"},
+                                            {"{\"oneOf\":[", "{\"const\":-1}]}"}};
     for (int kind = 0; kind < 3; kind++) {
         slx_buf text = {0};
         slx_err err = {0};
@@ -473,7 +472,8 @@ static void calls_are_forced_and_found(void **state)
     };
     for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
         size_t content, len = strlen(cut[i].text);
-        assert_int_equal(slx_tools_begun(cut[i].form, cut[i].text, len, &content), cut[i].content >= 0);
+        assert_int_equal(slx_tools_begun(cut[i].form, cut[i].text, len, &content),
+                         cut[i].content >= 0);
         assert_int_equal(content, cut[i].content >= 0 ? (size_t)cut[i].content : len);
     }
 }
@@ -575,10 +575,15 @@ static void text_before_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(documents),         cmocka_unit_test(refused), cmocka_unit_test(large_ones),
-        cmocka_unit_test(ranges_are_exact),  cmocka_unit_test(masks_are_exact),
-        cmocka_unit_test(walks_are_valid),   cmocka_unit_test(calls_are_forced_and_found),
-        cmocka_unit_test(text_before_calls), cmocka_unit_test(calls_are_followed),
+        cmocka_unit_test(documents),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(large_ones),
+        cmocka_unit_test(ranges_are_exact),
+        cmocka_unit_test(masks_are_exact),
+        cmocka_unit_test(walks_are_valid),
+        cmocka_unit_test(calls_are_forced_and_found),
+        cmocka_unit_test(text_before_calls),
+        cmocka_unit_test(calls_are_followed),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }

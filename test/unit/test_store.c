@@ -210,7 +210,8 @@ static void version_1(void **state)
     srv_store_close(s);
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "ALTER TABLE key DROP COLUMN admin; PRAGMA user_version=1", NULL, NULL, NULL),
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE key DROP COLUMN admin; PRAGMA user_version=1",
+                                  NULL, NULL, NULL),
                      SQLITE_OK);
     sqlite3_close(db);
     for (int i = 0; i < 2; i++) { /* changed once, then opened as it is */

@@ -183,17 +183,16 @@ def tools():
     # the package gathers the arguments itself: what began an item already whole would be there twice
     assert len(deltas) > 3 and deltas[-1].snapshot == call.arguments == "".join(e.delta for e in deltas)
     jsonschema.validate(json.loads(call.arguments), schema)
-    with tools_client.responses.stream(
-        model=MODEL, input="Tell me a joke.", tool_choice="none", max_output_tokens=20, tools=flat, temperature=0
-    ) as s:
-        pieces = [e for e in s if e.type == "response.output_text.delta"]
-        assert len(pieces) > 4 and pieces[-1].snapshot == s.get_final_response().output_text
-    with tools_client.responses.stream(
-        model=MODEL, input="Tell me a joke.", max_output_tokens=20, temperature=0,
-        tools=[{k: v for k, v in flat[0].items() if k != "strict"} | {"strict": False}],
-    ) as s:
-        pieces = [e for e in s if e.type == "response.output_text.delta"]
-        assert len(pieces) > 4 and pieces[-1].snapshot == s.get_final_response().output_text
+    loose = [{**flat[0], "strict": False}]
+    for more in ({"tool_choice": "none", "tools": flat}, {"tools": loose}, {"tool_choice": "auto", "tools": flat}):
+        with tools_client.responses.stream(
+            model=MODEL, input="Tell me a joke.", max_output_tokens=20, temperature=0, **more
+        ) as s:
+            events = list(s)
+        pieces = [e for e in events if e.type == "response.output_text.delta"]
+        assert len(pieces) > 4 and pieces[-1].snapshot == "".join(e.delta for e in pieces)
+        assert [e.text for e in events if e.type == "response.output_text.done"] == [pieces[-1].snapshot]
+        assert events[-1].response.output_text == pieces[-1].snapshot
 
 
 def errors():
