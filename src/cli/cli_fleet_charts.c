@@ -15,13 +15,18 @@ static double year_at(const slx_fleet_case *c, int q)
 
 /* ------------------------------------------------------------------ over time */
 
-static slx_chart_series series(slx_arena *arena, const char *name, const cli_fleet *f,
-                               cli_fleet_quarter *of, int i)
+static slx_chart_series series(slx_arena *arena, const char *name, const char *unit,
+                               const cli_fleet *f, cli_fleet_quarter *of, int i)
 {
     const slx_fleet_case *c = f->c;
     slx_chart_point *p = slx_new(arena, slx_chart_point, c->quarters);
-    for (int q = 0; q < c->quarters; q++)
-        p[q] = (slx_chart_point){.x = year_at(c, q), .y = of(f, i, q), .low = NAN, .high = NAN};
+    for (int q = 0; q < c->quarters; q++) {
+        char when[16], amount[32];
+        double y = of(f, i, q);
+        const char *note = slx_sprintf(arena, "%s, %s: %s %s", name, slx_fleet_quarter(when, c, q),
+                                       cli_fleet_amount(amount, y), unit);
+        p[q] = (slx_chart_point){.x = year_at(c, q), .y = y, .low = NAN, .high = NAN, .note = note};
+    }
     return (slx_chart_series){.name = name, .n = c->quarters, .p = p};
 }
 
@@ -31,9 +36,11 @@ void cli_fleet_lines(slx_buf *page, const char *title, const char *unit, cli_fle
     slx_arena arena;
     slx_arena_init(&arena);
     slx_chart_series *all = slx_new(&arena, slx_chart_series, fleets * n);
-    for (int k = 0; k < fleets * n; k++) all[k] = series(&arena, name[k], f[k / n], of, k % n);
+    for (int k = 0; k < fleets * n; k++)
+        all[k] = series(&arena, name[k], unit, f[k / n], of, k % n);
     slx_chart_lines(page, &(slx_chart){.title = title,
                                        .x_label = "year",
+                                       .x_whole = true,
                                        .y_label = unit,
                                        .y_from_0 = true,
                                        .n = fleets * n,
@@ -146,6 +153,7 @@ static void fan(slx_buf *page, const slx_fleet_case *c, const char *title, const
     }
     slx_chart_fan(page, &(slx_chart_quantiles){.title = title,
                                                .x_label = "year",
+                                               .x_whole = true,
                                                .y_label = unit,
                                                .y_from_0 = true,
                                                .n = c->quarters,

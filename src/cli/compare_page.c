@@ -104,7 +104,14 @@ static void lines(report *r, point_fn *fn, const char *title, const char *x, con
         s[i] = (slx_chart_series){
             .name = r->rows[i].chip->name, .n = r->at[i].n, .p = p, .look = i + 1};
     }
-    slx_chart_lines(r->page, &(slx_chart){title, x, y, note, true, true, false, r->n, s});
+    slx_chart_lines(r->page, &(slx_chart){.title = title,
+                                          .x_label = x,
+                                          .y_label = y,
+                                          .note = note,
+                                          .x_log = true,
+                                          .y_log = true,
+                                          .n = r->n,
+                                          .series = s});
 }
 
 /* ------------------------------------------------------------------ roofline */
@@ -155,12 +162,17 @@ static void roofline(report *r)
                                     .look = i + 1,
                                     .unnamed = true};
     }
-    slx_chart_lines(r->page, &(slx_chart){"Roofline", "operations a byte of memory",
-                                          "Tera-operations a second and chip",
-                                          "Lines: the peak of the format in use and the memory's. "
-                                          "Marks: decode at batch 1, 2, 4 .. and the "
-                                          "prefill of one prompt.",
-                                          true, true, false, n, s});
+    slx_chart_lines(r->page,
+                    &(slx_chart){.title = "Roofline",
+                                 .x_label = "operations a byte of memory",
+                                 .y_label = "Tera-operations a second and chip",
+                                 .note = "Lines: the peak of the format in use and the memory's. "
+                                         "Marks: decode at batch 1, 2, 4 .. and the "
+                                         "prefill of one prompt.",
+                                 .x_log = true,
+                                 .y_log = true,
+                                 .n = n,
+                                 .series = s});
 }
 
 /* ------------------------------------------------------------------ bars */

@@ -16,7 +16,10 @@ static slx_status unknown_figure(const slx_fleet_case *c, const char *place, con
     for (int i = 0; i < c->n_in; i++)
         if (block && c->in[i].given && !strncmp(c->in[i].path, path, block))
             names[n++] = c->in[i].path + block;
-    if (n && (near = slx_nearest(path + block, names, n))) {
+    near = slx_nearest(path + block, names, n);
+    for (int i = 0; i < n && !near && path[block]; i++) /* "tok" of tok_s */
+        if (!strncmp(names[i], path + block, strlen(path + block))) near = names[i];
+    if (near) {
         slx_buf_addf(&hint, " (did you mean %.*s%s?)", (int)block, path, near);
     } else if (n) {
         slx_buf_addf(&hint, "; %.*s has", (int)block - 1, path);

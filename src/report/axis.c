@@ -33,11 +33,13 @@ static void fit_linear(slx_axis *a)
 {
     double span = a->high - a->low, most = fmax(fabs(a->low), fabs(a->high));
     if (!(span > most * 1e-9)) { /* one value: room on both sides of it */
-        a->low -= most > 0 ? most / 2 : 1;
-        a->high += most > 0 ? most / 2 : 1;
+        double room = most > 0 && !a->whole ? most / 2 : 1;
+        a->low -= room;
+        a->high += room;
         span = a->high - a->low;
     }
     double step = nice(span / 6, true);
+    if (a->whole) step = fmax(step, 1);
     a->from = floor(a->low / step + 1e-9) * step;
     a->to = ceil(a->high / step - 1e-9) * step;
     int n = (int)((a->to - a->from) / step + 0.5);

@@ -91,7 +91,7 @@ static void add_legend(slx_buf *page, const slx_chart *c, const slx_axis *x, con
 
 void slx_chart_lines(slx_buf *page, const slx_chart *c)
 {
-    slx_axis x = {.low = NAN, .high = NAN, .log = c->x_log},
+    slx_axis x = {.low = NAN, .high = NAN, .log = c->x_log, .whole = c->x_whole},
              y = {.low = NAN, .high = NAN, .log = c->y_log};
     for (int s = 0; s < c->n; s++)
         for (int i = 0; i < c->series[s].n; i++) {
@@ -156,7 +156,8 @@ static void add_band(slx_buf *page, const slx_chart_quantiles *f, const slx_axis
 
 void slx_chart_fan(slx_buf *page, const slx_chart_quantiles *f)
 {
-    slx_axis x = {.low = NAN, .high = NAN}, y = {.low = NAN, .high = NAN, .log = f->y_log};
+    slx_axis x = {.low = NAN, .high = NAN, .whole = f->x_whole},
+             y = {.low = NAN, .high = NAN, .log = f->y_log};
     SLX_ASSERT(f->n_q % 2 == 1);
     for (int i = 0; i < f->n; i++)
         for (int q = 0; q < f->n_q; q++) {

@@ -55,7 +55,7 @@ static const char style[] =
     ".d1{stroke-dasharray:7 4}.d2{stroke-dasharray:2 3}.d3{stroke-dasharray:9 3 2 3}"
     ".whole{stroke:var(--fg);stroke-width:1.2}svg.chart:hover .s{opacity:.3}"
     "svg.chart .s:hover{opacity:1}svg.chart .s:hover .l{stroke-width:3}\n"
-    "@media(max-width:560px){td.t{min-width:18ch}"
+    "@media(max-width:560px){td.t{min-width:14ch}"
     "td:first-child:not(.t){white-space:normal}svg.chart text{font-size:15px}figure{padding:6px}}\n"
     "details{margin:6px 0}summary{cursor:pointer;font-weight:600}"
     "ul.legend{list-style:none;margin:4px 0 0;padding:0;display:flex;flex-wrap:wrap;gap:2px 14px;"

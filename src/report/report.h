@@ -66,6 +66,7 @@ typedef struct {
     bool y_from_0;
     int n;
     const slx_chart_series *series; /* (n); series with nothing to show are named as such */
+    bool x_whole;                   /* no ticks between whole numbers: years */
 } slx_chart;
 void slx_chart_lines(slx_buf *page, const slx_chart *c);
 
@@ -93,6 +94,7 @@ typedef struct {
     int n, n_q; /* n_q odd */
     const double *x, *y;
     const char *const *q_name; /* (n_q) "5 %" .. */
+    bool x_whole;              /* no ticks between whole numbers: years */
 } slx_chart_quantiles;
 void slx_chart_fan(slx_buf *page, const slx_chart_quantiles *f);
 

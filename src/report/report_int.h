@@ -18,6 +18,7 @@ enum { WIDTH = 560, TICKS_MAX = 16, COLOURS = 8, DASHES = 4 };
 typedef struct {
     double low, high; /* of the values shown; NAN until one was seen */
     bool log;
+    bool whole;       /* ticks at whole numbers alone */
     double from, to; /* ends of the axis, and where they lie in the drawing */
     double at_from, at_to;
     int n;

@@ -200,7 +200,8 @@ class Fleet(Case):
         for wrong, says in (("options.h100.toks", "did you mean options.h100.tok_s?"),
                             ("demand.token_out", "did you mean demand.tokens_out?"),
                             ("option.h100.tok_s", "did you mean options.h100.tok_s?"),
-                            ("options.h100.tok", "; options.h100 has tok_s, use, chips_rack")):
+                            ("options.h100.tok", "did you mean options.h100.tok_s?"),
+                            ("options.h100.memory", "; options.h100 has tok_s, use, chips_rack")):
             self.refused("fleet", "bernstein-2023", "--set", f"{wrong}=1", place=f"--set {wrong}=1: ", says=says)
         for wrong, says in (("options.h100.share=0.5", "shares of the demand that add up to 0.5"),
                             ("options.h100.plan=0.5", "options.h100.plan: found beside another deploy"),

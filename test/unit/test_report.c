@@ -43,6 +43,17 @@ static void test_linear_axis(void **state)
     assert_int_equal(a.n, 7);
     near(a.tick[1], 10);
     near(slx_axis_at(&a, 15), 100 + 600 * 15 / 60.0);
+    slx_axis years = {.low = NAN, .high = NAN, .whole = true};
+    slx_axis_see(&years, 2020.375);
+    slx_axis_see(&years, 2023.125);
+    assert_true(slx_axis_fit(&years, 0, 1)); /* a sixth of 2.75 would be ticks of 0.5 */
+    assert_int_equal(years.n, 5);
+    for (int i = 0; i < 5; i++) near(years.tick[i], 2020 + i);
+    slx_axis year = {.low = NAN, .high = NAN, .whole = true};
+    slx_axis_see(&year, 2026.125);
+    assert_true(slx_axis_fit(&year, 0, 1)); /* one quarter: a year on both sides */
+    near(year.from, 2025);
+    near(year.to, 2028);
     slx_axis one = {.low = NAN, .high = NAN};
     slx_axis_see(&one, 8);
     assert_true(slx_axis_fit(&one, 0, 1));
@@ -122,7 +133,8 @@ static void test_lines(void **state)
     slx_chart_series s[] = {{"a & b", 4, rising, false, 0, false},
                             {"empty", 1, none, false, 0, false},
                             {"like", 4, rising, true, 1, true}};
-    slx_chart_lines(&b, &(slx_chart){"T<", "x", "y", "n", false, false, true, 3, s});
+    slx_chart_lines(&b, &(slx_chart){
+        .title = "T<", .x_label = "x", .y_label = "y", .note = "n", .y_from_0 = true, .n = 3, .series = s});
     has(&b, "<figcaption>T&lt;</figcaption>");
     has(&b, "a &amp; b");
     has(&b, "No figures: empty");
@@ -134,7 +146,8 @@ static void test_lines(void **state)
     assert_int_equal(count(b.ptr, "<li>"), 1);
     slx_buf_free(&b);
     slx_buf e = {0};
-    slx_chart_lines(&e, &(slx_chart){"T", "x", "y", NULL, true, true, false, 1, s + 1});
+    slx_chart_lines(&e, &(slx_chart){
+        .title = "T", .x_label = "x", .y_label = "y", .x_log = true, .y_log = true, .n = 1, .series = s + 1});
     has(&e, "No figure to show.");
     assert_null(strstr(e.ptr, "<svg"));
     slx_buf_free(&e);
@@ -181,7 +194,9 @@ static void test_fan(void **state)
     static const double x[] = {2026, 2027, 2028}, y[] = {1, 2, 3, 2, 4, 6, 3, 6, 9};
     static const char *const q[] = {"5 %", "50 %", "95 %"};
     slx_buf b = {0};
-    slx_chart_fan(&b, &(slx_chart_quantiles){"T", "year", "GW", NULL, false, true, 3, 3, x, y, q});
+    slx_chart_fan(&b, &(slx_chart_quantiles){
+        .title = "T", .x_label = "year", .y_label = "GW", .y_from_0 = true,
+        .n = 3, .n_q = 3, .x = x, .y = y, .q_name = q});
     /* 0 to 10 on 294 to 10 */
     has(&b, "M66.0 265.6L303.0 237.2L540.0 208.8L540.0 38.4L303.0 123.6L66.0 208.8Z");
     has(&b, "M66.0 237.2L303.0 180.4L540.0 123.6");
