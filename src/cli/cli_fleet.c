@@ -131,7 +131,7 @@ static slx_status load_case(cli_fleet *f, const source *from, slx_err *err)
         snprintf(place, sizeof place, "--diff-%.200s", err->file + 2);
         memcpy(err->file, place, sizeof place);
     }
-    return s;
+    return s ? s : slx_fleet_fill_rates(f->c, err);
 }
 
 /* Limits of a reading may clash where the case has a plan: then it says so, and the others go on. */

@@ -9,6 +9,7 @@
 #include "cli/grid.h"
 #include "cli/json.h"
 #include "fleet/change.h"
+#include "fleet/broken.h"
 #include "fleet/fleet.h"
 #include "fleet/own.h"
 #include "fleet/plan.h"

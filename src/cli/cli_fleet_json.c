@@ -237,7 +237,31 @@ static json_t *limits(const cli_fleet *f)
         json_object_set_new(j, "first", json_string(slx_fleet_quarter(q, c, l->first)));
         json_object_set_new(j, "last", json_string(slx_fleet_quarter(q, c, l->last)));
         json_object_set_new(j, "quarters", json_integer(l->quarters));
-        put(j, "usd_per_unit", l->price_usd, "");
+        put(j, "usd_per_unit_in_each_quarter", l->price_usd, "");
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+static json_t *broken(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    slx_fleet_broken b[SLX_FLEET_LIMITS];
+    json_t *list = json_array();
+    int n = slx_fleet_broken_limits(c, f->run, b);
+    for (int i = 0; i < n; i++) {
+        const slx_fleet_limit *l = &b[i].l;
+        char name[96], q[16];
+        json_t *j = json_object();
+        json_object_set_new(j, "limit", json_string(slx_fleet_limit_name(name, c, l)));
+        json_object_set_new(
+            j, "unit", json_string(l->kind == SLX_FL_SHARE ? "1" : slx_fleet_limit_unit(c, l)));
+        json_object_set_new(j, "first", json_string(slx_fleet_quarter(q, c, l->first)));
+        json_object_set_new(j, "last", json_string(slx_fleet_quarter(q, c, l->last)));
+        json_object_set_new(j, "quarters", json_integer(l->quarters));
+        json_object_set_new(j, "worst", json_string(slx_fleet_quarter(q, c, b[i].worst)));
+        put(j, "found", b[i].found, "");
+        put(j, "expected", b[i].limit, "");
         json_array_append_new(list, j);
     }
     return list;
@@ -252,6 +276,8 @@ static json_t *plan(const cli_fleet *f)
     put(j, "cost_usd", p->cost_usd, "");
     put(j, "bound_usd", p->bound_usd, "");
     put(j, "gap", p->gap, "");
+    put(j, "unchosen_usd", p->unchosen_usd, "");
+    put(j, "shortage_usd", p->shortage_usd, "");
     json_object_set_new(j, "columns", json_integer(p->columns));
     json_object_set_new(j, "rows", json_integer(p->rows));
     put(j, "unserved_tokens", p->short_tokens, "");
@@ -304,11 +330,20 @@ static json_t *risk(const cli_fleet *f)
         json_object_set_new(s, "option", json_string(f->c->option[r->single[i].option].name));
         json_object_set_new(s, "cost_usd", spread(&r->single[i].cost));
         json_object_set_new(s, "late_gw_years", spread(&r->single[i].late));
+        put(s, "trained", r->single[i].trained, "the case has no research");
         put(s, "against_mix_usd", r->single[i].against.mean, "");
         json_object_set_new(s, "against_mix", spread(&r->single[i].against));
         json_array_append_new(single, s);
     }
     json_object_set_new(j, "single_source", single);
+    json_t *refused = json_array();
+    for (int i = 0; i < r->n_refused; i++) {
+        json_t *s = json_object();
+        json_object_set_new(s, "option", json_string(f->c->option[r->refused[i].option].name));
+        put(s, "trained", r->refused[i].trained, "");
+        json_array_append_new(refused, s);
+    }
+    json_object_set_new(j, "single_source_refused", refused);
     put(j, "second_source_usd", r->second_source.mean,
         "there is one supplier, or orders follow the demand");
     json_object_set_new(j, "second_source", spread(&r->second_source));
@@ -331,27 +366,32 @@ static json_t *own_throughput(const cli_fleet *f)
     json_t *list = json_array();
     for (int i = 0; i < f->own->n; i++) {
         const slx_fleet_own_row *r = &f->own->row[i];
+        const slx_fleet_rates *x = &r->rates;
         const char *why = r->why[0] ? r->why : "not published";
         json_t *j = json_object();
         json_object_set_new(j, "model", json_string(r->model));
         json_object_set_new(j, "chip", json_string(r->chip));
         put(j, "tpot_target_ms", f->c->in[f->c->own + SLX_F_OWN_tpot_ms].mid, "");
-        put(j, "tok_s_user", r->tok_s_user, why);
-        put(j, "tok_s_chip", r->tok_s_chip, why);
-        if (!isnan(r->tok_s_chip)) {
-            json_object_set_new(j, "tp", json_integer(r->tp));
-            json_object_set_new(j, "batch", json_integer(r->batch));
-            json_object_set_new(j, "bound_by", json_string(r->bound_by));
-            json_object_set_new(j, "timed_by", json_string(r->timed_by));
+        put(j, "tok_s_user", x->tok_s_user, why);
+        put(j, "tok_s_chip", x->write_tok_s.mid, why);
+        put(j, "read_tok_s_chip", x->read_tok_s.mid, r->why[0] ? why : "the case has no tokens_in");
+        put(j, "tok_s_chip_with_reading", x->tok_s, why);
+        if (!isnan(x->tok_s)) {
+            json_object_set_new(j, "weights", json_string(x->weights));
+            json_object_set_new(j, "kv_cache", json_string(x->kv_cache));
+            json_object_set_new(j, "tp", json_integer(x->tp));
+            json_object_set_new(j, "batch", json_integer(x->batch));
+            json_object_set_new(j, "bound_by", json_string(x->bound_by));
+            json_object_set_new(j, "timed_by", json_string(x->timed_by));
         }
-        put(j, "energy_j_per_token", r->joules, why);
+        put(j, "energy_j_per_token", x->joules, why);
         put(j, "chips", r->chips, why);
         put(j, "chips_mw", r->mw, why);
         json_object_set_new(j, "chip_price_published", json_boolean(r->priced));
         put_band(j, "chip_usd", r->chip_usd, why);
         put_band(j, "chips_usd", r->capex_usd, why);
         put_band(j, "renewal_chips_usd_year", r->usd_year, why);
-        put_band(j, "usd_per_mtok", r->usd_mtok, why);
+        put_band(j, "usd_per_mtok", x->usd_mtok, why);
         json_array_append_new(list, j);
     }
     return list;
@@ -418,6 +458,7 @@ json_t *cli_fleet_json(const cli_fleet *f)
     json_object_set_new(j, "figures", figures(f));
     put_outputs(j, f);
     if (f->plan) json_object_set_new(j, "plan", plan(f));
+    json_object_set_new(j, "broken_limits", broken(f));
     if (f->own) json_object_set_new(j, "own_throughput", own_throughput(f));
     if (f->risk) json_object_set_new(j, "risk", risk(f));
     if (c->n_contracts) json_object_set_new(j, "contracts", contracts(f));

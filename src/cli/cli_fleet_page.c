@@ -171,8 +171,13 @@ static void own(sheet *s)
     if (!s->f->own) return;
     cli_fleet_own(&g, s->f);
     slx_html_heading(s->page, "The same demand on chips of today");
-    slx_html_paragraph(s->page, "At %g ms a token, with throughput that silex computes.",
-                       s->f->c->in[s->f->c->own + SLX_F_OWN_tpot_ms].mid);
+    slx_html_paragraph(
+        s->page,
+        "At %g ms a token, with throughput that silex computes: weights of %g bits and "
+        "caches of %g on every chip.",
+        s->f->c->in[s->f->c->own + SLX_F_OWN_tpot_ms].mid,
+        s->f->c->in[s->f->c->own + SLX_F_OWN_weight_bits].mid,
+        s->f->c->in[s->f->c->own + SLX_F_OWN_kv_bits].mid);
     cli_grid_page(&g, s->page);
 }
 
@@ -197,8 +202,12 @@ static void plan(sheet *s)
     cli_grid g = new_grid(s);
     if (!p) return;
     slx_html_heading(s->page, "The plan and what binds it");
-    slx_html_paragraph(s->page, "%s USD, within %.2f %% of the cheapest plan there is.",
-                       amount(s, p->cost_usd), 100 * p->gap);
+    slx_html_paragraph(
+        s->page,
+        "%s USD, within %.2f %% of the cheapest plan there is. With %s USD that it does "
+        "not choose, less %s, the price of tokens not served, the fleet costs %s.",
+        amount(s, p->cost_usd), 100 * p->gap, amount(s, p->unchosen_usd),
+        amount(s, p->shortage_usd), amount(s, s->f->run->out[SLX_FO_cost_usd]));
     for (int i = 0; i < c->n_options; i++) unused(s, i);
     for (int i = 0; i < p->n_binding; i++) {
         const slx_fleet_limit *l = &p->binding[i];
@@ -208,8 +217,8 @@ static void plan(sheet *s)
         cli_grid_text(
             &g, "quarters",
             slx_sprintf(&s->arena, "%s to %s", quarter(s, l->first), quarter(s, l->last)));
-        cli_grid_text(&g, "one more of", slx_fleet_limit_unit(c, l));
-        cli_fleet_put(&g, "is worth, USD", true, l->price_usd);
+        cli_grid_text(&g, "one in each of", slx_fleet_limit_unit(c, l));
+        cli_fleet_put(&g, "is worth up to, USD", true, l->price_usd);
     }
     cli_grid_page(&g, s->page);
 }

@@ -64,22 +64,26 @@ void cli_fleet_readings(cli_grid *g, const cli_fleet *f)
 static void put_own(cli_grid *g, const slx_fleet_own_row *r)
 {
     char text[80];
-    bool told = !isnan(r->tok_s_chip);
+    const slx_fleet_rates *x = &r->rates;
+    bool told = !isnan(x->tok_s);
     cli_grid_row(g);
     cli_grid_text(g, "model", r->model);
     cli_grid_text(g, "on chip", r->chip);
-    cli_fleet_put(g, "tok/s a user", told, r->tok_s_user);
-    snprintf(text, sizeof text, "%u x %u", r->batch, r->tp);
+    snprintf(text, sizeof text, "%s, %s", told ? x->weights : "", told ? x->kv_cache : "");
+    cli_grid_text(g, "weights, cache", told ? text : "");
+    cli_fleet_put(g, "tok/s a user", told, x->tok_s_user);
+    snprintf(text, sizeof text, "%u x %u", x->batch, x->tp);
     cli_grid_number(g, "batch x chips", told ? text : NULL);
-    cli_fleet_put(g, "tok/s a chip", told, r->tok_s_chip);
+    cli_fleet_put(g, "a chip writes, tok/s", told, x->write_tok_s.mid);
+    cli_fleet_put(g, "reads, tok/s", told && !isnan(x->read_tok_s.mid), x->read_tok_s.mid);
     cli_fleet_put(g, "chips", told, r->chips);
     cli_fleet_put(g, "their power, MW", told, r->mw);
     cli_fleet_amount(text, r->capex_usd.mid);
     if (!r->priced) strcat(text, " (cost)");
     cli_grid_number(g, "chips, USD", told ? text : NULL);
     cli_fleet_put(g, "USD a year", told, r->usd_year.mid);
-    cli_fleet_put(g, "$/Mtok, all in", told, r->usd_mtok.mid);
-    snprintf(text, sizeof text, "%s, by %s", r->bound_by, r->timed_by);
+    cli_fleet_put(g, "$/Mtok, all in", told, x->usd_mtok.mid);
+    snprintf(text, sizeof text, "%s, by %s", x->bound_by, x->timed_by);
     cli_grid_text(g, "limited by", told ? text : r->why);
 }
 

@@ -70,6 +70,18 @@ static void print_deliveries(const cli_fleet *f)
     }
 }
 
+/* The plan's cost and the fleet's differ by what the plan does not choose. */
+static void print_cost_of_run(const cli_fleet *f)
+{
+    const slx_fleet_plan *p = f->plan;
+    char a[4][32];
+    printf("  cost_usd below: %s planned + %s that it does not choose (what is there or agreed)",
+           cli_fleet_amount(a[0], p->cost_usd), cli_fleet_amount(a[1], p->unchosen_usd));
+    if (p->shortage_usd > 0)
+        printf(" - %s, the price of tokens not served", cli_fleet_amount(a[2], p->shortage_usd));
+    printf(" = %s USD\n", cli_fleet_amount(a[3], f->run->out[SLX_FO_cost_usd]));
+}
+
 static void print_plan(const cli_fleet *f)
 {
     const slx_fleet_case *c = f->c;
@@ -80,6 +92,7 @@ static void print_plan(const cli_fleet *f)
         "\nplan: %s USD, within %.2f %% of the cheapest there is%s (%d columns, %d rows, %.1f s)\n",
         cli_fleet_amount(cost, p->cost_usd), 100 * p->gap,
         p->state == SLX_MILP_TIME ? ", stopped by time" : "", p->columns, p->rows, p->seconds);
+    print_cost_of_run(f);
     print_deliveries(f);
     if (p->short_tokens > 0)
         printf("  not served: %s tokens, at their price\n",
@@ -91,8 +104,31 @@ static void print_plan(const cli_fleet *f)
                slx_fleet_quarter(a, c, l->first));
         if (l->last > l->first)
             printf(" to %s (%d quarters)", slx_fleet_quarter(b, c, l->last), l->quarters);
-        printf(": one %s %s %s up to %s USD\n", slx_fleet_limit_unit(c, l),
-               needed ? "less" : "more", "would save", cli_fleet_amount(cost, l->price_usd));
+        printf(": one %s %s%s would save up to %s USD\n", slx_fleet_limit_unit(c, l),
+               needed ? "less" : "more", l->quarters > 1 ? " in each" : "",
+               cli_fleet_amount(cost, l->price_usd));
+    }
+}
+
+/* ------------------------------------------------------------------ limits not kept */
+
+static void print_broken(const cli_fleet *f)
+{
+    const slx_fleet_case *c = f->c;
+    slx_fleet_broken b[SLX_FLEET_LIMITS];
+    int n = slx_fleet_broken_limits(c, f->run, b);
+    for (int i = 0; i < n; i++) {
+        const slx_fleet_limit *l = &b[i].l;
+        char name[96], a[4][32];
+        if (!i) printf("\nlimits that are not kept\n");
+        printf("  %s, %s to %s (%d quarters): at worst %s of %s %s in %s\n",
+               slx_fleet_limit_name(name, c, l), slx_fleet_quarter(a[0], c, l->first),
+               slx_fleet_quarter(a[1], c, l->last), l->quarters, cli_fleet_amount(a[2], b[i].found),
+               cli_fleet_amount(a[3], b[i].limit),
+               l->kind == SLX_FL_SHARE    ? "of the fleet's power"
+               : l->kind == SLX_FL_DEMAND ? "tokens/s"
+                                          : slx_fleet_limit_unit(c, l),
+               slx_fleet_quarter(a[0], c, b[i].worst));
     }
 }
 
@@ -160,9 +196,10 @@ static void print_own(const cli_fleet *f)
     slx_arena_init(&arena);
     cli_grid g = {.arena = &arena};
     cli_fleet_own(&g, f);
-    printf("\nthe same demand with throughput computed here, at %g ms a token, instead of %s "
-           "tokens/s a chip",
-           c->in[c->own + SLX_F_OWN_tpot_ms].mid,
+    printf("\nthe same demand with throughput computed here, at %g ms a token, weights of %g bits and "
+           "caches of %g, instead of %s tokens/s a chip",
+           c->in[c->own + SLX_F_OWN_tpot_ms].mid, c->in[c->own + SLX_F_OWN_weight_bits].mid,
+           c->in[c->own + SLX_F_OWN_kv_bits].mid,
            cli_fleet_amount(text, c->in[c->option[0].base + SLX_F_OPTION_tok_s].mid));
     cli_grid_print(&g, "model", stdout);
     slx_arena_deinit(&arena);
@@ -234,6 +271,10 @@ static void print_risk(const cli_fleet *f)
                cli_fleet_signed(t[3], s->against.mean), cli_fleet_signed(t[4], s->against.p[0]),
                cli_fleet_signed(t[5], s->against.p[4]), cli_fleet_amount(t[6], s->late.mean));
     }
+    for (int i = 0; i < r->n_refused; i++)
+        printf("  all from %-12s refused: it would do %.3g %% of the training, and "
+               "limits.untrained_usd_flop does not say what the rest costs\n",
+               f->c->option[r->refused[i].option].name, 100 * r->refused[i].trained);
     if (!isnan(r->second_source.mean))
         printf(
             "  more than one supplier is worth %s USD (%s to %s in nine of ten) against the best "
@@ -253,6 +294,7 @@ void cli_fleet_text(const cli_fleet *f)
     print_figures(f);
     print_own(f);
     print_plan(f);
+    print_broken(f);
     print_contracts(f);
     print_years(f);
     print_outputs(f);

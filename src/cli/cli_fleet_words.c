@@ -86,8 +86,15 @@ const char *cli_fleet_priced(const slx_fleet_case *c)
     bool missed = c->demand != SLX_FLEET_NONE && has_price(c, SLX_F_LIMITS_shortage_usd_mtok);
     for (int i = 0; i < c->n_options; i++) /* there is no plan to be behind of */
         late &= c->option[i].deploy != SLX_FLEET_DEMAND;
-    return late && missed ? " with what is late or not served at its price"
-           : late         ? " with what is late at its price"
-           : missed       ? " with what is not served at its price"
-                          : "";
+    bool untrained = c->research != SLX_FLEET_NONE && has_price(c, SLX_F_LIMITS_untrained_usd_flop);
+    static const char *const words[] = {
+        "",
+        " with what is late at its price",
+        " with what is not served at its price",
+        " with what is late or not served at its price",
+        " with what is not trained at its price",
+        " with what is late or not trained at its price",
+        " with what is not served or not trained at its price",
+        " with what is late, not served or not trained at its price"};
+    return words[late + 2 * missed + 4 * untrained];
 }

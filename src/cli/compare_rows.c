@@ -11,37 +11,13 @@ static const slx_band unknown = {NAN, NAN, NAN};
 
 /* ------------------------------------------------------------------ formats */
 
-/* The format a chip computes in when weights take so many bits: products in a format it has, else weights alone that
- * small. */
-static const char *format_of(const slx_chip *c, int bits)
-{
-    if (bits == 16) return "bf16";
-    if (bits == 4) return c->library && c->part.fp4_tflops > 0 ? "nvfp4" : "int4_wo";
-    if (!c->library) return "int8";
-    return c->part.fp8_tflops > 0 ? "fp8" : c->part.int8_tops > 0 ? "int8" : "int8_wo";
-}
-
-static const char *kv_format_of(const slx_chip *c, int bits)
-{
-    if (bits == 16) return "bf16";
-    return c->part.fp8_tflops > 0 && c->library ? "fp8" : "int8";
-}
-
-/* What the compiler stores for a program: the file's own types, or those of a config in the type asked for, where the
- * chip has that format; MXINT8 otherwise. The KV cache is MXINT8 on every chip of ours. */
 static void name_formats(compare_row *row, const compare_ask *ask)
 {
-    const slx_chip *c = row->chip;
-    row->weights = row->dtype;
-    row->kv_cache = row->kv_dtype;
-    if (c->library) return;
-    bool four = ask->weight_bits == 4 && c->isa.formats[SLX_CF_Q4S];
-    bool eight = ask->weight_bits == 8 && c->isa.formats[SLX_CF_Q8S];
-    row->weights = !ask->model->config ? "as in the file"
-                   : four              ? "Q4_0"
-                   : eight             ? "Q8_0"
-                                       : "MXINT8";
-    row->kv_cache = "MXINT8";
+    slx_formats f = slx_predict_formats(row->chip, ask->model, ask->weight_bits, ask->kv_bits);
+    row->dtype = f.dtype;
+    row->kv_dtype = f.kv_dtype;
+    row->weights = f.weights;
+    row->kv_cache = f.kv_cache;
 }
 
 bool compare_predicted(const compare_row *row)
@@ -269,8 +245,6 @@ static slx_status get_target(compare_point *out, const compare_row *row, const c
 slx_status compare_get(compare_row *row, const compare_ask *ask, slx_err *err)
 {
     const char *why = NULL;
-    row->dtype = format_of(row->chip, ask->weight_bits);
-    row->kv_dtype = kv_format_of(row->chip, ask->kv_bits);
     name_formats(row, ask);
     name_inferred(row);
     SLX_TRY(compare_cost(&row->cost, row->chip, ask->constants, err));

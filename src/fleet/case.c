@@ -222,6 +222,16 @@ static slx_status read_blocks_of(const slx_fleet_reader *r, const slx_yaml_node 
     return SLX_OK;
 }
 
+/* A chip is a file of chips/ or a path. n: where it is named. */
+static slx_status check_chip(const slx_fleet_reader *r, const slx_yaml_node *n)
+{
+    static const char *const suffixes[] = {".yaml", NULL};
+    char path[1024];
+    slx_err why = {0};
+    if (!slx_find_file(path, "chips", n->text, suffixes, &why)) return SLX_OK;
+    return slx_yaml_fail(r->t, n->line, n->col, "%s: found %s: %s", n->path, n->text, why.msg);
+}
+
 static slx_status read_option(const slx_fleet_reader *r, const slx_yaml_node *n)
 {
     slx_fleet_case *c = r->c;
@@ -232,6 +242,7 @@ static slx_status read_option(const slx_fleet_reader *r, const slx_yaml_node *n)
     SLX_TRY(read_block(&(block){r, SLX_FS_OPTION, o->base, option_texts}, n));
     SLX_TRY(slx_fleet_read_text(r, n, "supplier", true, &o->supplier));
     SLX_TRY(slx_fleet_read_text(r, n, "chip", false, &o->chip));
+    if (o->chip[0]) SLX_TRY(check_chip(r, slx_fleet_part(r->t, n, "chip")));
     SLX_TRY(read_choice(r, n, "deploy", deploys, -1, &deploy));
     SLX_TRY(read_choice(r, n, "route", routes, SLX_FLEET_BUY, &route));
     if (deploy < 0)
@@ -293,7 +304,11 @@ static slx_status read_own(const slx_fleet_reader *r, const slx_yaml_node *up)
     c->own = add_block(c, SLX_FS_OWN, "own");
     SLX_TRY(read_block(&(block){r, SLX_FS_OWN, c->own, own_texts}, up));
     SLX_TRY(read_names(r, up, "models", c->own_model, &c->n_own_models));
-    return read_names(r, up, "chips", c->own_chip, &c->n_own_chips);
+    SLX_TRY(read_names(r, up, "chips", c->own_chip, &c->n_own_chips));
+    const slx_yaml_node *list = slx_fleet_part(r->t, up, "chips");
+    for (const slx_yaml_node *n = slx_fleet_child(r->t, list); n; n = slx_fleet_next(r->t, n))
+        SLX_TRY(check_chip(r, n));
+    return SLX_OK;
 }
 
 /* ------------------------------------------------------------------ the file */

@@ -1,5 +1,6 @@
 /* case_rules.c - what the figures of a case must be to each other. */
 #include "fleet/fleet_int.h"
+#include "fleet/rates.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,8 @@ static slx_status check_option(const slx_fleet_reader *r, const slx_fleet_option
         return slx_fleet_fail(r, PATH("plan"),
                               plan ? "found beside another deploy, expected deploy: plan"
                                    : "missing, expected the deliveries that deploy: plan follows");
-    if (o->deploy == SLX_FLEET_DEMAND && (c->demand == SLX_FLEET_NONE || !GIVEN(tok_s)))
+    bool rated = GIVEN(tok_s) || slx_fleet_rates_wanted(c, o); /* or will be */
+    if (o->deploy == SLX_FLEET_DEMAND && (c->demand == SLX_FLEET_NONE || !rated))
         return slx_fleet_fail(r, c->demand == SLX_FLEET_NONE ? "demand" : PATH("tok_s"),
                               "missing, expected it where an option has deploy: demand");
     if (o->deploy == SLX_FLEET_DEMAND && rent)
@@ -53,10 +55,19 @@ static slx_status check_option(const slx_fleet_reader *r, const slx_fleet_option
         return slx_fleet_fail(r, "limits",
                               "missing, expected it where an option has deploy: choose");
     if (o->deploy == SLX_FLEET_CHOOSE && !slx_fleet_has(c, c->limits + SLX_F_LIMITS_target_gw) &&
-        (c->demand == SLX_FLEET_NONE || !GIVEN(tok_s)))
+        (c->demand == SLX_FLEET_NONE || !rated))
         return slx_fleet_fail(
             r, PATH("tok_s"),
             "missing, expected it and a demand, or limits.target_gw, where deploy is choose");
+    bool reads =
+        c->demand != SLX_FLEET_NONE && slx_fleet_has(c, c->demand + SLX_F_DEMAND_tokens_in);
+    if (GIVEN(tok_s) && reads != GIVEN(read_tok_s))
+        return slx_fleet_fail(r, reads ? PATH("read_tok_s") : "demand.tokens_in",
+                              reads ? "missing beside demand.tokens_in, expected both, or none "
+                                      "where tok_s includes reading"
+                                    : "missing, expected it where an option has read_tok_s");
+    if (GIVEN(read_tok_s) && !GIVEN(tok_s))
+        return slx_fleet_fail(r, PATH("tok_s"), "missing beside read_tok_s");
     if (rent != GIVEN(rent_usd_gw_year))
         return slx_fleet_fail(r, PATH("rent_usd_gw_year"),
                               rent ? "missing, expected it where route is rent"
@@ -135,6 +146,20 @@ static slx_status check_loads(const slx_fleet_reader *r)
                               "limits.shortage_usd_mtok of at least %.4g (price x sold x need at "
                               "the peak against the mean)",
                               least);
+    return SLX_OK;
+}
+
+/* Formats are of sizes that chips have. */
+static slx_status check_own(const slx_fleet_reader *r)
+{
+    const slx_fleet_case *c = r->c;
+    if (c->own == SLX_FLEET_NONE) return SLX_OK;
+    double weights = c->in[c->own + SLX_F_OWN_weight_bits].mid,
+           kv = c->in[c->own + SLX_F_OWN_kv_bits].mid;
+    if (weights != 16 && weights != 8 && weights != 4)
+        return slx_fleet_fail(r, "own.weight_bits", "found %g, expected 16, 8 or 4", weights);
+    if (kv != 16 && kv != 8)
+        return slx_fleet_fail(r, "own.kv_bits", "found %g, expected 16 or 8", kv);
     return SLX_OK;
 }
 
@@ -251,6 +276,7 @@ slx_status slx_fleet_check(const slx_fleet_reader *r)
     for (int i = 0; i < r->c->n_options; i++) SLX_TRY(check_option(r, &r->c->option[i]));
     for (int k = 0; k < r->c->n_contracts; k++) SLX_TRY(check_contract(r, &r->c->contract[k]));
     SLX_TRY(check_loads(r));
+    SLX_TRY(check_own(r));
     SLX_TRY(check_base(r));
     SLX_TRY(check_shares(r));
     return check_levels(r);

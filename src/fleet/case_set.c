@@ -88,8 +88,8 @@ const char *slx_fleet_unit(const slx_fleet_input *in)
     /* Only these have a choice; their names outlive the call as parts of the table would not. */
     static const char *const plan[] = {"GW/quarter", "USD/quarter", "chips/quarter",
                                        "racks/quarter"};
-    static const char *const pool[] = {"wafers/quarter", "GiB/quarter", "mm2/quarter",
-                                       "chips/quarter", "racks/quarter"};
+    static const char *const pool[] = {"wafers/quarter", "GiB/quarter",   "mm2/quarter",
+                                       "chips/quarter",  "racks/quarter", "substrates/quarter"};
     static const char *const sales[] = {"USD/Mtoken", "USD/GW/year"};
     static const char *const shortfall[] = {"USD/GW", "USD/USD"};
     if (in->key == SLX_F_OPTION_plan) return plan[in->unit];

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double QUARTER_S = 365.25 / 4 * 86400;
+
 typedef struct {
     const slx_fleet_case *c;
     const slx_fleet_orders *orders;
@@ -25,6 +27,7 @@ double slx_fleet_penalty(const slx_fleet_case *c, const double *v, const slx_fle
     double rate = c->money == SLX_FLEET_NONE ? 0 : v[c->money + SLX_F_MONEY_discount_year];
     double step = 1 / sqrt(sqrt(1 + rate)), now = 1, late = 0, usd = 0;
     double late_usd = price_of(c, v, SLX_F_LIMITS_late_usd_gw_year);
+    double flop_usd = price_of(c, v, SLX_F_LIMITS_untrained_usd_flop) * QUARTER_S;
     double short_usd = price_of(c, v, SLX_F_LIMITS_shortage_usd_mtok) / 1e6;
     bool planned = true;
     for (int i = 0; i < c->n_options; i++) planned &= c->option[i].deploy != SLX_FLEET_DEMAND;
@@ -32,7 +35,8 @@ double slx_fleet_penalty(const slx_fleet_case *c, const double *v, const slx_fle
         const slx_fleet_total *t = &r->total[q];
         double gw = planned ? fmax(0, plan->total[q].facility_w - t->facility_w) / 1e9 : 0;
         late += gw / 4;
-        usd += now * (gw / 4 * late_usd + short_usd * (t->tokens_asked - t->tokens_served));
+        usd += now * (gw / 4 * late_usd + short_usd * (t->tokens_asked - t->tokens_served) +
+                      flop_usd * (t->need_flop_s - t->training_flop_s));
     }
     *late_gw_years = planned ? late : NAN;
     return usd;

@@ -93,7 +93,14 @@ enum {
     SLX_FLEET_RACKS
 };                                                  /* the first two: of a contract too */
 enum { SLX_FLEET_USD_MTOK, SLX_FLEET_USD_GW_YEAR }; /* of sales */
-enum { SLX_POOL_WAFERS, SLX_POOL_GIB, SLX_POOL_MM2, SLX_POOL_CHIPS, SLX_POOL_RACKS };
+enum {
+    SLX_POOL_WAFERS,
+    SLX_POOL_GIB,
+    SLX_POOL_MM2,
+    SLX_POOL_CHIPS,
+    SLX_POOL_RACKS,
+    SLX_POOL_SUBSTRATES
+};
 
 typedef struct {
     const char *name, *supplier, *chip; /* chip: "" = no chip file */
@@ -253,7 +260,10 @@ double slx_fleet_planned(const slx_fleet_case *c, const double *v, int option, i
 double slx_fleet_rack_usd(const slx_fleet_case *c, const double *v, int option, int q);
 double slx_fleet_need_tok_s(const slx_fleet_case *c, const double *v, int q);
 double slx_fleet_need_flop_s(const slx_fleet_case *c, const double *v, int q);
-/* Of a rack that does nothing else; 0 where the case does not say: it cannot. */
+/* Tokens written a second by what reads tokens_in for every tokens_out it writes; the rates are of each alone. */
+double slx_fleet_both_tok_s(double write_tok_s, double read_tok_s, double tokens_in,
+                            double tokens_out);
+/* Of a rack that does nothing else, reading included; 0 where the case does not say: it cannot. */
 double slx_fleet_rack_tok_s(const slx_fleet_case *c, const double *v, int option);
 double slx_fleet_rack_flop_s(const slx_fleet_case *c, const double *v, int option);
 /* Share of a quarter's deliveries that is kept, not sold on. */
@@ -288,8 +298,9 @@ typedef struct {
 /* Answers published figure i, in its variant. c is unchanged. */
 slx_status slx_fleet_answer_figure(slx_fleet_case *c, int i, const slx_fleet_orders *orders,
                                    slx_fleet_answer *a);
-/* What a run is behind its plan, in GW years, and what that and tokens not served cost, discounted, USD: limits.
- * late_usd_gw_year and shortage_usd_mtok. late is NAN where orders follow the demand: then there is no plan. */
+/* What a run is behind its plan, in GW years, and what that, tokens not served and research not done cost, discounted,
+ * USD: limits.late_usd_gw_year, shortage_usd_mtok, untrained_usd_flop. late is NAN where orders follow the demand:
+ * then there is no plan. */
 double slx_fleet_penalty(const slx_fleet_case *c, const double *v, const slx_fleet_run *plan,
                          const slx_fleet_run *r, double *late_gw_years);
 /* Movers of any output of the case as it stands; of the whole fleet's cost_usd with the penalty. */

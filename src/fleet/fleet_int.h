@@ -48,6 +48,29 @@ slx_status slx_fleet_check_variants(const slx_fleet_reader *r);
 slx_status slx_fleet_fail(const slx_fleet_reader *r, const char *path, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* ------------------------------------------------------------------ money.c */
+
+enum { SLX_FLEET_LIFE_MAX = 4 * 60 }; /* quarters of the longest life, a hall's */
+
+/* Of one rack, USD. Once: with chips and network; its spares. Then of each quarter in service; of a rented rack the rent
+ * alone. */
+typedef struct {
+    double rack_usd, chips_usd, spares_usd; /* chips_usd: part of rack_usd */
+    double repair_usd, maintenance_usd, energy_usd, lease_usd, rent_usd, energy_kwh;
+} slx_fleet_rack_costs;
+
+/* price: of racks and chips in its quarter, against the first. */
+slx_fleet_rack_costs slx_fleet_cost_of_rack(const slx_fleet_case *c, const double *v, int option,
+                                            double price);
+double slx_fleet_price(const slx_fleet_case *c, const double *v, int option, int q);
+double slx_fleet_running_usd(const slx_fleet_rack_costs *m);
+/* Depreciation, its hall's too, and running cost of a rack for a quarter, at the prices of the first. */
+double slx_fleet_quarter_usd(const slx_fleet_case *c, const double *v, int option);
+/* W of hall power of a rack, cooling included. */
+double slx_fleet_hall_w(const slx_fleet_case *c, const double *v, int option);
+double slx_fleet_grown(double rate, int q);
+int slx_fleet_quarters_of(double years);
+
 static inline bool slx_fleet_has(const slx_fleet_case *c, int in)
 {
     return c->in[in].given;

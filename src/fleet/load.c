@@ -4,6 +4,8 @@
  *         '--> write tokens --up to the peak of own users--> served
  *                    '--what is idle, up to a share--> sold
  *
+ * Racks that serve read prompts and write answers, in turn: their tokens/s are of tokens written, with what reading
+ * takes.
  * Training comes first: it goes to the options that give up the fewest tokens for it. Without a training load, sales
  * or batch work all racks serve.
  */
@@ -35,11 +37,24 @@ double slx_fleet_need_flop_s(const slx_fleet_case *c, const double *v, int q)
     return slx_fleet_at(c, v, c->research + SLX_F_RESEARCH_flop, q) / QUARTER_S;
 }
 
+/* A chip shares its time: of each token written, 1 / tok_s seconds to write it, and what reading its part of the prompt
+ * takes. */
+double slx_fleet_both_tok_s(double write_tok_s, double read_tok_s, double tokens_in,
+                            double tokens_out)
+{
+    return 1 / (1 / write_tok_s + tokens_in / tokens_out / read_tok_s);
+}
+
 double slx_fleet_rack_tok_s(const slx_fleet_case *c, const double *v, int option)
 {
     const double *o = v + c->option[option].base;
+    double tok_s = o[SLX_F_OPTION_tok_s];
     if (!slx_fleet_has(c, c->option[option].base + SLX_F_OPTION_tok_s)) return 0;
-    return o[SLX_F_OPTION_chips_rack] * o[SLX_F_OPTION_tok_s] * o[SLX_F_OPTION_use];
+    if (slx_fleet_has(c, c->option[option].base + SLX_F_OPTION_read_tok_s))
+        tok_s = slx_fleet_both_tok_s(tok_s, o[SLX_F_OPTION_read_tok_s],
+                                     v[c->demand + SLX_F_DEMAND_tokens_in],
+                                     v[c->demand + SLX_F_DEMAND_tokens_out]);
+    return o[SLX_F_OPTION_chips_rack] * tok_s * o[SLX_F_OPTION_use];
 }
 
 double slx_fleet_rack_flop_s(const slx_fleet_case *c, const double *v, int option)

@@ -14,21 +14,11 @@
 
 #include <string.h>
 
-static const double HOURS_A_QUARTER = 365.25 * 24 / 4;
-
 /* ------------------------------------------------------------------ values */
 
 double slx_fleet_at(const slx_fleet_case *c, const double *v, int in, int q)
 {
     return c->in[in].series ? c->in[in].series[q] * v[in] : v[in];
-}
-
-/* (1 + rate)^(q/4), by square roots and products alone: the same bits on every host. */
-static double grown(double rate, int q)
-{
-    double quarter = sqrt(sqrt(1 + rate)), f = 1;
-    for (; q; q--) f *= quarter;
-    return f;
 }
 
 double slx_fleet_queries_day(const slx_fleet_case *c, const double *v, int q)
@@ -37,22 +27,8 @@ double slx_fleet_queries_day(const slx_fleet_case *c, const double *v, int q)
     double base = slx_fleet_has(c, c->demand + SLX_F_DEMAND_users)
                       ? d[SLX_F_DEMAND_users] * d[SLX_F_DEMAND_queries_user_day]
                       : d[SLX_F_DEMAND_queries_day];
-    return base * d[SLX_F_DEMAND_share] * grown(d[SLX_F_DEMAND_growth_year], q) +
-           d[SLX_F_DEMAND_api_queries_day] * grown(d[SLX_F_DEMAND_api_growth_year], q);
-}
-
-double slx_fleet_rack_usd(const slx_fleet_case *c, const double *v, int option, int q)
-{
-    const double *o = v + c->option[option].base;
-    return (o[SLX_F_OPTION_chips_rack] * o[SLX_F_OPTION_chip_usd] + o[SLX_F_OPTION_rack_usd] +
-            o[SLX_F_OPTION_network_usd]) *
-           grown(o[SLX_F_OPTION_price_year], q);
-}
-
-static double hall_w_rack(const slx_fleet_case *c, const double *v, int option)
-{
-    const slx_fleet_option *o = &c->option[option];
-    return 1e3 * v[o->base + SLX_F_OPTION_rack_kw] * v[c->site[o->site].base + SLX_F_SITE_pue];
+    return base * d[SLX_F_DEMAND_share] * slx_fleet_grown(d[SLX_F_DEMAND_growth_year], q) +
+           d[SLX_F_DEMAND_api_queries_day] * slx_fleet_grown(d[SLX_F_DEMAND_api_growth_year], q);
 }
 
 /* Racks of the plan in quarter q. */
@@ -61,7 +37,7 @@ static double plan_racks(const slx_fleet_case *c, const double *v, int option, i
     int in = c->option[option].base + SLX_F_OPTION_plan;
     double amount = slx_fleet_at(c, v, in, q);
     switch (c->in[in].unit) {
-    case SLX_FLEET_GW: return amount * 1e9 / hall_w_rack(c, v, option);
+    case SLX_FLEET_GW: return amount * 1e9 / slx_fleet_hall_w(c, v, option);
     case SLX_FLEET_USD: return amount / slx_fleet_rack_usd(c, v, option, q);
     case SLX_FLEET_CHIPS: return amount / v[c->option[option].base + SLX_F_OPTION_chips_rack];
     default: return amount;
@@ -96,6 +72,7 @@ double slx_fleet_pool_use(const slx_fleet_case *c, const double *v, int option, 
     case SLX_POOL_GIB: return chips * o[SLX_F_OPTION_hbm_gib];
     case SLX_POOL_MM2: return chips * o[SLX_F_OPTION_package_mm2];
     case SLX_POOL_CHIPS: return chips;
+    case SLX_POOL_SUBSTRATES: return chips * o[SLX_F_OPTION_substrates_chip];
     default: return 1;
     }
 }
@@ -112,12 +89,6 @@ double slx_fleet_opex(const slx_fleet_total *t)
 }
 
 /* ------------------------------------------------------------------ orders, deliveries, service */
-
-static int quarters_of(double years)
-{
-    int q = (int)floor(4 * years + 0.5);
-    return q < 1 ? 1 : q > SLX_FLEET_LIFE_MAX ? SLX_FLEET_LIFE_MAX : q;
-}
 
 static bool follows_single(const slx_fleet_state *s, int i)
 {
@@ -162,7 +133,7 @@ double slx_fleet_kept(const slx_fleet_case *c, const double *v, int option, int 
 double slx_fleet_base_left(const slx_fleet_case *c, const double *v, int option, int q)
 {
     const double *o = v + c->option[option].base;
-    double life = quarters_of(o[SLX_F_OPTION_life_years]);
+    double life = slx_fleet_quarters_of(o[SLX_F_OPTION_life_years]);
     double mean = fmin(4 * o[SLX_F_OPTION_base_age_years], life);
     double youngest = fmax(0, 2 * mean - life), oldest = fmin(2 * mean, life);
     double limit = life - q; /* what is older at the start is gone by q */
@@ -203,10 +174,9 @@ static double order(const slx_fleet_state *s, int i, int q)
 {
     const slx_fleet_option *o = &s->c->option[i];
     const slx_fleet_cell *x = s->r->cell[i];
-    const double *v = s->v + o->base;
     if (o->deploy != SLX_FLEET_DEMAND) return due(s, i, q);
-    double target = share_of_demand(s, i) * s->r->total[q].need_tok_s /
-                        (v[SLX_F_OPTION_tok_s] * v[SLX_F_OPTION_use] * v[SLX_F_OPTION_chips_rack]) +
+    double tok_s = slx_fleet_rack_tok_s(s->c, s->v, i); /* 0: nobody computed it yet */
+    double target = (tok_s > 0 ? share_of_demand(s, i) * s->r->total[q].need_tok_s / tok_s : 0) +
                     racks_to_train(s, i, q);
     double have = in_service_before(s, i, q) + (q ? x[q - 1].waiting + x[q - 1].backlog : 0);
     return fmax(0, ceil(target - 1e-9) - (have - x[q].retired)) / slx_fleet_kept(s->c, s->v, i, q);
@@ -293,18 +263,15 @@ static void buy(slx_fleet_state *s, int i, int q)
     const double *v = s->v + o->base;
     slx_fleet_total *t = &s->r->total[q];
     slx_fleet_cell *x = &s->r->cell[i][q];
-    double rack_usd = s->rack0_usd[i] * s->price[i], rent_usd, chips = v[SLX_F_OPTION_chips_rack];
-    double chip_usd = v[SLX_F_OPTION_chip_usd] * s->price[i];
-    double part_usd = chip_usd > 0
-                          ? chip_usd
-                          : rack_usd / chips; /* a spare where chips have no price of their own */
+    slx_fleet_rack_costs m = slx_fleet_cost_of_rack(c, s->v, i, s->price[i]);
+    double chips = v[SLX_F_OPTION_chips_rack];
     x->failed_chips = v[SLX_F_OPTION_failure_year] / 4 * x->racks * chips;
     x->spare_chips = v[SLX_F_OPTION_spares] * chips * (x->racks + x->waiting);
     double kept = x->delivered - x->sold;
     s->bought_chips[i] += kept * chips * (1 + v[SLX_F_OPTION_spares]) + x->failed_chips;
     s->scrapped_chips[i] += x->failed_chips + x->retired * chips * (1 + v[SLX_F_OPTION_spares]);
-    double racks = kept * rack_usd, spares = kept * chips * v[SLX_F_OPTION_spares] * part_usd;
-    double goods = x->sold * rack_usd; /* they never are on the books */
+    double racks = kept * m.rack_usd, spares = kept * m.spares_usd;
+    double goods = x->sold * m.rack_usd; /* they never are on the books */
     double nre = q || !s->begins[i] ? 0 : v[SLX_F_OPTION_nre_usd];
     if (s->f->events && s->f->events->respin[i] && s->begins[i] &&
         q == s->ready[i] - (int)v[SLX_F_OPTION_respin_quarters])
@@ -315,14 +282,13 @@ static void buy(slx_fleet_state *s, int i, int q)
     t->goods_usd += goods;
     t->sales_usd += x->sold * v[SLX_F_OPTION_sell_usd];
     t->nre_usd += nre;
-    t->repair_usd += x->failed_chips * part_usd;
-    t->maintenance_usd +=
-        c->money == SLX_FLEET_NONE
-            ? 0
-            : s->v[c->money + SLX_F_MONEY_maintenance_year] / 4 * x->racks * s->rack0_usd[i];
-    rent_usd = x->facility_w / 1e9 * v[SLX_F_OPTION_rent_usd_gw_year] / 4;
-    t->rent_usd += rent_usd;
-    s->taken_usd[i] = racks + spares + goods + rent_usd;
+    t->repair_usd += x->racks * m.repair_usd;
+    t->maintenance_usd += x->racks * m.maintenance_usd;
+    t->energy_usd += x->racks * m.energy_usd;
+    t->energy_j += x->racks * m.energy_kwh * 3.6e6;
+    t->lease_usd += x->racks * m.lease_usd;
+    t->rent_usd += x->racks * m.rent_usd;
+    s->taken_usd[i] = racks + spares + goods + x->racks * m.rent_usd;
     if (c->rolling) { /* what wears out leaves the books: a share of them every quarter, as of the racks */
         double worn = s->rolling_usd[i] / s->life[i];
         s->rolling_usd[i] += racks + spares + nre - worn;
@@ -330,13 +296,13 @@ static void buy(slx_fleet_state *s, int i, int q)
     } else {
         depreciate(s, q, racks + spares + nre, s->life[i]);
     }
-    s->racks_usd[i] += (kept - x->renewed) * rack_usd;
-    s->chips_usd[i] += (kept - x->renewed) * chips * chip_usd;
-    s->renewal_chips_usd[i] += x->renewed * chips * chip_usd;
-    s->other_usd[i] += x->renewed * rack_usd + spares + nre;
+    s->racks_usd[i] += (kept - x->renewed) * m.rack_usd;
+    s->chips_usd[i] += (kept - x->renewed) * m.chips_usd;
+    s->renewal_chips_usd[i] += x->renewed * m.chips_usd;
+    s->other_usd[i] += x->renewed * m.rack_usd + spares + nre;
 }
 
-/* Halls and energy of the sites; a site's cost goes to its options by what they add. */
+/* Halls of the sites; a site's cost goes to its options by what they add. */
 static void run_sites(slx_fleet_state *s, int q)
 {
     const slx_fleet_case *c = s->c;
@@ -348,11 +314,7 @@ static void run_sites(slx_fleet_state *s, int q)
         t->site_w[k] = s->site_w[k];
         s->hall_w[k] = fmax(s->hall_w[k], s->site_w[k]);
         t->halls_usd += usd;
-        depreciate(s, q, usd, quarters_of(v[SLX_F_SITE_hall_life_years]));
-        double kwh = s->site_w[k] / 1e3 * v[SLX_F_SITE_load] * HOURS_A_QUARTER;
-        t->energy_j += kwh * 3.6e6;
-        t->energy_usd += kwh * v[SLX_F_SITE_power_usd_kwh];
-        t->lease_usd += s->site_w[k] / 1e3 * v[SLX_F_SITE_lease_usd_kw_month] * 3;
+        depreciate(s, q, usd, slx_fleet_quarters_of(v[SLX_F_SITE_hall_life_years]));
         for (int pass = 0; pass < 2; pass++)
             for (int i = 0; i < c->n_options; i++) {
                 const slx_fleet_cell *x = &s->r->cell[i][q];
@@ -430,15 +392,14 @@ static void begin(slx_fleet_state *s)
     const slx_fleet_events *e = s->f->events;
     for (int i = 0; i < c->n_options; i++) {
         const double *v = s->v + c->option[i].base;
-        s->w[i] = hall_w_rack(c, s->v, i);
+        s->w[i] = slx_fleet_hall_w(c, s->v, i);
         s->ready[i] = slx_fleet_ready(c, s->v, i);
         s->slip[i] = e ? e->slip[i] : (int)floor(v[SLX_F_OPTION_slip_quarters] + 0.5);
         if (e && e->respin[i]) s->ready[i] += (int)v[SLX_F_OPTION_respin_quarters];
-        s->life[i] = quarters_of(v[SLX_F_OPTION_life_years]);
+        s->life[i] = slx_fleet_quarters_of(v[SLX_F_OPTION_life_years]);
         s->price[i] = 1;
         s->begins[i] = begins(s, i);
         s->price_step[i] = sqrt(sqrt(1 + v[SLX_F_OPTION_price_year]));
-        s->rack0_usd[i] = slx_fleet_rack_usd(c, s->v, i, 0);
         s->base_racks[i] = v[SLX_F_OPTION_base_racks];
         s->bought_chips[i] =
             s->base_racks[i] * v[SLX_F_OPTION_chips_rack] * (1 + v[SLX_F_OPTION_spares]);

@@ -4,8 +4,6 @@
 
 #include "fleet/fleet_int.h"
 
-enum { SLX_FLEET_LIFE_MAX = 4 * 60 }; /* quarters of the longest life, a hall's */
-
 typedef struct {
     const slx_fleet_case *c;
     const slx_fleet_future *f;
@@ -13,7 +11,7 @@ typedef struct {
     slx_fleet_run *r;
     double price[SLX_FLEET_OPTIONS],
         price_step[SLX_FLEET_OPTIONS]; /* of this quarter, against the first */
-    double rack0_usd[SLX_FLEET_OPTIONS], w[SLX_FLEET_OPTIONS]; /* w: hall power of a rack */
+    double w[SLX_FLEET_OPTIONS];       /* hall power of a rack */
     bool begins[SLX_FLEET_OPTIONS]; /* anything of it is ever ordered: its development is paid */
     double base_racks[SLX_FLEET_OPTIONS]; /* in service before the first quarter */
     int ready[SLX_FLEET_OPTIONS], slip[SLX_FLEET_OPTIONS], life[SLX_FLEET_OPTIONS];

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "fleet/fleet_int.h"
-#include "predict/predict.h"
 
 /* Of one call. */
 typedef struct {
@@ -48,7 +47,9 @@ static void serve(const own *o, slx_fleet_own_row *r)
     const slx_fleet_case *c = o->c;
     const slx_fleet_option *opt = &c->option[o->option];
     for (int i = 0; i < c->n_in; i++) o->v[i] = c->in[i].mid;
-    o->v[opt->base + SLX_F_OPTION_tok_s] = r->tok_s_chip;
+    o->v[opt->base + SLX_F_OPTION_tok_s] = r->rates.write_tok_s.mid;
+    if (!isnan(r->rates.read_tok_s.mid))
+        o->v[opt->base + SLX_F_OPTION_read_tok_s] = r->rates.read_tok_s.mid;
     o->v[opt->base + SLX_F_OPTION_chip_usd] = 1; /* then dollars are chips */
     slx_fleet_eval(c, &(slx_fleet_future){.v = o->v, .single = -1}, o->run);
     r->chips = o->run->option_out[o->option][SLX_FO_chips];
@@ -60,33 +61,19 @@ static slx_status one(const own *o, const char *name, const slx_shape *model, sl
                       slx_err *err)
 {
     const slx_fleet_case *c = o->c;
-    const double *v = o->v + c->own;
     slx_chip *chip;
-    slx_best best;
-    slx_err why = {0};
     SLX_TRY(slx_chip_load_any(&chip, name, err));
     slx_status s = price(o, chip, r, err);
     for (int i = 0; i < c->n_in; i++) o->v[i] = c->in[i].mid;
-    slx_best_ask ask = {.model = model,
-                        .context = (uint32_t)v[SLX_F_OWN_context],
-                        .tpot_s = v[SLX_F_OWN_tpot_ms] / 1e3};
-    if (!s) s = slx_predict_best(o->predictor, chip, &ask, &best, &why);
+    if (!s) s = slx_fleet_rates_of(o->predictor, c, o->v, chip, model, &r->rates, err);
     slx_chip_free(chip);
-    if (s == SLX_EUNSUPPORTED || s == SLX_EINPUT) {
-        snprintf(r->why, sizeof r->why, "%.190s", why.msg[0] ? why.msg : err->msg);
-        return why.msg[0] ? SLX_OK : s;
-    }
     SLX_TRY(s);
-    r->tp = best.tp;
-    r->batch = best.batch;
-    r->tok_s_user = best.tok_s_user;
-    r->tok_s_chip = best.tok_s_chip;
-    r->joules = best.j_per_token.mid;
-    r->usd_mtok = best.usd_per_mtok;
-    snprintf(r->bound_by, sizeof r->bound_by, "%s", best.pass.bound_by);
-    snprintf(r->timed_by, sizeof r->timed_by, "%s", best.pass.timed_by);
+    if (r->rates.why[0]) {
+        snprintf(r->why, sizeof r->why, "%s", r->rates.why);
+        return SLX_OK;
+    }
     serve(o, r);
-    r->mw = r->chips * best.pass.power_w / 1e6 *
+    r->mw = r->chips * r->rates.power_w / 1e6 *
             o->v[c->site[c->option[o->option].site].base + SLX_F_SITE_pue];
     return SLX_OK;
 }
@@ -104,15 +91,12 @@ static slx_status all(const own *o, slx_fleet_own *out, slx_err *err)
             slx_fleet_own_row *r = &out->row[out->n++];
             *r = (slx_fleet_own_row){.chip = c->own_chip[i],
                                      .model = c->own_model[m],
-                                     .tok_s_user = NAN,
-                                     .tok_s_chip = NAN,
-                                     .joules = NAN,
+                                     .rates = {.tok_s = NAN},
                                      .chips = NAN,
                                      .mw = NAN,
                                      .chip_usd = {NAN, NAN, NAN},
                                      .capex_usd = {NAN, NAN, NAN},
-                                     .usd_year = {NAN, NAN, NAN},
-                                     .usd_mtok = {NAN, NAN, NAN}};
+                                     .usd_year = {NAN, NAN, NAN}};
             slx_progress_at(&progress, (double)(out->n - 1) / (c->n_own_models * c->n_own_chips));
             s = one(o, c->own_chip[i], model, r, err);
         }

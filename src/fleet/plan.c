@@ -11,15 +11,13 @@
  *   share:       GW of f of one supplier <= its share of all
  *   contracts:   plan_contract.c
  *
- * Cost: all spending discounted, less the book value that is left at the end. Amounts are in GUSD, MW, Mtokens/s, so
- * that the numbers are of one size.
+ * Cost: all spending, at the start of its quarter, discounted, less the book value left at the end of the last. Amounts
+ * are in GUSD, MW, Mtokens/s, so that the numbers are of one size.
  */
 #include "fleet/plan_int.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const double HOURS = 365.25 * 24 / 4;
 
 static double value(const slx_fleet_program *g, int base, int key)
 {
@@ -34,16 +32,10 @@ bool slx_fleet_is_chosen(const slx_fleet_program *g, int i)
     return g->c->option[i].deploy == SLX_FLEET_CHOOSE;
 }
 
-static int quarters_of_life(const slx_fleet_program *g, int i)
-{
-    int q = (int)floor(4 * OPT(i, life_years) + 0.5);
-    return q < 1 ? 1 : q;
-}
-
 /* What is in service in q of one rack delivered in s. */
 static double alive(const slx_fleet_program *g, int i, int s, int q)
 {
-    int life = quarters_of_life(g, i);
+    int life = slx_fleet_quarters_of(OPT(i, life_years));
     double left = 1;
     if (q < s) return 0;
     if (!g->c->rolling) return q - s < life ? 1 : 0;
@@ -54,13 +46,13 @@ static double alive(const slx_fleet_program *g, int i, int s, int q)
 /* Share of its price that is on the books at the end. */
 static double left_on_books(const slx_fleet_program *g, int i, int s)
 {
-    int last = g->c->quarters - 1, life = quarters_of_life(g, i);
+    int last = g->c->quarters - 1, life = slx_fleet_quarters_of(OPT(i, life_years));
     return g->c->rolling ? alive(g, i, s, last) : fmax(0, 1 - (double)(last - s + 1) / life);
 }
 
 double slx_fleet_plan_mw(const slx_fleet_program *g, int i)
 {
-    return OPT(i, rack_kw) * SITE(g->c->option[i].site, pue) / 1e3;
+    return slx_fleet_hall_w(g->c, g->v, i) / 1e6;
 }
 
 double slx_fleet_discount(const slx_fleet_program *g, int q)
@@ -72,42 +64,31 @@ double slx_fleet_discount(const slx_fleet_program *g, int q)
     return d;
 }
 
+static slx_fleet_rack_costs cost_of(const slx_fleet_program *g, int i, int q)
+{
+    return slx_fleet_cost_of_rack(g->c, g->v, i, slx_fleet_price(g->c, g->v, i, q));
+}
+
 /* GUSD of a rack with its spares. */
 double slx_fleet_plan_price(const slx_fleet_program *g, int i, int q)
 {
-    double rack = slx_fleet_rack_usd(g->c, g->v, i, q), chips = OPT(i, chips_rack);
-    double part = OPT(i, chip_usd) > 0
-                      ? OPT(i, chip_usd) * rack / slx_fleet_rack_usd(g->c, g->v, i, 0)
-                      : rack / chips;
-    return (rack + chips * OPT(i, spares) * part) / 1e9;
+    slx_fleet_rack_costs m = cost_of(g, i, q);
+    return (m.rack_usd + m.spares_usd) / 1e9;
 }
 
 /* GUSD of a rack in service for the quarter. */
 static double running(const slx_fleet_program *g, int i, int q)
 {
-    const slx_fleet_case *c = g->c;
-    int s = c->option[i].site;
-    double rack0 = slx_fleet_rack_usd(c, g->v, i, 0), rack = slx_fleet_rack_usd(c, g->v, i, q);
-    double chips = OPT(i, chips_rack),
-           part = OPT(i, chip_usd) > 0 ? OPT(i, chip_usd) * rack / rack0 : rack / chips;
-    double repair = OPT(i, failure_year) / 4 * chips * part;
-    double keep = c->money == SLX_FLEET_NONE
-                      ? 0
-                      : value(g, c->money, SLX_F_MONEY_maintenance_year) / 4 * rack0;
-    if (c->option[i].route == SLX_FLEET_RENT)
-        return slx_fleet_plan_mw(g, i) / 1e3 * OPT(i, rent_usd_gw_year) / 4 / 1e9;
-    double energy = slx_fleet_plan_mw(g, i) * 1e3 * SITE(s, load) * HOURS * SITE(s, power_usd_kwh);
-    return (repair + keep + energy +
-            slx_fleet_plan_mw(g, i) * 1e3 * SITE(s, lease_usd_kw_month) * 3) /
-           1e9;
+    slx_fleet_rack_costs m = cost_of(g, i, q);
+    return slx_fleet_running_usd(&m) / 1e9;
 }
 
 double slx_fleet_hall_cost(const slx_fleet_program *g, int s, int q)
 {
-    int last = g->c->quarters - 1, life = (int)floor(4 * SITE(s, hall_life_years) + 0.5);
+    int last = g->c->quarters - 1, life = slx_fleet_quarters_of(SITE(s, hall_life_years));
     double left = fmax(0, 1 - (double)(last - q + 1) / life);
     return SITE(s, hall_usd_w) * 1e6 / 1e9 *
-           (slx_fleet_discount(g, q) - slx_fleet_discount(g, last) * left);
+           (slx_fleet_discount(g, q) - slx_fleet_discount(g, last + 1) * left);
 }
 
 int slx_fleet_add_row(slx_fleet_program *g, slx_fleet_limit_kind kind, int of, int q, double low,
@@ -221,8 +202,7 @@ void slx_fleet_widen(slx_fleet_program *g)
 static void add_option(slx_fleet_program *g, int i)
 {
     const slx_fleet_case *c = g->c;
-    int last = c->quarters - 1;
-    double lot = OPT(i, lot), end = slx_fleet_discount(g, last);
+    double lot = OPT(i, lot), end = slx_fleet_discount(g, c->quarters);
     /* a lot of ten times all that is of use is never bought, and its coefficients are beyond the solver's scale */
     bool too_large = lot > 10 * (useful_racks(g, i) + 1);
     int ready = slx_fleet_ready(c, g->v, i) + (int)floor(OPT(i, slip_quarters) + 0.5);

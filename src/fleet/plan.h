@@ -4,8 +4,9 @@
  *   slx_fleet_plan_solve(c, &limits, p, err);        SLX_EINPUT when the limits clash: the message names them
  *   slx_fleet_eval(c, &(slx_fleet_future){.orders = &p->orders, .single = -1}, run);
  *
- * Invariant: the plan's cost is the run's, to six digits: asserted. What binds has a price from the relaxation in
- * which the choice of suppliers stays and amounts may be any: what one more unit of the limit would save.
+ * Invariant: the plan's cost and what it does not choose are the run's, to six digits: asserted. What binds has a price from
+ * the relaxation in which the choice of suppliers stays and amounts may be any: what one unit of the limit, in each quarter
+ * in which it binds, would save.
  */
 #ifndef SLX_FLEET_PLAN_H
 #define SLX_FLEET_PLAN_H
@@ -32,13 +33,16 @@ typedef struct {
     slx_fleet_limit_kind kind;
     int of; /* site, option, pool, or the option whose supplier it is */
     int first, last, quarters;
-    double price_usd; /* what one more unit would save, its largest; 0 in a clash */
+    double price_usd; /* what one unit in each of these quarters would save at most; 0 in a clash */
 } slx_fleet_limit;
 
 typedef struct {
     slx_fleet_orders orders;
     slx_milp_state state;
     double cost_usd, bound_usd, gap; /* of what is chosen, with halls; gap: proved */
+    /* The run's cost_usd is cost_usd - shortage_usd + unchosen_usd: the price of tokens not served, which nobody pays, and
+     * what is not the plan's to choose (racks of the start, options with deploy: plan, their contracts). */
+    double shortage_usd, unchosen_usd;
     double seconds;
     int columns, rows;
     double short_tokens; /* what is not served, at its price */

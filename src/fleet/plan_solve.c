@@ -123,8 +123,8 @@ static void check_cost(const slx_fleet_program *g, const slx_milp_result *r, slx
     for (int q = 0; q < c->quarters; q++) {
         int shortage_in = c->limits + SLX_F_LIMITS_shortage_usd_mtok;
         if (g->shortage[q] >= 0)
-            expected -= r->x[g->shortage[q]] * slx_fleet_discount(g, q) * g->v[shortage_in] *
-                        g->base->total[q].tokens_asked / g->base->total[q].need_tok_s / 1e9;
+            p->shortage_usd += r->x[g->shortage[q]] * slx_fleet_discount(g, q) * g->v[shortage_in] *
+                               g->base->total[q].tokens_asked / g->base->total[q].need_tok_s;
         for (int s = 0; s < c->n_sites; s++) { /* halls of the base are in both */
             double built = slx_fleet_stands_mw(g, s), before = built;
             if (!q) expected -= built * slx_fleet_hall_cost(g, s, 0);
@@ -141,6 +141,10 @@ static void check_cost(const slx_fleet_program *g, const slx_milp_result *r, slx
     p->bound_usd = fmin(p->bound_usd, p->cost_usd);
     p->gap = (p->cost_usd - p->bound_usd) / fmax(fabs(p->cost_usd), 1e-3);
     double ours = run->out[SLX_FO_cost_usd] / 1e9;
+    expected -= p->shortage_usd / 1e9;
+    p->unchosen_usd = run->out[SLX_FO_cost_usd] - (p->cost_usd - p->shortage_usd);
+    if (fabs(p->unchosen_usd) <= 1e-6 * fabs(p->cost_usd))
+        p->unchosen_usd = 0; /* the digits that agree */
     if (!(fabs(ours - expected - base) <= 1e-6 * (fabs(ours) + 1e-3)))
         SLX_BUG("the plan costs %.12g GUSD by the program and %.12g by the model", expected + base,
                 ours);

@@ -26,7 +26,7 @@ const char *slx_fleet_limit_name(char out[96], const slx_fleet_case *c, const sl
 
 const char *slx_fleet_limit_unit(const slx_fleet_case *c, const slx_fleet_limit *l)
 {
-    static const char *const pool[] = {"wafer", "GiB", "mm2", "chip", "rack"};
+    static const char *const pool[] = {"wafer", "GiB", "mm2", "chip", "rack", "substrate"};
     switch (l->kind) {
     case SLX_FL_DEMAND: return "token/s";
     case SLX_FL_TRAINING: return "PFLOP/s";
@@ -58,7 +58,7 @@ static int add_limit(bound *b, int n, const slx_fleet_row *r, double price, doub
     b[i].l.first = r->q < b[i].l.first ? r->q : b[i].l.first;
     b[i].l.last = r->q > b[i].l.last ? r->q : b[i].l.last;
     b[i].l.quarters++;
-    b[i].l.price_usd = fmax(b[i].l.price_usd, price);
+    b[i].l.price_usd += price;
     b[i].weight += weight;
     return n;
 }
@@ -157,11 +157,13 @@ static void try_without(clash *k, slx_fleet_limit_kind kind, int of, int q)
         }
 }
 
-/* Share of the demand that all other limits allow; NAN when they clash among themselves. */
-static double most_demand(clash *k)
+/* Share of all needs that all other limits allow, NAN when they clash among themselves; and the limits that allow no
+ * more: they need not be those of the smallest clash. */
+static double most_demand(clash *k, bound *b, int *n)
 {
     slx_fleet_program *g = k->g;
     slx_milp_result r;
+    *n = 0;
     for (int i = 0; i < g->n_rows; i++)
         slx_milp_bound_row(g->m, g->row[i].row, k->low[i], k->high[i]);
     for (int i = 0; i < slx_milp_cols(g->m); i++) slx_milp_cost(g->m, i, 0);
@@ -171,6 +173,11 @@ static double most_demand(clash *k)
             slx_milp_put(g->m, g->row[i].row, missing, fmax(0, k->low[i]));
     slx_milp_relax(g->m, &r);
     double most = r.x ? 1 - r.x[missing] : NAN;
+    for (int i = 0; i < g->n_rows; i++) {
+        k->gone[i] = false;
+        if (r.row_price && fabs(r.row_price[g->row[i].row]) > 1e-9 && *n < SLX_FLEET_LIMITS)
+            *n = add_limit(b, *n, &g->row[i], 0, 0);
+    }
     slx_milp_result_free(&r);
     return most;
 }
@@ -222,14 +229,20 @@ slx_status slx_fleet_clash(slx_fleet_program *g, const slx_milp_limits *l, slx_e
         if (!k.gone[i] && found < SLX_FLEET_LIMITS) found = add_limit(b, found, &g->row[i], 0, 0);
     found = keep_limits(b, found, limits);
     for (int i = 0; i < found; i++) say_bound(&text, &k, &limits[i]);
-    double most = most_demand(&k);
+    int n_most = 0;
+    double most = most_demand(&k, b, &n_most);
+    n_most = keep_limits(b, n_most, limits);
+    slx_buf by = {0};
+    for (int i = 0; i < n_most; i++) say_bound(&by, &k, &limits[i]);
     slx_status s =
-        slx_fail(err, SLX_EINPUT, g->c->path, 0, 0, "these limits cannot all hold: %.560s",
+        slx_fail(err, SLX_EINPUT, g->c->path, 0, 0, "these limits cannot all hold: %.380s",
                  text.len ? text.ptr : "none that has a name");
     if (err && most > 0 && most < 1)
         snprintf(err->msg + strlen(err->msg), sizeof err->msg - strlen(err->msg),
-                 ". At most %.1f %% of what must be served can be", 100 * most);
+                 ". At most %.1f %% of what must be served can be, because of %.270s", 100 * most,
+                 by.len ? by.ptr : "these");
     slx_buf_free(&text);
+    slx_buf_free(&by);
     free(k.low);
     free(k.high);
     free(k.gone);

@@ -217,6 +217,16 @@ static slx_fleet_spread against(const job *one, const job *mix, int n)
     return s;
 }
 
+/* Share of the training that one option's racks do when they take what all were to deliver, all as planned. */
+static double trained_alone(const job *j, int option)
+{
+    slx_fleet_run *r = slx_xcalloc(1, sizeof *r);
+    slx_fleet_eval(j->c, &(slx_fleet_future){.orders = j->orders, .single = option}, r);
+    double trained = r->out[SLX_FO_trained];
+    free(r);
+    return trained;
+}
+
 /* Where all racks are planned or chosen, and from more than one: each alone, in the same futures. */
 static void compare_singles(job *j, slx_team *team, slx_fleet_risk *r)
 {
@@ -237,10 +247,18 @@ static void compare_singles(job *j, slx_team *team, slx_fleet_risk *r)
     for (int i = 0; i < c->n_options; i++) {
         if (c->option[i].route == SLX_FLEET_RENT) continue;
         one.single = i;
+        double trained = trained_alone(j, i);
+        bool priced = c->limits != SLX_FLEET_NONE &&
+                      slx_fleet_has(c, c->limits + SLX_F_LIMITS_untrained_usd_flop);
+        if (!priced && trained < j->plan->out[SLX_FO_trained] * (1 - 1e-9)) {
+            r->refused[r->n_refused++] = (slx_fleet_refused){i, trained};
+            continue;
+        }
         slx_team_run(team, work, &one);
         slx_fleet_single *s = &r->single[r->n_single++];
         s->against = against(&one, j, n); /* before spread() sorts what it needs */
         s->option = i;
+        s->trained = trained;
         s->cost = spread(one.out + (size_t)SLX_FR_COST * (size_t)n, n);
         s->late = spread(one.out + (size_t)SLX_FR_LATE * (size_t)n, n);
         if (s->cost.mean < best) r->second_source = s->against;

@@ -21,7 +21,7 @@ typedef struct {
 } slx_fleet_risk_options;
 
 typedef enum {
-    SLX_FR_COST,   /* USD: cost_usd and what is late or not served, at its price */
+    SLX_FR_COST,   /* USD: cost_usd and what is late, not served or not trained, at its price */
     SLX_FR_CAPEX,  /* USD */
     SLX_FR_LATE,   /* GW x years behind the plan of the mids */
     SLX_FR_SERVED, /* share of the tokens asked for; NAN without a demand */
@@ -33,10 +33,17 @@ typedef struct {
     double mean, p[SLX_FLEET_PERCENTILES];
 } slx_fleet_spread;
 
+/* A supplier whose racks alone would do less of the training than the mix, where nothing says what that costs. */
+typedef struct {
+    int option;
+    double trained; /* share of the training planned */
+} slx_fleet_refused;
+
 /* Everything from one supplier, in the first futures. */
 typedef struct {
     int option;
     slx_fleet_spread cost, late;
+    double trained; /* share of the training planned, without chance; NAN without research */
     slx_fleet_spread against; /* what it costs more than the mix, future by future, USD */
 } slx_fleet_single;
 
@@ -50,6 +57,8 @@ typedef struct {
     slx_fleet_spread served[SLX_FLEET_QUARTERS];
     int n_single; /* 0 where there is nothing to compare */
     slx_fleet_single single[SLX_FLEET_OPTIONS];
+    int n_refused;
+    slx_fleet_refused refused[SLX_FLEET_OPTIONS];
     double mix_cost; /* mean of the case itself over the same futures */
     /* USD by which the mix is better than the single supplier that is best on average, future by future; NAN without.
      * The same as the cost of single sourcing, at its best. */

@@ -100,6 +100,15 @@ typedef struct {
     bool norms_apart; /* of a framework that does not norm in the kernel of an all-reduce */
 } slx_forward;
 
+/* The formats of a chip for weights of 16, 8 or 4 bits and keys and values of 16 or 8: products in a format that it has,
+ * else weights alone that small. dtype, kv_dtype: for slx_forward; weights, kv_cache: how they are stored: of a program
+ * the file's own types, or those of a config in the size asked for where the chip has it, MXINT8 otherwise. */
+typedef struct {
+    const char *dtype, *kv_dtype, *weights, *kv_cache;
+} slx_formats;
+slx_formats slx_predict_formats(const slx_chip *c, const slx_shape *model, int weight_bits,
+                                int kv_bits);
+
 enum { SLX_FORWARD_PARTS = 24 };
 
 typedef struct {

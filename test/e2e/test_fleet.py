@@ -166,7 +166,10 @@ class Fleet(Case):
             gpu = q["options"]["gpu"]
             self.assertAlmostEqual(q["training_flop_s"], gpu["training_racks"] * 72 * 9e14, delta=1e-6 * 1e21)
             self.assertGreaterEqual(q["training_flop_s"], q["need_flop_s"] * (1 - 1e-6))
-            serving = (gpu["racks"] - gpu["training_racks"]) * 2500 + q["options"]["own-chip"]["racks"] * 4000
+            # as many tokens read as written, in turn
+            gpu_tok_s, own_tok_s = 1 / (1 / 2500 + 1 / 6500), 1 / (1 / 2700 + 1 / 5800)
+            serving = ((gpu["racks"] - gpu["training_racks"]) * gpu_tok_s
+                       + q["options"]["own-chip"]["racks"] * own_tok_s)
             self.assertAlmostEqual(q["capacity_tok_s"], serving * 72 * 0.6, delta=1e-7 * q["capacity_tok_s"])
             self.assertEqual(q["tokens_sold"], 0)  # internal use only
         # users and firms grow apart; a fifth of the work waits for the night, so the peak is 0.8 x 2
@@ -190,7 +193,7 @@ class Fleet(Case):
         for old, new, says in (("peak:", "peek:", "did you mean peak?"),
                                ("unit: USD/kWh", "unit: USD/MWh", "expected USD/kWh"),
                                ("chip_usd: {low: 25000", "chip_usd: {low: -25000", "expected a number in USD/chip"),
-                               ("mid: 20.5", "mid: 2.5", "expected low <= mid <= high"),
+                               ("mid: 20.9", "mid: 2.5", "expected low <= mid <= high"),
                                ("quarters: 24", "quarters: 0", "expected a whole number from 1 to 80")):
             path = self.file("bad.yaml", text.replace(old, new, 1))
             line = text[:text.index(old)].count("\n") + 1
@@ -347,9 +350,35 @@ class Fleet(Case):
         for r in rows:
             self.assertGreaterEqual(r["tok_s_user"], 1000 / 50 * (1 - 1e-9))  # the target holds
             # 9838 queries/s x 1000 tokens x 2 at the peak, 0.6 of a chip's use, whole racks of 8
-            chips = 8.5e9 * 0.1 / 86400 * 1000 * 2 / (r["tok_s_chip"] * 0.6)
+            # for each token written one is read, by the same chips
+            tok_s = 1 / (1 / r["tok_s_chip"] + 1 / r["read_tok_s_chip"])
+            self.assertAlmostEqual(r["tok_s_chip_with_reading"], tok_s, delta=1e-6 * tok_s)
+            self.assertEqual((r["weights"], r["kv_cache"]), ("fp8", "fp8"))  # 8 bits on every chip
+            chips = 8.5e9 * 0.1 / 86400 * 1000 * 2 / (tok_s * 0.6)
             self.assertTrue(chips <= r["chips"] < chips + 8.001, r)
             self.assertAlmostEqual(r["chips_usd"] / r["chips"], r["chip_usd"], delta=1e-3 * r["chip_usd"])
+
+    def test_tokens_read_count(self):
+        few, many = (self.json("bernstein-2023", "--set", f"demand.tokens_in={n}")["fleet"]["chips"]
+                     for n in (1000, 100000))
+        # 1 / 20.9 + n / 1000 / 964 seconds for each token written
+        self.assertAlmostEqual(many / few, (1 / 20.9 + 100 / 964) / (1 / 20.9 + 1 / 964), delta=1e-4)
+
+    def test_limits_that_are_not_kept(self):
+        self.assertEqual(self.json("ten-gigawatts")["broken_limits"], [])
+        told = self.json("ten-gigawatts", "--set", "limits.supplier_share=0.1", "--set", "money.budget=1e9")
+        self.assertEqual({b["limit"] for b in told["broken_limits"]},
+                         {"budget"} | {f"share of supplier {s}" for s in ("Broadcom", "AMD", "Nvidia", "Oracle")})
+        for b in told["broken_limits"]:
+            self.assertGreater(b["found"], b["expected"])
+        self.assertIn("limits that are not kept", self.ok("fleet", "ten-gigawatts", "--set", "money.budget=1e9"))
+
+    def test_plan_and_run_cost_the_same(self):
+        told = self.json("serve-and-train")
+        p = told["plan"]
+        self.assertAlmostEqual(p["cost_usd"] + p["unchosen_usd"] - p["shortage_usd"], told["fleet"]["cost_usd"],
+                               delta=1e-6 * p["cost_usd"])
+        self.assertIn("that it does not choose", self.ok("fleet", "serve-and-train"))
 
     def page(self, name):
         path = os.path.join(self.dir, "r.html")
