@@ -149,6 +149,7 @@ typedef struct {
     uint64_t units;   /* of one copy */
     uint32_t weight;  /* copies that read the very same units */
     bool write;
+    bool loaded;      /* m->load is what the rows ask for already */
 } booking;
 
 /* `more` in each of n places, no earlier than `from`: the latest of them. */
@@ -282,10 +283,11 @@ static void book_many(booking *b, const slx_tm_rec *r, const uint32_t *idx)
 {
     slx_tm_mem *m = b->m;
     uint64_t tick = b->weight * m->unit_ticks;
-    for (uint32_t i = 0; i < r->rows; i++) load_row(b, r->addr + (r->indexed ? idx[i] : i) * r->stride, r->bytes);
+    if (!b->loaded) memset(m->load, 0, m->all * sizeof *m->load);
+    for (uint32_t i = 0; i < r->rows && !b->loaded; i++)
+        load_row(b, r->addr + (r->indexed ? idx[i] : i) * r->stride, r->bytes);
     b->end = book_load(b->pch, m->load, m->all, tick, b->at, b->end);
     if (b->too) b->too_end = book_load(b->too, m->load, m->all, tick, b->at, b->too_end);
-    memset(m->load, 0, m->all * sizeof *m->load);
 }
 
 static void book_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
@@ -398,8 +400,8 @@ static void parts_later(slx_tm_mem *m, const crowd *c, uint64_t at, uint64_t lat
     bool once =
         late < PARTS * SLX_TM_TICKS || (c->r.indexed && !c->r.delta); /* indices do not last */
     if (once) {
-        booking b = {
-            .m = m, .pch = &m->pch_free, .at = at, .end = at, .weight = 1, .write = c->r.write};
+        booking b = {.m = m, .pch = &m->pch_free, .at = at, .end = at, .weight = 1, .loaded = true};
+        b.write = c->r.write;
         book_crowd(&b, c);
         return;
     }
@@ -469,7 +471,13 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
              SLX_TM_TICKS;
     *tail = 0;
     if (m->folded) {
-        booking all = {.m = m, .pch = &m->pch_all, .at = at, .end = b.too_end, .weight = 1, .write = r->write};
+        booking all = {.m = m,
+                       .pch = &m->pch_all,
+                       .at = at,
+                       .end = b.too_end,
+                       .weight = 1,
+                       .write = r->write,
+                       .loaded = true};
         through_mesh(m, r, tile, stack, true, at);
         if (copies > 1) {
             crowd c = crowd_of(r, idx, b.units, copies - 1, tile);

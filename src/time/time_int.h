@@ -97,7 +97,7 @@ typedef struct {
     bool folded;
     slx_tm_pch pch_free;        /* [all] what the simulated tiles have booked */
     slx_tm_pch pch_all;         /* the same with all tiles of their classes (folded) */
-    uint32_t *load;             /* [all] units that a transfer of many rows asks of each; else 0 */
+    uint32_t *load;             /* [all] units that the last transfer of many rows asked of each */
     uint64_t *link_in, *link_out; /* [tile] ticks */
     slx_tm_cut cut[4];          /* columns: right, left; rows: down, up */
     bool *of_class;             /* [tile] stands for others, in cut[].others */

@@ -89,9 +89,12 @@ static uint64_t index_end(const slx_region *reg, uint64_t first, uint64_t bytes,
 /* The indices of r that are none of ~0, of `rows` in a scratchpad, to the end of w's list. false: one is too high. */
 static bool take_indices(slx_tm_walker *w, const uint8_t *from, uint64_t rows, uint64_t end, slx_tm_rec *r)
 {
-    uint32_t n = 0;
+    uint32_t n = 0, high = 0;
     slx_buf_add(&w->idx, from, rows * 4);
     uint32_t *idx = (uint32_t *)(void *)w->idx.ptr + r->idx_at;
+    for (uint64_t i = 0; i < rows; i++) high = idx[i] > high ? idx[i] : high;
+    r->rows = (uint32_t)rows;
+    if (high < end) return true; /* nearly always */
     for (uint64_t i = 0; i < rows; i++) {
         if (idx[i] == UINT32_MAX) continue;
         if (idx[i] >= end) return false;
