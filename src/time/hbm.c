@@ -321,6 +321,7 @@ typedef struct {
     const uint32_t *idx;
     uint64_t lo, hi, units; /* r.delta: between these addresses, of one tile */
     uint32_t others, tile;  /* tile: that stands for them; UINT32_MAX: of a multicast */
+    bool loaded;            /* as booking.loaded */
 } crowd;
 
 static crowd crowd_of(const slx_tm_rec *r, const uint32_t *idx, uint64_t units, uint32_t others, uint32_t tile)
@@ -340,6 +341,7 @@ static void book_crowd(booking *b, const crowd *c)
         book_span(b, c->lo, c->hi, c->units * c->others);
     } else {
         b->weight = c->others;
+        b->loaded = c->loaded;
         book_rows(b, &c->r, c->idx);
     }
     uint64_t passed = slx_tm_mesh_book_any(b->m, b->write, (double)c->r.link_bytes * c->others,
@@ -400,8 +402,8 @@ static void parts_later(slx_tm_mem *m, const crowd *c, uint64_t at, uint64_t lat
     bool once =
         late < PARTS * SLX_TM_TICKS || (c->r.indexed && !c->r.delta); /* indices do not last */
     if (once) {
-        booking b = {.m = m, .pch = &m->pch_free, .at = at, .end = at, .weight = 1, .loaded = true};
-        b.write = c->r.write;
+        booking b = {
+            .m = m, .pch = &m->pch_free, .at = at, .end = at, .weight = 1, .write = c->r.write};
         book_crowd(&b, c);
         return;
     }
@@ -409,7 +411,7 @@ static void parts_later(slx_tm_mem *m, const crowd *c, uint64_t at, uint64_t lat
         part p = {.at = at + late * k / PARTS, .c = *c};
         p.c.others = left / (PARTS + 1 - k);
         left -= p.c.others;
-        p.c.idx = NULL;
+        p.c.idx = NULL, p.c.loaded = false;
         if (p.c.others) part_push(m, &p);
     }
 }
@@ -443,7 +445,8 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
         parts_book(m, at);
         b.too = &m->pch_all, b.too_end = at;
     }
-    if (copies > 1 && tile != UINT32_MAX && stack == m->own[tile]) {
+    bool alike = copies > 1 && tile != UINT32_MAX && stack == m->own[tile];
+    if (alike) {
         /* all stacks alike, as those of the others: together with them each has as much */
         b.units = r->rows * slx_tm_units(r->addr, r->bytes, r->write);
         book_run(&b, 0, m->all, b.units * m->unit_ticks / m->all);
@@ -471,16 +474,11 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
              SLX_TM_TICKS;
     *tail = 0;
     if (m->folded) {
-        booking all = {.m = m,
-                       .pch = &m->pch_all,
-                       .at = at,
-                       .end = b.too_end,
-                       .weight = 1,
-                       .write = r->write,
-                       .loaded = true};
+        booking all = {.m = m, .pch = &m->pch_all, .at = at, .end = b.too_end, .weight = 1, .write = r->write};
         through_mesh(m, r, tile, stack, true, at);
         if (copies > 1) {
             crowd c = crowd_of(r, idx, b.units, copies - 1, tile);
+            c.loaded = !alike;
             book_crowd(&all, &c);
             parts_later(m, &c, at, late * SLX_TM_TICKS);
         }
