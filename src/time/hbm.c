@@ -77,6 +77,7 @@ slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, s
     m->mean = slx_xcalloc(n_tiles, sizeof *m->mean);
     m->own = slx_xcalloc(n_tiles, sizeof *m->own);
     m->of_class = slx_xcalloc(n_tiles, sizeof *m->of_class);
+    m->class_stack = slx_xcalloc((size_t)n_tiles * m->stacks, sizeof *m->class_stack);
     m->pch_free.at = slx_xcalloc(m->all, sizeof *m->pch_free.at);
     m->pch_all.at = slx_xcalloc(m->all, sizeof *m->pch_all.at);
     m->load = slx_xcalloc(m->all, sizeof *m->load);
@@ -120,6 +121,7 @@ void slx_tm_mem_deinit(slx_tm_mem *m)
     free(m->mean);
     free(m->own);
     free(m->of_class);
+    free(m->class_stack);
     slx_buf_free(&m->parts);
     slx_tm_mesh_deinit(m);
     free(m->pch_free.at);
@@ -315,6 +317,16 @@ static void book_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
     }
 }
 
+/* The same of slices: where[stack] of the units in that stack's pseudo-channels, evenly. */
+static void book_stacks(booking *b, const double *where, uint64_t units)
+{
+    slx_tm_mem *m = b->m;
+    memset(m->load, 0, m->all * sizeof *m->load);
+    for (uint64_t i = 0; i < m->all; i++) /* in ticks */
+        m->load[i] = (uint32_t)((double)(units * m->unit_ticks) * where[i % m->stacks] / m->npch);
+    b->end = book_load(b->pch, m->load, m->all, 1, b->at, b->end);
+}
+
 /* What `others` more tiles of a class ask for. */
 typedef struct {
     slx_tm_rec r;
@@ -337,7 +349,10 @@ static crowd crowd_of(const slx_tm_rec *r, const uint32_t *idx, uint64_t units, 
 
 static void book_crowd(booking *b, const crowd *c)
 {
-    if (c->r.delta) {
+    uint32_t stack = slx_tm_slice_stack(b->m, &c->r);
+    if (c->r.delta && stack != SLX_TM_STACKS && c->tile != UINT32_MAX) {
+        book_stacks(b, b->m->class_stack + c->tile * b->m->stacks, c->units * c->others);
+    } else if (c->r.delta) {
         book_span(b, c->lo, c->hi, c->units * c->others);
     } else {
         b->weight = c->others;
@@ -345,7 +360,7 @@ static void book_crowd(booking *b, const crowd *c)
         book_rows(b, &c->r, c->idx);
     }
     uint64_t passed = slx_tm_mesh_book_any(b->m, b->write, (double)c->r.link_bytes * c->others,
-                                           c->tile, slx_tm_stack_of(b->m, &c->r), b->pch == &b->m->pch_all, b->at);
+                                           c->tile, stack, b->pch == &b->m->pch_all, b->at);
     if (passed > b->end) b->end = passed;
 }
 
@@ -445,14 +460,7 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
         parts_book(m, at);
         b.too = &m->pch_all, b.too_end = at;
     }
-    bool alike = copies > 1 && tile != UINT32_MAX && stack == m->own[tile];
-    if (alike) {
-        /* all stacks alike, as those of the others: together with them each has as much */
-        b.units = r->rows * slx_tm_units(r->addr, r->bytes, r->write);
-        book_run(&b, 0, m->all, b.units * m->unit_ticks / m->all);
-    } else {
-        book_rows(&b, r, idx);
-    }
+    book_rows(&b, r, idx);
     uint64_t *link = r->write ? m->link_out : m->link_in, end = b.end;
     uint64_t ticks = (uint64_t)ceil((double)r->link_bytes * m->link_ticks);
     uint64_t linked = 0, taken = ticks;
@@ -478,7 +486,7 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
         through_mesh(m, r, tile, stack, true, at);
         if (copies > 1) {
             crowd c = crowd_of(r, idx, b.units, copies - 1, tile);
-            c.loaded = !alike;
+            c.loaded = true;
             book_crowd(&all, &c);
             parts_later(m, &c, at, late * SLX_TM_TICKS);
         }

@@ -87,7 +87,6 @@ void slx_tm_mesh_init(slx_tm_mem *m, const slx_chip *c)
             k->ticks = m->link_ticks / (rows ? 1 : lanes);
             k->share = slx_xcalloc(m->n_tiles, sizeof *k->share);
             k->from = slx_xcalloc(m->stacks, sizeof *k->from);
-            k->near = slx_xcalloc(m->n_tiles, sizeof *k->near);
             k->mean = slx_xcalloc(k->n, sizeof *k->mean);
             k->free = slx_xcalloc(2 * (size_t)k->n, sizeof *k->free);
             k->all = k->free + k->n;
@@ -96,10 +95,7 @@ void slx_tm_mesh_init(slx_tm_mem *m, const slx_chip *c)
                 k->from[s] = way ? 1 - before : before;
             }
             for (uint32_t t = 0; t < m->n_tiles; t++) {
-                if (beyond(c, t, rows, cut) == !way) {
-                    k->share[t] = way ? 1 - there : there;
-                    k->near[t] = k->from[m->own[t]];
-                }
+                if (beyond(c, t, rows, cut) == !way) k->share[t] = way ? 1 - there : there;
                 k->mean[t % k->n] += k->share[t] / m->n_tiles;
             }
         }
@@ -117,7 +113,6 @@ void slx_tm_mesh_deinit(slx_tm_mem *m)
     for (int i = 0; i < 4; i++) {
         free(m->cut[i].share);
         free(m->cut[i].from);
-        free(m->cut[i].near);
         free(m->cut[i].mean);
         free(m->cut[i].others[0]);
         free(m->cut[i].others[1]);
@@ -160,11 +155,11 @@ uint64_t slx_tm_mesh_book_any(slx_tm_mem *m, bool write, double bytes, uint32_t 
                               uint64_t at)
 {
     uint64_t end = at;
-    bool stands = first != UINT32_MAX && m->of_class[first], own = stands && stack == m->own[first];
+    bool stands = first != UINT32_MAX && m->of_class[first], single = stack != SLX_TM_STACKS;
     for (int i = 0; i < 4; i++) {
         const slx_tm_cut *k = &m->cut[i], *by = write ? &m->cut[i ^ 1] : k;
         if (!k->share) continue;
-        const double *share = stands ? k->others[own] + first * k->n : k->mean;
+        const double *share = stands ? k->others[single] + first * k->n : k->mean;
         for (uint32_t lane = 0; lane < k->n; lane++) {
             uint64_t passed = pass(&(all ? by->all : by->free)[lane], bytes * k->ticks * share[lane], at);
             if (passed > end) end = passed;
@@ -173,19 +168,35 @@ uint64_t slx_tm_mesh_book_any(slx_tm_mem *m, bool write, double bytes, uint32_t 
     return end;
 }
 
-void slx_tm_mesh_class(slx_tm_mem *m, const uint32_t *tiles, uint32_t n)
+/* Share of a tile's bytes that passes a cut when they lie in stacks as in[stack] says. */
+static double passing(const slx_tm_mem *m, const slx_tm_cut *k, uint32_t tile, const uint64_t *in)
+{
+    double sum = 0, all = 0;
+    for (uint32_t s = 0; s < m->stacks; s++) sum += (double)in[s] * k->from[s], all += (double)in[s];
+    return k->share[tile] <= 0 || all <= 0 ? k->share[tile] : sum / all;
+}
+
+void slx_tm_mesh_class(slx_tm_mem *m, const uint32_t *tiles, uint32_t n, const uint64_t *in_stack)
 {
     uint32_t first = tiles[0];
+    double *where = m->class_stack + first * m->stacks, all = 0;
     m->of_class[first] = n > 1;
+    memset(where, 0, m->stacks * sizeof *where);
+    for (uint32_t t = 1; t < n; t++)
+        for (uint32_t s = 0; s < m->stacks; s++) where[s] += (double)in_stack[tiles[t] * m->stacks + s];
+    for (uint32_t s = 0; s < m->stacks; s++) all += where[s];
+    for (uint32_t s = 0; s < m->stacks && all > 0; s++) where[s] /= all;
     for (int i = 0; i < 4 && n > 1; i++) {
         slx_tm_cut *k = &m->cut[i];
         if (!k->share) continue;
-        for (int own = 0; own < 2; own++) {
-            const double *of = own ? k->near : k->share;
-            if (!k->others[own]) k->others[own] = slx_xcalloc((size_t)m->n_tiles * k->n, sizeof *of);
-            double *sum = k->others[own] + first * k->n;
+        for (int single = 0; single < 2; single++) {
+            if (!k->others[single]) k->others[single] = slx_xcalloc((size_t)m->n_tiles * k->n, sizeof *k->share);
+            double *sum = k->others[single] + first * k->n;
             memset(sum, 0, k->n * sizeof *sum);
-            for (uint32_t t = 1; t < n; t++) sum[tiles[t] % k->n] += of[tiles[t]] / (n - 1);
+            for (uint32_t t = 1; t < n; t++) {
+                const uint64_t *in = in_stack + tiles[t] * m->stacks;
+                sum[tiles[t] % k->n] += (single ? passing(m, k, tiles[t], in) : k->share[tiles[t]]) / (n - 1);
+            }
         }
     }
 }

@@ -84,8 +84,9 @@ void slx_tm_tally_transfer(slx_tm_walk *k, const slx_tm_rec *r, const uint32_t *
     slx_tm_counts *n = &k->counts[apart(k, r)];
     uint64_t bytes = (uint64_t)r->rows * r->bytes, fj = 0;
     if (!bytes) return;
-    /* Bytes come from one stack, or from all alike; a multicast tree: one more hop a receiver. */
-    uint32_t stack = slx_tm_stack_of(k->mem, r);
+    /* A slice comes from one stack, other bytes from all alike; a multicast tree: one more hop a receiver. */
+    uint32_t stack = slx_tm_slice_stack(k->mem, r);
+    if (stack != SLX_TM_STACKS) k->in_stack[tile * k->mem->stacks + stack] += bytes;
     double hops = stack == SLX_TM_STACKS ? k->mem->mean[tile] : k->mem->hops[tile * k->mem->stacks + stack];
     double hop_bytes = (double)bytes * (hops + receivers - 1);
     fj += joules(n, SLX_TIME_WIRE_HBM, (double)units_of(r, idx) * 512 * c->fj_hbm);

@@ -104,9 +104,9 @@ static void split(classes *c, uint32_t tiles, uint32_t least)
 }
 
 /* What is simulated: the first tile of each class. */
-static void choose(classes *c, slx_tm_mem *m, uint32_t tiles)
+static void choose(classes *c, const slx_tm_walk *w, slx_tm_mem *m)
 {
-    uint32_t *members = slx_xcalloc(tiles, sizeof *members);
+    uint32_t tiles = w->n, *members = slx_xcalloc(tiles, sizeof *members);
     c->n = 0;
     for (uint32_t i = 0; i < tiles; i++) {
         if (c->of[i] != i) continue;
@@ -117,7 +117,7 @@ static void choose(classes *c, slx_tm_mem *m, uint32_t tiles)
             if (m->far[t] > far) far = m->far[t];
         }
         c->tiles[c->n] = i, c->copies[c->n] = n, c->last[c->n] = last, c->far[c->n++] = far;
-        slx_tm_mesh_class(m, members, n);
+        slx_tm_mesh_class(m, members, n, w->in_stack);
     }
     free(members);
 }
@@ -222,6 +222,12 @@ static slx_status count_walk(slx_tm_walk *w, const slx_tm_repeat *repeat, slx_er
     return count_once(w, false, err);
 }
 
+/* Layers 1, 2 and n-2 took the same energy: bytes may come from other stacks, farther away, in one than in another. */
+static bool energy_repeats(const slx_time_result *out, uint32_t layers)
+{
+    return out->layer_fj[2] == out->layer_fj[3] && out->layer_fj[3] == out->layer_fj[layers - 1];
+}
+
 /* All tiles walked for counts and hashes. Where layers may be left out, w->repeat says so: counts[1] has what layer 2
  * did, which layers 2..n-3 did too. */
 static slx_status count_all(slx_tm_walk *w, slx_tm_counts counts[2], bool repeat,
@@ -238,7 +244,7 @@ static slx_status count_all(slx_tm_walk *w, slx_tm_counts counts[2], bool repeat
     }
     SLX_TRY(count_walk(w, &probe, err));
     w->repeat.probing = false;
-    if (w->repeat.n && slx_tm_repeat_holds(w)) {
+    if (w->repeat.n && slx_tm_repeat_holds(w) && energy_repeats(out, layers)) {
         counts_add(&counts[0], &counts[1], layers - 4, out->n_spans);
         for (uint32_t l = 4; l <= layers - 2; l++) out->layer_fj[l] = out->layer_fj[3];
     } else if (w->repeat.n) {
@@ -329,7 +335,7 @@ static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_
         out->n_classes = classify(c, w, NULL);
         classify(c, w, m);
         split(c, w->n, CLASS_FROM);
-        choose(c, m, w->n);
+        choose(c, w, m);
         for (uint32_t i = 0; i < w->n; i++) w->w[i].absent = !w->crossing, w->w[i].silent = true;
         for (uint32_t k = 0; k < c->n; k++) {
             slx_tm_walker *a = &w->w[c->tiles[k]], *b = &w->w[c->last[k]];

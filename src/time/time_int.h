@@ -65,10 +65,9 @@ typedef struct {
     double ticks;        /* of a byte through one */
     double *share;       /* [tile] of what it reads from all stacks alike that passes; NULL = not modelled */
     double *from;        /* [stack] of what a tile beyond reads from it that passes; that of a tile before it does not */
-    double *near;        /* [tile] of what it reads from its own stack that passes */
     double *mean;        /* [lane] share of all tiles' bytes that passes here */
-    double *others[2];   /* [tile][lane] the same of the others of the class that a tile stands for; [1]: of what each
-                            reads from its own stack; NULL: none yet */
+    double *others[2];   /* [tile][lane] the same of the others of the class that a tile stands for; [1]: of their slices;
+                            NULL: none yet */
     uint64_t *free, *all; /* [lane] ticks; as pch_free, pch_all */
 } slx_tm_cut;
 
@@ -100,7 +99,8 @@ typedef struct {
     uint32_t *load;             /* [all] units that the last transfer of many rows asked of each */
     uint64_t *link_in, *link_out; /* [tile] ticks */
     slx_tm_cut cut[4];          /* columns: right, left; rows: down, up */
-    bool *of_class;             /* [tile] stands for others, in cut[].others */
+    bool *of_class;             /* [tile] stands for others, in cut[].others and class_stack */
+    double *class_stack;        /* [tile][stack] where slices of the others lie; sum 1, or 0: they have none */
     slx_buf parts;              /* folded: transfers of tiles that come later: hbm.c */
 } slx_tm_mem;
 
@@ -118,15 +118,21 @@ uint32_t slx_tm_entry_hops(const slx_chip *c, uint32_t tile, uint32_t stack);
 /* The stack that all bytes of a transfer lie in; SLX_TM_STACKS: in several, taken as all alike. */
 enum { SLX_TM_STACKS = UINT32_MAX / 2 };
 uint32_t slx_tm_stack_of(const slx_tm_mem *m, const slx_tm_rec *r);
+/* The same of several rows, as slices of weights lie; one row, which may lie in another stack in the next layer, is taken as
+ * all alike. */
+static inline uint32_t slx_tm_slice_stack(const slx_tm_mem *m, const slx_tm_rec *r)
+{
+    return r->rows > 1 ? slx_tm_stack_of(m, r) : SLX_TM_STACKS;
+}
 /* Bytes between memory (stack: slx_tm_stack_of) and a tile that come to the cuts at tick `at`: when the last has passed.
  * all: of the class. */
 uint64_t slx_tm_mesh_book(slx_tm_mem *m, bool write, double bytes, uint32_t tile, uint32_t stack, bool all, uint64_t at);
-/* The same spread over the other tiles of the class that `first` stands for; UINT32_MAX: over all tiles. Where `stack` is
- * first's own, each of the others is taken to read from its own. */
+/* The same spread over the other tiles of the class that `first` stands for; UINT32_MAX: over all tiles. Where first moves a
+ * slice, so do the others, from the stacks that theirs lie in over the whole step. */
 uint64_t slx_tm_mesh_book_any(slx_tm_mem *m, bool write, double bytes, uint32_t first, uint32_t stack, bool all,
                               uint64_t at);
-/* A class of n tiles, of which the first stands for the others. */
-void slx_tm_mesh_class(slx_tm_mem *m, const uint32_t *tiles, uint32_t n);
+/* A class of n tiles, of which the first stands for the others. in_stack[tile][stack]: bytes of slices. */
+void slx_tm_mesh_class(slx_tm_mem *m, const uint32_t *tiles, uint32_t n, const uint64_t *in_stack);
 /* Hops between two tiles. */
 uint32_t slx_tm_hops(const slx_chip *c, uint32_t a, uint32_t b);
 /* Hops across the bounding box of a group of tiles. */
@@ -275,6 +281,7 @@ typedef struct {
     uint32_t n;             /* tiles */
     uint8_t *spms;          /* [n][spm_bytes] shadow scratchpads: hold what was loaded from the descriptor */
     slx_tm_history *history; /* [n]; behind what walkers still owe: slx_tm_settle */
+    uint64_t *in_stack;     /* [n][stacks] bytes of slices (slx_tm_slice_stack): with counts */
     uint32_t *next;         /* [n] the next tile of the same walker, in rising order */
     uint64_t *each;         /* [SLX_N_REGS][n] registers that differ between the tiles of a walker */
     uint64_t *before;       /* [SLX_N_REGS][n] registers where layer 1 began: repeat.c */

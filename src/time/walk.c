@@ -74,6 +74,7 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
     k->w = slx_xcalloc(k->n, sizeof *k->w);
     k->spms = slx_lazy_alloc((size_t)k->n * p->info.spm_bytes);
     k->history = slx_xcalloc(k->n, sizeof *k->history);
+    k->in_stack = slx_xcalloc((size_t)k->n * mem->stacks, sizeof *k->in_stack);
     k->next = slx_xcalloc(k->n, sizeof *k->next);
     k->each = slx_xcalloc((size_t)SLX_N_REGS * k->n, sizeof *k->each);
     k->before = slx_xcalloc((size_t)SLX_N_REGS * k->n, sizeof *k->before);
@@ -106,6 +107,7 @@ void slx_tm_walk_deinit(slx_tm_walk *k)
     slx_lazy_free(k->spms, (size_t)k->n * k->prog->info.spm_bytes);
     free(k->w);
     free(k->history);
+    free(k->in_stack);
     free(k->next);
     free(k->each);
     free(k->before);
@@ -122,6 +124,7 @@ void slx_tm_walk_deinit(slx_tm_walk *k)
 void slx_tm_walk_reset(slx_tm_walk *k, bool together)
 {
     memset(k->history, 0, k->n * sizeof *k->history);
+    memset(k->in_stack, 0, (size_t)k->n * k->mem->stacks * sizeof *k->in_stack);
     for (uint32_t i = 0; i < k->n; i++) {
         slx_tm_walker *w = &k->w[i], old = *w;
         *w = (slx_tm_walker){.id = i,
