@@ -275,6 +275,7 @@ static uint64_t book_load(slx_tm_pch *t, const uint32_t *load, uint64_t all, uin
         t->at[i] = (t->at[i] > from ? t->at[i] : from) + (int64_t)(load[i] * tick);
         if (t->at[i] > latest) latest = t->at[i];
     }
+    if (latest == INT64_MIN) return end; /* nothing is asked for */
     latest += t->more;
     if (latest > t->last) t->last = latest;
     return (uint64_t)latest > end ? (uint64_t)latest : end;
@@ -317,12 +318,12 @@ static void book_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
     }
 }
 
-/* The same of slices: where[stack] of the units in that stack's pseudo-channels, evenly. */
+/* The same of slices: where[stack] of the units in that stack's pseudo-channels, evenly. Uses m->load, in ticks. */
 static void book_stacks(booking *b, const double *where, uint64_t units)
 {
     slx_tm_mem *m = b->m;
     memset(m->load, 0, m->all * sizeof *m->load);
-    for (uint64_t i = 0; i < m->all; i++) /* in ticks */
+    for (uint64_t i = 0; i < m->all; i++)
         m->load[i] = (uint32_t)((double)(units * m->unit_ticks) * where[i % m->stacks] / m->npch);
     b->end = book_load(b->pch, m->load, m->all, 1, b->at, b->end);
 }

@@ -3,7 +3,7 @@
  *   descriptor --walk--> records of one epoch (BAR to BAR) --sim--> finish times
  *
  *   walk.c  control flow of every tile in program order -> records, counters, energy
- *   walk_together.c tiles that go the same way, walked at once
+ *   walk_setup.c its beginning; walk_together.c tiles that go the same way, walked at once
  *   repeat.c which layers do the same as the one before, so that they need not be walked
  *   walk_moves.c the instructions of it that move bytes
  *   tally.c what a walk adds up
@@ -196,7 +196,7 @@ void slx_tm_cost_init(slx_tm_cost *k, const slx_chip *c);
 /* v: the operands' values. NULL, or the reason why this chip cannot do it. */
 const char *slx_tm_cost_of(const slx_tm_cost *k, const slx_insn *in, const uint64_t v[SLX_N_OPERANDS], slx_tm_work *w);
 
-/* ------------------------------------------------------------------ control flow: walk.c */
+/* ------------------------------------------------------------------ control flow: walk.c, walk_setup.c */
 
 typedef struct {
     uint32_t first, end, rd;
