@@ -250,11 +250,11 @@ static void book_row(booking *b, uint64_t addr, uint64_t bytes, uint64_t pch)
 
 enum { MANY_ROWS = 64, MANY_GRANULES = 8 /* of a row */ };
 
-/* One of many rows: its units are only summed up, by pseudo-channel. */
-static void load_row(booking *b, uint64_t addr, uint64_t bytes)
+/* One of many rows, its first byte in pseudo-channel pch: its units are only summed up. */
+static void load_row(booking *b, uint64_t addr, uint64_t bytes, uint64_t pch)
 {
     slx_tm_mem *m = b->m;
-    uint64_t mask = (UINT64_C(1) << m->shift) - 1, end = addr + bytes, pch = (addr >> m->shift) % m->all;
+    uint64_t mask = (UINT64_C(1) << m->shift) - 1, end = addr + bytes;
     while (addr < end) {
         uint64_t stop = (addr | mask) + 1 < end ? (addr | mask) + 1 : end;
         uint64_t units = (addr | stop) % 64 ? slx_tm_units(addr, stop - addr, b->write) : (stop - addr) / 64;
@@ -265,16 +265,52 @@ static void load_row(booking *b, uint64_t addr, uint64_t bytes)
     }
 }
 
-/* load[i] times `tick` in each pseudo-channel of a table of `all`; the later of `end` and their ends. */
-static uint64_t book_load(slx_tm_pch *t, const uint32_t *load, uint64_t all, uint64_t tick, uint64_t at, uint64_t end)
+static void load_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
 {
-    int64_t from = (int64_t)at - t->more, latest = INT64_MIN;
-    if (from < t->floor) from = t->floor;
-    for (uint64_t i = 0; i < all; i++) {
-        if (!load[i]) continue;
-        t->at[i] = (t->at[i] > from ? t->at[i] : from) + (int64_t)(load[i] * tick);
-        if (t->at[i] > latest) latest = t->at[i];
+    slx_tm_mem *m = b->m;
+    uint64_t granules = r->stride >> m->shift, step = granules % m->all, pch = (r->addr >> m->shift) % m->all;
+    bool even = !r->indexed && granules << m->shift == r->stride; /* all rows begin alike in their granules */
+    memset(m->load, 0, m->all * sizeof *m->load);
+    for (uint32_t i = 0; i < r->rows; i++) {
+        uint64_t addr = r->addr + (r->indexed ? idx[i] : i) * r->stride;
+        load_row(b, addr, r->bytes, even ? pch : (addr >> m->shift) % m->all);
+        pch = pch + step < m->all ? pch + step : pch + step - m->all;
     }
+}
+
+/* load[i] times `tick` in each of n places that have any, no earlier than `from`: the latest of them. */
+__attribute__((always_inline)) static inline int64_t load_plain(int64_t *at, const uint32_t *load, uint64_t n,
+                                                                int64_t from, uint32_t tick)
+{
+    int64_t latest = INT64_MIN;
+    for (uint64_t i = 0; i < n; i++) {
+        int64_t v = (at[i] > from ? at[i] : from) + (int64_t)((uint64_t)load[i] * tick);
+        at[i] = load[i] ? v : at[i];
+        v = load[i] ? v : INT64_MIN;
+        latest = v > latest ? v : latest;
+    }
+    return latest;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static int64_t load_avx2(int64_t *at, const uint32_t *load, uint64_t n, int64_t from,
+                                                         uint32_t tick)
+{
+    return load_plain(at, load, n, from, tick);
+}
+#endif
+
+/* m->load[i] times `tick` in each pseudo-channel of a table; the later of `end` and their ends. */
+static uint64_t book_load(const slx_tm_mem *m, slx_tm_pch *t, uint32_t tick, uint64_t at, uint64_t end)
+{
+    int64_t from = (int64_t)at - t->more, latest;
+    if (from < t->floor) from = t->floor;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        latest = load_avx2(t->at, m->load, m->all, from, tick);
+    else
+#endif
+        latest = load_plain(t->at, m->load, m->all, from, tick);
     if (latest == INT64_MIN) return end; /* nothing is asked for */
     latest += t->more;
     if (latest > t->last) t->last = latest;
@@ -284,13 +320,11 @@ static uint64_t book_load(slx_tm_pch *t, const uint32_t *load, uint64_t all, uin
 /* Rows that are many and short: all of them come at once, so their order does not matter. */
 static void book_many(booking *b, const slx_tm_rec *r, const uint32_t *idx)
 {
-    slx_tm_mem *m = b->m;
-    uint64_t tick = b->weight * m->unit_ticks;
-    if (!b->loaded) memset(m->load, 0, m->all * sizeof *m->load);
-    for (uint32_t i = 0; i < r->rows && !b->loaded; i++)
-        load_row(b, r->addr + (r->indexed ? idx[i] : i) * r->stride, r->bytes);
-    b->end = book_load(b->pch, m->load, m->all, tick, b->at, b->end);
-    if (b->too) b->too_end = book_load(b->too, m->load, m->all, tick, b->at, b->too_end);
+    uint64_t tick = b->weight * b->m->unit_ticks;
+    SLX_ASSERT(tick <= UINT32_MAX);
+    if (!b->loaded) load_rows(b, r, idx);
+    b->end = book_load(b->m, b->pch, (uint32_t)tick, b->at, b->end);
+    if (b->too) b->too_end = book_load(b->m, b->too, (uint32_t)tick, b->at, b->too_end);
 }
 
 static void book_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
@@ -322,10 +356,11 @@ static void book_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
 static void book_stacks(booking *b, const double *where, uint64_t units)
 {
     slx_tm_mem *m = b->m;
-    memset(m->load, 0, m->all * sizeof *m->load);
-    for (uint64_t i = 0; i < m->all; i++)
-        m->load[i] = (uint32_t)((double)(units * m->unit_ticks) * where[i % m->stacks] / m->npch);
-    b->end = book_load(b->pch, m->load, m->all, 1, b->at, b->end);
+    double each = (double)(units * m->unit_ticks) / m->npch;
+    for (uint32_t s = 0; s < m->stacks; s++)
+        m->load[s] = each * where[s] < UINT32_MAX ? (uint32_t)(each * where[s]) : UINT32_MAX;
+    for (uint64_t i = m->stacks; i < m->all; i++) m->load[i] = m->load[i - m->stacks];
+    b->end = book_load(m, b->pch, 1, b->at, b->end);
 }
 
 /* What `others` more tiles of a class ask for. */
