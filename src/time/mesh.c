@@ -12,6 +12,8 @@
  * booked as one; a link between two rows carries what the tiles of its column read, and is booked by itself. Of the
  * boundaries between columns, and between rows, the one is modelled that is loaded most when all tiles read alike, in
  * both directions: servers busy for the bytes that pass. (All boundaries, each link: docs/timing.md.)
+ * Bytes of one stack, as weights are, pass with the share of that stack's entries beyond the boundary; all others with
+ * the mean of all stacks.
  * Injection: a stack gives no more than its entries' links carry.
  *
  * Without noc.entries a stack reaches every tile at its own rate. */
