@@ -34,6 +34,10 @@ slx_status slx_compile(slx_program *out, const slx_model *m, const slx_chip *c, 
                        const char *dump, FILE *dump_out, slx_err *err);
 extern const char *const slx_compile_dumps[]; /* NULL-terminated names */
 
+/* Stacks over which the slices of each matrix are dealt out (slx_slices), to lie near their tiles; 0: one behind the other.
+ * The memory must have several, and two tiles each. */
+uint32_t slx_compile_ways(const slx_chip *c);
+
 /* ------------------------------------------------------------------ golden: the model by whole tensors */
 
 /* Logits of every position of one sequence, straight from the graph with num's definitions; no program, no tiles.

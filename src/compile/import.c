@@ -251,7 +251,7 @@ static slx_status image_slices(const slx_model *m, const slx_weight *w, slx_rank
                 copy_part(to + off_m, (const uint8_t *)mm, w->ns, kblk * 2, lo * 2ull, n * 2ull);
             to += slx_piece_bytes(w->fmt, w->ns, n, w->ways, w->grain);
         }
-        put_slice(out, &l, s, slice);
+        if (st == SLX_OK) put_slice(out, &l, s, slice);
     }
     free(slice);
     free(codes);

@@ -132,14 +132,20 @@ static uint64_t planes(uint32_t fmt, uint64_t n_pad, uint64_t kblk, uint64_t *of
     return (*off_m ? *off_m : *off_scale) + up(scales, 4096);
 }
 
-/* Slices lie in the stacks near their tiles where the memory has several and each has tiles enough. */
+uint32_t slx_compile_ways(const slx_chip *c)
+{
+    uint32_t n = c->hbm.stacks;
+    return c->rom.mib > 0 || n < 2 || n > SLX_MAX_WAYS || c->grid.enabled < 2 * n ? 0 : n;
+}
+
 static void plan_ways(slx_plan *p)
 {
     const slx_chip *c = p->chip;
-    if (p->in_rom || c->hbm.stacks < 2 || c->hbm.stacks > SLX_MAX_WAYS || p->tiles < 2 * c->hbm.stacks) return;
+    uint32_t ways = slx_compile_ways(c);
+    if (!ways) return;
     p->grid_x = c->grid.x;
     for (int i = 0; i < SLX_MAT_HEAD; i++) {
-        p->mat[i].ways = c->hbm.stacks;
+        p->mat[i].ways = ways;
         p->mat[i].grain = c->hbm.interleave_bytes;
     }
 }

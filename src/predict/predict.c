@@ -188,6 +188,7 @@ slx_status slx_predict_fits(const slx_chip *c, const slx_forward *f, slx_predict
         each = slx_programs_weight_bytes(c, s, f->dtype);
         each_kv = slx_programs_kv_bytes();
         of_tables = each * s->d_model * s->vocab * (s->tied ? 1 : 1 + 1.0 / g.tp);
+        matrices += slx_programs_padding(c, s, g.tp) * g.tp;
     }
     out->weights = (matrices * each / g.tp + of_tables) / g.pp +
                    experts * slx_dtype_bytes(g.moe_dtype, true) / g.tp / g.attention_dp / g.pp;

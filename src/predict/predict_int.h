@@ -102,6 +102,9 @@ void slx_programs_free(slx_programs *p);
  * not looked at, MXINT8. */
 double slx_programs_weight_bytes(const slx_chip *c, const slx_shape *s, const char *dtype);
 double slx_programs_kv_bytes(void);
+/* Values of the layers' matrices that each of tp chips stores beyond its own: slices of 32 rows up to as many for every
+ * stack, where the compiler deals them out over stacks. */
+double slx_programs_padding(const slx_chip *c, const slx_shape *s, uint32_t tp);
 slx_status slx_programs_pass(slx_programs *p, const slx_chip *c, const slx_forward *f,
                              slx_forward_cost *out, slx_err *err);
 

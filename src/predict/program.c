@@ -8,6 +8,7 @@
 #include "compile/compile.h"
 #include "time/time.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,23 @@ double slx_programs_weight_bytes(const slx_chip *c, const slx_shape *s, const ch
     for (size_t i = 0; type && i < sizeof native / sizeof *native; i++)
         if (!strcmp(type, native[i].type) && c->isa.formats[native[i].has]) fmt = native[i].fmt;
     return (slx_fmt_code_bytes(fmt) + slx_fmt_scale_bytes(fmt)) / 32.0;
+}
+
+/* Values beyond rows x k when the slices of the rows are a multiple of `ways`. */
+static double padding(uint32_t ways, double rows, double k)
+{
+    return (ceil(ceil(rows / 32) / ways) * ways * 32 - rows) * k;
+}
+
+double slx_programs_padding(const slx_chip *c, const slx_shape *s, uint32_t tp)
+{
+    uint32_t ways = slx_compile_ways(c);
+    if (!ways) return 0;
+    double d = s->d_model, ff = (double)s->d_ff / tp, q = (double)s->n_heads * s->head_dim / tp,
+           kv = (double)s->n_kv_heads * s->head_dim / tp;
+    double layer = padding(ways, q, d) + 2 * padding(ways, kv, d) + padding(ways, d, q) + padding(ways, d, ff) +
+                   (s->mlp == SLX_MLP_GATED ? 2 : 1) * padding(ways, ff, d);
+    return s->n_layers * layer;
 }
 
 double slx_programs_kv_bytes(void)

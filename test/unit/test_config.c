@@ -317,8 +317,15 @@ static void published_counts(void **state)
     }
 }
 
+/* Rows of a matrix up to as many slices of 32 for each of the six stacks. */
+static uint64_t dealt(uint64_t rows)
+{
+    return (rows + 191) / 192 * 192;
+}
+
 /* Bytes of the recipe by hand. Q4_0 on this chip: 16 bytes of codes and 2 of scale for each 32 of K; a slice has 32
- * rows, so that every B tile is whole lines of 64 bytes; norms 4 bytes a value; planes begin at multiples of 4096. */
+ * rows and whole grains of 256 bytes, and each of six stacks has as many; matrices begin where a round of the stacks
+ * does, every 1536 bytes; norms 4 bytes a value; planes begin at multiples of 4096. */
 static void hand_computed(const char *name, uint64_t d, uint64_t q, uint64_t kv, uint64_t ff,
                           uint64_t vocab, uint32_t layers)
 {
@@ -334,16 +341,19 @@ static void hand_computed(const char *name, uint64_t d, uint64_t q, uint64_t kv,
     assert_true(p.arena.used_bytes < 4 << 20);
     const uint64_t part[9] = {4 * d,
                               4 * d,
-                              q * d / 32 * 18,
-                              kv * d / 32 * 18,
-                              kv * d / 32 * 18,
-                              d * q / 32 * 18,
-                              ff * d / 32 * 18,
-                              ff * d / 32 * 18,
-                              d * ff / 32 * 18};
+                              dealt(q) * d / 32 * 18,
+                              dealt(kv) * d / 32 * 18,
+                              dealt(kv) * d / 32 * 18,
+                              dealt(d) * q / 32 * 18,
+                              dealt(ff) * d / 32 * 18,
+                              dealt(ff) * d / 32 * 18,
+                              dealt(d) * ff / 32 * 18};
     assert_int_equal(p.n_weights, 9 * layers + 3);
     uint64_t layer = 0, table = vocab * d / 32 * 18;
     for (int k = 0; k < 9; k++) layer += part[k];
+    uint64_t start_q = p.weights[2].addr - p.weights[0].addr, gap = start_q - 8 * d; /* behind the norms */
+    assert_true(p.weights[2].addr % 1536 == 0 && gap < 1536);
+    layer = (layer + gap + 1535) / 1536 * 1536;
     for (uint32_t i = 0; i < 9 * layers; i++) {
         const slx_weight *w = &p.weights[i];
         assert_int_equal(w->bytes, part[i % 9]);
