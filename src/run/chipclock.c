@@ -19,12 +19,16 @@ struct slx_chip_clock {
 };
 
 slx_status slx_chip_step_time(slx_time_result *out, const slx_program *p, const slx_chip *c,
-                              uint32_t n, uint32_t positions, slx_err *err)
+                              uint32_t n, uint32_t positions, slx_busy *busy, slx_err *err)
 {
     uint8_t *desc = slx_xcalloc(1, p->info.desc.bytes + 1u);
     slx_status st = slx_step_build_alike(&p->info, desc, n, 1, positions, 1, err);
     if (st == SLX_OK)
-        st = slx_time_step(p, c, desc, &(slx_time_options){.folded = true}, out, err);
+        st = slx_time_step(p, c, desc,
+                           &(slx_time_options){.folded = true,
+                                               .event = busy ? slx_busy_event : NULL,
+                                               .event_arg = busy},
+                           out, err);
     free(desc);
     return st;
 }

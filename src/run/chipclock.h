@@ -6,6 +6,7 @@
 #ifndef SLX_RUN_CHIPCLOCK_H
 #define SLX_RUN_CHIPCLOCK_H
 
+#include "run/busy.h"
 #include "run/estimate.h"
 #include "run/sched.h"
 
@@ -20,8 +21,8 @@ bool slx_chip_clock_usd_per_s(const slx_chip_clock *k, double *usd);
 void slx_chip_clock_wait(slx_chip_clock *k); /* until the table is filled (tests) */
 
 /* One step timed now, by its spans, engines and parts: n sequences that decode at `positions` each. The caller frees with
- * slx_time_result_free. Any thread. */
+ * slx_time_result_free. busy (may be NULL) gets its events. Any thread. */
 slx_status slx_chip_step_time(slx_time_result *out, const slx_program *p, const slx_chip *c, uint32_t n, uint32_t positions,
-                              slx_err *err);
+                              slx_busy *busy, slx_err *err);
 
 #endif

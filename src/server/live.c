@@ -49,6 +49,30 @@ static json_t *engines_json(const slx_time_result *r)
     return j;
 }
 
+/* While each part of the step is computed: before the layers, each layer, behind them. */
+static json_t *parts_json(slx_busy *b, const slx_time_result *r, uint32_t layers)
+{
+    slx_busy_span *spans = slx_xcalloc(layers + 2, sizeof *spans);
+    json_t *list = json_array();
+    slx_busy_share(b, r->cycles, spans);
+    for (uint32_t i = 0; i < layers + 2; i++) {
+        char name[24];
+        json_t *engines = json_object();
+        for (int k = 0; k < SLX_N_ENGINES; k++) /* CTL has no events */
+            if (k != SLX_ENG_CTL)
+                json_object_set_new(engines, slx_engine_names[k], json_real(spans[i].engine[k]));
+        snprintf(name, sizeof name, "%u", i - 1);
+        json_array_append_new(list, json_pack("{s:s, s:I, s:f, s:o}", "part",
+                                              i == 0       ? "before"
+                                              : i > layers ? "behind"
+                                                           : name,
+                                              "cycles", (json_int_t)spans[i].cycles, "tiles_busy",
+                                              spans[i].tiles, "engines_busy", engines));
+    }
+    free(spans);
+    return list;
+}
+
 static json_t *bounds_json(const slx_time_result *r)
 {
     json_t *j = json_object();
@@ -62,9 +86,13 @@ static json_t *step_json(const srv_server *s, uint32_t n, uint32_t positions)
 {
     slx_time_result r;
     slx_err err;
-    if (slx_chip_step_time(&r, slx_engine_program(s->engine), slx_engine_chip(s->engine), n,
-                           positions, &err) != SLX_OK)
+    const slx_program *p = slx_engine_program(s->engine);
+    uint32_t layers = p->info.n_layers;
+    slx_busy *busy = slx_busy_new(layers, p->info.n_tiles);
+    if (slx_chip_step_time(&r, p, slx_engine_chip(s->engine), n, positions, busy, &err) != SLX_OK) {
+        slx_busy_free(busy);
         return json_pack("{s:s}", "why", err.msg);
+    }
     double bytes = (double)(r.hbm_read_bytes + r.hbm_write_bytes),
            joules = (double)r.energy_fj * 1e-15;
     json_t *j = json_pack(
@@ -76,6 +104,8 @@ static json_t *step_json(const srv_server *s, uint32_t n, uint32_t positions)
     json_object_set_new(j, "usd_per_mtok",
                         s->usd_per_s >= 0 ? json_real(s->usd_per_s * r.seconds / n * 1e6)
                                           : json_null());
+    json_object_set_new(j, "parts", parts_json(busy, &r, layers));
+    slx_busy_free(busy);
     slx_time_result_free(&r);
     return j;
 }

@@ -270,6 +270,7 @@ static bool finish(sim *s, uint32_t i, engine *e)
                              .layer = (int32_t)r->layer - 1,
                              .start = e->start->t,
                              .finish = e->end->t,
+                             .copies = s->a->copies[i],
                              .clock_ghz = s->a->chip->grid.clock_ghz};
         s->a->opt->event(s->a->opt->event_arg, &ev);
     }

@@ -111,6 +111,7 @@ typedef struct {
     const char *span; /* borrowed from the program; "" outside spans */
     int32_t layer;    /* -1 outside the layers */
     uint64_t start, finish;
+    uint32_t copies;  /* tiles that do the same at the same time, this one among them (a folded step shows one of a class) */
     double clock_ghz;
 } slx_time_event;
 

@@ -198,6 +198,12 @@ class Answers(Served):
         self.assertTrue(busy["chip_now"]["busy"])
         self.assertEqual(busy["chip_last_step"]["sequences"], 1)
         self.assertEqual(busy["chip_now"]["watts"], busy["chip_last_step"]["watts"])
+        parts = busy["chip_last_step"]["parts"]  # 30 layers of this model
+        self.assertEqual([p["part"] for p in parts], ["before", *map(str, range(30)), "behind"])
+        for p in parts:
+            for share in (p["tiles_busy"], *p["engines_busy"].values()):
+                self.assertTrue(0 <= share <= 1, p)
+        self.assertGreater(min(p["tiles_busy"] for p in parts[1:-1]), 0.05)
         after = self.server.ask("/live").json
         self.assertEqual(after["latency"]["made_tokens"] - before["latency"]["made_tokens"], 300)
         now = after["chip_now"]

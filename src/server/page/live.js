@@ -46,6 +46,7 @@ function draw() {
   bars("engines");
   bars("phases", { top: { indexAxis: "y" }, y: { ticks: { autoSkip: false, color: color("--dim"), font: { size: 10 } } } });
   bars("layers");
+  lines("parts", ["tiles", "LDQ", "STQ", "TEN", "VEC"]);
 }
 
 function add(id, values, label) {
@@ -63,6 +64,16 @@ function put(id, object) {
   charts[id].data.labels = Object.keys(object);
   charts[id].data.datasets[0].data = Object.values(object);
   charts[id].update("none");
+}
+
+// Shares by layer of the last step: of tiles, then of engines.
+function parts(list) {
+  const { data } = charts.parts;
+  const of = (p, name) => (name === "tiles" ? p.tiles_busy : p.engines_busy[name]);
+  data.labels = list.map((p) => p.part);
+  data.datasets.forEach((d) => { d.data = list.map((p) => of(p, d.label)); });
+  charts.parts.update("none");
+  tell("parts", "Tiles busy by layer: " + list.map((p) => `${p.part} ${(p.tiles_busy * 100).toFixed(0)} percent`).join(", "));
 }
 
 // A canvas says nothing to a screen reader: its label does.
@@ -125,6 +136,7 @@ function show(now) {
   put("engines", now.chip_now.engines_busy);
   tell("engines", "Engines busy now: " + Object.entries(now.chip_now.engines_busy).map(([k, v]) => `${k} ${(v * 100).toFixed(1)} percent`).join(", "));
   if (c.engines) {
+    parts(c.parts);
     put("phases", Object.fromEntries(Object.entries(c.phase_cycles).filter(([, v]) => v > 0)));
     put("layers", Object.fromEntries(c.layer_j.map((j, i) => [i, j * 1e3])));
     tell("phases", "Cycles by phase: " + Object.entries(c.phase_cycles).filter(([, v]) => v > 0).map(([k, v]) => `${k} ${v}`).join(", "));
