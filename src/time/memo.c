@@ -224,91 +224,44 @@ static uint32_t most_rows(const slx_memo *m)
     return least(m->p->info.desc.max_rows, (n > 1 && pages > n ? pages - n : pages) * SLX_MAX_CHUNK);
 }
 
-/* ------------------------------------------------------------------ pages alone */
-
-/* One sequence of so many rows behind many pages and behind half of them: what a page adds. Others of one page beside
- * it make the step long, and keep the items of the one on neighbouring tiles, which share no lane, each a tile to
- * itself; with many pages the others, and the weights that are loaded meanwhile, have long ended. */
-static slx_status measure_size(slx_memo *m, bool small, uint32_t rows, slx_memo_alone *out, slx_err *err)
+/* The law's measured figures, for long or short steps. */
+static slx_status measure(slx_memo *m, bool small, slx_err *err)
 {
-    enum { PAGES = 64 };
-    const slx_program_info *in = &m->p->info;
-    uint32_t room = small ? m->axis.short_rows - rows : in->desc.max_rows - least(rows, in->desc.max_rows);
-    uint32_t least_rows = !small && rows <= m->axis.short_rows ? m->axis.short_rows + 1 - rows : 0;
-    uint32_t alone = in->n_tiles / in->n_kv_heads; /* sequences of which each item has a tile to itself */
-    uint32_t others = least(least(in->desc.max_seqs, in->desc.max_pages) - 1, room);
-    others = least(others, alone > 2 ? alone - 1 : 1);
-    uint32_t beside = least_rows > others ? least_rows : others;
-    uint32_t fit = least(in->desc.max_pages - others, in->max_context / SLX_MAX_CHUNK),
-             first = slx_memo_pages(rows);
-    uint32_t more = fit > first ? least(fit - first, PAGES) : 0, few = more / 2;
-    *out = (slx_memo_alone){0};
-    if (!more || beside > room || (beside && !others)) return SLX_OK; /* no step can tell */
-    slx_memo_seq *seq = slx_xcalloc(others + (size_t)1, sizeof *seq);
-    slx_memo_parts a, b;
-    for (uint32_t i = 1; i <= others; i++)
-        seq[i].rows = i * beside / others - (i - 1) * beside / others;
-    seq[0] = (slx_memo_seq){.rows = rows, .before = few * SLX_MAX_CHUNK};
-    slx_status st = slx_memo_simulate(m, seq, others + 1, &a, err);
-    seq[0].before = more * SLX_MAX_CHUNK;
-    if (st == SLX_OK) st = slx_memo_simulate(m, seq, others + 1, &b, err);
-    free(seq);
-    if (st != SLX_OK) return st;
-    m->n += 2;
-    out->page_s = fmax(0, (b.seconds - a.seconds) / (more - few));
-    out->item_s = fmax(0, a.attention_s - (few + first) * out->page_s);
-    out->page_j = fmax(0, (b.joules - a.joules) / ((more - few) * (double)in->n_kv_heads));
-    return SLX_OK;
-}
-
-/* As many rows of one page, and spread over pages: what they wait for one another. */
-static slx_status measure_append(slx_memo *m, slx_err *err)
-{
-    enum { EACH = 16 };
-    slx_memo_attention *k = &m->law;
-    const slx_program_info *in = &m->p->info;
-    uint32_t n = least(least(in->desc.max_seqs, in->desc.max_pages), SLX_MAX_CHUNK / EACH), rows = n * EACH;
-    if (rows <= m->axis.short_rows || rows > in->desc.max_rows || rows > in->max_context || n < 2) return SLX_OK;
-    slx_memo_seq one = {.rows = rows}, many[SLX_MAX_CHUNK / EACH];
-    slx_memo_parts a = {0}, b = {0};
-    for (uint32_t i = 0; i < n; i++) many[i] = (slx_memo_seq){.rows = EACH};
-    SLX_TRY(slx_memo_simulate(m, &one, 1, &a, err));
-    SLX_TRY(slx_memo_simulate(m, many, n, &b, err));
-    m->n += 2;
-    double wait = fmax(0, a.seconds - a.attention_s - b.seconds + b.attention_s);
-    k->append_free = fmax(EACH, rows - wait / k->append_row_s);
-    return SLX_OK;
-}
-
-static slx_status measure_pages(slx_memo *m, bool small, slx_err *err)
-{
-    slx_memo_attention *k = &m->law;
     if (m->measured[small]) return SLX_OK;
-    if (small) SLX_TRY(measure_pages(m, false, err)); /* start-up of items, which weights hide there */
-    for (uint32_t i = 0; i < k->sizes; i++) {
-        uint32_t rows = slx_memo_attention_rows(k, i);
-        if (rows > m->p->info.desc.max_rows || (small && rows > m->axis.short_rows))
-            k->alone[small][i] = k->alone[small][i - 1];
-        else
-            SLX_TRY(measure_size(m, small, rows, &k->alone[small][i], err));
-    }
-    for (uint32_t i = 0; i < k->sizes && small; i++) k->alone[1][i].item_s = k->alone[0][i].item_s;
-    if (!small) SLX_TRY(measure_append(m, err));
+    if (small) SLX_TRY(measure(m, false, err)); /* which it takes some from */
+    SLX_TRY(slx_memo_alone_measure(m, &m->law, m->axis.short_rows, small, &m->n, err));
     m->measured[small] = true;
     return SLX_OK;
 }
 
 /* ------------------------------------------------------------------ lines */
 
-/* Sequences of a point; returns how many. EVEN: lengths at multiples of the golden ratio, which lie evenly in every
- * stretch of the step. */
-static uint32_t sequences(const slx_memo *m, shape s, uint32_t rows, uint32_t pages, slx_memo_seq *seq)
+static void parts_add(slx_memo_parts *to, const slx_memo_parts *more, double times)
 {
-    uint32_t most = (pages - 1) * SLX_MAX_CHUNK;
+    to->seconds += more->seconds * times;
+    to->joules += more->joules * times;
+    to->watts += more->watts * times;
+}
+
+/* Where on the tiles long sequences stand makes a few percent: a fine point of lengths that differ is the mean of two
+ * steps. */
+static uint32_t turns(const slx_memo *m, shape s, uint32_t rows)
+{
+    return !m->axis.coarse && (s == EVEN || s == ONE_LONG) && rows > 2 ? 2 : 1;
+}
+
+/* Sequences of a point; returns how many. EVEN: lengths at multiples of the golden ratio, which lie evenly in every
+ * stretch of the step. The longest is in the middle; turn 1: it is the first, of ONE_LONG with the second as long. */
+static uint32_t sequences(const slx_memo *m, shape s, uint32_t rows, uint32_t pages, uint32_t turn, slx_memo_seq *seq)
+{
+    uint32_t most = (pages - 1) * SLX_MAX_CHUNK, middle = (rows - 1) / 2;
     if (s == PROMPT) return prompt(m, rows, most, 1, seq);
     for (uint32_t i = 0; i < rows; i++) {
-        uint32_t before = s == EQUAL || i == (rows - 1) / 2 ? most : 0;
-        if (s == EVEN && i != (rows - 1) / 2) before = (uint32_t)(most * fmod(i * 0.6180339887, 1));
+        uint32_t from = (i + turn * middle) % rows, before = 0;
+        if (s == EVEN && from != middle)
+            before = (uint32_t)(most * fmod(from * 0.6180339887, 1));
+        else if (s == EQUAL || from == middle || (turn && i == 1))
+            before = most;
         seq[i] = (slx_memo_seq){.rows = 1, .before = before, .samples = 1};
     }
     return rows;
@@ -321,7 +274,10 @@ static uint32_t most_pages(const slx_memo *m, shape s, uint32_t rows)
     uint32_t n = prompt_sequences(m, rows), each = s == PROMPT ? (rows + n - 1) / n : 1, room = in->desc.max_pages;
     if (s == PROMPT) room /= n;
     if (s == EQUAL || s == EVEN) room /= rows;
-    if (s == ONE_LONG) room -= rows - 1;
+    if (s == ONE_LONG) { /* the others have one */
+        uint32_t longs = turns(m, s, rows);
+        room = (room - (rows - longs)) / longs;
+    }
     return 1 + least((in->max_context - each) / SLX_MAX_CHUNK, room - slx_memo_pages(each));
 }
 
@@ -329,7 +285,7 @@ static slx_status line_get(slx_memo *m, shape s, uint32_t rows, line **out, slx_
 {
     line *l = *out = m->lines[s][rows];
     if (l) return SLX_OK;
-    SLX_TRY(measure_pages(m, is_short(m, rows), err));
+    SLX_TRY(measure(m, is_short(m, rows), err));
     l = *out = m->lines[s][rows] = slx_xcalloc(1, sizeof *l);
     slx_memo_seq *seq = slx_xcalloc(rows, sizeof *seq);
     uint32_t most = most_pages(m, s, rows), far = m->axis.coarse ? 4 : 2;
@@ -337,8 +293,12 @@ static slx_status line_get(slx_memo *m, shape s, uint32_t rows, line **out, slx_
     for (uint32_t pages = 1; l->n < LENGTHS; pages *= far) {
         point *p = &l->p[l->n++];
         p->pages = least(pages, most);
-        uint32_t n = sequences(m, s, rows, p->pages, seq);
-        p->load = slx_memo_attention_of(&m->law, is_short(m, rows), seq, n);
+        for (uint32_t t = 0, of = turns(m, s, rows); t < of; t++) {
+            uint32_t n = sequences(m, s, rows, p->pages, t, seq);
+            slx_memo_load one = slx_memo_attention_of(&m->law, is_short(m, rows), seq, n);
+            p->load.seconds += one.seconds / of, p->load.pages += one.pages / of;
+            p->load.joules += one.joules / of, p->load.append_s += one.append_s / of;
+        }
         if (p->pages == most) break;
     }
     free(seq);
@@ -349,14 +309,21 @@ static slx_status point_get(slx_memo *m, shape s, uint32_t rows, point *p, slx_e
 {
     if (p->known) return SLX_OK;
     slx_memo_seq *seq = slx_xcalloc(rows, sizeof *seq);
-    uint32_t n = sequences(m, s, rows, p->pages, seq);
-    slx_status st = slx_memo_simulate(m, seq, n, &p->is, err);
+    slx_memo_parts sum = {0}, one;
+    uint32_t of = turns(m, s, rows);
+    slx_status st = SLX_OK;
+    for (uint32_t t = 0; t < of && st == SLX_OK; t++) {
+        uint32_t n = sequences(m, s, rows, p->pages, t, seq);
+        st = slx_memo_simulate(m, seq, n, &one, err);
+        if (st == SLX_OK) parts_add(&sum, &one, 1.0 / of);
+    }
     free(seq);
     if (st != SLX_OK) return st;
-    p->is.joules -= p->load.joules;
-    p->is.seconds -= p->load.append_s;
+    sum.joules -= p->load.joules;
+    sum.seconds -= p->load.append_s;
+    p->is = sum;
     p->known = true;
-    m->n++;
+    m->n += of;
     return SLX_OK;
 }
 
@@ -370,13 +337,6 @@ static void mix(slx_memo_parts *a, const slx_memo_parts *b, double share)
     a->seconds = on_the_way(a->seconds, b->seconds, share);
     a->joules = on_the_way(a->joules, b->joules, share);
     a->watts = on_the_way(a->watts, b->watts, share);
-}
-
-static void parts_add(slx_memo_parts *to, const slx_memo_parts *more, double times)
-{
-    to->seconds += more->seconds * times;
-    to->joules += more->joules * times;
-    to->watts += more->watts * times;
 }
 
 /* The step of a line whose attention takes as long by the law as that of `load`, and the pages it has; rows are a
@@ -569,7 +529,7 @@ slx_status slx_memo_step(slx_memo *m, const slx_memo_seq *seq, uint32_t n, slx_m
     uint32_t rows = (uint32_t)s.rows;
     bool small = is_short(m, rows), decode = s.rows == s.samples && rows <= m->most_decode;
     slx_memo_parts at;
-    SLX_TRY(measure_pages(m, small, err));
+    SLX_TRY(measure(m, small, err));
     slx_memo_load load = slx_memo_attention_of(&m->law, small, seq, n);
     SLX_TRY(rows_at(m, decode, rows, &load, &at, err));
     if (!decode) SLX_TRY(samples_add(m, small, (uint32_t)s.samples, &at, err));

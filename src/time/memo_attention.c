@@ -14,6 +14,9 @@
  *             but not the seconds of items whose page takes longer alone than with all tiles together (full_s): of many
  *             rows, they compute while it comes
  *
+ * A tile without items, or through with them, loads weights in a short step: what of them passes its lane asks for it
+ * like pages.
+ *
  * All share memory, at the rate of streams, and the links between the columns of the mesh (mesh.c), which a tile reads
  * through one way or the other. A lane is what the tiles of one column share above or below the cut between the rows: a
  * link of their own. item_s and page_s are measured on the program itself (memo.c). The integral is taken in BINS
@@ -73,6 +76,21 @@ static double full(const slx_memo_attention *k)
     return s;
 }
 
+/* Bytes of a layer's weights that a short step loads while attention is under way (emit.c, short_layer): those of the
+ * output and of up. *near: each tile's from the stack near it. */
+static double weights_bytes(const slx_program *p, bool *near)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < p->n_weights; i++) {
+        const slx_weight *w = &p->weights[i];
+        if (strncmp(w->tensor, "blk.0.", 6) || w->layout != SLX_LAYOUT_SLICES) continue;
+        if (!strstr(w->tensor, "attn_output") && !strstr(w->tensor, "ffn_up")) continue;
+        sum += (double)w->bytes;
+        *near = w->ways > 1;
+    }
+    return sum;
+}
+
 slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, const slx_chip *c, slx_err *err)
 {
     const slx_program_info *in = &p->info;
@@ -83,16 +101,18 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
     while (k->sizes < SLX_MEMO_SIZES && UINT32_C(1) << (k->sizes - 1) < k->item_rows) k->sizes++;
     uint32_t columns = k->columns = mem.cut[2].share ? mem.cut[2].n : 1;
     k->lanes = whole(2 * columns), k->padded = whole(k->tiles);
-    k->ends = slx_xcalloc((2 * BINS + 3) * (size_t)k->lanes, sizeof *k->ends);
-    k->part = k->ends + BINS * k->lanes, k->on = k->part + BINS * k->lanes;
+    k->ends = slx_xcalloc((3 * BINS + 3) * (size_t)k->lanes, sizeof *k->ends);
+    k->part = k->ends + BINS * k->lanes, k->loaded = k->part + BINS * k->lanes;
+    k->on = k->loaded + BINS * k->lanes;
     k->lane_s = k->on + k->lanes, k->is_right = k->lane_s + k->lanes;
-    k->page_n = slx_xcalloc(6 * (size_t)k->padded, sizeof *k->page_n);
+    k->page_n = slx_xcalloc(7 * (size_t)k->padded, sizeof *k->page_n);
     k->busy_s = k->page_n + k->padded;
     k->more_s = k->busy_s + k->padded, k->stiff_s = k->more_s + k->padded;
-    k->rate = k->stiff_s + k->padded, k->into = k->rate + k->padded;
+    k->rate = k->stiff_s + k->padded, k->into = k->rate + k->padded, k->crossing = k->into + k->padded;
     k->lane = slx_xcalloc(2 * (size_t)k->padded, sizeof *k->lane);
     k->at = k->lane + k->padded;
     k->bound = slx_xcalloc(k->tiles + (size_t)1, sizeof *k->bound);
+    bool near = false;
     double tick_s = 1 / (c->grid.clock_ghz * 1e9 * SLX_TM_TICKS), layers = in->n_layers;
     /* codes and scales of keys and values: tmpl_attn.c */
     double page_bytes = layers * (2.0 * SLX_MAX_CHUNK + 8) * in->head_dim_pad;
@@ -100,12 +120,17 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
     k->append_row_s = layers * in->n_kv_heads * 2 * (double)mem.unit_ticks * tick_s;
     k->append_free = SLX_MAX_CHUNK;
     k->page_memory_s = page_bytes / 64 * (double)mem.unit_ticks / (double)mem.all * tick_s;
+    double page_link_s = page_bytes * mem.link_ticks * tick_s;
+    k->weights_s = weights_bytes(p, &near) * layers / k->tiles * mem.link_ticks * tick_s;
     for (uint32_t t = 0; t < k->tiles; t++) {
         bool up = mem.cut[3].share && mem.cut[3].share[t] > 0;
         k->lane[t] = (int32_t)(t % columns + (up ? columns : 0));
         for (int i = 0; i < 4; i++)
             if (mem.cut[i].share && mem.cut[i].share[t] > 0)
                 k->page_cut_s[i] = page_bytes * mem.cut[i].share[t] * mem.cut[i].ticks * tick_s;
+        const slx_tm_cut *cut = &mem.cut[up ? 3 : 2];
+        if (cut->share && cut->share[t] > 0)
+            k->crossing[t] = (float)((near ? cut->from[mem.own[t]] : cut->share[t]) / cut->share[t] / page_link_s);
         k->lane_s[k->lane[t]] = (float)k->page_cut_s[up ? 3 : 2];
         k->is_right[k->lane[t]] = mem.cut[0].share && mem.cut[0].share[t] > 0;
     }
@@ -289,8 +314,24 @@ static void stretches(const slx_memo_attention *k, float scale)
     }
 }
 
+/* Weights that tiles load through each lane, in each stretch, when they have no items left: in pages a second. They go
+ * in no order with the pages, but take the links of the mesh from them. */
+static void loads(const slx_memo_attention *k, float scale)
+{
+    float lasts = (float)k->weights_s * scale;
+    memset(k->loaded, 0, BINS * (size_t)k->lanes * sizeof *k->loaded);
+    for (uint32_t t = 0; t < k->tiles; t++) {
+        if (k->crossing[t] <= 0) continue;
+        float from = k->busy_s[t] * scale, to = from + lasts < BINS ? from + lasts : BINS;
+        for (uint32_t b = (uint32_t)from; (float)b < to; b++) {
+            float begin = from > (float)b ? from : (float)b, end = to < (float)(b + 1) ? to : (float)(b + 1);
+            k->loaded[b * k->lanes + (uint32_t)k->lane[t]] += k->crossing[t] * (end - begin);
+        }
+    }
+}
+
 /* Ends and parts become by how much a stretch lasts longer, and all of those before it. */
-static void dilate(const slx_memo_attention *k)
+static void dilate(const slx_memo_attention *k, bool is_short)
 {
     uint32_t lanes = k->lanes;
     float *restrict on = k->on;
@@ -301,6 +342,8 @@ static void dilate(const slx_memo_attention *k)
         for (uint32_t l = 0; l < lanes; l++) p[l] += on[l], on[l] += e[l];
         float all = shared(k, p);
         all = all > 1 ? all : 1;
+        const float *w = k->loaded + b * lanes;
+        for (uint32_t l = 0; l < lanes && is_short; l++) p[l] += w[l];
         for (uint32_t l = 0; l < lanes; l++) {
             float d = p[l] * page_s[l];
             e[l] = (d > all ? d : all) - 1;
@@ -362,7 +405,8 @@ slx_memo_load slx_memo_attention_of(slx_memo_attention *k, bool is_short, const 
     if (busy > 0) {
         float scale = BINS / busy;
         stretches(k, scale);
-        dilate(k);
+        if (is_short) loads(k, scale);
+        dilate(k, is_short);
         out.seconds += together(k, scale);
     }
     out.pages = lane_pages(k);
