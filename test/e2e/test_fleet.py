@@ -204,7 +204,7 @@ class Fleet(Case):
                             ("demand.token_out", "did you mean demand.tokens_out?"),
                             ("option.h100.tok_s", "did you mean options.h100.tok_s?"),
                             ("options.h100.tok", "did you mean options.h100.tok_s?"),
-                            ("options.h100.memory", "; options.h100 has tok_s, use, chips_rack")):
+                            ("options.h100.memory", "; options.h100 has tok_s, read_tok_s, use, chips_rack")):
             self.refused("fleet", "bernstein-2023", "--set", f"{wrong}=1", place=f"--set {wrong}=1: ", says=says)
         for wrong, says in (("options.h100.share=0.5", "shares of the demand that add up to 0.5"),
                             ("options.h100.plan=0.5", "options.h100.plan: found beside another deploy"),
@@ -251,7 +251,7 @@ class Fleet(Case):
     def test_only_what_is_priced_is_called_priced(self):
         for name, words in (("jalapeno-phase-1", ""), ("first-order-10g", ""), ("bernstein-2023", ""),
                             ("acquire-or-partner", " with what is late at its price"),
-                            ("serve-and-train", " with what is not served at its price"),
+                            ("serve-and-train", " with what is not served or not trained at its price"),
                             ("ten-gigawatts", " with what is late at its price")):
             self.assertRegex(self.ok("fleet", name), rf"(?m)^what moves cost_usd, \S+ \w USD{words}$")
 
@@ -295,8 +295,8 @@ class Fleet(Case):
         self.assertRegex(text, r"(?m)^  gw +0\.7\d+ +1\.3 +\+\d")
         for row in (r"  own-chip \(Broadcom\), in service +0\.7\d+ +0 +-100\.0 % +GW",  # the mix
                     r"  jalapeno \(Broadcom\), racks bought +0 +17\.5 G +USD",
-                    r"  hall power +first-order-10g +741 MW +741 MW",  # by year, each over years of its own
-                    r"  hall power +jalapeno-phase-1 +100 MW +1\.30 GW +1\.30 GW",
+                    r"  hall power, rented included +first-order-10g +741 MW +741 MW",  # by year, each its own years
+                    r"  hall power, rented included +jalapeno-phase-1 +100 MW +1\.30 GW +1\.30 GW",
                     r"  phase-1 +18\.0 G +17\.5 G +USD",  # figures
                     r"  cost_usd( +[\d.]+ G \([\d.]+ G to [\d.]+ G\)){2} +USD",  # risk
                     r"  options\.jalapeno\.chips_rack +- +72 \(64 to 72\) +chips/rack"):
