@@ -55,6 +55,26 @@ static double stream_share(const slx_chip *c, const slx_hbmq_params *p)
     return slx_hbmq_stream_share(p, p->queue > request ? p->queue / request : 1, request, 0);
 }
 
+static slx_tm_pch *new_table(const slx_tm_mem *m)
+{
+    slx_tm_pch *t = slx_xcalloc(m->stacks, sizeof *t);
+    t->at = slx_xcalloc(m->all, sizeof *t->at);
+    for (uint32_t s = 1; s < m->stacks; s++) t[s].at = t->at + s * m->npch;
+    return t;
+}
+
+static void reset_table(slx_tm_pch *t, const slx_tm_mem *m)
+{
+    memset(t->at, 0, m->all * sizeof *t->at);
+    for (uint32_t s = 0; s < m->stacks; s++) t[s] = (slx_tm_pch){.at = t[s].at};
+}
+
+static void free_table(slx_tm_pch *t)
+{
+    if (t) free(t->at);
+    free(t);
+}
+
 slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, slx_err *err)
 {
     slx_hbmq_params p;
@@ -78,9 +98,12 @@ slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, s
     m->own = slx_xcalloc(n_tiles, sizeof *m->own);
     m->of_class = slx_xcalloc(n_tiles, sizeof *m->of_class);
     m->class_stack = slx_xcalloc((size_t)n_tiles * m->stacks, sizeof *m->class_stack);
-    m->pch_free.at = slx_xcalloc(m->all, sizeof *m->pch_free.at);
-    m->pch_all.at = slx_xcalloc(m->all, sizeof *m->pch_all.at);
+    m->pch_free = new_table(m);
+    m->pch_all = new_table(m);
     m->load = slx_xcalloc(m->all, sizeof *m->load);
+    m->loaded = slx_xcalloc(m->stacks, sizeof *m->loaded);
+    m->place = slx_xcalloc(m->all, sizeof *m->place);
+    for (uint32_t i = 0; i < m->all; i++) m->place[i] = i % m->stacks * m->npch + i / m->stacks;
     m->link_in = slx_xcalloc(n_tiles, sizeof *m->link_in);
     m->link_out = slx_xcalloc(n_tiles, sizeof *m->link_out);
     for (uint32_t t = 0; t < n_tiles; t++) {
@@ -98,17 +121,11 @@ slx_status slx_tm_mem_init(slx_tm_mem *m, const slx_chip *c, uint32_t n_tiles, s
     return SLX_OK;
 }
 
-static void reset_table(slx_tm_pch *t, uint64_t n)
-{
-    memset(t->at, 0, n * sizeof *t->at);
-    *t = (slx_tm_pch){.at = t->at};
-}
-
 void slx_tm_mem_reset(slx_tm_mem *m)
 {
     slx_tm_mesh_reset(m);
-    reset_table(&m->pch_free, m->all);
-    reset_table(&m->pch_all, m->all);
+    reset_table(m->pch_free, m);
+    reset_table(m->pch_all, m);
     m->parts.len = 0;
     memset(m->link_in, 0, m->n_tiles * sizeof *m->link_in);
     memset(m->link_out, 0, m->n_tiles * sizeof *m->link_out);
@@ -124,9 +141,11 @@ void slx_tm_mem_deinit(slx_tm_mem *m)
     free(m->class_stack);
     slx_buf_free(&m->parts);
     slx_tm_mesh_deinit(m);
-    free(m->pch_free.at);
-    free(m->pch_all.at);
+    free_table(m->pch_free);
+    free_table(m->pch_all);
     free(m->load);
+    free(m->loaded);
+    free(m->place);
     free(m->link_in);
     free(m->link_out);
 }
@@ -180,34 +199,47 @@ static int64_t take(int64_t *at, uint64_t n, int64_t from, int64_t more)
     return take_plain(at, n, from, more);
 }
 
-/* `ticks` in each of the n pseudo-channels from `first` of a table of `all`; the later of `end` and their ends. */
-static uint64_t book_table(slx_tm_pch *t, uint64_t all, uint64_t first, uint64_t n, uint64_t ticks, uint64_t at,
-                           uint64_t end)
+/* `ticks` in each of the n pseudo-channels of a stack from `first`, the one behind the last being 0 again: the latest. */
+static uint64_t book_stack(const slx_tm_mem *m, slx_tm_pch *t, uint64_t first, uint64_t n, uint64_t ticks, uint64_t at)
 {
     int64_t from = (int64_t)at - t->more, more = (int64_t)ticks;
     if (from < t->floor) from = t->floor;
-    if (n == all) {
+    if (n == m->npch) {
         if (t->last < (int64_t)at) t->last = (int64_t)at;
         t->last += more;
         t->floor = from;
         t->more += more;
-        return (uint64_t)t->last > end ? (uint64_t)t->last : end;
+        return (uint64_t)t->last;
     }
-    if (!n) return end;
-    int64_t latest = take(t->at + first, n, from, more) + t->more;
+    uint64_t left = m->npch - first < n ? m->npch - first : n;
+    int64_t latest = take(t->at + first, left, from, more);
+    if (n > left) {
+        int64_t rest = take(t->at, n - left, from, more);
+        latest = rest > latest ? rest : latest;
+    }
+    latest += t->more;
     if (latest > t->last) t->last = latest;
-    return (uint64_t)latest > end ? (uint64_t)latest : end;
+    return (uint64_t)latest;
+}
+
+/* The same of n pseudo-channels in the order of addresses from number `first`; the later of `end` and their ends. */
+static uint64_t book_table(const slx_tm_mem *m, slx_tm_pch *t, uint64_t first, uint64_t n, uint64_t ticks, uint64_t at,
+                           uint64_t end)
+{
+    uint32_t stack = (uint32_t)first % m->stacks, pch = (uint32_t)first / m->stacks;
+    for (uint64_t k = 0; k < n && k < m->stacks; k++) { /* every stacks-th from the k-th lies in one stack */
+        uint64_t got = book_stack(m, t + stack, pch, (n - k - 1) / m->stacks + 1, ticks, at);
+        end = got > end ? got : end;
+        if (++stack == m->stacks) stack = 0, pch = pch + 1 < m->npch ? pch + 1 : 0;
+    }
+    return end;
 }
 
 /* n granules, no more than there are pseudo-channels, the first in pseudo-channel `first`; `ticks` in each. */
 static void book_run(booking *b, uint64_t first, uint64_t n, uint64_t ticks)
 {
-    uint64_t all = b->m->all;
-    if (n == all) first = 0;
-    for (uint64_t left = all - first < n ? all - first : n; n; n -= left, left = n, first = 0) {
-        b->end = book_table(b->pch, all, first, left, ticks, b->at, b->end);
-        if (b->too) b->too_end = book_table(b->too, all, first, left, ticks, b->at, b->too_end);
-    }
+    b->end = book_table(b->m, b->pch, first, n, ticks, b->at, b->end);
+    if (b->too) b->too_end = book_table(b->m, b->too, first, n, ticks, b->at, b->too_end);
 }
 
 /* What the other tiles of a class ask for: `units` between two addresses, evenly. */
@@ -258,7 +290,8 @@ static void load_row(booking *b, uint64_t addr, uint64_t bytes, uint64_t pch)
     while (addr < end) {
         uint64_t stop = (addr | mask) + 1 < end ? (addr | mask) + 1 : end;
         uint64_t units = (addr | stop) % 64 ? slx_tm_units(addr, stop - addr, b->write) : (stop - addr) / 64;
-        m->load[pch] += (uint32_t)units;
+        m->load[m->place[pch]] += (uint32_t)units;
+        m->loaded[pch % m->stacks] = true;
         b->units += units;
         addr = stop;
         pch = pch + 1 < m->all ? pch + 1 : 0;
@@ -271,6 +304,7 @@ static void load_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
     uint64_t granules = r->stride >> m->shift, step = granules % m->all, pch = (r->addr >> m->shift) % m->all;
     bool even = !r->indexed && granules << m->shift == r->stride; /* all rows begin alike in their granules */
     memset(m->load, 0, m->all * sizeof *m->load);
+    memset(m->loaded, 0, m->stacks * sizeof *m->loaded);
     for (uint32_t i = 0; i < r->rows; i++) {
         uint64_t addr = r->addr + (r->indexed ? idx[i] : i) * r->stride;
         load_row(b, addr, r->bytes, even ? pch : (addr >> m->shift) % m->all);
@@ -300,21 +334,24 @@ __attribute__((target("avx2"))) static int64_t load_avx2(int64_t *at, const uint
 }
 #endif
 
-/* m->load[i] times `tick` in each pseudo-channel of a table; the later of `end` and their ends. */
+/* m->load times `tick` in each pseudo-channel of a table; the later of `end` and their ends. */
 static uint64_t book_load(const slx_tm_mem *m, slx_tm_pch *t, uint32_t tick, uint64_t at, uint64_t end)
 {
-    int64_t from = (int64_t)at - t->more, latest;
-    if (from < t->floor) from = t->floor;
+    for (uint32_t s = 0; s < m->stacks; s++, t++) {
+        if (!m->loaded[s]) continue;
+        int64_t from = (int64_t)at - t->more, latest;
+        if (from < t->floor) from = t->floor;
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2"))
-        latest = load_avx2(t->at, m->load, m->all, from, tick);
-    else
+        if (__builtin_cpu_supports("avx2"))
+            latest = load_avx2(t->at, m->load + s * m->npch, m->npch, from, tick);
+        else
 #endif
-        latest = load_plain(t->at, m->load, m->all, from, tick);
-    if (latest == INT64_MIN) return end; /* nothing is asked for */
-    latest += t->more;
-    if (latest > t->last) t->last = latest;
-    return (uint64_t)latest > end ? (uint64_t)latest : end;
+            latest = load_plain(t->at, m->load + s * m->npch, m->npch, from, tick);
+        latest += t->more;
+        if (latest > t->last) t->last = latest;
+        if ((uint64_t)latest > end) end = (uint64_t)latest;
+    }
+    return end;
 }
 
 /* Rows that are many and short: all of them come at once, so their order does not matter. */
@@ -352,15 +389,16 @@ static void book_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
     }
 }
 
-/* The same of slices: where[stack] of the units in that stack's pseudo-channels, evenly. Uses m->load, in ticks. */
+/* The same of slices: where[stack] of the units in that stack's pseudo-channels, evenly. */
 static void book_stacks(booking *b, const double *where, uint64_t units)
 {
     slx_tm_mem *m = b->m;
     double each = (double)(units * m->unit_ticks) / m->npch;
-    for (uint32_t s = 0; s < m->stacks; s++)
-        m->load[s] = each * where[s] < UINT32_MAX ? (uint32_t)(each * where[s]) : UINT32_MAX;
-    for (uint64_t i = m->stacks; i < m->all; i++) m->load[i] = m->load[i - m->stacks];
-    b->end = book_load(m, b->pch, 1, b->at, b->end);
+    for (uint32_t s = 0; s < m->stacks; s++) {
+        if (each * where[s] < 1) continue;
+        uint64_t got = book_stack(m, b->pch + s, 0, m->npch, (uint64_t)(each * where[s]), b->at);
+        b->end = got > b->end ? got : b->end;
+    }
 }
 
 /* What `others` more tiles of a class ask for. */
@@ -396,7 +434,7 @@ static void book_crowd(booking *b, const crowd *c)
         book_rows(b, &c->r, c->idx);
     }
     uint64_t passed = slx_tm_mesh_book_any(b->m, b->write, (double)c->r.link_bytes * c->others,
-                                           c->tile, stack, b->pch == &b->m->pch_all, b->at);
+                                           c->tile, stack, b->pch == b->m->pch_all, b->at);
     if (passed > b->end) b->end = passed;
 }
 
@@ -442,7 +480,7 @@ static void parts_book(slx_tm_mem *m, uint64_t at)
     while (m->parts.len && ((part *)(void *)m->parts.ptr)->at <= at) {
         part p = part_pop(m);
         booking b = {
-            .m = m, .pch = &m->pch_free, .at = p.at, .end = p.at, .weight = 1, .write = p.c.r.write};
+            .m = m, .pch = m->pch_free, .at = p.at, .end = p.at, .weight = 1, .write = p.c.r.write};
         book_crowd(&b, &p.c);
     }
 }
@@ -454,7 +492,7 @@ static void parts_later(slx_tm_mem *m, const crowd *c, uint64_t at, uint64_t lat
         late < PARTS * SLX_TM_TICKS || (c->r.indexed && !c->r.delta); /* indices do not last */
     if (once) {
         booking b = {
-            .m = m, .pch = &m->pch_free, .at = at, .end = at, .weight = 1, .write = c->r.write};
+            .m = m, .pch = m->pch_free, .at = at, .end = at, .weight = 1, .write = c->r.write};
         book_crowd(&b, c);
         return;
     }
@@ -491,10 +529,10 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
     uint64_t t0 = start * SLX_TM_TICKS, hops = hops_of(m, tile, stack, copies, far_hops) * m->hop_ticks;
     uint64_t at = t0 + m->start_ticks + (r->write ? 0 : m->latency_ticks);
     uint64_t after = hops + (r->write ? m->latency_ticks : 0);
-    booking b = {.m = m, .pch = &m->pch_free, .at = at, .end = at, .weight = 1, .write = r->write};
+    booking b = {.m = m, .pch = m->pch_free, .at = at, .end = at, .weight = 1, .write = r->write};
     if (m->folded) {
         parts_book(m, at);
-        b.too = &m->pch_all, b.too_end = at;
+        b.too = m->pch_all, b.too_end = at;
     }
     book_rows(&b, r, idx);
     uint64_t *link = r->write ? m->link_out : m->link_in, end = b.end;
@@ -518,7 +556,7 @@ uint64_t slx_tm_transfer(slx_tm_mem *m, const slx_tm_rec *r, const uint32_t *idx
              SLX_TM_TICKS;
     *tail = 0;
     if (m->folded) {
-        booking all = {.m = m, .pch = &m->pch_all, .at = at, .end = b.too_end, .weight = 1, .write = r->write};
+        booking all = {.m = m, .pch = m->pch_all, .at = at, .end = b.too_end, .weight = 1, .write = r->write};
         through_mesh(m, r, tile, stack, true, at);
         if (copies > 1) {
             crowd c = crowd_of(r, idx, b.units, copies - 1, tile);

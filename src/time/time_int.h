@@ -71,8 +71,8 @@ typedef struct {
     uint64_t *free, *all; /* [lane] ticks; as pch_free, pch_all */
 } slx_tm_cut;
 
-/* When each pseudo-channel is free, in ticks: max(at[i], floor) + more. Whoever takes all alike changes floor and more
- * alone. */
+/* When each pseudo-channel of a stack is free, in ticks: max(at[i], floor) + more. Whoever takes all of them alike changes
+ * floor and more alone. */
 typedef struct {
     int64_t *at, floor, more;
     int64_t last; /* the latest of all */
@@ -94,9 +94,11 @@ typedef struct {
     uint16_t *own;              /* [tile] its own stack, the nearest */
     uint16_t own_far;           /* most hops of a tile to its own stack */
     bool folded;
-    slx_tm_pch pch_free;        /* [all] what the simulated tiles have booked */
-    slx_tm_pch pch_all;         /* the same with all tiles of their classes (folded) */
-    uint32_t *load;             /* [all] units that the last transfer of many rows asked of each */
+    slx_tm_pch *pch_free;       /* [stacks] what the simulated tiles have booked */
+    slx_tm_pch *pch_all;        /* the same with all tiles of their classes (folded) */
+    uint32_t *load;             /* [stacks][npch] units that the last transfer of many rows asked of each */
+    bool *loaded;               /* [stacks] of any */
+    uint32_t *place;            /* [all] of what comes n-th in the order of addresses: its place in load */
     uint64_t *link_in, *link_out; /* [tile] ticks */
     slx_tm_cut cut[4];          /* columns: right, left; rows: down, up */
     bool *of_class;             /* [tile] stands for others, in cut[].others and class_stack */
