@@ -199,7 +199,7 @@ static int64_t take(int64_t *at, uint64_t n, int64_t from, int64_t more)
     return take_plain(at, n, from, more);
 }
 
-/* `ticks` in each of the n pseudo-channels of a stack from `first`, the one behind the last being 0 again: the latest. */
+/* `ticks` in each of the n pseudo-channels of a stack from `first`, number 0 behind the last: the latest of them. */
 static uint64_t book_stack(const slx_tm_mem *m, slx_tm_pch *t, uint64_t first, uint64_t n, uint64_t ticks, uint64_t at)
 {
     int64_t from = (int64_t)at - t->more, more = (int64_t)ticks;
@@ -298,6 +298,18 @@ static void load_row(booking *b, uint64_t addr, uint64_t bytes, uint64_t pch)
     }
 }
 
+/* Rows of a granule or less, each in the pseudo-channel of its stack that comes after that of the row before. */
+static void load_slice(booking *b, const slx_tm_rec *r, uint64_t pch)
+{
+    slx_tm_mem *m = b->m;
+    uint64_t units = slx_tm_units(r->addr, r->bytes, b->write), stack = pch % m->stacks, at = pch / m->stacks;
+    uint32_t *load = m->load + stack * m->npch, rounds = r->rows / m->npch;
+    for (uint32_t i = 0; i < m->npch; i++) load[i] = (uint32_t)(rounds * units);
+    for (uint32_t i = r->rows % m->npch; i; i--, at++) load[at < m->npch ? at : at - m->npch] += (uint32_t)units;
+    m->loaded[stack] = true;
+    b->units += r->rows * units;
+}
+
 static void load_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
 {
     slx_tm_mem *m = b->m;
@@ -305,6 +317,10 @@ static void load_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
     bool even = !r->indexed && granules << m->shift == r->stride; /* all rows begin alike in their granules */
     memset(m->load, 0, m->all * sizeof *m->load);
     memset(m->loaded, 0, m->stacks * sizeof *m->loaded);
+    if (even && granules == m->stacks && !(r->addr >> m->shift ^ (r->addr + r->bytes - 1) >> m->shift)) {
+        load_slice(b, r, pch);
+        return;
+    }
     for (uint32_t i = 0; i < r->rows; i++) {
         uint64_t addr = r->addr + (r->indexed ? idx[i] : i) * r->stride;
         load_row(b, addr, r->bytes, even ? pch : (addr >> m->shift) % m->all);

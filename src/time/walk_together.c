@@ -54,11 +54,20 @@ void slx_tm_settle(slx_tm_walk *k, slx_tm_walker *w)
 
 /* ------------------------------------------------------------------ registers */
 
+/* No tile of another walker stands between those of w. */
+static bool dense(const slx_tm_walker *w)
+{
+    return w->last - w->id + 1 == w->n;
+}
+
 void slx_tm_set_each(slx_tm_walk *k, slx_tm_walker *w, uint64_t reg)
 {
     const uint64_t *each = k->each + reg * k->n;
     uint64_t differ = 0, first = each[w->id];
-    SLX_TM_EACH(k, w, t) differ |= each[t] ^ first;
+    if (dense(w))
+        for (uint32_t t = w->id; t <= w->last; t++) differ |= each[t] ^ first;
+    else
+        SLX_TM_EACH(k, w, t) differ |= each[t] ^ first;
     w->varied |= 1u << reg;
     if (!differ) slx_tm_set_reg(w, reg, first);
 }
@@ -70,14 +79,40 @@ static const uint64_t *operand(const slx_tm_walk *k, const slx_tm_walker *w, uns
     return *step ? k->each + (size_t)reg * k->n : w->r + reg;
 }
 
+/* out[i] := (ca + a[i]) fn (cb + b[i]) for n tiles; an operand that is the same for all has a step of 0. out may be a
+ * or b. */
+__attribute__((always_inline)) static inline void sums(unsigned fn, uint32_t n, uint64_t *out,
+                                                       const uint64_t *a, uint32_t sa, uint64_t ca,
+                                                       const uint64_t *b, uint32_t sb, uint64_t cb)
+{
+    const uint64_t a0 = ca + *a, b0 = cb + *b; /* of all, where the step is 0 */
+    if (fn == SLX_ALUFN_add) {
+#pragma GCC ivdep
+        for (uint32_t i = 0; i < n; i++) out[i] = (sa ? ca + a[i] : a0) + (sb ? cb + b[i] : b0);
+    } else {
+#pragma GCC ivdep
+        for (uint32_t i = 0; i < n; i++) out[i] = (sa ? ca + a[i] : a0) * (sb ? cb + b[i] : b0);
+    }
+}
+
 bool slx_tm_alu_each(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *c)
 {
     uint32_t sa, sb, sd;
     uint64_t *out = k->each + c->v[0] * k->n;
     const uint64_t *a = operand(k, w, c->reg[1], &sa), *b = operand(k, w, c->reg[2], &sb),
                    *d = operand(k, w, c->reg[3], &sd);
-    SLX_TM_EACH(k, w, t)
-        if (!slx_alu(c->f0, c->v[1] + a[t * sa], c->v[2] + b[t * sb], c->v[3] + d[t * sd], out + t)) return false;
+    bool plain = dense(w) && (c->f0 == SLX_ALUFN_add || c->f0 == SLX_ALUFN_mul); /* the most frequent */
+    if (plain && sa && sb)
+        sums(c->f0, w->n, out + w->id, a + w->id, 1, c->v[1], b + w->id, 1, c->v[2]);
+    else if (plain && sa)
+        sums(c->f0, w->n, out + w->id, a + w->id, 1, c->v[1], b, 0, c->v[2]);
+    else if (plain)
+        sums(c->f0, w->n, out + w->id, a, 0, c->v[1], b + w->id, 1, c->v[2]);
+    else
+        SLX_TM_EACH(k, w, t) {
+            uint64_t x = c->v[1] + a[t * sa], y = c->v[2] + b[t * sb], z = c->v[3] + d[t * sd];
+            if (!slx_alu(c->f0, x, y, z, out + t)) return false;
+        }
     slx_tm_set_each(k, w, c->v[0]);
     return true;
 }
