@@ -182,7 +182,7 @@ static bool set_lengths(srv_exchange *x, srv_error *e)
     return true;
 }
 
-/* Tokens of the prompts, and what the answers may have at least and at most beside them. */
+/* Tokens of all prompts, one for each answer, and the most the answers may have beside them. */
 static uint64_t sum_prompts(const srv_exchange *x)
 {
     uint64_t sum = 0;
