@@ -49,6 +49,9 @@ const char *cli_fleet_priced(const slx_fleet_case *c);
 /* "gpu (Nvidia)", or its name alone */
 enum { CLI_FLEET_OPTION = 80 };
 const char *cli_fleet_option(char out[CLI_FLEET_OPTION], const slx_fleet_case *c, int option);
+/* Why the plan buys nothing of an option. */
+enum { CLI_FLEET_UNUSED = 80 };
+const char *cli_fleet_unused(char out[CLI_FLEET_UNUSED], const slx_fleet_plan *p, int option);
 int cli_fleet_option_named(const slx_fleet_case *c, const char *name); /* -1 = it has none */
 /* What an output's number stands for: "USD", "share" of one, .. */
 const char *cli_fleet_output_unit(slx_fleet_output o);

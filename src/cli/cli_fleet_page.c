@@ -183,16 +183,11 @@ static void own(sheet *s)
 
 /* ------------------------------------------------------------------ the plan */
 
-static void unused(sheet *s, int i)
+static bool delivers(const cli_fleet *f, int option)
 {
-    double cheaper = s->f->plan->cheaper[i];
-    const char *name = s->f->c->option[i].name;
-    if (isnan(cheaper)) return;
-    if (cheaper < 0.0005)
-        slx_html_paragraph(s->page, "Nothing from %s: not worth its development.", name);
-    else
-        slx_html_paragraph(s->page, "Nothing from %s: its racks would have to cost %.1f %% less.",
-                           name, 100 * cheaper);
+    for (int q = 0; q < f->c->quarters; q++)
+        if (f->run->cell[option][q].delivered > 0) return true;
+    return false;
 }
 
 static void plan(sheet *s)
@@ -202,13 +197,19 @@ static void plan(sheet *s)
     cli_grid g = new_grid(s);
     if (!p) return;
     slx_html_heading(s->page, "The plan and what binds it");
-    slx_html_paragraph(
-        s->page,
-        "%s USD, within %.2f %% of the cheapest plan there is. With %s USD that it does "
-        "not choose, less %s, the price of tokens not served, the fleet costs %s.",
-        amount(s, p->cost_usd), 100 * p->gap, amount(s, p->unchosen_usd),
-        amount(s, p->shortage_usd), amount(s, s->f->run->out[SLX_FO_cost_usd]));
-    for (int i = 0; i < c->n_options; i++) unused(s, i);
+    slx_html_paragraph(s->page, "%s USD, within %.2f %% of the cheapest plan there is.",
+                       amount(s, p->cost_usd), 100 * p->gap);
+    slx_html_paragraph(s->page, "With %s USD that it does not choose%s%s%s, the fleet costs %s.",
+                       amount(s, p->unchosen_usd), p->shortage_usd > 0 ? ", less " : "",
+                       p->shortage_usd > 0 ? amount(s, p->shortage_usd) : "",
+                       p->shortage_usd > 0 ? " for tokens not served, which nobody pays" : "",
+                       amount(s, s->f->run->out[SLX_FO_cost_usd]));
+    for (int i = 0; i < c->n_options; i++) {
+        char why[CLI_FLEET_UNUSED];
+        if (c->option[i].deploy == SLX_FLEET_CHOOSE && !delivers(s->f, i))
+            slx_html_paragraph(s->page, "Nothing from %s: %s.", c->option[i].name,
+                               cli_fleet_unused(why, p, i));
+    }
     for (int i = 0; i < p->n_binding; i++) {
         const slx_fleet_limit *l = &p->binding[i];
         char name[96];

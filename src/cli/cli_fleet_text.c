@@ -39,35 +39,29 @@ static void print_figures(const cli_fleet *f)
 
 /* ------------------------------------------------------------------ the plan */
 
-static void print_deliveries(const cli_fleet *f)
+/* What an option that may be chosen delivers in all, or why it does not. */
+static void print_delivery(const cli_fleet *f, int i)
 {
     const slx_fleet_case *c = f->c;
-    for (int i = 0; i < c->n_options; i++) {
-        const slx_fleet_option *o = &c->option[i];
-        int lead = (int)c->in[o->base + SLX_F_OPTION_lead_quarters].mid, first = -1, last = -1;
-        double racks = 0, paid = 0;
-        char a[16], b[16], text[32], usd[32], ahead[48] = "";
-        if (lead) snprintf(ahead, sizeof ahead, ", ordered %d quarters before", lead);
-        if (o->deploy != SLX_FLEET_CHOOSE) continue;
-        for (int q = 0; q < c->quarters; q++) {
-            if (!(f->run->cell[i][q].delivered > 0)) continue;
-            first = first < 0 ? q : first;
-            last = q;
-            racks += f->run->cell[i][q].delivered;
-            paid += cli_fleet_bought_usd(f, i, q);
-        }
-        if (first < 0 && isnan(f->plan->cheaper[i]))
-            printf("  %-20s nothing: cannot deliver in time, or in lots so large\n", o->name);
-        else if (first < 0 && f->plan->cheaper[i] < 0.0005)
-            printf("  %-20s nothing: not worth its development\n", o->name);
-        else if (first < 0)
-            printf("  %-20s nothing: would be bought if its racks cost %.1f %% less\n", o->name,
-                   100 * f->plan->cheaper[i]);
-        else
-            printf("  %-20s %s racks for %s USD, delivered %s to %s%s\n", o->name,
-                   cli_fleet_amount(text, racks), cli_fleet_amount(usd, paid),
-                   slx_fleet_quarter(a, c, first), slx_fleet_quarter(b, c, last), ahead);
+    const slx_fleet_option *o = &c->option[i];
+    int lead = (int)f->mid[o->base + SLX_F_OPTION_lead_quarters], first = -1, last = -1;
+    double racks = 0, paid = 0;
+    char a[16], b[16], text[32], usd[32], ahead[48] = "", why[CLI_FLEET_UNUSED];
+    for (int q = 0; q < c->quarters; q++) {
+        if (!(f->run->cell[i][q].delivered > 0)) continue;
+        first = first < 0 ? q : first;
+        last = q;
+        racks += f->run->cell[i][q].delivered;
+        paid += cli_fleet_bought_usd(f, i, q);
     }
+    if (first < 0) {
+        printf("  %-20s nothing: %s\n", o->name, cli_fleet_unused(why, f->plan, i));
+        return;
+    }
+    if (lead) snprintf(ahead, sizeof ahead, ", ordered %d quarters before", lead);
+    printf("  %-20s %s racks for %s USD, delivered %s to %s%s\n", o->name,
+           cli_fleet_amount(text, racks), cli_fleet_amount(usd, paid),
+           slx_fleet_quarter(a, c, first), slx_fleet_quarter(b, c, last), ahead);
 }
 
 /* The plan's cost and the fleet's differ by what the plan does not choose. */
@@ -93,7 +87,8 @@ static void print_plan(const cli_fleet *f)
         cli_fleet_amount(cost, p->cost_usd), 100 * p->gap,
         p->state == SLX_MILP_TIME ? ", stopped by time" : "", p->columns, p->rows, p->seconds);
     print_cost_of_run(f);
-    print_deliveries(f);
+    for (int i = 0; i < c->n_options; i++)
+        if (c->option[i].deploy == SLX_FLEET_CHOOSE) print_delivery(f, i);
     if (p->short_tokens > 0)
         printf("  not served: %s tokens, at their price\n",
                cli_fleet_amount(cost, p->short_tokens));

@@ -60,6 +60,19 @@ const char *cli_fleet_option(char out[CLI_FLEET_OPTION], const slx_fleet_case *c
     return out;
 }
 
+const char *cli_fleet_unused(char out[CLI_FLEET_UNUSED], const slx_fleet_plan *p, int option)
+{
+    double cheaper = p->cheaper[option];
+    if (isnan(cheaper))
+        snprintf(out, CLI_FLEET_UNUSED, "cannot deliver in time, or in lots so large");
+    else if (cheaper < 0.0005)
+        snprintf(out, CLI_FLEET_UNUSED, "not worth its development");
+    else
+        snprintf(out, CLI_FLEET_UNUSED, "would be bought if its racks cost %.1f %% less",
+                 100 * cheaper);
+    return out;
+}
+
 int cli_fleet_option_named(const slx_fleet_case *c, const char *name)
 {
     int i = c->n_options;
