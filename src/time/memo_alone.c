@@ -9,7 +9,7 @@
  * it make the step long, and keep the items of the one on neighbouring tiles, which share no lane, each a tile to
  * itself; with many pages the others, and the weights that are loaded meanwhile, have long ended. */
 static slx_status measure_size(slx_memo *m, uint32_t short_rows, bool small, uint32_t rows, slx_memo_alone *out,
-                               uint32_t *simulated, slx_err *err)
+                               bool *told, uint32_t *simulated, slx_err *err)
 {
     enum { PAGES = 64 };
     const slx_program_info *in = slx_memo_info(m);
@@ -22,7 +22,8 @@ static slx_status measure_size(slx_memo *m, uint32_t short_rows, bool small, uin
     uint32_t fit = least(in->desc.max_pages - others, in->max_context / SLX_MAX_CHUNK), first = slx_memo_pages(rows);
     uint32_t more = fit > first ? least(fit - first, PAGES) : 0, few = more / 2;
     *out = (slx_memo_alone){0};
-    if (!more || beside > room || (beside && !others)) return SLX_OK; /* no step can tell */
+    *told = more && beside <= room && (!beside || others); /* else no step can tell */
+    if (!*told) return SLX_OK;
     slx_memo_seq *seq = slx_xcalloc(others + (size_t)1, sizeof *seq);
     slx_memo_parts a, b;
     for (uint32_t i = 1; i <= others; i++) seq[i].rows = i * beside / others - (i - 1) * beside / others;
@@ -64,10 +65,9 @@ slx_status slx_memo_alone_measure(slx_memo *m, slx_memo_attention *k, uint32_t s
     for (uint32_t i = 0; i < k->sizes; i++) {
         uint32_t rows = slx_memo_attention_rows(k, i);
         slx_memo_alone *to = &k->alone[small][i];
-        if (rows > slx_memo_info(m)->desc.max_rows || (small && rows > short_rows))
-            *to = to[-1]; /* of one row there always is a step */
-        else
-            SLX_TRY(measure_size(m, short_rows, small, rows, to, simulated, err));
+        bool told = rows <= slx_memo_info(m)->desc.max_rows && (!small || rows <= short_rows);
+        if (told) SLX_TRY(measure_size(m, short_rows, small, rows, to, &told, simulated, err));
+        if (!told && i) *to = to[-1];
         if (small) to->item_s = k->alone[0][i].item_s; /* there the loads of weights hide it */
     }
     return small ? SLX_OK : measure_append(m, k, short_rows, simulated, err);

@@ -286,7 +286,8 @@ static float alone(const slx_memo_attention *k, bool is_short)
     for (uint32_t t = 0, n = k->tiles; t < n; t++) {
         float later = (float)((int32_t)bound[t + 1] - (int32_t)bound[t]) - 1;
         later = later > 0 ? later : 0;
-        busy[t] = later * item_s + pages[t] * page_s + more[t];
+        float all = later * item_s + pages[t] * page_s + more[t];
+        busy[t] = all > 0 ? all : 0; /* where larger items were measured as shorter ones */
     }
     return largest(busy, k->padded);
 }
