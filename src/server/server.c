@@ -127,7 +127,8 @@ slx_status slx_server_run(slx_engine *e, const slx_server_options *opt,
     }
     close_parts(s, d);
     if (st == SLX_OK) srv_log("info", "stopped", NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    /* once it has served, a second signal on the way out changes nothing: it stays blocked until the process ends */
+    if (st != SLX_OK) pthread_sigmask(SIG_SETMASK, &before, NULL);
     free(s);
     return st;
 }

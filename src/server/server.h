@@ -26,7 +26,8 @@ typedef struct {
 } slx_server_options;
 
 /* Serves until SIGTERM or SIGINT, then finishes what it has begun. ready (may be NULL): called with the port once it
- * listens. Everything wrong with options, port, certificate or database is refused before that. */
+ * listens. Everything wrong with options, port, certificate or database is refused before that. Afterwards both signals
+ * stay blocked. */
 slx_status slx_server_run(slx_engine *e, const slx_server_options *opt, void (*ready)(void *arg, uint16_t port),
                           void *arg, slx_err *err);
 
