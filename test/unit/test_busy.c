@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "gguf_make.h"
+#include "tiny_engine.h"
 #include "run/chipclock.h"
 
 static void near(double found, double expected)
@@ -79,34 +79,6 @@ static void nothing_seen(void **state)
         near(s[i].tiles, 0);
     }
     assert_int_equal(sum, 100);
-}
-
-static slx_engine *open_engine(void)
-{
-    static const struct slx_test_model_spec spec = {.n_layers = 2,
-                                                    .d_model = 64,
-                                                    .d_ff = 96,
-                                                    .n_heads = 4,
-                                                    .n_kv_heads = 2,
-                                                    .vocab = 288,
-                                                    .context = 1024,
-                                                    .tied = true,
-                                                    .tokenizer = true,
-                                                    .seed = 4};
-    char path[] = "/tmp/silex-clock-XXXXXX";
-    int fd = mkstemp(path);
-    slx_engine *e = NULL;
-    assert_true(fd >= 0);
-    close(fd);
-    assert_true(slx_test_write_model(path, &spec));
-    slx_engine_options o = {
-        .model_path = path,
-        .chip = "silex-mini",
-        .threads = 1,
-        .compile = {.max_seqs = 8, .max_samples = 8, .max_rows = 256, .max_pages = 64}};
-    assert_int_equal(slx_engine_open(&e, &o, NULL), SLX_OK);
-    unlink(path);
-    return e;
 }
 
 /* Cycles of the parts sum to the step's; what an engine works in them is what the machine counted. */

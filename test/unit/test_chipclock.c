@@ -12,37 +12,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "gguf_make.h"
+#include "tiny_engine.h"
 #include "isa/step.h"
 #include "run/chipclock.h"
-
-static slx_engine *open_engine(void)
-{
-    static const struct slx_test_model_spec spec = {.n_layers = 2,
-                                                    .d_model = 64,
-                                                    .d_ff = 96,
-                                                    .n_heads = 4,
-                                                    .n_kv_heads = 2,
-                                                    .vocab = 288,
-                                                    .context = 1024,
-                                                    .tied = true,
-                                                    .tokenizer = true,
-                                                    .seed = 4};
-    char path[] = "/tmp/silex-clock-XXXXXX";
-    int fd = mkstemp(path);
-    slx_engine *e = NULL;
-    assert_true(fd >= 0);
-    close(fd);
-    assert_true(slx_test_write_model(path, &spec));
-    slx_engine_options o = {
-        .model_path = path,
-        .chip = "silex-mini",
-        .threads = 1,
-        .compile = {.max_seqs = 8, .max_samples = 8, .max_rows = 256, .max_pages = 64}};
-    assert_int_equal(slx_engine_open(&e, &o, NULL), SLX_OK);
-    unlink(path);
-    return e;
-}
 
 /* n sequences that decode `positions` deep, beside rows > 0 of a prompt behind `before` others. */
 typedef struct {

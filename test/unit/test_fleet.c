@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cases.h"
 #include "fleet/change.h"
 #include "fleet/fleet.h"
 #include "fleet/plan.h"
@@ -57,24 +58,6 @@ static const char good[] =
     "    life_years: {mid: 5, unit: years, source: x}\n"             /* 37 */
     "figures:\n"                                                     /* 38 */
     "  racks: {of: a.racks, public: 125, unit: racks, source: x}\n"; /* 39 */
-
-static slx_fleet_case *parse(const char *text)
-{
-    slx_fleet_case *c;
-    slx_err e;
-    if (slx_fleet_parse(&c, text, strlen(text), "hand.yaml", &e)) {
-        slx_err_print(&e, stderr);
-        fail();
-    }
-    return c;
-}
-
-static slx_fleet_run *eval(const slx_fleet_case *c)
-{
-    slx_fleet_run *r = calloc(1, sizeof *r);
-    slx_fleet_eval(c, &(slx_fleet_future){.single = -1}, r);
-    return r;
-}
 
 #define NEAR(a, b) assert_true(fabs((double)(a) - (double)(b)) <= 1e-9 * fabs((double)(b)))
 

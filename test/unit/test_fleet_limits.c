@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cases.h"
 #include "fleet/broken.h"
 #include "fleet/fleet.h"
 #include "fleet/plan.h"
@@ -24,17 +25,6 @@
 #define HALL                                                                                       \
     "sites:\n  hall:\n    pue: {mid: 1, unit: \"1\", source: x}\n"                                 \
     "    power_usd_kwh: {mid: 0.1, unit: USD/kWh, source: x}\n"
-
-static slx_fleet_case *parse(const char *text)
-{
-    slx_fleet_case *c;
-    slx_err e;
-    if (slx_fleet_parse(&c, text, strlen(text), "limits.yaml", &e)) {
-        slx_err_print(&e, stderr);
-        fail();
-    }
-    return c;
-}
 
 static slx_fleet_plan *solve(const slx_fleet_case *c)
 {

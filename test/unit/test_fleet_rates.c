@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cases.h"
 #include "fleet/fleet.h"
 #include "fleet/own.h"
 #include "fleet/plan.h"
@@ -35,24 +36,6 @@
 #define WRITES "    tok_s: {mid: 10, unit: tokens/s/chip, source: x}\n"
 #define READS  "    read_tok_s: {mid: 40, unit: tokens/s/chip, source: x}\n"
 #define IN     "  tokens_in: {mid: 200, unit: tokens/query, source: x}\n"
-
-static slx_fleet_case *parse(const char *text)
-{
-    slx_fleet_case *c;
-    slx_err e;
-    if (slx_fleet_parse(&c, text, strlen(text), "rates.yaml", &e)) {
-        slx_err_print(&e, stderr);
-        fail();
-    }
-    return c;
-}
-
-static slx_fleet_run *eval(const slx_fleet_case *c)
-{
-    slx_fleet_run *r = calloc(1, sizeof *r);
-    slx_fleet_eval(c, &(slx_fleet_future){.single = -1}, r);
-    return r;
-}
 
 /* A token takes 1/10 s to write and 2/40 s to read for: 100 racks become 150, by the run and by the plan. */
 static void test_reading_takes_time(void **state)
