@@ -34,7 +34,7 @@ typedef struct {
 #define SLX_CHIP_REQUIRED (-1.0) /* no figure of a chip is negative */
 #define SLX_CHIP_UNKNOWN  NAN    /* left out or null: not published */
 
-enum { SLX_CHIP_SECTIONS_MAX = 48, SLX_CHIP_KEYS_MAX = 384 };
+enum { SLX_CHIP_SECTIONS_MAX = 48, SLX_CHIP_KEYS_MAX = 448 };
 
 extern const slx_chip_key slx_chip_keys[];
 extern const int slx_chip_n_keys;

@@ -49,7 +49,7 @@ static bool gives_section(const slx_lib_numbers *n, const char *section)
 
 static const char *const draw_sections[SLX_LIB_DRAWS] = {"draw", "draw_decode", "draw_prefill"};
 static const char *const gemm_sections[SLX_LIB_FORMATS] = {"gemm", "gemm_8bit", "gemm_4bit",
-                                                           "gemm_wo"};
+                                                           "gemm_wo", "gemm_block"};
 
 /* ------------------------------------------------------------------ figures */
 
@@ -108,7 +108,7 @@ static void set_figures(slx_lib *lib, const slx_chip *c, figures g)
     lib->fig.link_gbs = g.link;
     lib->fig.tdp_w = g.tdp;
     lib->fig.tflops[SLX_LIB_16] = lib->fig.tflops[SLX_LIB_WO] = g.f16;
-    lib->fig.tflops[SLX_LIB_8] = f8 > 0 ? f8 : g.f16;
+    lib->fig.tflops[SLX_LIB_8] = lib->fig.tflops[SLX_LIB_BLOCK] = f8 > 0 ? f8 : g.f16;
     lib->fig.tflops[SLX_LIB_4] = f4 > 0 ? f4 : lib->fig.tflops[SLX_LIB_8];
 }
 
@@ -154,10 +154,14 @@ static double taken(const row *r, double v)
     return v == 0 && isinf(r->off) ? r->off : v;
 }
 
-/* Where the number of the kind's first member lies, 16-bit of the formats, products of the draws: what another leaves
- * out is as there. */
+/* Where the number lies that holds where this one is left out: 16-bit's of the formats, 8-bit's of what has scales for
+ * blocks, the products' of the draws. */
 static size_t first_of_kind(const row *r)
 {
+    size_t tiles = (SLX_LIB_BLOCK - SLX_LIB_8) * sizeof((slx_lib_numbers *)0)->tiles[0];
+    if (!strcmp(r->section, "tiles_block")) return r->at - tiles;
+    if (!strcmp(r->section, "gemm_block"))
+        return r->at - (SLX_LIB_BLOCK - SLX_LIB_8) * sizeof((slx_lib_numbers *)0)->gemm[0];
     for (int f = 1; f < SLX_LIB_FORMATS; f++)
         if (!strcmp(r->section, gemm_sections[f]))
             return r->at - (size_t)f * sizeof((slx_lib_numbers *)0)->gemm[0];
@@ -223,10 +227,13 @@ static void complete_tiles(slx_lib *lib, const slx_chip *c, const slx_chip *fam)
     const char *rows16 = first_of(c->tile_rows[0], fam->tile_rows[0], "16 32 64 128 256");
     const char *cols16 = first_of(c->tile_cols[0], fam->tile_cols[0], "32 64 128 256");
     for (int f = 0; f < SLX_LIB_FORMATS; f++) {
+        int as = f == SLX_LIB_BLOCK ? SLX_LIB_8 : f; /* of this format where its own are left out */
+        const char *rows_as = first_of(c->tile_rows[as], fam->tile_rows[as], rows16),
+                   *cols_as = first_of(c->tile_cols[as], fam->tile_cols[as], cols16);
         lib->tile[f].n_rows =
-            sides(lib->tile[f].rows, first_of(c->tile_rows[f], fam->tile_rows[f], rows16));
+            sides(lib->tile[f].rows, first_of(c->tile_rows[f], fam->tile_rows[f], rows_as));
         lib->tile[f].n_cols =
-            sides(lib->tile[f].cols, first_of(c->tile_cols[f], fam->tile_cols[f], cols16));
+            sides(lib->tile[f].cols, first_of(c->tile_cols[f], fam->tile_cols[f], cols_as));
     }
 }
 

@@ -14,8 +14,8 @@
 #include <stdbool.h>
 
 /* Operand formats with numbers and tiles of their own: 16-bit floats, 8-bit, 4-bit floats, 16-bit activations with
- * narrow integer weights. */
-typedef enum { SLX_LIB_16, SLX_LIB_8, SLX_LIB_4, SLX_LIB_WO, SLX_LIB_FORMATS } slx_lib_format;
+ * narrow integer weights, 8-bit with scales for blocks of 128 x 128. */
+typedef enum { SLX_LIB_16, SLX_LIB_8, SLX_LIB_4, SLX_LIB_WO, SLX_LIB_BLOCK, SLX_LIB_FORMATS } slx_lib_format;
 
 /* Kinds of kernels whose power differs: products and all others, decode attention, prefill attention. */
 typedef enum {
@@ -47,6 +47,7 @@ typedef struct {
     struct {
         double t0_us, fill_us, e_hbm, e_store, unit_gbs, step_us, red_us, f_thr, c_res, a_res, l2_tbs, p, e_mac;
         double q_us, q_row_us, q_tbs;
+        double host_us, host_few_us, host_odd_us, host_ragged_us; /* of SLX_LIB_BLOCK alone */
         double band_low, band_high;
     } gemm[SLX_LIB_FORMATS];
     struct {
@@ -69,7 +70,7 @@ typedef struct {
             band_high;
     } op;
     struct {
-        double cap, idle, mac, mem, active, gap_us, heads, group, band_low, band_high;
+        double cap, idle, mac, mem, active, gap_us, heads, group, keys, band_low, band_high;
     } draw[SLX_LIB_DRAWS]; /* shares of the rated power */
     struct {
         double t0_us, norm_us, lat_us, e_norm, e_act, e_rope, e_add, c_res, l2_tbs, band_low, band_high;
@@ -82,7 +83,7 @@ typedef struct {
         double area, side, split, step_k, rows_by_m, q_passes;
     } tiles[SLX_LIB_FORMATS];
     struct {
-        double gemv, floor, copies, block_us, block_low, block_high, pack_prefill, prefill_rows, prefill_keys, small_rows,
+        double gemv, floor, copies, pack_prefill, prefill_rows, prefill_keys, small_rows,
             decode_copy, unfused, eager, weight_bytes, alone_us, graph_batch;
     } facts;
 } slx_lib_numbers;

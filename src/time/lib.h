@@ -21,7 +21,7 @@
     X(BF16, "bf16", 2, 2, SLX_LIB_16)                                                              \
     X(FP16, "fp16", 2, 2, SLX_LIB_16)                                                              \
     X(FP8, "fp8", 1, 1, SLX_LIB_8)                                                                 \
-    X(FP8_BLOCK, "fp8_block", 1, 1, SLX_LIB_8)                                                     \
+    X(FP8_BLOCK, "fp8_block", 1, 1, SLX_LIB_BLOCK)                                                 \
     X(INT8, "int8", 1, 1, SLX_LIB_8)                                                               \
     X(NVFP4, "nvfp4", 0.5625, 0.5625, SLX_LIB_4)                                                   \
     X(INT8_WO, "int8_wo", 2, 1, SLX_LIB_WO)                                                        \
@@ -48,7 +48,7 @@ typedef struct {
     uint32_t tile_m, tile_n, split; /* of the candidate; 0 where there is none */
     uint32_t ctas;                  /* units of work; 0 = not a tiled kernel */
     slx_lib_draw draw;              /* whose power it draws */
-    double kv_heads, group;         /* of an attention: KV heads, and query heads of each; else 0 */
+    double kv_heads, group, keys;   /* of an attention: KV heads, query heads of each, keys of a sequence; else 0 */
     bool measured;                  /* the numbers were fitted on this chip */
 } slx_lib_time;
 

@@ -16,7 +16,7 @@
  * The least T over all tiles and splits. What a replay leaves in the cache: x = working set / (c_res cache), hits =
  * 1/(1 + x^16); weights come in several copies, one a replay. The activations, always the same, may stay where weights
  * do not: a_res in place of c_res. Quantised activations add their pass; with scales for blocks of 128 x 128 the
- * host's launch is a floor, and varies. Units: see lib_int.h.
+ * host's launches are a floor: (T^12 + host^12)^(1/12). Units: see lib_int.h.
  */
 #include <string.h>
 
@@ -170,10 +170,27 @@ static launch fastest(const job *j)
 static double quantise(const job *j)
 {
     const slx_lib *l = j->lib;
-    if (j->f != SLX_LIB_8 && j->f != SLX_LIB_4) return 0;
+    if (j->f != SLX_LIB_8 && j->f != SLX_LIB_4 && j->f != SLX_LIB_BLOCK) return 0;
     double bytes = l->n.tiles[j->f].q_passes * j->m * j->k;
     return l->n.gemm[j->f].q_us + fmax(slx_ceil_div(j->m, l->fig.units) * l->n.gemm[j->f].q_row_us,
                                        bytes / (l->n.gemm[j->f].q_tbs * slx_per_tbs));
+}
+
+/* What the host needs to launch a product with scales for blocks: its kernels are launched one by one, outside a graph.
+ * With few rows the operands change places, and fewer kernels are launched; see lib_keys.def for the rest. */
+static const double few_rows = 32, aligned_rows = 4, block_k = 128, block_n = 64;
+
+/* How sharply the host's time and the chip's take over from one another. */
+static const double host_power = 12;
+
+static double host_launch(const job *j)
+{
+    const slx_lib *l = j->lib;
+    double most = l->n.gemm[j->f].host_us, few = l->n.gemm[j->f].host_few_us;
+    bool ragged = fmod(j->k, block_k) > 0 || fmod(j->n, block_n) > 0;
+    if (ragged && l->n.gemm[j->f].host_ragged_us > 0) return l->n.gemm[j->f].host_ragged_us;
+    if (j->m < few_rows) return few > 0 ? few : most;
+    return most + (fmod(j->m, aligned_rows) > 0 ? l->n.gemm[j->f].host_odd_us : 0);
 }
 
 static const char *bound_of(const job *j, const launch *b, double total, double launch_us)
@@ -207,16 +224,9 @@ slx_status slx_lib_gemm(const slx_chip *c, const slx_lib_gemm_query *q, slx_lib_
                           .split = (uint32_t)b.s,
                           .ctas = (uint32_t)fmin(b.ctas, UINT32_MAX)};
     us += extra;
-    bool hosted = false;
-    if (q->dtype == SLX_LIB_FP8_BLOCK) {
-        double host = c->lib.n.facts.block_us;
-        hosted = host > us;
-        us = slx_lib_norm(us, host, 0, 6);
-    }
+    double host = host_launch(&j);
+    if (host > us) out->bound_by = "launch";
+    if (host > 0) us = slx_lib_norm(us, host, 0, host_power);
     slx_lib_answer(out, c, us, SLX_LIB_OWN_GEMM + (int)j.f);
-    if (hosted) {
-        out->low_s = out->seconds * c->lib.n.facts.block_low;
-        out->high_s = out->seconds * c->lib.n.facts.block_high;
-    }
     return SLX_OK;
 }

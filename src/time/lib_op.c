@@ -4,8 +4,9 @@
  *          launched by a framework outside a graph, with launch L:  T = max(L, 0.82 L + t), as the kernel starts before
  *          the host has finished its call
  *   power: P = min(cap, rest + (mac u_f + mem u_b + active) t/(t + gap)) of the rated power, u = share of the peak
- *          rest = idle, of attention idle (kv heads / 8)^heads (query heads of a KV head)^group: a meter averages over
- *          longer than a setting runs, so it shows short kernels together with their neighbours, which have like heads
+ *          rest = idle, of attention idle (kv heads / 8)^heads (query heads of a KV head)^group (keys / 1024)^keys: a
+ *          meter averages over longer than a setting runs, so it shows kernels together with their neighbours, which
+ *          are of like heads and lengths
  */
 #include "time/lib_int.h"
 
@@ -42,7 +43,7 @@ slx_status slx_lib_op(const slx_chip *c, const slx_lib_op_query *q, slx_lib_time
     return SLX_OK;
 }
 
-static const double usual_heads = 8;
+static const double usual_heads = 8, usual_keys = 1024;
 
 slx_status slx_lib_power(const slx_chip *c, const slx_lib_time *t, slx_lib_dtype dtype,
                          slx_lib_watts *out, slx_err *err)
@@ -55,7 +56,8 @@ slx_status slx_lib_power(const slx_chip *c, const slx_lib_time *t, slx_lib_dtype
     double busy = us + l->n.draw[t->draw].gap_us > 0 ? us / (us + l->n.draw[t->draw].gap_us) : 0;
     double rest = l->n.draw[t->draw].idle;
     if (t->kv_heads > 0)
-        rest *= pow(t->kv_heads / usual_heads, l->n.draw[t->draw].heads) * pow(t->group, l->n.draw[t->draw].group);
+        rest *= pow(t->kv_heads / usual_heads, l->n.draw[t->draw].heads) * pow(t->group, l->n.draw[t->draw].group) *
+                pow(t->keys / usual_keys, l->n.draw[t->draw].keys);
     double p =
         rest +
         (l->n.draw[t->draw].mac * mac + l->n.draw[t->draw].mem * mem + l->n.draw[t->draw].active) *

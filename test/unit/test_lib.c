@@ -109,6 +109,37 @@ static void test_gemm_memory_by_hand(void **state)
     slx_chip_free(c);
 }
 
+/* Scales for blocks of 128 x 128: the host's launches are a floor, by rows and by whole blocks; a long product joins
+ * the floor as (T^12 + host^12)^(1/12). */
+static void test_block_launch_by_hand(void **state)
+{
+    (void)state;
+    slx_chip *c = parse(round_chip);
+    const slx_lib_dtype block = SLX_LIB_FP8_BLOCK;
+    c->given.gemm[SLX_LIB_BLOCK].host_us = 0; /* graphs: as 8 bits */
+    slx_chip_complete_library(c);
+    near(gemm(c, 64, 64, 128, block).seconds, gemm(c, 64, 64, 128, SLX_LIB_FP8).seconds);
+    c->given.gemm[SLX_LIB_BLOCK].host_us = 1e4;
+    slx_chip_complete_library(c);
+    near(gemm(c, 1, 64, 128, block).seconds, 1e-2);
+    c->given.gemm[SLX_LIB_BLOCK].host_few_us = 0.5e4;
+    c->given.gemm[SLX_LIB_BLOCK].host_odd_us = 1e3;
+    c->given.gemm[SLX_LIB_BLOCK].host_ragged_us = 3e4;
+    slx_chip_complete_library(c);
+    near(gemm(c, 31, 64, 128, block).seconds, 0.5e-2);
+    near(gemm(c, 32, 64, 128, block).seconds, 1e-2);
+    near(gemm(c, 33, 64, 128, block).seconds, 1.1e-2);
+    near(gemm(c, 36, 64, 128, block).seconds, 1e-2);
+    near(gemm(c, 36, 64, 64, block).seconds, 3e-2);  /* half a block of k */
+    near(gemm(c, 36, 32, 128, block).seconds, 3e-2); /* a quarter of a block of n */
+    near(gemm(c, 36, 64 * 3, 128, block).seconds, 1e-2);
+    double alone = gemm(c, 4096, 1024, 4096, SLX_LIB_FP8).seconds * 1e6; /* 2^35 FLOP at 2e6 a us */
+    assert_true(alone > 1.7e4);
+    near(gemm(c, 4096, 1024, 4096, block).seconds * 1e6, alone * pow(1 + pow(1e4 / alone, 12), 1 / 12.0));
+    assert_string_equal(gemm(c, 32, 64, 128, block).bound_by, "launch");
+    slx_chip_free(c);
+}
+
 static void test_family(void **state)
 {
     (void)state;
@@ -387,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm_by_hand),
         cmocka_unit_test(test_gemm_memory_by_hand),
+        cmocka_unit_test(test_block_launch_by_hand),
         cmocka_unit_test(test_family),
         cmocka_unit_test(test_unmeasured),
         cmocka_unit_test(test_family_choice),

@@ -45,6 +45,8 @@ static const bound bounds[] = {
     B(gemm, gemm[0], l2_tbs, 0.5, 60),    B(gemm, gemm[0], p, 1.2, 8),
     B(gemm, gemm[0], e_mac, 0.1, 1),      B(gemm, gemm[0], q_us, 0.1, 40),
     B(gemm, gemm[0], q_row_us, 0.005, 5), B(gemm, gemm[0], q_tbs, 0.2, 20),
+    B(gemm, gemm[0], host_us, 1, 1000),   B(gemm, gemm[0], host_few_us, 1, 1000),
+    B(gemm, gemm[0], host_odd_us, 0.5, 100), B(gemm, gemm[0], host_ragged_us, 1, 1000),
     B(decode, decode, row_ns, 0.005, 5),  B(decode, decode, t0_us, 1, 60),
     B(decode, decode, cta_us, 0.1, 10),   B(decode, decode, e_hbm, 0.4, 1),
     B(decode, decode, unit_gbs, 10, 400), B(decode, decode, l2_tbs, 0.5, 60),
@@ -71,6 +73,7 @@ static const bound bounds[] = {
     B(draw, draw[0], mac, 0.01, 6),       B(draw, draw[0], mem, 0.01, 4),
     B(draw, draw[0], active, 0.01, 4),    B(draw, draw[0], gap_us, 0.1, 5000),
     B(draw, draw[0], heads, -1, 1),       B(draw, draw[0], group, -1, 1),
+    B(draw, draw[0], keys, -1, 1),
 };
 #undef B
 
@@ -87,6 +90,8 @@ static const section sections[] = {
      "t0_us q_us q_row_us q_tbs step_us f_thr fill_us red_us unit_gbs e_hbm"},
     {"gemm_int8", "gemm", 1, "gemm-%s-int8", "q_us q_row_us q_tbs step_us f_thr fill_us red_us unit_gbs e_hbm"},
     {"gemm_4bit", "gemm", 2, "gemm-%s-nvfp4", "q_us q_row_us q_tbs step_us f_thr fill_us unit_gbs e_hbm"},
+    {"gemm_block", "gemm", 4, "gemm-%s-fp8-block",
+     "host_us host_few_us host_odd_us host_ragged_us step_us f_thr fill_us unit_gbs e_hbm q_tbs"},
     {"gemm_wo", "gemm", 3, "gemm-%s-int8-wo gemm-%s-int4-wo",
      "t0_us fill_us e_hbm unit_gbs step_us red_us f_thr e_mac p"},
     {"decode", "decode", 0, "decode-%s",
@@ -98,7 +103,7 @@ static const section sections[] = {
     {"op", "op", 0, "softmax-%s layernorm-%s gelu-%s", "e_hbm e_soft row_us e_wide soft_us norm_us act_us"},
     {"draw", "draw", 0, "power-gemm-%s", "cap idle mac mem active gap_us"},
     {"draw_decode", "draw", 1, "power-decode-%s", "cap idle mac mem active gap_us heads group"},
-    {"draw_prefill", "draw", 2, "power-prefill-%s", "cap idle mac mem active gap_us heads group"},
+    {"draw_prefill", "draw", 2, "power-prefill-%s", "cap idle mac mem active gap_us heads group keys"},
 };
 
 static size_t stride(const char *kind)
@@ -255,49 +260,6 @@ static int fold_of(const slx_row *r)
     return (int)(r->hash >> 1) & (FOLDS - 1);
 }
 
-/* Appends measured/predicted of the rows of one fold, or of all (fold < 0). */
-static int add_ratios(const slx_chip *c, const slx_rows *rows, int fold, double *v, int n)
-{
-    for (int i = 0; i < rows->n; i++) {
-        double r = judge_ratio(c, &rows->row[i]);
-        if (r > 0 && (fold < 0 || fold_of(&rows->row[i]) == fold)) v[n++] = 1 / r;
-    }
-    return n;
-}
-
-/* The band of a chip's fit half. With few rows numbers lie close to what they were fitted on: each fold of the rows is
- * predicted with numbers fitted to the others. Chips that share numbers are taken as they are. */
-static void find_band(job *j, int chip, const double *x, const options *o, double out[2])
-{
-    subject *s = &j->of[chip];
-    double *v = slx_xcalloc((size_t)s->fit.n + 1, sizeof *v);
-    int n = 0;
-    if (j->shared || s->fit.n > few_rows) {
-        n = add_ratios(s->chip, &s->fit, -1, v, 0);
-    } else {
-        slx_rows all = s->sample;
-        s->sample = (slx_rows){.row = slx_xcalloc((size_t)s->fit.n + 1, sizeof *all.row)};
-        j->sampled = true;
-        for (int fold = 0; fold < FOLDS; fold++) {
-            double y[SIMPLEX_MAX];
-            memcpy(y, x, sizeof y);
-            s->sample.n = 0;
-            for (int i = 0; i < s->fit.n; i++)
-                if (fold_of(&s->fit.row[i]) != fold) s->sample.row[s->sample.n++] = s->fit.row[i];
-            if (s->sample.n) search(j, y, 0.15, o->rounds);
-            put(j, y);
-            n = add_ratios(s->chip, &s->fit, fold, v, n);
-        }
-        slx_rows_free(&s->sample);
-        s->sample = all;
-        put(j, x);
-    }
-    judge_band(v, n, out);
-    free(v);
-}
-
-enum { CLASS_ROWS = 100 };
-
 /* Of the kernel, predicted; of a row about watts, too. */
 static double time_us(const slx_chip *c, const slx_row *r)
 {
@@ -308,22 +270,94 @@ static double time_us(const slx_chip *c, const slx_row *r)
     return slx_ask_answer(c, &a, &g, &err) == SLX_OK ? g.value * 1e3 : 0;
 }
 
-/* Bands by size for the key `bands`: of the fit half as fitted; a size with few rows takes the band of all. */
-static void print_bands(const subject *s, const double all[2])
+/* Measured over predicted, and the size of the kernel (slx_lib_class). */
+typedef struct {
+    double ratio;
+    int size;
+} residual;
+
+/* Appends those of the rows of one fold, or of all (fold < 0). */
+static int add_residuals(const slx_chip *c, const slx_rows *rows, int fold, residual *v, int n)
 {
-    double *v = slx_xcalloc((size_t)s->fit.n + 1, sizeof *v);
+    for (int i = 0; i < rows->n; i++) {
+        const slx_row *row = &rows->row[i];
+        if (fold >= 0 && fold_of(row) != fold) continue;
+        double r = judge_ratio(c, row);
+        if (r > 0) v[n++] = (residual){1 / r, slx_lib_class(time_us(c, row))};
+    }
+    return n;
+}
+
+/* Of a chip's fit half. With few rows numbers lie close to what they were fitted on: each fold of the rows is predicted
+ * with numbers fitted to the others. Chips that share numbers are taken as they are. */
+static int find_residuals(job *j, int chip, const double *x, const options *o, residual *v)
+{
+    subject *s = &j->of[chip];
+    int n = 0;
+    if (j->shared || s->fit.n > few_rows) return add_residuals(s->chip, &s->fit, -1, v, 0);
+    slx_rows all = s->sample;
+    s->sample = (slx_rows){.row = slx_xcalloc((size_t)s->fit.n + 1, sizeof *all.row)};
+    j->sampled = true;
+    for (int fold = 0; fold < FOLDS; fold++) {
+        double y[SIMPLEX_MAX];
+        memcpy(y, x, sizeof y);
+        s->sample.n = 0;
+        for (int i = 0; i < s->fit.n; i++)
+            if (fold_of(&s->fit.row[i]) != fold) s->sample.row[s->sample.n++] = s->fit.row[i];
+        if (s->sample.n && j->n) search(j, y, 0.15, o->rounds);
+        put(j, y);
+        n = add_residuals(s->chip, &s->fit, fold, v, n);
+    }
+    slx_rows_free(&s->sample);
+    s->sample = all;
+    put(j, x);
+    return n;
+}
+
+/* A size with fewer rows than FEW takes the band of all: between the least and the largest of 19 lie 18 of 20 more.
+ * With fewer than ENOUGH, which are often of few shapes, it takes the wider of its own and of all, each side. */
+enum { FEW = 19, ENOUGH = 100 };
+
+/* The band of the residuals of one size, of all sizes (size < 0); returns how many there are. */
+static int band_of(const residual *v, int n, int size, double out[2])
+{
+    double *r = slx_xcalloc((size_t)n + 1, sizeof *r);
+    int k = 0;
+    for (int i = 0; i < n; i++)
+        if (size < 0 || v[i].size == size) r[k++] = v[i].ratio;
+    judge_band(r, k, out);
+    free(r);
+    return k;
+}
+
+/* For the key `bands`. */
+static void print_bands(const residual *v, int n, const double all[2])
+{
     printf("bands: \"");
     for (int k = 0; k < SLX_LIB_CLASSES; k++) {
-        double b[2] = {all[0], all[1]};
-        int n = 0;
-        for (int i = 0; i < s->fit.n; i++) {
-            double r = judge_ratio(s->chip, &s->fit.row[i]);
-            if (r > 0 && slx_lib_class(time_us(s->chip, &s->fit.row[i])) == k) v[n++] = 1 / r;
-        }
-        if (n >= CLASS_ROWS) judge_band(v, n, b);
+        double b[2];
+        int rows = band_of(v, n, k, b);
+        if (rows < FEW) memcpy(b, all, sizeof b);
+        if (rows < ENOUGH) b[0] = fmin(b[0], all[0]), b[1] = fmax(b[1], all[1]);
         printf("%s%.3g %.3g", k ? "  " : "", b[0], b[1]);
     }
     printf("\"\n");
+}
+
+static void report_chip(job *j, int chip, const double *x, const options *o)
+{
+    subject *s = &j->of[chip];
+    slx_score fit, test;
+    double b[2];
+    residual *v = slx_xcalloc((size_t)s->fit.n + 1, sizeof *v);
+    int n = find_residuals(j, chip, x, o, v);
+    band_of(v, n, -1, b);
+    slx_score_rows(&fit, &s->fit, s->chip);
+    slx_score_rows(&test, &s->test, s->chip);
+    printf("%s%s %s fit %.2f test %.2f median %.2f p90 %.2f bias %+.2f band %.3f %.3f\n",
+           chip < j->n_fitted ? "" : "judged: ", s->name, j->s->section, 100 * fit.mape, 100 * test.mape,
+           100 * test.median, 100 * test.p90, 100 * test.bias, b[0], b[1]);
+    print_bands(v, n, b);
     free(v);
 }
 
@@ -335,25 +369,11 @@ static void report(job *j, double *x, const options *o)
         x[i] = searched(j->b[i], strtod(text, NULL));
     }
     put(j, x);
-    double band0[2] = {1, 1};
-    for (int c = 0; c < j->n_chips; c++) {
-        subject *s = &j->of[c];
-        slx_score fit, test;
-        double b[2];
-        find_band(j, c, x, o, b);
-        if (!c) memcpy(band0, b, sizeof b);
-        slx_score_rows(&fit, &s->fit, s->chip);
-        slx_score_rows(&test, &s->test, s->chip);
-        printf("%s%s %s fit %.2f test %.2f median %.2f p90 %.2f bias %+.2f band %.3f %.3f\n",
-               c < j->n_fitted ? "" : "judged: ", s->name,
-               j->s->section, 100 * fit.mape, 100 * test.mape, 100 * test.median, 100 * test.p90,
-               100 * test.bias, b[0], b[1]);
-    }
+    for (int c = 0; c < j->n_chips; c++) report_chip(j, c, x, o);
     printf("%s: {", j->s->section);
     for (int i = 0; i < j->n; i++)
         printf("%s%s: %.4g", i ? ", " : "", j->b[i]->key, *place(j, 0, j->b[i]));
     printf("}\n");
-    if (!j->shared && j->of[0].fit.n > few_rows) print_bands(&j->of[0], band0);
 }
 
 /* ------------------------------------------------------------------ the command */
