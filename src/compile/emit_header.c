@@ -151,6 +151,7 @@ static void info(slx_program *out, const slx_plan *p)
     i->page_stride = p->page_stride;
     i->kv_head_stride = p->kv_head_stride;
     i->kv_layer_stride = p->kv_layer_stride;
+    slx_plan_attn_times(p, i);
 }
 
 /* ALL, and where tiles share rows its halves, quarters .., as tmpl_share.c numbers them. */

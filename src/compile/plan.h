@@ -122,6 +122,9 @@ void slx_plan_shard_mat(const slx_plan *p, slx_mat_id id, slx_mat_plan *m);
 /* plan_spm.c: pieces, row tiles and scratchpad maps for the formats already chosen. */
 slx_status slx_plan_spm(slx_plan *p, slx_err *err);
 
+/* plan_attn.c: what attention takes of a tile, about (attn_*_ps of the header). */
+void slx_plan_attn_times(const slx_plan *p, slx_program_info *out);
+
 /* Words, spans and recipe of a plan. out is initialised. dump: "schedule" prints the spans. */
 slx_status slx_emit_program(slx_program *out, const slx_plan *p, slx_err *err);
 /* emit_header.c: the header, regions, groups and recipe of an emitted program. */

@@ -15,7 +15,7 @@
 
 #include "isa/isa.h"
 
-enum { SLX_PROGRAM_VERSION = 3 };
+enum { SLX_PROGRAM_VERSION = 4 };
 
 /* Kinds of sections: INFO and DESC hold one record, ENTRIES the pc of the step, then those of the functions. */
 typedef enum {
@@ -163,6 +163,9 @@ typedef struct {
      * one chip: heads, KV heads and KV are shares, d_model, d_ff and vocab are the model's. KV head g of the model is on chip
      * (g / kv_unit) % n_chips, there number g / kv_unit / n_chips * kv_unit + g % kv_unit (kv_unit 0 means 1). */
     uint32_t n_chips, kv_unit;
+    /* What attention takes of a tile, about, in picoseconds: the host shares its items out by them (step_share.h). An item
+     * beside its chunks; a page through the tile's link; the engines' work for a chunk: base + rows * row. 0: not known. */
+    uint32_t attn_item_ps, attn_page_ps, attn_row_base_ps, attn_row_ps;
 } slx_program_info;
 
 static inline uint32_t slx_program_chips(const slx_program_info *i) { return i->n_chips ? i->n_chips : 1; }

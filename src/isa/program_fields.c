@@ -24,6 +24,8 @@ static const slx_field info_fields[] = {
     INFO(vocab_pad, U32),       INFO(max_context, U32), INFO(rope_style, U32),
     INFO(rope_base, F32),       INFO(page_stride, U64), INFO(kv_head_stride, U64),
     INFO(kv_layer_stride, U64), INFO(n_chips, U32),     INFO(kv_unit, U32),
+    INFO(attn_item_ps, U32),    INFO(attn_page_ps, U32),
+    INFO(attn_row_base_ps, U32), INFO(attn_row_ps, U32),
 };
 RECORD(slx_rec_info, "info", slx_program_info, info_fields)
 

@@ -1,10 +1,12 @@
 /* step.c - one step's descriptor from the rows its sequences want computed. Layout: program.h.
  *
  * Rows stand in the order of the sequences. A sequence's rows are cut into pieces of item_rows; each piece times each
- * KV head is one attention item over all chunks up to its last row. Items go to tiles in equal runs: which tile does
- * which changes no bit.
+ * KV head is one attention item over all chunks up to its last row. Items go to tiles in runs of about equal work
+ * (step_share.h): which tile does which changes no bit.
  */
 #include "isa/step.h"
+
+#include "isa/step_share.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +54,21 @@ static slx_status check_total(const char *what, uint64_t found, uint32_t max, sl
                   max);
 }
 
+/* Which items each tile does. */
+static void put_spans(const slx_program_info *info, uint8_t *desc, const slx_step_seq *seqs, uint32_t n_seqs)
+{
+    uint32_t tiles = info->n_tiles, *bound = slx_xcalloc(2 * (tiles + (size_t)1), sizeof *bound);
+    slx_share_seq *q = slx_xcalloc(n_seqs + (size_t)1, sizeof *q);
+    for (uint32_t i = 0; i < n_seqs; i++) q[i] = (slx_share_seq){seqs[i].n, seqs[i].pos0};
+    slx_share_out(info, q, n_seqs, bound, bound + tiles + 1);
+    for (uint32_t t = 0; t < tiles; t++) {
+        put32(desc + info->desc.off_span, 2 * t, bound[t]);
+        put32(desc + info->desc.off_span, 2 * t + 1, bound[t + 1] - bound[t]);
+    }
+    free(q);
+    free(bound);
+}
+
 slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx_step_seq *seqs,
                           uint32_t n_seqs, slx_err *err)
 {
@@ -65,7 +82,7 @@ slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx
         rows += s->n;
         samples += s->n_samples;
         pages += used;
-        items += ((uint64_t)s->n + l->item_rows - 1) / l->item_rows * info->n_kv_heads;
+        items += (uint64_t)slx_share_pieces(info, s->n) * info->n_kv_heads;
     }
     SLX_TRY(check_total("rows", rows, l->max_rows, err));
     SLX_TRY(check_total("logit rows", samples, l->max_samples, err));
@@ -94,23 +111,18 @@ slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx
         for (uint32_t k = 0; k < used; k++) put32(desc + l->off_pages, list + k, s->pages[k]);
         /* one KV head after another: neighbouring items share pages */
         for (uint32_t h = 0; h < info->n_kv_heads; h++)
-            for (uint32_t k = 0; k < s->n; k += l->item_rows, item++) {
-                uint32_t n = s->n - k < l->item_rows ? s->n - k : l->item_rows;
+            for (uint32_t k = 0; k < slx_share_pieces(info, s->n); k++, item++) {
+                slx_share_piece p = slx_share_piece_at(info, s->n, s->pos0, k);
                 uint8_t *at = desc + l->off_item + 32ull * item;
-                put32(at, 0, row0 + k);
-                put32(at, 1, n);
+                put32(at, 0, row0 + p.first);
+                put32(at, 1, p.rows);
                 put32(at, 2, h);
                 put32(at, 3, list);
-                put32(at, 4, (s->pos0 + k + n + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK);
+                put32(at, 4, p.chunks);
             }
         list += used;
     }
-    for (uint64_t t = 0; t < info->n_tiles; t++) {
-        uint32_t first = (uint32_t)(t * item / info->n_tiles),
-                 end = (uint32_t)((t + 1) * item / info->n_tiles);
-        put32(desc + l->off_span, 2 * t, first);
-        put32(desc + l->off_span, 2 * t + 1, end - first);
-    }
+    put_spans(info, desc, seqs, n_seqs);
     return SLX_OK;
 }
 

@@ -1,7 +1,7 @@
 /* memo_attention.c - what attention takes, from the lengths alone.
  *
- *   items     sequence x KV head x piece of item_rows rows, in the step's order; tile t does items t*I/T up to
- *             (t+1)*I/T - 1, as step.c shares them out, one after another
+ *   items     sequence x KV head x piece of item_rows rows, in the step's order; a tile does a run of them, one after
+ *             another, as isa/step_share.h shares them out
  *   alone     item_s(rows) + pages * page_s(rows) seconds an item; u: a tile's sum of them, without the start of its
  *             first item, during which no tile asks for anything
  *   together  a tile asks for its p pages evenly over its u seconds. Those still at work ask a way that they share for
@@ -96,7 +96,7 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
     const slx_program_info *in = &p->info;
     slx_tm_mem mem;
     *k = (slx_memo_attention){
-        .tiles = in->n_tiles, .heads = in->n_kv_heads, .item_rows = in->desc.item_rows, .sizes = 1};
+        .info = in, .tiles = in->n_tiles, .heads = in->n_kv_heads, .item_rows = in->desc.item_rows, .sizes = 1};
     SLX_TRY(slx_tm_mem_init(&mem, c, in->n_tiles, err));
     while (k->sizes < SLX_MEMO_SIZES && UINT32_C(1) << (k->sizes - 1) < k->item_rows) k->sizes++;
     uint32_t columns = k->columns = mem.cut[2].share ? mem.cut[2].n : 1;
@@ -111,7 +111,9 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
     k->rate = k->stiff_s + k->padded, k->into = k->rate + k->padded, k->crossing = k->into + k->padded;
     k->lane = slx_xcalloc(2 * (size_t)k->padded, sizeof *k->lane);
     k->at = k->lane + k->padded;
-    k->bound = slx_xcalloc(k->tiles + (size_t)1, sizeof *k->bound);
+    k->bound = slx_xcalloc(2 * (k->tiles + (size_t)1), sizeof *k->bound);
+    k->before = k->bound + k->tiles + 1;
+    k->seq = slx_xcalloc(in->desc.max_seqs + (size_t)1, sizeof *k->seq);
     bool near = false;
     double tick_s = 1 / (c->grid.clock_ghz * 1e9 * SLX_TM_TICKS), layers = in->n_layers;
     /* codes and scales of keys and values: tmpl_attn.c */
@@ -145,6 +147,7 @@ void slx_memo_attention_deinit(slx_memo_attention *k)
     free(k->page_n);
     free(k->lane);
     free(k->bound);
+    free(k->seq);
 }
 
 uint32_t slx_memo_attention_rows(const slx_memo_attention *k, uint32_t i)
@@ -191,7 +194,7 @@ typedef struct {
 
 static void run_add(run *to, const run *r, double items)
 {
-    to->pages += items * r->pages, to->more_s += items * r->more_s, to->stiff_s += items * r->stiff_s;
+    to->more_s += items * r->more_s, to->stiff_s += items * r->stiff_s;
 }
 
 static void deal(const slx_memo_attention *k, dealer *d, const run *r)
@@ -200,7 +203,6 @@ static void deal(const slx_memo_attention *k, dealer *d, const run *r)
     for (d->items += r->items; t < k->tiles && k->bound[t + 1] <= d->items; t++) {
         run to = d->all;
         run_add(&to, r, k->bound[t + 1] - first);
-        k->page_n[t] = (float)(to.pages - d->given.pages);
         k->more_s[t] = (float)(to.more_s - d->given.more_s);
         k->stiff_s[t] = (float)(to.stiff_s - d->given.stiff_s);
         d->given = to;
@@ -209,42 +211,24 @@ static void deal(const slx_memo_attention *k, dealer *d, const run *r)
     run_add(&d->all, r, r->items);
 }
 
-/* The same of a step of which every sequence has one row. */
-static void deal_rows(const slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n,
-                      slx_memo_load *out)
-{
-    uint32_t t = 0, items = 0, given = 0, all = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t pages = slx_memo_pages(seq[i].before + UINT64_C(1));
-        for (; t < k->tiles && k->bound[t + 1] <= items + k->heads; t++) {
-            uint32_t to = all + (k->bound[t + 1] - items) * pages;
-            k->page_n[t] = (float)(to - given);
-            given = to;
-        }
-        items += k->heads, all += k->heads * pages;
-    }
-    memset(k->more_s, 0, 2 * (size_t)k->padded * sizeof *k->more_s);
-    out->joules = all * k->alone[is_short][0].page_j;
-}
-
 /* Tile t has the items from bound[t] up to bound[t + 1] - 1. */
-static void bounds(slx_memo_attention *k, uint32_t items)
+static void bounds(slx_memo_attention *k, const slx_memo_seq *seq, uint32_t n)
 {
-    if (k->items == items) return;
-    k->items = items;
-    for (uint32_t t = 0; t <= k->tiles; t++) k->bound[t] = (uint32_t)((uint64_t)t * items / k->tiles);
+    for (uint32_t i = 0; i < n; i++) k->seq[i] = (slx_share_seq){seq[i].rows, seq[i].before};
+    slx_share_out(k->info, k->seq, n, k->bound, k->before);
 }
 
 /* Pages of every tile, and its seconds beyond those of items of one row. */
 static void share_out(slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n, slx_memo_load *out)
 {
-    uint32_t items = 0, rows = 0;
+    uint32_t rows = 0;
     dealer d = {0};
-    for (uint32_t i = 0; i < n; i++)
-        items += slx_memo_pieces(k->item_rows, seq[i].rows) * k->heads, rows += seq[i].rows;
-    bounds(k, items);
-    if (rows == n) {
-        deal_rows(k, is_short, seq, n, out);
+    for (uint32_t i = 0; i < n; i++) rows += seq[i].rows;
+    bounds(k, seq, n);
+    for (uint32_t t = 0; t < k->tiles; t++) k->page_n[t] = (float)(k->before[t + 1] - k->before[t]);
+    if (rows == n) { /* a row each */
+        memset(k->more_s, 0, 2 * (size_t)k->padded * sizeof *k->more_s);
+        out->joules = k->before[k->tiles] * k->alone[is_short][0].page_j;
         return;
     }
     for (const slx_memo_seq *s = seq; s < seq + n; s++) {

@@ -3,6 +3,7 @@
 #ifndef SLX_MEMO_INT_H
 #define SLX_MEMO_INT_H
 
+#include "isa/step_share.h"
 #include "time/memo.h"
 
 /* ------------------------------------------------------------------ memo.c */
@@ -42,6 +43,7 @@ typedef struct {
 
 /* All of a step's layers together. Two kinds of step: [0] long, [1] short. */
 typedef struct {
+    const slx_program_info *info;            /* of the program, borrowed */
     uint32_t tiles, heads, item_rows, sizes; /* sizes: of items of 1, 2, 4, .. rows, the last of item_rows, is known */
     slx_memo_alone alone[2][SLX_MEMO_SIZES]; /* what one takes that has memory to itself */
     double page_memory_s, page_cut_s[4];     /* that a page keeps memory busy; a lane of a cut, in slx_tm_mem's order */
@@ -54,7 +56,8 @@ typedef struct {
     float *lane_s, *is_right;                /* [lanes] page_cut_s of it; 1: reads through cut 0 and not 1 */
     float *crossing;                         /* [padded] of its weights through its lane, while they come: pages a second */
     int32_t *lane;                           /* [padded] its column, or columns + it: through cut 2, or 3 */
-    uint32_t items, *bound;                  /* of the last step; [tiles + 1] tile t has items bound[t] to bound[t + 1] - 1 */
+    uint32_t *bound, *before;                /* [tiles + 1] of slx_share_out */
+    slx_share_seq *seq;                      /* [max_seqs + 1] scratch */
     /* scratch */
     float *ends, *part, *loaded, *on;        /* [stretches][lanes] three times, [lanes] */
     float *page_n, *busy_s;                  /* [padded] pages; seconds alone */

@@ -156,7 +156,7 @@ static void file_form(void **state)
     slx_buf b = {0};
     sample(&p);
     slx_program_serialise(&p, &b);
-    assert_memory_equal(b.ptr, "SILEXSLX\3\0\0\0\10\0\0\0", 16);
+    assert_memory_equal(b.ptr, "SILEXSLX\4\0\0\0\10\0\0\0", 16);
     assert_int_equal(b.len % 64, 0);
     uint64_t bytes;
     memcpy(&bytes, b.ptr + 16, 8);
@@ -251,7 +251,7 @@ static void damaged_files(void **state)
         const char *part;
     } wrong[] = {
         {0, 'X', "not a Silex program"},
-        {8, 4, "version 4, expected 3"},
+        {8, 5, "version 5, expected 4"},
         {12, 9, "9 sections, expected 8"},
         {40, 1, "byte 40 is 0x01, expected 0"},
         {64, 2, "section 1 is of kind 2, expected 1 (info)"},
