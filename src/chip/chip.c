@@ -108,5 +108,11 @@ slx_status slx_chip_fail_key(const slx_chip *c, const char *key, slx_err *err, c
     va_end(ap);
     const slx_chip_key *k = slx_chip_find_key(key);
     int line = k && c->key_line ? c->key_line[k - slx_chip_keys] : 0;
-    return slx_fail(err, SLX_EINPUT, c->path, line, 0, "%s: %s", key, msg);
+    if (line >= 0) return slx_fail(err, SLX_EINPUT, c->path, line, 0, "%s: %s", key, msg);
+    char place[160];
+    if (k->type == SLX_CK_TEXT)
+        snprintf(place, sizeof place, "--set %s=%.60s", key, *(const char *const *)((const char *)c + k->offset));
+    else
+        snprintf(place, sizeof place, "--set %s=%.10g", key, slx_chip_key_value(c, k));
+    return slx_fail(err, SLX_EINPUT, place, 0, 0, "%s of %s: %s", key, c->name, msg);
 }

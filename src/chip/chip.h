@@ -64,7 +64,7 @@ typedef struct slx_chip_s {
     slx_lib_numbers given;                                           /* as the file gives them; NAN = not there */
     slx_lib lib;                                                     /* of a library chip: ready for time/lib.h */
     struct slx_chip_s *of_family;                                    /* its family's file; NULL on other chips */
-    const int *key_line; /* (rows of the table of keys) where the file gives each; 0 = left out */
+    int *key_line; /* (rows of the table of keys) where the file gives each; 0 = left out, -1 = by slx_chip_set */
     int n_sources;
     struct slx_chip_source { const char *key, *from; double pm; } *sources; /* pm = relative uncertainty */
     uint64_t hash;      /* of every figure and format above (not of names, comments or sources) */
@@ -75,12 +75,16 @@ typedef struct slx_chip_s {
  * missing keys, values out of their range, and contradictions, each with file, line, column and key. *out is NULL after
  * a failure; else slx_chip_free it. */
 slx_status slx_chip_load(slx_chip **out, const char *name, slx_err *err);
-/* The same, and published chips that run none of our programs (c->library), which slx_chip_load refuses. */
+/* Figures of the whole chip against its process, memory, area, power and price, with the constants of data/ (physics.c).
+ * slx_chip_load and _load_any ask it; who changes figures asks it again after the last change. */
+slx_status slx_chip_check_physics(const slx_chip *c, slx_err *err);
+/* As slx_chip_load, and published chips that run none of our programs (c->library), which it refuses. */
 slx_status slx_chip_load_any(slx_chip **out, const char *name, slx_err *err);
 /* Either kind from text, which is not kept. path is what messages and c->path call it. */
 slx_status slx_chip_parse(slx_chip **out, const char *text, size_t len, const char *path, slx_err *err);
-/* One figure of a loaded chip changed, "hbm.gbps_pin" to "9.2": a what-if. Every check of a file holds; errors name
- * --set as their place. On failure c is as it was. The source of the key stays, and with it its uncertainty. */
+/* One figure of a loaded chip changed, "hbm.gbps_pin" to "9.2": a what-if. Every check of a file's text holds; errors
+ * name --set as their place. slx_chip_check_physics is the caller's, after the last. On failure c is as it was. The
+ * source of the key stays, and with it its uncertainty. */
 slx_status slx_chip_set(slx_chip *c, const char *key, const char *value, slx_err *err);
 /* Whether there is such a key ("hbm.gbps_pin") and chips that run as c does have it. */
 bool slx_chip_has_key(const slx_chip *c, const char *key);

@@ -49,6 +49,16 @@ void slx_chip_set_value(slx_chip *c, const slx_chip_key *k, double v);
 /* "a number in Gb/s between 0.1 and 32" */
 void slx_chip_key_expected(char out[160], const slx_chip_key *k);
 
+/* ------------------------------------------------------------------ kinds of memory (memory.c) */
+
+/* Of one stack, or a device of GDDR6, a package of LPDDR5, a channel of DDR5. */
+typedef struct {
+    const char *kind;
+    double bits, pin_gbps, gib; /* width; fastest pin; largest size */
+} slx_chip_memory;
+/* By a name of package.memory; where it names none that is known, bounds that hold for all, of kind "". */
+const slx_chip_memory *slx_chip_memory_of(const char *kind);
+
 /* ------------------------------------------------------------------ the checks */
 
 /* What the file's `runs` says. */

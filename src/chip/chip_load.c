@@ -318,9 +318,9 @@ slx_status slx_chip_parse_as(slx_chip **out, const char *text, size_t len, const
     return s;
 }
 
-slx_status slx_chip_load_any(slx_chip **out, const char *name, slx_err *err)
+/* By its name, "-" or a path; not yet against physics. */
+static slx_status load_text(slx_chip **out, const char *name, slx_err *err)
 {
-    *out = NULL;
     if (!strcmp(name, "-")) {
         slx_buf b;
         SLX_TRY(slx_read_file(&b, name, err));
@@ -334,6 +334,17 @@ slx_status slx_chip_load_any(slx_chip **out, const char *name, slx_err *err)
     SLX_TRY(slx_map_open(&m, path, err));
     slx_status s = slx_chip_parse(out, m.size ? (const char *)m.ptr : "", m.size, path, err);
     slx_map_close(&m);
+    return s;
+}
+
+slx_status slx_chip_load_any(slx_chip **out, const char *name, slx_err *err)
+{
+    *out = NULL;
+    SLX_TRY(load_text(out, name, err));
+    slx_status s = slx_chip_check_physics(*out, err);
+    if (s == SLX_OK) return SLX_OK;
+    slx_chip_free(*out);
+    *out = NULL;
     return s;
 }
 

@@ -14,16 +14,6 @@ static const double most_w_mm2 = 3, least_w_mm2 = 0.02, most_mtr_mm2 = 500;
 /* Published peaks are rounded, and quoted at a clock that is rounded, too. */
 static const double peak_rounding = 0.03;
 
-/* Width of a stack (a device of GDDR6, a channel of DDR5) and the fastest pin on sale or announced. JEDEC JESD235
- * (HBM2, HBM2E), JESD238 (HBM3), JESD270-4 (HBM4), JESD250 (GDDR6), JESD79-5 (DDR5); beyond these, makers sell HBM2E at
- * 3.6 and HBM3E at 9.8 and announce HBM4 of 13. */
-static const struct {
-    const char *kind;
-    double bits, pin_gbps;
-} memories[] = {{"HBM2", 1024, 2.4},  {"HBM2E", 1024, 3.6}, {"HBM3", 1024, 6.4},
-                {"HBM3E", 1024, 9.8}, {"HBM4", 2048, 13.0}, {"GDDR6", 32, 24.0},
-                {"DDR5", 64, 8.8},    {"", 2048, 20.0}};
-
 static slx_status check_counts(const slx_chip *c, const slx_yaml *t)
 {
     const struct {
@@ -60,15 +50,17 @@ static slx_status check_peak(const slx_chip *c, const slx_yaml *t)
 
 static slx_status check_pins(const slx_chip *c, const slx_yaml *t)
 {
-    int m = 0;
-    while (*memories[m].kind && strcmp(memories[m].kind, c->package.memory)) m++;
-    double pin = c->part.mem_tbs * 8e3 / (c->part.stacks * memories[m].bits);
-    if (pin > memories[m].pin_gbps)
+    const slx_chip_memory *m = slx_chip_memory_of(c->package.memory);
+    const char *of = *m->kind ? " of " : "";
+    double pin = c->part.mem_tbs * 8e3 / (c->part.stacks * m->bits), gib = c->part.mem_gib / c->part.stacks;
+    if (pin > m->pin_gbps)
         FAIL(
             "part.mem_tbs",
             "found %g TB/s from %g stacks: %.3g Gb/s from each of %g pins, expected at most %g%s%s",
-            c->part.mem_tbs, c->part.stacks, pin, memories[m].bits, memories[m].pin_gbps,
-            *memories[m].kind ? " of " : "", memories[m].kind);
+            c->part.mem_tbs, c->part.stacks, pin, m->bits, m->pin_gbps, of, m->kind);
+    if (gib > m->gib)
+        FAIL("part.mem_gib", "found %g GiB in %g stacks: %.4g in each, expected at most %g%s%s", c->part.mem_gib,
+             c->part.stacks, gib, m->gib, of, m->kind);
     return SLX_OK;
 }
 

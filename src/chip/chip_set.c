@@ -1,6 +1,7 @@
 /* chip_set.c - one figure of a chip changed after the load: a what-if.
  *
- * The chip that comes out has passed the checks of a file that reads so; one that fails is as it was before.
+ * The chip that comes out has passed the checks of a file's text that reads so; one that fails is as it was before.
+ * Those of the whole chip (physics.c) wait until all that is to change has changed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ slx_status slx_chip_set(slx_chip *c, const char *key, const char *value, slx_err
     SLX_TRY(slx_chip_check_rules(&changed, &t));
     if (changed.library) slx_chip_complete_library(&changed);
     *c = changed;
+    c->key_line[k - slx_chip_keys] = -1;
     return SLX_OK;
 }
 

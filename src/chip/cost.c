@@ -66,7 +66,9 @@ static slx_status add_bill(slx_cost *out, const slx_chip *c, const slx_constants
     slx_band per_mm2 = band_exact(0), attach = band_exact(1);
     memory m;
     if (isnan(out->die.mm2.mid)) need(s, c->library ? "part.die_mm2" : "area");
-    if (isnan(out->die.usd.mid)) need(s, *c->process.node ? "process.reticle_mm2" : "process.node");
+    if (out->die.over_reticle || out->io.over_reticle)
+        need(s, "process.reticle_mm2: the die does not fit the reticle");
+    if (isnan(out->die.usd.mid)) need(s, *c->process.node ? "part.die_mm2: no die fits a wafer" : "process.node");
     if (c->package.io_dies && isnan(out->io.usd.mid)) need(s, "part.io_die_mm2");
     SLX_TRY(find_memory(&m, s, c, k, err));
     if (!*c->package.type) {

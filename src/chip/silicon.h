@@ -67,7 +67,9 @@ typedef struct {
         slx_band v;
     } row[SLX_SHEET_ROWS];
     slx_band total;
-    const char *missing; /* key of a figure that is not published, on which the total depends; else NULL */
+    /* Key of a figure that is not published, on which the total depends; "key: reason" where it is given and in the way;
+     * else NULL. */
+    const char *missing;
 } slx_sheet;
 
 /* ------------------------------------------------------------------ area */
@@ -108,6 +110,7 @@ typedef struct {
     slx_band yield;      /* share that sells: spare tiles stand in for bad ones */
     slx_band good_dies;  /* on a wafer */
     slx_band usd;        /* of a good die */
+    bool over_reticle;    /* larger than the process can print: no wafer, yield or price, all NAN */
     double tiles, spares; /* of a die; NAN = not published, then harvest_gain of data/cost.csv is used */
 } slx_die;
 
@@ -149,5 +152,13 @@ typedef struct {
 
 slx_status slx_chip_get_pass(slx_pass *out, const slx_chip *c, const slx_constants *k,
                              slx_err *err);
+
+/* ------------------------------------------------------------------ warnings */
+
+enum { SLX_CHIP_WARNINGS = 2 };
+
+/* What nobody would build so, though it may be worth a what-if (slx_chip_check_physics refuses what contradicts itself):
+ * one line each; returns how many. */
+int slx_chip_get_warnings(char out[SLX_CHIP_WARNINGS][200], const slx_chip *c, const slx_area *a, const slx_power *p);
 
 #endif

@@ -101,5 +101,8 @@ slx_status slx_die_get(slx_die *out, const slx_chip *c, const slx_area *a, bool 
     out->good_dies = band_mul(out->gross_dies, out->yield);
     out->usd = band_div(wafer, out->good_dies);
     if (!(out->gross_dies.low > 0)) out->usd = band_exact(NAN); /* a die of a whole wafer */
+    out->over_reticle = !c->library && out->mm2.mid > c->process.reticle_mm2;
+    if (out->over_reticle) /* no scanner prints it */
+        out->gross_dies = out->perfect = out->yield = out->good_dies = out->usd = band_exact(NAN);
     return SLX_OK;
 }

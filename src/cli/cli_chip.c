@@ -176,6 +176,11 @@ static void print_table(slx_chip *const *chips, const cli_silicon *silicon, int 
     }
     cli_silicon_rows(&t, chips, silicon, n);
     cli_table_print(&t, stdout);
+    for (int i = 0; i < n; i++) {
+        char before[80];
+        snprintf(before, sizeof before, "\nwarning: %.60s: ", chips[i]->name);
+        cli_silicon_print_warnings(chips[i], &silicon[i], before);
+    }
     printf("\nIn brackets low and high. Constants and their sources: data/; formulas: "
            "docs/cost.md.\n");
     slx_arena_deinit(&arena);
@@ -248,6 +253,7 @@ static slx_status run(const void *p, cli_args args, slx_err *err)
         st = slx_chip_load_any(&chips[i], args.v[i], err);
         for (int s = 0; s < v->set.n && st == SLX_OK; s++)
             st = slx_chip_set_text(chips[i], v->set.v[s], err);
+        if (st == SLX_OK && v->set.n) st = slx_chip_check_physics(chips[i], err);
         if (st == SLX_OK) st = cli_silicon_get(&silicon[i], chips[i], k, err);
     }
     if (st == SLX_OK && v->json) {

@@ -121,6 +121,7 @@ static slx_status apply_sets(const values *v, slx_constants *k, compare_row *row
         SLX_TRY(set_constant(k, v->set.v[s], &done, err));
         if (!done) SLX_TRY(set_one(rows, n, v->set.v[s], err));
     }
+    for (int i = 0; i < n && v->set.n; i++) SLX_TRY(slx_chip_check_physics(rows[i].chip, err));
     return SLX_OK;
 }
 

@@ -19,6 +19,15 @@ slx_status cli_silicon_get(cli_silicon *out, const slx_chip *c, const slx_consta
     return slx_chip_get_pass(&out->pass, c, k, err);
 }
 
+slx_status cli_silicon_load(cli_silicon *out, const slx_chip *c, slx_err *err)
+{
+    slx_constants *k;
+    SLX_TRY(slx_constants_load(&k, err));
+    slx_status st = cli_silicon_get(out, c, k, err);
+    slx_constants_free(k);
+    return st;
+}
+
 /* ------------------------------------------------------------------ text */
 
 static void put(cli_table *t, int row, int column, slx_band v)
@@ -56,8 +65,9 @@ static void put_sheet(cli_table *t, int heading, int column, const slx_sheet *s)
         snprintf(label, sizeof label, "  %s", s->row[i].name);
         if (!s->missing) put_at(t, label, column, s->row[i].v);
     }
+    char why[128];
     if (s->missing && !cli_published_key(s->missing))
-        cli_table_set(t, heading, column, "%s is not given", s->missing);
+        cli_table_set(t, heading, column, "%s", cli_missing(why, s->missing));
     else if (s->missing)
         cli_table_set(t, heading, column, "not published");
     else
@@ -81,8 +91,10 @@ static void put_published(cli_table *t, const char *label, int column, double pu
 static void die_rows(cli_table *t, int i, const slx_chip *c, const slx_die *d, double reticle)
 {
     put_at(t, "  die, mm2", i, d->mm2);
-    if (d->mm2.mid > reticle && reticle > 0)
+    if (d->over_reticle) {
         cli_table_set(t, cli_table_row_at(t, "  reticle"), i, "too large: at most %.0f", reticle);
+        return;
+    }
     put_at(t, "  dies on a wafer", i, d->gross_dies);
     put_share(t, "  without a defect, %", i, d->perfect);
     if (isnan(d->tiles))
@@ -96,6 +108,7 @@ static void die_rows(cli_table *t, int i, const slx_chip *c, const slx_die *d, d
         cli_table_set(t, cli_table_row_at(t, "  dies of a chip"), i, "%u", c->package.compute_dies);
 }
 
+/* The first figure that a total depends on and does not have. */
 static const char *missing_of(const cli_silicon *s)
 {
     const slx_sheet *all[] = {&s->area.die,     &s->power.decode,  &s->power.prefill,
@@ -162,7 +175,23 @@ void cli_silicon_rows(cli_table *t, slx_chip *const *chips, const cli_silicon *s
         if (missing_of(&s[i])) cli_table_set(t, h, i, "%s", missing_of(&s[i]));
 }
 
+void cli_silicon_print_warnings(const slx_chip *c, const cli_silicon *s, const char *head)
+{
+    char text[SLX_CHIP_WARNINGS][200];
+    int n = slx_chip_get_warnings(text, c, &s->area, &s->power);
+    for (int i = 0; i < n; i++) printf("%s%s\n", head, text[i]);
+}
+
 /* ------------------------------------------------------------------ JSON */
+
+json_t *cli_silicon_warnings(const slx_chip *c, const cli_silicon *s)
+{
+    char text[SLX_CHIP_WARNINGS][200];
+    json_t *list = json_array();
+    int n = slx_chip_get_warnings(text, c, &s->area, &s->power);
+    for (int i = 0; i < n; i++) json_array_append_new(list, json_string(text[i]));
+    return list;
+}
 
 static json_t *band_json(slx_band v)
 {
@@ -213,10 +242,12 @@ void cli_silicon_json(json_t *j, const slx_chip *c, const cli_silicon *s)
     add_band(j, "power_w", s->power.tdp_w, missing_of(s));
     add_sheet(j, "decode_w", "decode_parts", &s->power.decode);
     add_sheet(j, "prefill_w", "prefill_parts", &s->power.prefill);
-    add_band(j, "dies_per_wafer", d->gross_dies, s->area.die.missing);
-    add_band(j, "yield_perfect", d->perfect, s->area.die.missing);
-    add_band(j, "yield", d->yield, s->area.die.missing);
-    add_band(j, "die_usd", d->usd, s->area.die.missing);
+    const char *no_die = d->over_reticle ? s->cost.bom_usd.missing : s->area.die.missing;
+    add_band(j, "dies_per_wafer", d->gross_dies, no_die);
+    add_band(j, "yield_perfect", d->perfect, no_die);
+    add_band(j, "yield", d->yield, no_die);
+    add_band(j, "die_usd", d->usd, no_die);
+    json_object_set_new(j, "warnings", cli_silicon_warnings(c, s));
     add_sheet(j, "bom_usd", "bom_parts", &s->cost.bom_usd);
     add_sheet(j, "usd", "usd_parts", &s->cost.unit_usd);
     add_sheet(j, "usd_per_hour", "usd_per_hour_parts", &s->cost.hour_usd);

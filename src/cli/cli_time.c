@@ -1,6 +1,7 @@
 /* cli_time.c - silex time: what the chip would take for a model, from the program's own steps.
  * No value is computed. */
 #include "cli/cli.h"
+#include "cli/cli_silicon.h"
 #include "cli/json.h"
 #include "compile/compile.h"
 #include "isa/step.h"
@@ -196,9 +197,9 @@ static void print_memo(const memo_report *m)
                e->mixed, 100 * e->mixed_mean, 100 * e->mixed_worst);
 }
 
-static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e)
+static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e, const cli_silicon *silicon)
 {
-    char a[32], b[32], d[32];
+    char a[32], b[32], d[32], why[128];
     slx_band usd;
     char many[16] = "", all[24] = "the chip";
     if (e->chips > 1) {
@@ -225,7 +226,10 @@ static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e
         if (slx_estimate_usd_per_mtok(&usd, e, c))
             printf(" money        $%.3g per million tokens at this batch (low %.3g, high %.3g)\n",
                    usd.mid, usd.low, usd.high);
+        else
+            printf(" money        not told: %s\n", cli_missing(why, silicon->cost.hour_usd.missing));
     }
+    cli_silicon_print_warnings(c, silicon, " warning      ");
     if (e->chips > 1) printf(" Figures of a step are of one chip; the others do the same.\n");
     uint64_t positions = (uint64_t)p->info.desc.max_pages * SLX_MAX_CHUNK;
     if (positions < p->info.max_context)
@@ -301,12 +305,13 @@ static json_t *step_json(const slx_time_result *r)
 }
 
 static void print_json(const slx_program *p, const slx_chip *c, const slx_estimate *e,
-                       const memo_report *memo, const speed_report *speed)
+                       const cli_silicon *silicon, const memo_report *memo, const speed_report *speed)
 {
     json_t *j = json_object();
     json_object_set_new(j, "model", cli_json_str(p->info.model_name, strlen(p->info.model_name)));
     json_object_set_new(j, "chip", json_string(c->name));
     json_object_set_new(j, "chips", count(e->chips));
+    json_object_set_new(j, "warnings", cli_silicon_warnings(c, silicon));
     if (e->prefill_steps) {
         json_object_set_new(j, "prompt_tokens", count(e->prompt));
         json_object_set_new(j, "prefill_steps", count(e->prefill_steps));
@@ -410,6 +415,7 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     slx_chip *c = NULL;
     slx_program p;
     slx_estimate e;
+    cli_silicon silicon;
     if (!v->prompt && !v->context)
         return slx_fail(err, SLX_EINPUT, "silex time", 0, 0,
                         "found 0 for both --prefill and --context, expected a step to time");
@@ -420,6 +426,8 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     SLX_TRY(slx_chip_load(&c, v->chip ? v->chip : "silex-1", err));
     slx_status st = SLX_OK;
     for (int i = 0; i < v->set.n && st == SLX_OK; i++) st = slx_chip_set_text(c, v->set.v[i], err);
+    if (st == SLX_OK && v->set.n) st = slx_chip_check_physics(c, err);
+    if (st == SLX_OK) st = cli_silicon_load(&silicon, c, err);
     if (st == SLX_OK) st = get_program(v, args.v[0], c, &p, err);
     if (st == SLX_OK) {
         memo_report memo;
@@ -429,9 +437,9 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
             st = try_memo(v, &p, c, &memo, err);
             if (st == SLX_OK) st = try_speed(v, &p, c, &speed, err);
             if (st == SLX_OK && v->json)
-                print_json(&p, c, &e, &memo, &speed);
+                print_json(&p, c, &e, &silicon, &memo, &speed);
             else if (st == SLX_OK && (!v->trace || strcmp(v->trace, "-") != 0))
-                print(&p, c, &e), print_memo(&memo), print_speed(&speed);
+                print(&p, c, &e, &silicon), print_memo(&memo), print_speed(&speed);
             slx_estimate_free(&e);
         }
         slx_program_free(&p);

@@ -100,7 +100,9 @@ bool cli_published_key(const char *missing)
 
 const char *cli_missing(char out[128], const char *missing)
 {
-    if (missing && !cli_published_key(missing))
+    if (missing && strchr(missing, ':'))
+        snprintf(out, 128, "%s", missing);
+    else if (missing && !cli_published_key(missing))
         snprintf(out, 128, "%s is not given", missing);
     else
         snprintf(out, 128, "not published: %s", missing ? missing : "what it depends on");
