@@ -36,7 +36,8 @@ static slx_status padded(const slx_chip *c, slx_lib_gemm_query q, slx_lib_time *
 static slx_status gemm(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, slx_err *err)
 {
     slx_lib_gemm_query q = {
-        .m = k->m, .n = (uint64_t)ceil(k->n * k->groups), .k = k->k, .dtype = slx_kernel_dtype(k->dtype)};
+        .m = k->m, .n = (uint64_t)ceil(k->n * k->groups), .k = k->k, .dtype = slx_kernel_dtype(k->dtype),
+        .quantised = k->quantised};
     SLX_TRY(padded(c, q, t, err));
     const slx_lib *l = &c->lib;
     slx_lib_format f = slx_lib_dtype_format(q.dtype);

@@ -16,6 +16,9 @@
  * and before and after the experts every row goes to the chips of its experts and back. What is not attention or an
  * expert is done by each group for its own rows.
  *
+ * Activations are quantised by a kernel of the graph, one for all products of the same rows. Under other software that
+ * is part of each product, launched with it, as products alone are measured.
+ *
  * Drafts (speculation): a decode step checks drafts + 1 tokens of each sequence in one pass, its attention packs them
  * like query heads, and each draft takes one more layer and logits, as heads for more tokens do that models bring.
  */
@@ -31,6 +34,7 @@ typedef struct {
     double layers, moe_layers;    /* those of drafts among them */
     double act_bytes; /* of an activation between kernels */
     bool unfused;     /* attention by its scores */
+    bool quantised;   /* kernels of the pass quantise what products multiply, which leave it out then */
     slx_kernel none;
 } planner;
 
@@ -66,6 +70,7 @@ static slx_kernel *gemm(planner *l, const char *name, double count, double group
                         .k = k,
                         .groups = groups,
                         .weights = strcmp(name, "scores") && strcmp(name, "values"),
+                        .quantised = l->quantised,
                         .dtype = l->f->dtype});
 }
 
@@ -81,6 +86,13 @@ static void each(planner *l, const char *name, double count, uint32_t rows, uint
                         .cols = cols,
                         .reads = reads,
                         .writes = writes});
+}
+
+/* Before products of m x k values, `groups` of them, in a format of 8 or 4 bits. */
+static void quantise(planner *l, double count, double groups, uint32_t m, uint32_t k, const char *dtype)
+{
+    double bytes = slx_dtype_bytes(dtype, false);
+    if (l->quantised && bytes < 2) each(l, "quantise", count, held(ceil(m * groups)), k, 1, bytes / 2);
 }
 
 static void collective(planner *l, const char *op, double count, uint32_t chips, double bytes)
@@ -137,9 +149,11 @@ static void latent_attention(planner *l)
     uint32_t heads = shard(s->n_heads, l->f->tp), rows = l->rows;
     double layers = l->layers;
     bool absorbed = l->f->decode || l->f->q_len == 1;
+    quantise(l, layers, 1, rows, s->d_model, l->f->dtype);
     gemm(l, "qkv_proj", layers, 1, rows, s->q_rank + s->kv_rank + s->rope_dim, s->d_model);
     if (s->q_rank) {
         each(l, "norm", layers, rows, s->q_rank, 1, 1);
+        quantise(l, layers, 1, rows, s->q_rank, l->f->dtype);
         gemm(l, "q_proj", layers, 1, rows, heads * s->head_dim, s->q_rank);
     } else {
         gemm(l, "q_proj", layers, 1, rows, heads * s->head_dim, s->d_model);
@@ -154,6 +168,7 @@ static void latent_attention(planner *l)
         gemm(l, "kv_proj", layers, 1, keys, heads * (s->nope_dim + s->v_dim), s->kv_rank);
         attend(l, layers, l->f->context, heads, heads, s->head_dim);
     }
+    quantise(l, layers, 1, rows, heads * s->v_dim, l->f->dtype);
     gemm(l, "o_proj", layers, 1, rows, s->d_model, heads * s->v_dim);
 }
 
@@ -169,6 +184,7 @@ static void attention(planner *l)
         uint64_t reach = (uint64_t)s->window + l->f->q_len;
         seen = reach < l->f->context ? (uint32_t)reach : l->f->context;
     }
+    quantise(l, layers, 1, rows, s->d_model, l->f->dtype);
     if (l->f->software == SLX_SOFTWARE_ALONE) {
         gemm(l, "q_proj", layers, 1, rows, q * hd, s->d_model);
         gemm(l, "kv_proj", 2 * layers, 1, rows, kv * hd, s->d_model);
@@ -180,6 +196,7 @@ static void attention(planner *l)
     if (s->rope) each(l, "rope", layers, rows, (q + kv) * hd, 1, 1);
     attend(l, layers - s->n_window_layers, l->f->context, q, kv, hd);
     attend(l, s->n_window_layers, seen, q, kv, hd);
+    quantise(l, layers, 1, rows, q * hd, l->f->dtype);
     gemm(l, "o_proj", layers, 1, rows, s->d_model, q * hd);
 }
 
@@ -191,8 +208,10 @@ static void mlp(planner *l, double layers, double groups, uint32_t m, uint32_t w
     uint32_t d = l->s->d_model;
     bool gated = l->s->mlp == SLX_MLP_GATED;
     if (layers <= 0 || !w) return;
+    quantise(l, layers, groups, m, d, dtype);
     gemm(l, gated ? "gate_up_proj" : "up_proj", layers, groups, m, gated ? 2 * w : w, d)->dtype = dtype;
     each(l, "act", layers, held(ceil(m * groups)), w, gated ? 2 : 1, 1);
+    quantise(l, layers, groups, m, w, dtype);
     gemm(l, "down_proj", layers, groups, m, d, w)->dtype = dtype;
 }
 
@@ -255,6 +274,7 @@ void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused)
                  .layers = s->n_layers + drafts,
                  .moe_layers = s->n_moe_layers ? s->n_moe_layers + drafts : 0,
                  .act_bytes = 2,
+                 .quantised = f->software == SLX_SOFTWARE_SERVING,
                  .unfused = alone || unfused == 1 || (unfused == 2 && !s->rope)};
     double buffer = (double)l.rows * s->d_model * l.act_bytes;
     double sums = s->parallel ? 1 : 2;
@@ -273,6 +293,7 @@ void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused)
     collective(&l, "all_reduce", sums * l.layers - exchanged + !alone, f->tp, buffer);
     if (alone) return;
     uint32_t wanted = f->all_logits || drafts ? l.rows : l.batch;
+    quantise(&l, 1 + drafts, 1, wanted, s->d_model, f->dtype);
     gemm(&l, "lm_head", 1 + drafts, 1, wanted, shard(s->vocab, f->tp), s->d_model);
     collective(&l, "all_gather", 1 + drafts, f->tp, (double)wanted * s->vocab * l.act_bytes);
     if (f->pp > 1)

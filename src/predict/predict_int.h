@@ -27,6 +27,7 @@ typedef struct {
     double groups; /* matrices of n x k, each with m rows of its own; 1 = a plain product */
     const char *dtype;
     bool weights; /* B are weights, else keys or values */
+    bool quantised; /* the kernel before left A in the format of the product */
     /* attention */
     bool decode;
     uint32_t batch, q_heads, kv_heads, head_dim, q_len, context;

@@ -44,7 +44,7 @@ typedef struct {
     double seconds, low_s, high_s; /* low <= seconds <= high */
     double flops, bytes;           /* 2 a multiply-add; to and from memory, cache hits left out */
     const char *
-        bound_by; /* compute, memory, cache, latency, launch, link, power: the longest term; static */
+        bound_by; /* compute, memory, cache, latency, launch, quantisation, link, power: the longest term; static */
     uint32_t tile_m, tile_n, split; /* of the candidate; 0 where there is none */
     uint32_t ctas;                  /* units of work; 0 = not a tiled kernel */
     slx_lib_draw draw;              /* whose power it draws */
@@ -53,10 +53,11 @@ typedef struct {
 } slx_lib_time;
 
 /* C[m,n] = A[m,k] B[k,n], B the weights. Sizes >= 1. fp8, fp8_block, int8, nvfp4: A comes in 16 bits, its quantisation
- * is part of the time. */
+ * is part of the time; or `quantised` by the kernel before, as in the passes of serving engines. */
 typedef struct {
     uint64_t m, n, k;
     slx_lib_dtype dtype;
+    bool quantised;
 } slx_lib_gemm_query;
 slx_status slx_lib_gemm(const slx_chip *c, const slx_lib_gemm_query *q, slx_lib_time *out,
                         slx_err *err);

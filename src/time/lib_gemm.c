@@ -15,8 +15,8 @@
  *
  * The least T over all tiles and splits. What a replay leaves in the cache: x = working set / (c_res cache), hits =
  * 1/(1 + x^16); weights come in several copies, one a replay. The activations, always the same, may stay where weights
- * do not: a_res in place of c_res. Quantised activations add their pass; with scales for blocks of 128 x 128 the
- * host's launches are a floor: (T^12 + host^12)^(1/12). Units: see lib_int.h.
+ * do not: a_res in place of c_res. Activations that come in 16 bits add the pass that quantises them; with scales for
+ * blocks of 128 x 128 the host's launches are a floor: (T^12 + host^12)^(1/12). Units: see lib_int.h.
  */
 #include <string.h>
 
@@ -167,13 +167,28 @@ static launch fastest(const job *j)
     return best;
 }
 
-static double quantise(const job *j)
+/* Whether the measured products of that format hold a pass that quantises the activations. */
+static bool quantises(const job *j)
+{
+    return j->f == SLX_LIB_8 || j->f == SLX_LIB_4 || j->f == SLX_LIB_BLOCK;
+}
+
+/* The launch of the product. Where the pass that quantises is another kernel's, it is none shorter than that of a
+ * product in 16 bits: which part of a measured sum is whose launch cannot be told. */
+static double launch_us(const job *j, bool quantised)
 {
     const slx_lib *l = j->lib;
-    if (j->f != SLX_LIB_8 && j->f != SLX_LIB_4 && j->f != SLX_LIB_BLOCK) return 0;
+    double own = l->n.gemm[j->f].t0_us;
+    return quantised && quantises(j) ? fmax(own, fmin(own + l->n.gemm[j->f].q_us, l->n.gemm[SLX_LIB_16].t0_us)) : own;
+}
+
+/* The pass that quantises, beside its launch. */
+static double quantise_us(const job *j)
+{
+    const slx_lib *l = j->lib;
     double bytes = l->n.tiles[j->f].q_passes * j->m * j->k;
-    return l->n.gemm[j->f].q_us + fmax(slx_ceil_div(j->m, l->fig.units) * l->n.gemm[j->f].q_row_us,
-                                       bytes / (l->n.gemm[j->f].q_tbs * slx_per_tbs));
+    return fmax(slx_ceil_div(j->m, l->fig.units) * l->n.gemm[j->f].q_row_us,
+                bytes / (l->n.gemm[j->f].q_tbs * slx_per_tbs));
 }
 
 /* What the host needs to launch a product with scales for blocks: its kernels are launched one by one, outside a graph.
@@ -193,10 +208,11 @@ static double host_launch(const job *j)
     return most + (fmod(j->m, aligned_rows) > 0 ? l->n.gemm[j->f].host_odd_us : 0);
 }
 
-static const char *bound_of(const job *j, const launch *b, double total, double launch_us)
+static const char *bound_of(const job *j, const launch *b, double start_us, double quantise)
 {
     double most = fmax(b->comp, fmax(b->hbm, fmax(b->l2, j->throttle_us)));
-    if (launch_us > total / 2) return "launch";
+    if (start_us > fmax(most, quantise)) return "launch";
+    if (quantise > most) return "quantisation";
     if (most == b->hbm) return "memory";
     if (most == b->l2) return "cache";
     if (most == j->throttle_us && most > b->comp) return "power";
@@ -210,7 +226,8 @@ slx_status slx_lib_gemm(const slx_chip *c, const slx_lib_gemm_query *q, slx_lib_
     SLX_ASSERT(q->m && q->n && q->k);
     job j = start(c, q);
     launch b = fastest(&j);
-    double t0 = c->lib.n.gemm[j.f].t0_us, extra = quantise(&j), us = b.us;
+    double t0 = launch_us(&j, q->quantised), start_q = 0, work_q = 0, us = b.us;
+    if (quantises(&j) && !q->quantised) start_q = c->lib.n.gemm[j.f].q_us, work_q = quantise_us(&j);
     us = slx_lib_norm(us, j.throttle_us, 0, 8);
     if (c->lib.n.facts.floor > 0)
         us = slx_lib_norm(t0 + 0.1 * us, us, 0, 6);
@@ -218,13 +235,13 @@ slx_status slx_lib_gemm(const slx_chip *c, const slx_lib_gemm_query *q, slx_lib_
         us += t0;
     *out = (slx_lib_time){.flops = 2 * j.m * j.n * j.k,
                           .bytes = j.reads + j.writes,
-                          .bound_by = bound_of(&j, &b, us + extra, t0 + extra),
+                          .bound_by = bound_of(&j, &b, t0 + start_q, work_q),
                           .tile_m = (uint32_t)b.tm,
                           .tile_n = (uint32_t)b.tn,
                           .split = (uint32_t)b.s,
                           .ctas = (uint32_t)fmin(b.ctas, UINT32_MAX)};
-    us += extra;
-    double host = host_launch(&j);
+    us += start_q + work_q;
+    double host = q->quantised ? 0 : host_launch(&j); /* a pass is a graph */
     if (host > us) out->bound_by = "launch";
     if (host > 0) us = slx_lib_norm(us, host, 0, host_power);
     slx_lib_answer(out, c, us, SLX_LIB_OWN_GEMM + (int)j.f);

@@ -62,7 +62,7 @@ static slx_lib_time gemm(const slx_chip *c, uint64_t m, uint64_t n, uint64_t k, 
 {
     slx_lib_time t;
     slx_err err;
-    assert_int_equal(slx_lib_gemm(c, &(slx_lib_gemm_query){m, n, k, d}, &t, &err), SLX_OK);
+    assert_int_equal(slx_lib_gemm(c, &(slx_lib_gemm_query){m, n, k, d, false}, &t, &err), SLX_OK);
     return t;
 }
 
@@ -82,6 +82,35 @@ static void test_gemm_by_hand(void **state)
     double pad = 2.097152 + (65 * 64 + 64 * 64 + 65 * 64) * 2e-6, work = 2 * 65 * 64 * 64 * 1e-6;
     near(gemm(c, 65, 64, 64, SLX_LIB_BF16).seconds * 1e6,
          1 + pad * pow(1 + pow(work / pad, 8), 0.125));
+    slx_chip_free(c);
+}
+
+/* Activations that another kernel quantises: the pass is left out, and of the launches as much as a product in 16 bits
+ * has is left. */
+static void test_gemm_quantised_by_hand(void **state)
+{
+    (void)state;
+    slx_chip *c = parse(round_chip);
+    slx_err err;
+    slx_lib_time t;
+    c->given.gemm[SLX_LIB_8].p = 1, c->given.gemm[SLX_LIB_8].q_us = 10, c->given.gemm[SLX_LIB_8].q_tbs = 1;
+    for (int own = 0; own <= 3; own += 3) { /* us that the product's own launch is told to take, beside 1 in 16 bits */
+        c->given.gemm[SLX_LIB_8].t0_us = own;
+        slx_chip_complete_library(c);
+        double both = gemm(c, 64, 64, 64, SLX_LIB_FP8).seconds * 1e6;
+        slx_lib_gemm_query q = {64, 64, 64, SLX_LIB_FP8, true};
+        assert_int_equal(slx_lib_gemm(c, &q, &t, &err), SLX_OK);
+        /* the pass reads 2 bytes of each value and writes 1, at 1e6 bytes/us */
+        near(both - t.seconds * 1e6, own + 10 + 3 * 64 * 64 * 1e-6 - fmax(own, 1));
+        q.dtype = SLX_LIB_BF16;
+        assert_int_equal(slx_lib_gemm(c, &q, &t, &err), SLX_OK);
+        near(t.seconds, gemm(c, 64, 64, 64, SLX_LIB_BF16).seconds);
+    }
+    /* the longest term is named: launches of 13 us over a product of 2 */
+    assert_string_equal(gemm(c, 64, 64, 64, SLX_LIB_FP8).bound_by, "launch");
+    c->given.gemm[SLX_LIB_8].q_row_us = 40;
+    slx_chip_complete_library(c);
+    assert_string_equal(gemm(c, 64, 64, 64, SLX_LIB_FP8).bound_by, "quantisation");
     slx_chip_free(c);
 }
 
@@ -387,7 +416,7 @@ static void test_refused(void **state)
     slx_chip *c = load("silex-1");
     slx_lib_time t;
     slx_err err;
-    assert_int_equal(slx_lib_gemm(c, &(slx_lib_gemm_query){1, 1, 1, SLX_LIB_BF16}, &t, &err),
+    assert_int_equal(slx_lib_gemm(c, &(slx_lib_gemm_query){1, 1, 1, SLX_LIB_BF16, false}, &t, &err),
                      SLX_EINPUT);
     assert_non_null(strstr(err.msg, "found program"));
     slx_chip_free(c);
@@ -418,6 +447,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm_by_hand),
         cmocka_unit_test(test_gemm_memory_by_hand),
+        cmocka_unit_test(test_gemm_quantised_by_hand),
         cmocka_unit_test(test_block_launch_by_hand),
         cmocka_unit_test(test_family),
         cmocka_unit_test(test_unmeasured),
