@@ -92,11 +92,15 @@ bool slx_chip_has_key(const slx_chip *c, const char *key);
 slx_status slx_chip_set_text(slx_chip *c, const char *text, slx_err *err);
 void slx_chip_free(slx_chip *c); /* NULL is fine */
 
-/* What somebody tells of a chip without a file: NAN or 0 = not told. link_gbs: one direction. */
+/* What somebody tells of a chip without a file: NAN or 0 = not told. link_gbs: one direction. fp8_tflops, int8_tops,
+ * fp4_tflops: SLX_NO_FORMAT = the chip multiplies no such numbers. */
+#define SLX_NO_FORMAT (-1.0)
 typedef struct {
     const char *name, *family;
-    double units, clock_ghz, bf16_tflops, fp8_tflops, fp4_tflops, mem_tbs, mem_gib, cache_mib, tdp_w, link_gbs;
+    double units, clock_ghz, bf16_tflops, fp8_tflops, int8_tops, fp4_tflops, mem_tbs, mem_gib, cache_mib, tdp_w, link_gbs;
 } slx_chip_figures;
+/* What chips/ and families/ say of a format's peak (0 = none, NAN = not published), as such a figure. */
+double slx_chip_format_figure(double peak);
 /* A library chip of these figures and its family's numbers; a family without a file becomes the generic one. Figures
  * that contradict each other are taken as they are. */
 slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_err *err);

@@ -94,12 +94,26 @@ static figures infer(figures f, figures r, bool *inferred)
     return g;
 }
 
-/* Peaks by format: an absent narrow format runs at the speed of the next wider one. */
-static void set_figures(slx_lib *lib, const slx_chip *c, figures g)
+double slx_chip_format_figure(double peak)
 {
-    double f8 = fmax(c->part.fp8_tflops > 0 ? c->part.fp8_tflops : 0,
-                     c->part.int8_tops > 0 ? c->part.int8_tops : 0);
-    double f4 = c->part.fp4_tflops > 0 ? c->part.fp4_tflops : 0;
+    return peak == 0 ? SLX_NO_FORMAT : peak;
+}
+
+/* The peak in a narrow format: as published; else by the family's ratio to 16 bits, 0 where the family has none. NAN:
+ * the family is `generic`, which has no chip to say. */
+static double narrow_peak(double published_peak, double of_family, double f16, double family_f16)
+{
+    if (!isnan(published_peak)) return published_peak;
+    return f16 * of_family / family_f16;
+}
+
+static void set_figures(slx_lib *lib, const slx_chip *c, const slx_chip *fam, figures g, figures r)
+{
+    double fp8 = narrow_peak(c->part.fp8_tflops, fam->part.fp8_tflops, g.f16, r.f16);
+    double family_int8 = isnan(fam->part.int8_tops) ? fam->part.fp8_tflops : fam->part.int8_tops;
+    lib->fig.fp8_tflops = fp8;
+    lib->fig.int8_tops = narrow_peak(c->part.int8_tops, family_int8, g.f16, r.f16);
+    lib->fig.fp4_tflops = narrow_peak(c->part.fp4_tflops, fam->part.fp4_tflops, g.f16, r.f16);
     lib->fig.units = g.units;
     lib->fig.clock_ghz = g.clock;
     lib->fig.mem_tbs = g.mem;
@@ -107,9 +121,7 @@ static void set_figures(slx_lib *lib, const slx_chip *c, figures g)
     lib->fig.cache_mib = g.cache;
     lib->fig.link_gbs = g.link;
     lib->fig.tdp_w = g.tdp;
-    lib->fig.tflops[SLX_LIB_16] = lib->fig.tflops[SLX_LIB_WO] = g.f16;
-    lib->fig.tflops[SLX_LIB_8] = lib->fig.tflops[SLX_LIB_BLOCK] = f8 > 0 ? f8 : g.f16;
-    lib->fig.tflops[SLX_LIB_4] = f4 > 0 ? f4 : lib->fig.tflops[SLX_LIB_8];
+    lib->fig.tflops = g.f16;
 }
 
 /* ------------------------------------------------------------------ numbers */
@@ -243,7 +255,7 @@ void slx_chip_complete_library(slx_chip *c)
     double s[N_SCALES];
     figures r = published(fam), g = infer(published(c), r, &c->lib.inferred);
     scales(s, g, r, !strcmp(fam->name, "generic"));
-    set_figures(&c->lib, c, g);
+    set_figures(&c->lib, c, fam, g, r);
     complete_numbers(&c->lib, c, fam, s);
     slx_chip_complete_bands(&c->lib, c, fam, s[BAND]);
     complete_tiles(&c->lib, c, fam);
@@ -304,7 +316,10 @@ static void become_family(slx_chip *c)
             *number(&c->given, &rows[i]) = pow(number_of(&l->n, &rows[i]), kin_band);
     c->part.units = l->fig.units;
     c->part.clock_ghz = l->fig.clock_ghz;
-    c->part.bf16_tflops = l->fig.tflops[SLX_LIB_16];
+    c->part.bf16_tflops = l->fig.tflops;
+    c->part.fp8_tflops = l->fig.fp8_tflops;
+    c->part.int8_tops = l->fig.int8_tops;
+    c->part.fp4_tflops = l->fig.fp4_tflops;
     c->part.mem_tbs = l->fig.mem_tbs;
     c->part.mem_gib = l->fig.mem_gib;
     c->part.cache_mib = l->fig.cache_mib;
@@ -317,6 +332,12 @@ static void become_family(slx_chip *c)
     c->software = l->software;
 }
 
+static void take_format(double *to, double told)
+{
+    if (told > 0) *to = told;
+    if (told < 0) *to = 0;
+}
+
 static void take_figures(slx_chip *c, const slx_chip_figures *f)
 {
     const struct {
@@ -324,8 +345,6 @@ static void take_figures(slx_chip *c, const slx_chip_figures *f)
     } put[] = {{&c->part.units, f->units},
                {&c->part.clock_ghz, f->clock_ghz},
                {&c->part.bf16_tflops, f->bf16_tflops},
-               {&c->part.fp8_tflops, f->fp8_tflops},
-               {&c->part.fp4_tflops, f->fp4_tflops},
                {&c->part.mem_tbs, f->mem_tbs},
                {&c->part.mem_gib, f->mem_gib},
                {&c->part.cache_mib, f->cache_mib},
@@ -333,6 +352,9 @@ static void take_figures(slx_chip *c, const slx_chip_figures *f)
                {&c->package.tdp_w, f->tdp_w}};
     for (size_t i = 0; i < sizeof put / sizeof *put; i++)
         if (put[i].v > 0) *put[i].to = put[i].v;
+    take_format(&c->part.fp8_tflops, f->fp8_tflops);
+    take_format(&c->part.int8_tops, f->int8_tops);
+    take_format(&c->part.fp4_tflops, f->fp4_tflops);
 }
 
 /* A chip of the generic family without a figure. */
@@ -397,8 +419,9 @@ slx_status slx_chip_unmeasured(slx_chip **out, const slx_chip *like, const char 
     slx_chip_figures f = {.units = g.units,
                           .clock_ghz = g.clock,
                           .bf16_tflops = g.f16,
-                          .fp8_tflops = like->part.fp8_tflops,
-                          .fp4_tflops = like->part.fp4_tflops,
+                          .fp8_tflops = slx_chip_format_figure(like->part.fp8_tflops),
+                          .int8_tops = slx_chip_format_figure(like->part.int8_tops),
+                          .fp4_tflops = slx_chip_format_figure(like->part.fp4_tflops),
                           .mem_tbs = g.mem,
                           .mem_gib = g.mem_gib,
                           .cache_mib = g.cache,

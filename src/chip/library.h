@@ -97,9 +97,10 @@ typedef struct {
         int n_rows, n_cols;
         double rows[SLX_LIB_TILES], cols[SLX_LIB_TILES];
     } tile[SLX_LIB_FORMATS];
-    /* Published, or inferred from the family's ratios. flops: TFLOP/s by format; link: GB/s, one direction. */
+    /* Published, or inferred from the family's ratios. Peaks of products: TFLOP/s in 16 bits, and in narrow formats; 0 =
+     * it multiplies no such numbers, NAN = nor is it told or known of its family. link: GB/s, one direction. */
     struct {
-        double units, clock_ghz, tflops[SLX_LIB_FORMATS], mem_tbs, mem_gib, cache_mib, link_gbs,
+        double units, clock_ghz, tflops, fp8_tflops, int8_tops, fp4_tflops, mem_tbs, mem_gib, cache_mib, link_gbs,
             tdp_w;
     } fig;
     bool inferred; /* a figure that times rest on was inferred */

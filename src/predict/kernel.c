@@ -8,7 +8,6 @@
 slx_lib_dtype slx_kernel_dtype(const char *name)
 {
     slx_lib_dtype d = SLX_LIB_BF16;
-    if (!strcmp(name, "mxfp4")) return SLX_LIB_NVFP4; /* four bits and a scale, too */
     if (!slx_lib_dtype_parse(name, &d)) SLX_BUG("dtype %s was not checked", name);
     return d;
 }

@@ -64,8 +64,7 @@ static double slowest(const slx_chip *c, const slx_forward *f, const slx_kernel 
 {
     const slx_lib *l = &c->lib;
     if (k->kind == SLX_KERNEL_GEMM && f->mac_share > 0) {
-        slx_lib_format form = slx_lib_dtype_format(slx_kernel_dtype(k->dtype));
-        return t->flops / (f->mac_share * l->fig.tflops[form] * 1e12);
+        return t->flops / (f->mac_share * slx_lib_tflops(c, slx_kernel_dtype(k->dtype)) * 1e12);
     }
     bool paged = k->kind == SLX_KERNEL_ATTENTION && k->decode && f->kv_share > 0;
     if (paged && (double)k->batch * k->q_heads > paged_heads) {

@@ -353,9 +353,7 @@ slx_status slx_forward_check(slx_forward *f, slx_err *err)
     for (int i = 0; i < 3; i++)
         if (slx_dtype_bytes(said[i], true) <= 0)
             return slx_fail(err, SLX_EINPUT, s->name, 0, 0,
-                            "%s: found '%.40s', expected bf16, fp16, fp8, fp8_block, int8, nvfp4, "
-                            "int8_wo or int4_wo",
-                            fields[i], said[i]);
+                            "%s: found '%.40s', expected one of%s", fields[i], said[i], slx_lib_dtype_list);
     return SLX_OK;
 }
 
@@ -363,22 +361,9 @@ slx_status slx_forward_check(slx_forward *f, slx_err *err)
 
 double slx_dtype_bytes(const char *dtype, bool weight)
 {
-    /* nvfp4 has an FP8 scale for 16 values; int4_wo an FP16 one for 128. */
-    static const struct {
-        const char *name;
-        double weight, act;
-    } known[] = {{"bf16", 2, 2},
-                 {"fp16", 2, 2},
-                 {"fp8", 1, 1},
-                 {"fp8_block", 1, 1},
-                 {"int8", 1, 1},
-                 {"nvfp4", 0.5625, 0.5625},
-                 {"mxfp4", 0.53125, 0.53125},
-                 {"int8_wo", 1, 2},
-                 {"int4_wo", 0.515625, 2}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(dtype, known[i].name)) return weight ? known[i].weight : known[i].act;
-    return 0;
+    slx_lib_dtype d;
+    if (!slx_lib_dtype_parse(dtype, &d)) return 0;
+    return weight ? slx_lib_weight_bytes(d) : slx_lib_act_bytes(d);
 }
 
 /* Pairs of query and key: q_len queries, of which the first sees context - q_len + 1 keys. */

@@ -86,7 +86,7 @@ typedef struct {
     uint32_t drafts; /* a decode step checks as many guessed tokens of each sequence beside the next; 0 = none */
     bool all_logits; /* of every row, else of the last row of each sequence */
     const char *
-        dtype; /* of weights and products: bf16 fp16 fp8 fp8_block int8 nvfp4 int8_wo int4_wo; NULL = bf16 */
+        dtype; /* of weights and products, a name of SLX_LIB_DTYPES; NULL = bf16 */
     const char *moe_dtype; /* of experts; NULL = dtype */
     const char *kv_dtype; /* NULL = bf16 */
     double power_cap_w;   /* of each chip; 0 = none */

@@ -50,13 +50,8 @@ void slx_programs_free(slx_programs *p)
 /* The storage type of weights that stands for a number format of products; NULL = the model's own. */
 static const char *weight_type(const char *dtype)
 {
-    static const char *const map[][2] = {
-        {"bf16", "BF16"},      {"fp16", "F16"},    {"fp8", "Q8_0"},
-        {"fp8_block", "Q8_0"}, {"int8", "Q8_0"},   {"int8_wo", "Q8_0"},
-        {"nvfp4", "Q4_0"},     {"mxfp4", "MXFP4"}, {"int4_wo", "Q4_0"}};
-    for (size_t i = 0; dtype && i < sizeof map / sizeof *map; i++)
-        if (!strcmp(dtype, map[i][0])) return map[i][1];
-    return NULL;
+    slx_lib_dtype d;
+    return dtype && slx_lib_dtype_parse(dtype, &d) ? slx_lib_dtype_stored(d) : NULL;
 }
 
 double slx_programs_weight_bytes(const slx_chip *c, const slx_shape *s, const char *dtype)

@@ -1,5 +1,6 @@
 /* lib.c - what the kernels of lib.h share: operand types, the norm that joins limits, the band. */
 #include <string.h>
+#include <strings.h>
 
 #include "time/lib_int.h"
 
@@ -7,30 +8,36 @@ typedef struct {
     const char *name;
     double act_bytes, weight_bytes;
     slx_lib_format format;
+    const char *stored;
 } dtype;
 
 static const dtype dtypes[] = {
-#define X(id, name, a, w, format) {name, a, w, format},
+#define X(id, name, a, w, format, stored) {name, a, w, format, stored},
     SLX_LIB_DTYPES(X)
 #undef X
 };
 
+const char slx_lib_dtype_list[] =
+#define X(id, name, a, w, format, stored) " " name
+    SLX_LIB_DTYPES(X)
+#undef X
+    ;
+
+/* Other words for them: as frameworks write them, and what published weights of such names are stored in. */
+static const struct {
+    const char *name;
+    slx_lib_dtype is;
+} other_names[] = {{"bfloat16", SLX_LIB_BF16}, {"half", SLX_LIB_FP16},     {"float16", SLX_LIB_FP16},
+                   {"fp4", SLX_LIB_NVFP4},     {"w8a8", SLX_LIB_INT8},     {"w8a16", SLX_LIB_INT8_WO},
+                   {"int4", SLX_LIB_INT4_WO},  {"w4a16", SLX_LIB_INT4_WO}, {"awq", SLX_LIB_INT4_WO},
+                   {"gptq", SLX_LIB_INT4_WO}};
+
 bool slx_lib_dtype_parse(const char *name, slx_lib_dtype *out)
 {
-    static const struct {
-        const char *name;
-        slx_lib_dtype is;
-    } others[] = {{"bfloat16", SLX_LIB_BF16}, {"half", SLX_LIB_FP16}, {"float16", SLX_LIB_FP16}};
     for (int i = 0; i < SLX_LIB_N_DTYPES; i++)
-        if (!strcmp(name, dtypes[i].name)) {
-            *out = (slx_lib_dtype)i;
-            return true;
-        }
-    for (int i = 0; i < 3; i++)
-        if (!strcmp(name, others[i].name)) {
-            *out = others[i].is;
-            return true;
-        }
+        if (!strcasecmp(name, dtypes[i].name)) return *out = (slx_lib_dtype)i, true;
+    for (size_t i = 0; i < sizeof other_names / sizeof *other_names; i++)
+        if (!strcasecmp(name, other_names[i].name)) return *out = other_names[i].is, true;
     return false;
 }
 
@@ -44,6 +51,11 @@ slx_lib_format slx_lib_dtype_format(slx_lib_dtype d)
     return dtypes[d].format;
 }
 
+const char *slx_lib_dtype_stored(slx_lib_dtype d)
+{
+    return dtypes[d].stored;
+}
+
 double slx_lib_act_bytes(slx_lib_dtype d)
 {
     return dtypes[d].act_bytes;
@@ -52,6 +64,32 @@ double slx_lib_act_bytes(slx_lib_dtype d)
 double slx_lib_weight_bytes(slx_lib_dtype d)
 {
     return dtypes[d].weight_bytes;
+}
+
+/* The chip's own peak in the format; 0 or NAN where it has none. */
+static double own_tflops(const slx_chip *c, slx_lib_dtype d)
+{
+    switch (dtypes[d].format) {
+    case SLX_LIB_4: return c->lib.fig.fp4_tflops;
+    case SLX_LIB_8:
+    case SLX_LIB_BLOCK: return d == SLX_LIB_INT8 ? c->lib.fig.int8_tops : c->lib.fig.fp8_tflops;
+    default: return c->lib.fig.tflops;
+    }
+}
+
+bool slx_lib_widens(const slx_chip *c, slx_lib_dtype d)
+{
+    return !(own_tflops(c, d) > 0);
+}
+
+bool slx_lib_format_untold(const slx_chip *c, slx_lib_dtype d)
+{
+    return isnan(own_tflops(c, d));
+}
+
+double slx_lib_tflops(const slx_chip *c, slx_lib_dtype d)
+{
+    return slx_lib_widens(c, d) ? c->lib.fig.tflops : own_tflops(c, d);
 }
 
 double slx_ceil_div(double a, double b)

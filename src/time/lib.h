@@ -16,28 +16,39 @@
 
 #include "chip/chip.h"
 
-/* Operands of a kernel, as X(enumerator, name, bytes of an activation, of a weight, chip/library.h's format). */
+/* Number formats of operands, the one table of them: X(enumerator, name, bytes of an activation, of a weight,
+ * chip/library.h's format, type of a GGUF file that our own chips store such weights in). Scales count: nvfp4 has one of 8
+ * bits for 16 values, mxfp4 for 32, int4_wo a scale and a zero of 16 bits for 128. */
 #define SLX_LIB_DTYPES(X)                                                                          \
-    X(BF16, "bf16", 2, 2, SLX_LIB_16)                                                              \
-    X(FP16, "fp16", 2, 2, SLX_LIB_16)                                                              \
-    X(FP8, "fp8", 1, 1, SLX_LIB_8)                                                                 \
-    X(FP8_BLOCK, "fp8_block", 1, 1, SLX_LIB_BLOCK)                                                 \
-    X(INT8, "int8", 1, 1, SLX_LIB_8)                                                               \
-    X(NVFP4, "nvfp4", 0.5625, 0.5625, SLX_LIB_4)                                                   \
-    X(INT8_WO, "int8_wo", 2, 1, SLX_LIB_WO)                                                        \
-    X(INT4_WO, "int4_wo", 2, 0.53125, SLX_LIB_WO)
+    X(BF16, "bf16", 2, 2, SLX_LIB_16, "BF16")                                                      \
+    X(FP16, "fp16", 2, 2, SLX_LIB_16, "F16")                                                       \
+    X(FP8, "fp8", 1, 1, SLX_LIB_8, "Q8_0")                                                         \
+    X(FP8_BLOCK, "fp8_block", 1, 1, SLX_LIB_BLOCK, "Q8_0")                                         \
+    X(INT8, "int8", 1, 1, SLX_LIB_8, "Q8_0")                                                       \
+    X(NVFP4, "nvfp4", 0.5625, 0.5625, SLX_LIB_4, "Q4_0")                                           \
+    X(MXFP4, "mxfp4", 0.53125, 0.53125, SLX_LIB_4, "MXFP4")                                        \
+    X(INT8_WO, "int8_wo", 2, 1, SLX_LIB_WO, "Q8_0")                                                \
+    X(INT4_WO, "int4_wo", 2, 0.53125, SLX_LIB_WO, "Q4_0")
 typedef enum {
-#define X(id, name, a, w, format) SLX_LIB_##id,
+#define X(id, name, a, w, format, stored) SLX_LIB_##id,
     SLX_LIB_DTYPES(X)
 #undef X
         SLX_LIB_N_DTYPES
 } slx_lib_dtype;
-bool slx_lib_dtype_parse(const char *name,
-                         slx_lib_dtype *out); /* also "bfloat16", "half", "float16" */
+/* By its name or another word for it ("bfloat16", "fp4", "awq"), small letters or not. */
+bool slx_lib_dtype_parse(const char *name, slx_lib_dtype *out);
+extern const char slx_lib_dtype_list[]; /* all names, a blank before each, for messages */
+const char *slx_lib_dtype_stored(slx_lib_dtype d); /* type of a GGUF file */
 const char *slx_lib_dtype_name(slx_lib_dtype d);
 slx_lib_format slx_lib_dtype_format(slx_lib_dtype d);
 double slx_lib_act_bytes(slx_lib_dtype d);
 double slx_lib_weight_bytes(slx_lib_dtype d);
+/* Numbers that the chip does not multiply: they are widened to 16 bits in the kernel. */
+bool slx_lib_widens(const slx_chip *c, slx_lib_dtype d);
+/* Neither the chip's figures nor its family say whether it multiplies such numbers. */
+bool slx_lib_format_untold(const slx_chip *c, slx_lib_dtype d);
+/* Peak of products of such weights, TFLOP/s: of the format, or of 16 bits where weights alone are narrow. */
+double slx_lib_tflops(const slx_chip *c, slx_lib_dtype d);
 
 /* The answer to every question below. */
 typedef struct {
@@ -50,6 +61,7 @@ typedef struct {
     slx_lib_draw draw;              /* whose power it draws */
     double kv_heads, group, keys;   /* of an attention: KV heads, query heads of each, keys of a sequence; else 0 */
     bool measured;                  /* the numbers were fitted on this chip */
+    bool widened;                   /* of a product: slx_lib_widens */
 } slx_lib_time;
 
 /* C[m,n] = A[m,k] B[k,n], B the weights. Sizes >= 1. fp8, fp8_block, int8, nvfp4: A comes in 16 bits, its quantisation

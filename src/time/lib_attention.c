@@ -110,7 +110,7 @@ static void prefill(const slx_chip *c, const job *j, slx_lib_time *out)
     double group = pack ? j->qh / j->kvh : 1, rows = j->n * group, past = j->context - j->n;
     double tq = rows <= l->n.facts.small_rows ? l->n.facts.small_rows : l->n.facts.prefill_rows;
     double tk = l->n.facts.prefill_keys, units = l->fig.units,
-           f = l->fig.tflops[SLX_LIB_16] * slx_per_tbs;
+           f = l->fig.tflops * slx_per_tbs;
     double nq = slx_ceil_div(rows, tq), ctas = nq * j->batch * (pack ? j->kvh : j->qh);
     double blk = fmax(1, (fmin(j->n, tq / group * (nq + 1) / 2) + past) / tk),
            longest = fmax(1, j->context / tk);

@@ -50,7 +50,7 @@ slx_status slx_lib_power(const slx_chip *c, const slx_lib_time *t, slx_lib_dtype
 {
     SLX_TRY(slx_lib_wants_library(c, err));
     const slx_lib *l = &c->lib;
-    double us = t->seconds * 1e6, f = l->fig.tflops[slx_lib_dtype_format(dtype)] * 1e12;
+    double us = t->seconds * 1e6, f = slx_lib_tflops(c, dtype) * 1e12;
     double mac = us > 0 ? fmin(1, t->flops / (t->seconds * f)) : 0;
     double mem = us > 0 ? fmin(1, t->bytes / (t->seconds * l->fig.mem_tbs * 1e12)) : 0;
     double busy = us + l->n.draw[t->draw].gap_us > 0 ? us / (us + l->n.draw[t->draw].gap_us) : 0;

@@ -64,9 +64,10 @@ static void split(words *w, const char *name)
 /* Words that say how a model was trained, stored or released, and change no shape. */
 static bool says_nothing(const char *word)
 {
-    static const char *const known[] = {"hf",   "instruct", "chat",    "it",    "base",     "fp8",
-                                        "fp4",  "nvfp4",    "mxfp4",   "bf16",  "fp16",     "awq",
-                                        "gptq", "dynamic",  "preview", "w4a16", "thinking", "meta"};
+    static const char *const known[] = {"hf",      "instruct", "chat",     "it",  "base",
+                                        "dynamic", "preview",  "thinking", "meta"};
+    slx_lib_dtype stored;
+    if (slx_lib_dtype_parse(word, &stored)) return true;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(word, known[i])) return true;
     return false;

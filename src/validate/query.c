@@ -143,24 +143,33 @@ bool slx_field_dtype(slx_question *q, const char *name, bool needed, slx_lib_dty
     if (!text || slx_lib_dtype_parse(text, out)) return true;
     return slx_cannot(
         q,
-        "%s: found \"%.40s\", expected a type the timing knows (bf16 fp16 fp8 fp8_block int8 nvfp4 "
-        "int8_wo int4_wo)",
-        name, text);
+        "%s: found \"%.40s\", expected one of%s", name, text, slx_lib_dtype_list);
 }
 
 /* ------------------------------------------------------------------ chips */
+
+/* A peak of 0 says that there is no such format; one left out says nothing. */
+static bool spec_format(slx_question *q, const json_t *spec, const char *key, double *to)
+{
+    double peak = NAN;
+    if (!slx_field_real(q, spec, key, false, &peak)) return false;
+    *to = slx_chip_format_figure(peak);
+    return true;
+}
 
 static bool spec_figures(slx_question *q, const json_t *spec, const char *name, slx_chip_figures *f)
 {
     double fp16 = 0, mem_gb_s = 0;
     *f = (slx_chip_figures){.name = name};
     if (!json_is_object(spec)) return wrong(q, "chip_spec", spec, "an object of published figures");
+    if (!spec_format(q, spec, "fp8_tflops", &f->fp8_tflops) || !spec_format(q, spec, "fp4_tflops", &f->fp4_tflops))
+        return false;
     const struct {
         const char *key;
         double *to;
     } keys[] = {
         {"units", &f->units},    {"clock_ghz", &f->clock_ghz},   {"bf16_tflops", &f->bf16_tflops},
-        {"fp16_tflops", &fp16},  {"fp8_tflops", &f->fp8_tflops}, {"fp4_tflops", &f->fp4_tflops},
+        {"fp16_tflops", &fp16},
         {"mem_gb_s", &mem_gb_s}, {"mem_gib", &f->mem_gib},       {"cache_mib", &f->cache_mib},
         {"tdp_w", &f->tdp_w},    {"link_gb_s", &f->link_gbs}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)

@@ -17,17 +17,13 @@ enum { MOST = 1024, MOST_REPLICAS = 1 << 28 };
 
 /* ------------------------------------------------------------------ formats */
 
+/* NULL: no such format. Scales for blocks are those of 8 bits here: what tells them apart is the host's launch, which
+ * passes as graphs hide. */
 static const char *dtype_of(const char *precision)
 {
-    static const char *const map[][2] = {{"fp4", "nvfp4"},       {"mxfp4", "nvfp4"},      {"nvfp4", "nvfp4"},
-                                         {"fp8", "fp8"},         {"fp8_block", "fp8"},    {"int8", "int8"},
-                                         {"int4", "int4_wo"},    {"int4_wo", "int4_wo"},  {"int8_wo", "int8_wo"},
-                                         {"bf16", "bf16"},       {"fp16", "fp16"},        {"w4a16", "int4_wo"},
-                                         {"w8a8", "int8"},       {"w8a16", "int8_wo"},    {"awq", "int4_wo"},
-                                         {"gptq", "int4_wo"},    {"bfloat16", "bf16"},    {"float16", "fp16"}};
-    for (size_t i = 0; i < sizeof map / sizeof *map; i++)
-        if (!strcasecmp(precision, map[i][0])) return map[i][1];
-    return NULL;
+    slx_lib_dtype d;
+    if (!slx_lib_dtype_parse(precision, &d)) return NULL;
+    return slx_lib_dtype_name(d == SLX_LIB_FP8_BLOCK ? SLX_LIB_FP8 : d);
 }
 
 /* A format that the name of published weights ends in: "nvidia/Llama-3.1-8B-Instruct-FP8". NULL: none. */

@@ -398,16 +398,93 @@ static void test_bounds(void **state)
             for (uint64_t n = 128; n <= 16384; n *= 4)
                 for (int d = 0; d < SLX_LIB_N_DTYPES; d++) {
                     slx_lib_time t = gemm(c, m, n, 4096, (slx_lib_dtype)d);
-                    double peak = c->lib.fig.tflops[slx_lib_dtype_format((slx_lib_dtype)d)] * 1e12;
+                    slx_lib_format form = t.widened ? SLX_LIB_WO : slx_lib_dtype_format((slx_lib_dtype)d);
+                    double peak = slx_lib_tflops(c, (slx_lib_dtype)d) * 1e12;
                     assert_true(t.seconds >= t.flops / peak);
                     assert_true(t.seconds >= t.bytes / (c->lib.fig.mem_tbs * 1e12));
                     assert_true(
                         t.low_s < t.seconds && t.seconds < t.high_s &&
-                        t.measured ==
-                            c->lib.own[SLX_LIB_OWN_GEMM + slx_lib_dtype_format((slx_lib_dtype)d)]);
+                        t.measured == c->lib.own[SLX_LIB_OWN_GEMM + form]);
                 }
         slx_chip_free(c);
     }
+}
+
+static slx_chip *of_figures(slx_chip_figures f)
+{
+    slx_chip *c;
+    slx_err err;
+    assert_int_equal(slx_chip_from_figures(&c, &f, &err), SLX_OK);
+    return c;
+}
+
+/* Numbers that a chip does not multiply: never above the peak of 16 bits, as fast as the same bytes of weights alone,
+ * and no narrower band than those. Peaks are NVIDIA's: A100 312 TFLOP/s in BF16, 624 TOP/s in INT8, no FP8. */
+static void test_absent_formats(void **state)
+{
+    static const struct {
+        const char *chip;
+        slx_lib_dtype d;
+        double tflops;
+        bool widened;
+    } cases[] = {{"h100", SLX_LIB_NVFP4, 989, true},     {"h100", SLX_LIB_MXFP4, 989, true},
+                 {"h100", SLX_LIB_FP8, 1979, false},     {"a100", SLX_LIB_FP8, 312, true},
+                 {"a100", SLX_LIB_INT8, 624, false},     {"a100", SLX_LIB_FP8_BLOCK, 312, true},
+                 {"b300", SLX_LIB_INT8, 153.5, false},   {"b200", SLX_LIB_MXFP4, 9000, false},
+                 {"tpu-v6e", SLX_LIB_INT8, 1836, false}, {"tpu-v4", SLX_LIB_FP8, 275, true},
+                 {"mi300x", SLX_LIB_NVFP4, 1307, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        slx_chip *c = load(cases[i].chip);
+        slx_lib_time t = gemm(c, 4096, 8192, 8192, cases[i].d);
+        slx_lib_time wo = gemm(c, 4096, 8192, 8192, SLX_LIB_INT8_WO);
+        double reached = t.flops / t.seconds / 1e12;
+        if (t.widened != cases[i].widened || reached > cases[i].tflops)
+            fail_msg("%s %s: %.0f TFLOP/s of %.0f", c->name, slx_lib_dtype_name(cases[i].d), reached,
+                     cases[i].tflops);
+        if (t.widened) assert_true(t.high_s / t.low_s >= 0.999 * wo.high_s / wo.low_s);
+        slx_chip_free(c);
+    }
+    slx_chip *c = load("a100");
+    assert_true(gemm(c, 4096, 8192, 8192, SLX_LIB_FP8).seconds == gemm(c, 4096, 8192, 8192, SLX_LIB_INT8_WO).seconds);
+    slx_chip_free(c);
+    /* left out, a format is the family's; 0 says that there is none; of no family, nobody knows */
+    slx_chip_figures f = {.name = "x",
+                          .family = "nvidia-hopper",
+                          .units = 132,
+                          .clock_ghz = 1.83,
+                          .bf16_tflops = 500,
+                          .mem_tbs = 4};
+    c = of_figures(f);
+    near(slx_lib_tflops(c, SLX_LIB_FP8), 500 * 1979 / 989.0);
+    assert_true(slx_lib_widens(c, SLX_LIB_NVFP4));
+    double low = gemm(c, 64, 4096, 4096, SLX_LIB_NVFP4).low_s / gemm(c, 64, 4096, 4096, SLX_LIB_NVFP4).seconds;
+    slx_chip_free(c);
+    f.fp8_tflops = SLX_NO_FORMAT;
+    c = of_figures(f);
+    assert_true(slx_lib_widens(c, SLX_LIB_FP8));
+    slx_chip_free(c);
+    f.family = "of-nobody";
+    c = of_figures(f);
+    slx_lib_time t = gemm(c, 64, 4096, 4096, SLX_LIB_NVFP4);
+    assert_true(t.widened && t.low_s / t.seconds < low / 2);
+    slx_chip_free(c);
+}
+
+/* One table of formats: every name is read back, another word for it too, and nothing else. */
+static void test_format_names(void **state)
+{
+    static const char *const other[][2] = {
+        {"BF16", "bf16"}, {"half", "fp16"}, {"awq", "int4_wo"}, {"w8a8", "int8"}, {"fp4", "nvfp4"}};
+    slx_lib_dtype d;
+    (void)state;
+    for (int i = 0; i < SLX_LIB_N_DTYPES; i++) {
+        const char *name = slx_lib_dtype_name((slx_lib_dtype)i);
+        assert_true(slx_lib_dtype_parse(name, &d) && d == (slx_lib_dtype)i && strstr(slx_lib_dtype_list, name));
+    }
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        assert_true(slx_lib_dtype_parse(other[i][0], &d) && !strcmp(slx_lib_dtype_name(d), other[i][1]));
+    assert_false(slx_lib_dtype_parse("fp3", &d));
 }
 
 static void test_refused(void **state)
@@ -457,6 +534,7 @@ int main(void)
         cmocka_unit_test(test_op_and_power_by_hand),
         cmocka_unit_test(test_bands),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_absent_formats), cmocka_unit_test(test_format_names),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,7 +126,7 @@ static void test_rooflines(void **state)
             double table = (double)s->vocab * s->d_model;
             double once = slx_shape_active_weights(s) - (s->tied ? 1 : 2) * table; /* a token */
             double bytes = 2 * once / 8 / (chip->lib.fig.mem_tbs * 1e12);
-            double flops = 2 * once * 4096 / 8 / (chip->lib.fig.tflops[SLX_LIB_16] * 1e12);
+            double flops = 2 * once * 4096 / 8 / (chip->lib.fig.tflops * 1e12);
             double token = step(chips[c], models[m], 8, true, 1, 128, "bf16") / 1e3;
             double prompt = step(chips[c], models[m], 8, false, 1, 4096, "bf16") / 1e3;
             if (token < bytes || prompt < flops)

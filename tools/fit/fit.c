@@ -1,7 +1,10 @@
 /* fit.c - fits a chip's numbers of its vendor's library to one half of measured rows, and shows the error on the other.
  *
- *   fit DATA CHIP[,CHIP...] SECTION [--numbers NAME [--judge CHIP,CHIP]] [--rounds N] [--rows N] [--drop key,key]
+ *   fit DATA CHIP[,CHIP...] SECTION [--numbers NAME [--judge CHIP,CHIP [--ratios FILE]]] [--rounds N] [--rows N]
+ *       [--drop key,key]
  *
+ * --ratios: measured over predicted of each row of the judged chips' fit halves, as "chip size ratio", is added to the
+ * file; tools/fit/left-out makes bands of them.
  * --rounds 1 searches nothing: the errors and bands of the numbers as they are.
  *
  * DATA is the folder of full sets (aiconfigurator/, llmcompass/). Prints the section for the chip's file with its band,
@@ -247,7 +250,7 @@ static void take_sample(slx_rows *out, const slx_rows *in, int most)
 /* ------------------------------------------------------------------ report */
 
 typedef struct {
-    const char *dir, *chips, *section, *numbers, *judge, *drop;
+    const char *dir, *chips, *section, *numbers, *judge, *drop, *ratios;
     int rounds, rows;
 } options;
 
@@ -361,6 +364,25 @@ static void report_chip(job *j, int chip, const double *x, const options *o)
     free(v);
 }
 
+/* Appends a line for each row of the fit half: chip, size of the kernel (slx_lib_class), measured over predicted. */
+static void write_ratios(const subject *s, FILE *f)
+{
+    for (int i = 0; i < s->fit.n; i++) {
+        double r = judge_ratio(s->chip, &s->fit.row[i]);
+        int size = slx_lib_class(time_us(s->chip, &s->fit.row[i]));
+        if (r > 0) fprintf(f, "%s %d %.5g\n", s->name, size, 1 / r);
+    }
+}
+
+static slx_status ratios(const job *j, const char *path, slx_err *err)
+{
+    FILE *f = *path ? fopen(path, "a") : NULL;
+    if (!*path) return SLX_OK;
+    if (!f) return slx_fail(err, SLX_EIO, path, 0, 0, "cannot be written");
+    for (int c = j->n_fitted; c < j->n_chips; c++) write_ratios(&j->of[c], f);
+    return fclose(f) ? slx_fail(err, SLX_EIO, path, 0, 0, "cannot be written") : SLX_OK;
+}
+
 static void report(job *j, double *x, const options *o)
 {
     for (int i = 0; i < j->n; i++) { /* as printed, so that the file says what is scored */
@@ -380,7 +402,7 @@ static void report(job *j, double *x, const options *o)
 
 static slx_status read_options(options *o, int argc, char **argv, slx_err *err)
 {
-    *o = (options){argv[1], argv[2], argv[3], NULL, "", "", 400, 700};
+    *o = (options){argv[1], argv[2], argv[3], NULL, "", "", "", 400, 700};
     const struct {
         const char *name;
         const char **text;
@@ -389,6 +411,7 @@ static slx_status read_options(options *o, int argc, char **argv, slx_err *err)
                  {"--rows", NULL, &o->rows},
                  {"--drop", &o->drop, NULL},
                  {"--judge", &o->judge, NULL},
+                 {"--ratios", &o->ratios, NULL},
                  {"--numbers", &o->numbers, NULL}};
     int n_known = sizeof known / sizeof *known;
     for (int i = 4; i < argc; i += 2) {
@@ -396,7 +419,8 @@ static slx_status read_options(options *o, int argc, char **argv, slx_err *err)
         while (k < n_known && strcmp(argv[i], known[k].name) != 0) k++;
         if (k == n_known || i + 1 == argc)
             return slx_fail(err, SLX_EINPUT, argv[i], 0, 0,
-                            "expected --numbers NAME, --judge CHIP, --rounds N, --rows N or --drop key,key");
+                            "expected --numbers NAME, --judge CHIP, --ratios FILE, --rounds N, --rows N or "
+                            "--drop key,key");
         if (known[k].text) *known[k].text = argv[i + 1];
         if (known[k].count && (*known[k].count = atoi(argv[i + 1])) < 1)
             return slx_fail(err, SLX_EINPUT, argv[i], 0, 0, "found %s, expected a count of at least 1",
@@ -482,7 +506,7 @@ static slx_status run(job *j, const options *o, slx_err *err)
     j->sampled = false;
     if (o->rounds > 1) search(j, x, 0.05, o->rounds / 4);
     report(j, x, o);
-    return SLX_OK;
+    return ratios(j, o->ratios, err);
 }
 
 int main(int argc, char **argv)
@@ -491,8 +515,8 @@ int main(int argc, char **argv)
     options o;
     static job j;
     if (argc < 4) {
-        fprintf(stderr, "usage: fit DATA CHIP[,CHIP...] SECTION [--numbers NAME [--judge CHIP,CHIP]] [--rounds N] "
-                        "[--rows N] [--drop key,key]\n");
+        fprintf(stderr, "usage: fit DATA CHIP[,CHIP...] SECTION [--numbers NAME [--judge CHIP,CHIP "
+                        "[--ratios FILE]]] [--rounds N] [--rows N] [--drop key,key]\n");
         return 2;
     }
     slx_status s = read_options(&o, argc, argv, &err);
