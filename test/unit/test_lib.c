@@ -226,6 +226,40 @@ static void test_unmeasured(void **state)
     slx_chip_free(h200);
 }
 
+static slx_chip *of_figures(slx_chip_figures f)
+{
+    slx_chip *c;
+    slx_err err;
+    assert_int_equal(slx_chip_from_figures(&c, &f, &err), SLX_OK);
+    return c;
+}
+
+/* What is not told of a chip: narrow peaks by its family's, no more cache than the family's chip, units between peak
+ * and memory, and units that fill the memory however much of their tensor rate is cut off. */
+static void test_inferred(void **state)
+{
+    (void)state;
+    slx_chip *c = of_figures((slx_chip_figures){
+        .name = "half", .family = "nvidia-blackwell", .bf16_tflops = 1125, .mem_tbs = 8});
+    const slx_chip *fam = c->of_family;
+    near(c->lib.fig.fp8_tflops, fam->part.fp8_tflops / 2);
+    near(c->lib.fig.fp4_tflops, fam->part.fp4_tflops / 2);
+    near(c->lib.fig.units, floor(fam->part.units * sqrt(0.5) + 0.5)); /* the memory is whole, the peak half */
+    near(c->lib.fig.cache_mib, fam->part.cache_mib / 2);
+    slx_chip_free(c);
+    c = of_figures((slx_chip_figures){
+        .name = "double", .family = "nvidia-blackwell", .bf16_tflops = 4500, .fp8_tflops = 5000, .mem_tbs = 16});
+    near(c->lib.fig.cache_mib, c->of_family->part.cache_mib);
+    near(c->lib.fig.units, 2 * c->of_family->part.units);
+    near(c->lib.fig.fp8_tflops, 5000);
+    slx_chip_free(c);
+    c = of_figures((slx_chip_figures){.name = "cut", .family = "nvidia-hopper", .units = 132, .clock_ghz = 1.83,
+                                       .bf16_tflops = 123.6, .mem_tbs = 4.8});
+    double own = c->of_family->given.decode.unit_gbs;
+    near(c->lib.n.decode.unit_gbs, fmax(own / 4, fmin(own, 1.4 * 4800 / 132))); /* 512 FLOP a clock count as 1024 */
+    slx_chip_free(c);
+}
+
 /* Whatever is told of a chip, some family stands for it. Figures are published ones. */
 static void test_family_choice(void **state)
 {
@@ -410,14 +444,6 @@ static void test_bounds(void **state)
     }
 }
 
-static slx_chip *of_figures(slx_chip_figures f)
-{
-    slx_chip *c;
-    slx_err err;
-    assert_int_equal(slx_chip_from_figures(&c, &f, &err), SLX_OK);
-    return c;
-}
-
 /* Numbers that a chip does not multiply: never above the peak of 16 bits, as fast as the same bytes of weights alone,
  * and no narrower band than those. Peaks are NVIDIA's: A100 312 TFLOP/s in BF16, 624 TOP/s in INT8, no FP8. */
 static void test_absent_formats(void **state)
@@ -528,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_block_launch_by_hand),
         cmocka_unit_test(test_family),
         cmocka_unit_test(test_unmeasured),
+        cmocka_unit_test(test_inferred),
         cmocka_unit_test(test_family_choice),
         cmocka_unit_test(test_attention_by_hand),
         cmocka_unit_test(test_collective_by_hand),
