@@ -82,6 +82,8 @@ static void print_step(const char *what, const slx_chip *c, const slx_time_resul
     if (c->package.tdp_w > 0 && r->power_w > c->package.tdp_w)
         printf("   power     above the rated %.4g W, at the lowest voltage the chip has\n",
                c->package.tdp_w);
+    printf("   simulated %u of %u tiles, %u of %u layers\n", r->tiles_simulated, r->n_tiles, r->layers_simulated,
+           r->n_layers - 1);
     printf("   time    ");
     for (int i = 0; i < SLX_N_TIME_BOUNDS; i++)
         if (share(r->bound[i], r->cycles) >= 0.05)
@@ -300,7 +302,9 @@ static json_t *step_json(const slx_time_result *r)
     json_object_set_new(j, "layer_energy_fj", layers);
     json_object_set_new(j, "tiles", count(r->n_tiles));
     json_object_set_new(j, "classes", count(r->n_classes));
-    json_object_set_new(j, "folded", json_boolean(r->folded));
+    json_object_set_new(j, "tiles_simulated", count(r->tiles_simulated));
+    json_object_set_new(j, "layers_simulated", count(r->layers_simulated));
+    json_object_set_new(j, "folded", json_boolean(r->tiles_simulated < r->n_tiles || r->layers_simulated + 1 < r->n_layers));
     return j;
 }
 

@@ -2,17 +2,16 @@
  *
  *   probe    layers 0, 1, 2, n-2, n-1 are walked
  *   holds    layers 1, 2 and n-2 did the same work (records, what control flow saw, tokens; addresses apart), and in
- *   layer
- *            2 nothing that steers control flow or sizes depends on what differs from layer to layer
- *   then     layer 2 stands for layers 2..n-3
+ *            layer 2 nothing that steers control flow or sizes depends on what differs from layer to layer
+ *   then     layer 2 stands for layers 2..n-3; where only times are asked for, layer 1 for 1..n-3, and for n-2 too if the
+ *            last layer begins as they do (fold.c)
  *
  * Why that is enough: layer 2 starts from the scratchpad that layer 1 left, and left it as it was, since both wrote the
  * same. So by induction every later layer does the same again, as long as what differs at its start reaches addresses
  * only. That is followed register by register through layer 2:
  *
  *   order   grows or falls with the layer's number. It may steer: what it decides switches once at most, and is the
- *   same
- *           in layers 2 and n-2. Of == only with the number itself, against one of the layers walked or none.
+ *           same in layers 2 and n-2. Of == only with the number itself, against one of the layers walked or none.
  *   other   differs in another way (a buffer taken in turn, a running address). It may not steer.
  *
  * Any doubt, and every layer is walked. */
@@ -57,9 +56,20 @@ static bool compare_reg(slx_tm_walk *k, const slx_tm_walker *w, uint32_t reg, bo
     return differ;
 }
 
+void slx_tm_repeat_bar(slx_tm_walk *k, slx_tm_walker *w)
+{
+    bool last = w->layer == k->repeat.n;
+    if (!w->rep.barred && (last || w->layer == 2)) {
+        slx_tm_settle(k, w);
+        SLX_TM_EACH(k, w, t) k->history[t].starts[last] = k->history[t].hash[SLX_TM_WORK];
+    }
+    w->rep.barred = true;
+}
+
 void slx_tm_repeat_next(slx_tm_walk *k, slx_tm_walker *w)
 {
     slx_tm_loop *f = &w->loop[0];
+    w->rep.barred = false;
     if (k->repeat.probing) {
         slx_tm_settle(k, w);
         SLX_TM_EACH(k, w, t) keep_work(&k->history[t], f);
@@ -67,7 +77,7 @@ void slx_tm_repeat_next(slx_tm_walk *k, slx_tm_walker *w)
             if (compare_reg(k, w, i, f->i == 1) && i != f->rd) w->rep.other |= 1u << i;
         if (f->rd) w->rep.order = 1u << f->rd;
     }
-    if (f->i == k->repeat.from) f->i = f->n - 2;
+    if (f->i == k->repeat.from) f->i = k->repeat.to;
 }
 
 static bool in_region(const slx_region *r, uint64_t addr)
@@ -173,5 +183,12 @@ bool slx_tm_repeat_holds(const slx_tm_walk *k)
         if (k->w[i].n && !k->w[i].rep.entered) return false;
         if (works[0] != works[1] || works[0] != works[2]) return false;
     }
+    return true;
+}
+
+bool slx_tm_repeat_ends_alike(const slx_tm_walk *k)
+{
+    for (uint32_t i = 0; i < k->n; i++)
+        if (k->history[i].starts[0] != k->history[i].starts[1]) return false;
     return true;
 }

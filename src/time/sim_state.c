@@ -144,6 +144,7 @@ void slx_tm_sim_mark(sim *s, const slx_tm_rec *r, const stamp *at)
         slx_tm_mark *m = &s->a->mark[i];
         if (m->met || m->layer != r->layer || (m->pc && m->pc != r->pc)) continue;
         m->met = true;
+        m->cycles = at->t;
         slx_tm_paths_sum(&s->paths, at, m->bound, m->span);
         sum_engines(s, m->engine);
         if (!i) s->a->mark[1].pc = r->pc;

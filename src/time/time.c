@@ -1,16 +1,8 @@
-/* time.c - one step: which tiles to simulate, the simulation, and what it comes to.
+/* time.c - one step: the walk, the simulation, and what it comes to.
  *
- *   full      walk + simulate every tile
- *   folded    walk every tile for counts, energy and a hash of its records without addresses; tiles
- *             with equal hashes in the same quarter of the mesh are a class; simulate the first of
- *             each, its transfers booked for all of them: on the same bytes where first and last tile
- *             of the class read the same address, else spread evenly between what these two read
- *
- * Layers that only repeat the one before (repeat.c) fold too: five are simulated, and each of the others takes what one
- * in the middle took.
- *
- * A folded class has two times, of its first tile and of its last, with the others spread evenly between them; at a BAR
- * they become one, the later.
+ *   full      walk + simulate every tile and layer
+ *   folded    walk every tile for counts, energy and a hash of its records without addresses; simulate the layers, and on
+ *             some chips the tiles, that stand for the others (fold.c)
  *
  * Counts and energy never depend on folding; only cycles do. */
 #include "time/time_int.h"
@@ -45,88 +37,6 @@ void slx_time_result_free(slx_time_result *r)
     free(r->layer_fj);
     r->spans = NULL;
     r->layer_fj = NULL;
-}
-
-/* ------------------------------------------------------------------ classes */
-
-/* Fewer tiles are always simulated one by one: that is quick, and small classes contend in ways a pair of times per
- * class does not show. So are classes of fewer than CLASS_FROM. */
-enum { FOLD_FROM = 16, CLASS_FROM = 3 };
-
-typedef struct {
-    uint32_t *of; /* [tile] the first tile of its class */
-    uint32_t *tiles, *copies, *last, *far, n; /* of what is simulated: see slx_tm_sim_args */
-} classes;
-
-static void classes_init(classes *c, uint32_t n)
-{
-    uint32_t *p = slx_xcalloc(5 * (size_t)n, sizeof *p);
-    *c = (classes){.of = p, .tiles = p + n, .copies = p + 2 * n, .last = p + 3 * n, .far = p + 4 * n};
-}
-
-/* Two tiles whose records are the same, addresses apart. */
-static bool same_work(const slx_tm_walk *w, uint32_t a, uint32_t b)
-{
-    return !memcmp(w->history[a].hash, w->history[b].hash, SLX_TM_RECORDS * sizeof *w->history[a].hash);
-}
-
-/* Which cuts of the mesh a tile's bytes pass, a bit each: the quarter of the grid that it stands in. */
-static unsigned quarter(const slx_tm_mem *m, uint32_t t)
-{
-    unsigned cuts = 0;
-    for (unsigned i = 0; i < 4; i++)
-        if (m->cut[i].share && m->cut[i].share[t] > 0) cuts |= 1u << i;
-    return cuts;
-}
-
-/* Fills c->of: tiles of the same work, and with m in the same quarter. Returns how many classes there are. */
-static uint32_t classify(classes *c, const slx_tm_walk *w, const slx_tm_mem *m)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < w->n; i++) {
-        uint32_t j = 0;
-        while (j < i && !(c->of[j] == j && same_work(w, i, j) && (!m || quarter(m, i) == quarter(m, j)))) j++;
-        c->of[i] = j;
-        n += j == i;
-    }
-    return n;
-}
-
-/* Classes of fewer than `least` tiles fall apart into tiles: what few tiles do at once (heads attended to, rows of a
- * short step) contends by its very addresses, which no class knows. */
-static void split(classes *c, uint32_t tiles, uint32_t least)
-{
-    uint32_t *count = slx_xcalloc(tiles, sizeof *count);
-    for (uint32_t i = 0; i < tiles; i++) count[c->of[i]]++;
-    for (uint32_t i = 0; i < tiles; i++)
-        if (count[c->of[i]] < least) c->of[i] = i;
-    free(count);
-}
-
-/* What is simulated: the first tile of each class. */
-static void choose(classes *c, const slx_tm_walk *w, slx_tm_mem *m)
-{
-    uint32_t tiles = w->n, *members = slx_xcalloc(tiles, sizeof *members);
-    c->n = 0;
-    for (uint32_t i = 0; i < tiles; i++) {
-        if (c->of[i] != i) continue;
-        uint32_t n = 0, far = 0, last = i;
-        for (uint32_t t = i; t < tiles; t++) {
-            if (c->of[t] != i) continue;
-            members[n++] = last = t;
-            if (m->far[t] > far) far = m->far[t];
-        }
-        c->tiles[c->n] = i, c->copies[c->n] = n, c->last[c->n] = last, c->far[c->n++] = far;
-        slx_tm_mesh_class(m, members, n, w->in_stack);
-    }
-    free(members);
-}
-
-static void every_tile(classes *c, const slx_tm_mem *m, uint32_t n)
-{
-    c->n = n;
-    for (uint32_t i = 0; i < n; i++)
-        c->tiles[i] = c->last[i] = i, c->copies[i] = 1, c->far[i] = m->far[i];
 }
 
 /* ------------------------------------------------------------------ the step */
@@ -239,7 +149,7 @@ static slx_status count_all(slx_tm_walk *w, slx_tm_counts counts[2], bool repeat
     w->groups_alike = decodes(w);
     w->counts = counts;
     if (repeat && layers >= SLX_TM_REPEAT_FROM) {
-        probe = (slx_tm_repeat){.n = layers, .from = 3, .probing = true};
+        probe = (slx_tm_repeat){.n = layers, .from = 3, .to = layers - 2, .probing = true};
         w->counted_apart = 3;
     }
     SLX_TRY(count_walk(w, &probe, err));
@@ -256,40 +166,6 @@ static slx_status count_all(slx_tm_walk *w, slx_tm_counts counts[2], bool repeat
     return SLX_OK;
 }
 
-/* Five layers are simulated; each of the others takes half of what passed between the two marks, two layers apart. */
-static uint64_t extend(uint64_t five, uint64_t from, uint64_t to, uint32_t layers)
-{
-    int64_t d = (int64_t)to - (int64_t)from;
-    int64_t v = (int64_t)five + (d * ((int64_t)layers - 5) + (d < 0 ? -1 : 1)) / 2;
-    return v > 0 ? (uint64_t)v : 0;
-}
-
-static void extend_all(slx_time_result *out, const slx_tm_mark m[2], uint32_t layers)
-{
-    uint64_t sum = 0;
-    uint32_t most = 0;
-    out->cycles = 0;
-    out->bound_by = (slx_time_bound)0;
-    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++) {
-        out->bound[b] = extend(out->bound[b], m[0].bound[b], m[1].bound[b], layers);
-        out->cycles += out->bound[b];
-        if (out->bound[b] > out->bound[out->bound_by]) out->bound_by = (slx_time_bound)b;
-    }
-    for (int e = 0; e < SLX_N_ENGINES; e++) {
-        slx_time_engine *x = &out->engine[e];
-        const slx_time_engine *y = &m[0].engine[e], *z = &m[1].engine[e];
-        x->busy = extend(x->busy, y->busy, z->busy, layers);
-        x->token = extend(x->token, y->token, z->token, layers);
-        x->empty = extend(x->empty, y->empty, z->empty, layers);
-    }
-    for (uint32_t i = 0; i < out->n_spans; i++) {
-        slx_time_span *x = &out->spans[i];
-        sum += x->cycles = extend(x->cycles, m[0].span[i], m[1].span[i], layers);
-        if (x->cycles > out->spans[most].cycles) most = i;
-    }
-    out->spans[most].cycles += out->cycles - sum; /* what rounding made of it */
-}
-
 static slx_status run_once(slx_tm_sim_args *a, slx_time_result *out, slx_err *err)
 {
     slx_tm_walk_reset(a->walk, false);
@@ -297,20 +173,20 @@ static slx_status run_once(slx_tm_sim_args *a, slx_time_result *out, slx_err *er
     return slx_tm_sim_run(a, out, err);
 }
 
-/* Layers 0, 1, 2, n-2 and n-1, the others by what passed between the first BARs of layers 1 and n-2. Without BARs in
+/* Layers 0, 1 and n-1 (and n-2), the others by what passed between the first BARs of layer 1 and the next. Without BARs in
  * layers nothing is left out. */
 static slx_status run_repeated(slx_tm_sim_args *a, slx_time_result *out, slx_err *err)
 {
-    uint32_t layers = a->prog->info.n_layers;
-    slx_tm_mark m[2] = {{.layer = 2}, {.layer = layers - 1}};
+    uint32_t layers = a->prog->info.n_layers, next = layers - (slx_tm_repeat_ends_alike(a->walk) ? 1 : 2);
+    slx_tm_mark m[2] = {{.layer = 2}, {.layer = 1 + next}};
     uint64_t *span = slx_xcalloc(2 * (size_t)out->n_spans, sizeof *span);
     m[0].span = span, m[1].span = span + out->n_spans;
     a->mark = m;
+    a->walk->repeat.from = 2, a->walk->repeat.to = next;
     slx_status st = run_once(a, out, err);
     a->mark = NULL;
     if (st == SLX_OK && m[1].met) {
-        extend_all(out, m, layers);
-        out->layers_simulated = 5;
+        slx_tm_fold_extend(out, m, next - 2);
     } else if (st == SLX_OK) {
         a->walk->repeat.n = 0;
         memset(out->engine, 0, sizeof out->engine);
@@ -321,30 +197,19 @@ static slx_status run_repeated(slx_tm_sim_args *a, slx_time_result *out, slx_err
     return st;
 }
 
-static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, classes *c, const slx_time_options *opt,
+static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, slx_tm_tiles *c, const slx_time_options *opt,
                            slx_time_result *out, slx_tm_counts *counts, slx_err *err)
 {
-    bool fold = opt->folded && w->n >= FOLD_FROM, apart = fold || (opt->folded && !opt->event);
-    if (apart) {
+    bool tiles = opt->folded && slx_tm_fold_tiles(w->prog);
+    if (tiles || (opt->folded && !opt->event)) {
         SLX_TRY(count_all(w, counts, !opt->event, out, err));
         w->apart = !w->crossing;
+        out->n_classes = slx_tm_tiles_classes(c, w);
     } else {
         w->counts = counts;
     }
-    if (fold) { /* bytes from another tile may steer this one: then all are walked */
-        out->n_classes = classify(c, w, NULL);
-        classify(c, w, m);
-        split(c, w->n, CLASS_FROM);
-        choose(c, w, m);
-        for (uint32_t i = 0; i < w->n; i++) w->w[i].absent = !w->crossing, w->w[i].silent = true;
-        for (uint32_t k = 0; k < c->n; k++) {
-            slx_tm_walker *a = &w->w[c->tiles[k]], *b = &w->w[c->last[k]];
-            a->absent = a->silent = b->absent = b->silent = false;
-        }
-    } else {
-        every_tile(c, m, w->n);
-    }
-    out->folded = fold;
+    if (tiles) slx_tm_tiles_fold(c, w, m);
+    out->tiles_simulated = c->n;
     m->folded = c->n < w->n; /* some tile stands for others */
     w->keep = true;
     slx_tm_sim_args a = {.prog = w->prog,
@@ -411,12 +276,12 @@ slx_status slx_tm_step(const slx_program *p, const slx_chip *c, const uint8_t *d
     SLX_TRY(slx_tm_mem_init(&mem, c, p->info.n_tiles, err));
     uint8_t *copy = whole_descriptor(p, desc);
     slx_tm_walk walk;
-    classes cl;
+    slx_tm_tiles tiles;
     slx_tm_counts counts[2] = {0};
     slx_tm_walk_init(&walk, p, c, copy, opt->rank, &mem);
-    classes_init(&cl, p->info.n_tiles);
+    slx_tm_tiles_init(&tiles, &mem);
     out->n_chips = slx_program_chips(&p->info);
-    out->n_tiles = out->n_classes = p->info.n_tiles;
+    out->n_tiles = out->n_classes = out->tiles_simulated = p->info.n_tiles;
     out->layers_simulated = p->info.n_layers;
     out->n_spans = p->n_spans + 1;
     out->spans = slx_xcalloc(out->n_spans, sizeof *out->spans);
@@ -427,10 +292,10 @@ slx_status slx_tm_step(const slx_program *p, const slx_chip *c, const uint8_t *d
     uint64_t *span_fj = slx_xcalloc(2 * (size_t)out->n_spans, sizeof *span_fj);
     for (int i = 0; i < 2; i++)
         counts[i].span_fj = span_fj + i * (size_t)out->n_spans, counts[i].layer_fj = out->layer_fj;
-    slx_status st = simulate(&walk, &mem, &cl, opt, out, counts, err);
+    slx_status st = simulate(&walk, &mem, &tiles, opt, out, counts, err);
     if (st == SLX_OK) collect(&walk, counts, opt->watts, out);
     free(span_fj);
-    free(cl.of);
+    slx_tm_tiles_deinit(&tiles);
     slx_tm_walk_deinit(&walk);
     slx_tm_mem_deinit(&mem);
     free(copy);

@@ -12,7 +12,8 @@
  *   path.c  what those times consisted of
  *   hbm.c   memory and network
  *   net.c   chips that meet
- *   time.c  classes of tiles, the step, the result
+ *   fold.c  which tiles and layers are simulated, and what the others take
+ *   time.c  the step, the result
  *   dvfs.c  the clock that the rated power allows
  *   trace.c events for Perfetto
  *
@@ -210,7 +211,8 @@ typedef struct {
 enum { SLX_TM_HASHES = 3, SLX_TM_RECORDS = 2, SLX_TM_WORK = 2 };
 typedef struct {
     uint64_t hash[SLX_TM_HASHES];
-    uint64_t works[3]; /* of layers 1, 2, n-2 */
+    uint64_t works[3];  /* of layers 1, 2, n-2 */
+    uint64_t starts[2]; /* of layers 1, n-1 to their first BAR */
 } slx_tm_history;
 
 /* Tiles that go the same way: at the same instruction, in the same rounds of the same loops. What differs between them
@@ -234,14 +236,14 @@ typedef struct {
     size_t taken;       /* records */
     struct {            /* repeat.c */
         uint32_t order, other;     /* registers that differ between layers: with the layer's number; otherwise */
-        bool entered;
+        bool entered, barred;      /* barred: met a BAR in its layer */
     } rep;
 } slx_tm_walker;
 
-/* Layers from..n-3 are left out of a walk: what layer `from - 1` did stands for them. */
+/* Layers from..to - 1 are left out of a walk: what layer `from - 1` did stands for them. */
 typedef struct {
     uint32_t n;         /* layers of the program; 0 = none is left out */
-    uint32_t from;      /* at least 3 */
+    uint32_t from, to;
     uint32_t first;     /* pc of the layer loop's body; 0 = not met yet */
     bool probing, odd;  /* being checked; not to be left out */
 } slx_tm_repeat;
@@ -392,8 +394,12 @@ void slx_tm_repeat_see(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, uint64_t a,
 /* One instruction of the layer that is to stand for others, before it is executed. */
 void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *o, const slx_insn *in,
                          const uint64_t v[SLX_N_OPERANDS]);
+/* w's tiles are at a BAR. */
+void slx_tm_repeat_bar(slx_tm_walk *k, slx_tm_walker *w);
 /* After the probe: may layers be left out? */
 bool slx_tm_repeat_holds(const slx_tm_walk *k);
+/* And does layer n-1 do what layer 1 does until its first BAR? */
+bool slx_tm_repeat_ends_alike(const slx_tm_walk *k);
 
 /* ------------------------------------------------------------------ scratchpad: spm.c */
 
@@ -415,6 +421,7 @@ typedef struct {
     uint32_t layer;  /* slx_tm_rec.layer */
     uint32_t pc;     /* of the BAR; 0 = any: the first that ends */
     bool met;
+    uint64_t cycles;
     uint64_t bound[SLX_N_TIME_BOUNDS], *span; /* span[n_spans + 1], zeroed: the caller's */
     slx_time_engine engine[SLX_N_ENGINES];    /* busy, token, empty */
 } slx_tm_mark;
@@ -438,5 +445,26 @@ slx_status slx_tm_step(const slx_program *p, const slx_chip *c, const uint8_t *d
                        slx_time_result *out, slx_err *err);
 
 slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_err *err);
+
+/* ------------------------------------------------------------------ what is simulated: fold.c */
+
+/* Does this program fold by tiles? */
+bool slx_tm_fold_tiles(const slx_program *p);
+
+typedef struct {
+    uint32_t all;  /* tiles of the program */
+    uint32_t *of;  /* [all] the first tile of its class */
+    uint32_t *tiles, *copies, *last, *far, n; /* of what is simulated: see slx_tm_sim_args */
+} slx_tm_tiles;
+
+/* Every tile by itself. */
+void slx_tm_tiles_init(slx_tm_tiles *c, const slx_tm_mem *m);
+void slx_tm_tiles_deinit(slx_tm_tiles *c);
+/* How many classes of tiles do the same work; after a walk of all tiles that hashed it. */
+uint32_t slx_tm_tiles_classes(slx_tm_tiles *c, const slx_tm_walk *w);
+/* One tile of each class in a quarter of the mesh, where that leaves few enough; m gets to know what it stands for, w which tiles it need not walk. */
+void slx_tm_tiles_fold(slx_tm_tiles *c, slx_tm_walk *w, slx_tm_mem *m);
+/* From the layers simulated to so many more: what lies between the marks once more for each of them. */
+void slx_tm_fold_extend(slx_time_result *out, const slx_tm_mark m[2], uint32_t more);
 
 #endif

@@ -401,7 +401,10 @@ static slx_status step(slx_tm_walk *k, slx_tm_walker *w, slx_err *err)
     else
         SLX_TRY(step_engine(k, w, w->id, w->n, v, &r, err));
     if (!unlike) emit(k, w, &r);
-    if (r.op == SLX_OP_BAR) w->at_bar = true, w->group = r.group - 1;
+    if (r.op == SLX_OP_BAR) {
+        w->at_bar = true, w->group = r.group - 1;
+        if (k->repeat.probing) slx_tm_repeat_bar(k, w);
+    }
     go_on(k, w, next);
     return SLX_OK;
 }

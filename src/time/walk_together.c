@@ -165,7 +165,7 @@ void slx_tm_part(slx_tm_walk *k, slx_tm_walker *w)
 static bool same_place(const slx_tm_walker *a, const slx_tm_walker *b)
 {
     return a->pc == b->pc && a->depth == b->depth && a->calls == b->calls && a->layer == b->layer && a->ctl == b->ctl &&
-           a->cast == b->cast && a->rep.entered == b->rep.entered &&
+           a->cast == b->cast && a->rep.entered == b->rep.entered && a->rep.barred == b->rep.barred &&
            !memcmp(a->ret, b->ret, a->calls * sizeof *a->ret) &&
            !memcmp(a->loop, b->loop, a->depth * sizeof *a->loop);
 }

@@ -421,7 +421,7 @@ static void test_multicast_steers(void **state)
         assert_int_equal(r[fold].engine[SLX_ENG_VEC].insns, 32 * 5);
         assert_int_equal(r[fold].bound[SLX_TIME_VECTOR], 5 * 13);
     }
-    assert_true(r[1].folded && r[1].n_classes == 2);
+    assert_int_equal(r[1].n_classes, 2);
     assert_int_equal(r[0].cycles, r[1].cycles);
     slx_time_result_free(&r[0]);
     slx_time_result_free(&r[1]);
@@ -600,17 +600,17 @@ static void test_repeat(void **state)
         const char *body;
         uint32_t layers, more; /* simulated; second MMs */
     } cases[] = {
-        {"SYS.nop", 5, 0},
+        {"SYS.nop", 3, 0},
         {no_bar, 13, 0}, /* nothing says when a layer is over */
-        {"ALU.mul r8, r5, 4096\nALU.add r8, r8, 0x1000000\nLD [0], [r8], 64, 1, 0, 0", 5, 0}, /* addresses */
+        {"ALU.mul r8, r5, 4096\nALU.add r8, r8, 0x1000000\nLD [0], [r8], 64, 1, 0, 0", 3, 0}, /* addresses */
         {"ALU.mul r8, r5, 32\nALU.add r8, r8, 0x1000000\nLD [0], [r8], 64, 1, 0, 0", 13, 0}, /* one unit or two */
-        {"ALU.sub r7, 4096, r7\nVUN.fill [r7], (1,32), <0,0,0>, 0.5", 5, 0}, /* a buffer in turn */
-        {"ALU.ltu r6, r5, 12", 5, 12},                                          /* the last is different */
+        {"ALU.sub r7, 4096, r7\nVUN.fill [r7], (1,32), <0,0,0>, 0.5", 3, 0}, /* a buffer in turn */
+        {"ALU.ltu r6, r5, 12", 4, 12},                                          /* the last is different */
         {"ALU.ltu r6, r5, 7", 13, 7},
         {"ALU.eq r6, r5, 6", 13, 1},
         {"ALU.and r6, r5, 3\nALU.eq r6, r6, 1", 13, 3}, /* 1, 5, 9 */
         {"LI r6, 1\nBR.ne r5, 6, on\nLI r6, 0\non: SYS.nop", 13, 12},
-        {"LI r6, 1\nBR.ne r5, 12, on\nLI r6, 0\non: SYS.nop", 5, 12},
+        {"LI r6, 1\nBR.ne r5, 12, on\nLI r6, 0\non: SYS.nop", 4, 12},
         {"ALU.add r7, r7, 1\nALU.ltu r6, r7, 9", 13, 8}, /* a number of its own */
         {"ALU.add r7, r7, 1\nSTS.u32 [0], r7\nLDS.u32 r6, [0], 99\nALU.ltu r6, r6, 9", 13, 8},
     };
@@ -637,7 +637,9 @@ static void test_repeat(void **state)
         assert_int_equal(r[1].energy_fj - r[1].static_fj, r[0].energy_fj - r[0].static_fj);
         assert_memory_equal(r[1].layer_fj, r[0].layer_fj, 14 * sizeof r[0].layer_fj[0]);
         for (int e = 0; e < SLX_N_ENGINES; e++) assert_int_equal(r[1].engine[e].insns, r[0].engine[e].insns);
-        assert_true(fabs((double)r[1].cycles / (double)r[0].cycles - 1) < 0.02);
+        if (fabs((double)r[1].cycles / (double)r[0].cycles - 1) >= 0.02)
+            fail_msg("\"%s\": %llu cycles, %llu with all layers", cases[i].body, (unsigned long long)r[1].cycles,
+                     (unsigned long long)r[0].cycles);
         slx_time_result_free(&r[0]);
         slx_time_result_free(&r[1]);
         slx_program_free(&p);
@@ -650,6 +652,7 @@ static void test_repeat(void **state)
 typedef struct {
     const char *name;
     struct slx_test_model_spec spec;
+    uint32_t tp;
 } shape;
 static const shape shapes[] = {
     {"small",
@@ -659,7 +662,8 @@ static const shape shapes[] = {
       .n_heads = 4,
       .n_kv_heads = 2,
       .vocab = 300,
-      .seed = 7}},
+      .seed = 7},
+     1},
     {"wide",
      {.n_layers = 3,
       .d_model = 576,
@@ -668,7 +672,8 @@ static const shape shapes[] = {
       .n_kv_heads = 3,
       .vocab = 1024,
       .context = 512,
-      .seed = 8}},
+      .seed = 8},
+     1},
     {"odd",
      {.n_layers = 2,
       .d_model = 416,
@@ -677,7 +682,8 @@ static const shape shapes[] = {
       .n_kv_heads = 13,
       .vocab = 500,
       .context = 300,
-      .seed = 9}},
+      .seed = 9},
+     1},
     {"deep",
      {.n_layers = 13,
       .d_model = 128,
@@ -686,7 +692,18 @@ static const shape shapes[] = {
       .n_kv_heads = 2,
       .vocab = 300,
       .context = 300,
-      .seed = 10}},
+      .seed = 10},
+     1},
+    {"shared",
+     {.n_layers = 2,
+      .d_model = 512,
+      .d_ff = 1536,
+      .n_heads = 8,
+      .n_kv_heads = 8,
+      .vocab = 600,
+      .context = 300,
+      .seed = 11},
+     4},
 };
 static const char *const chips[] = {"silex-1", "silex-mini", "silex-one"};
 /* sequences, new rows of each, positions before */
@@ -744,7 +761,7 @@ static void test_steps(void **state)
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
-    uint32_t folded = 0;
+    uint32_t folded = 0, classes = 0;
     for (size_t m = 0; m < sizeof shapes / sizeof *shapes; m++) {
         slx_err err = {0};
         slx_model *model;
@@ -755,7 +772,11 @@ static void test_steps(void **state)
             slx_chip *c;
             slx_program p;
             if (slx_chip_load(&c, chips[k], &err) != SLX_OK) fail_msg("%s", err.msg);
-            slx_compile_options opt = {.max_rows = 64, .max_pages = 64};
+            if (shapes[m].tp > 1 && !c->net.ports) {
+                slx_chip_free(c);
+                continue;
+            }
+            slx_compile_options opt = {.max_rows = 64, .max_pages = 64, .tp = shapes[m].tp};
             if (slx_compile(&p, model, c, &opt, NULL, NULL, &err) != SLX_OK)
                 fail_msg("%s", err.msg);
             uint8_t *desc = slx_xcalloc(1, p.info.desc.bytes);
@@ -779,10 +800,14 @@ static void test_steps(void **state)
                 invariants(&p, desc, &fold, what);
                 assert_memory_equal(full.wire_fj, fold.wire_fj,
                                     SLX_TIME_WIRE_IO * sizeof full.wire_fj[0]);
-                folded += fold.folded;
-                assert_int_equal(fold.folded, fold.n_tiles >= 16);
+                bool layers = shapes[m].spec.n_layers >= 10, tiles = shapes[m].tp >= 4 && fold.n_tiles >= 16;
+                folded += layers || tiles;
+                assert_int_equal(full.tiles_simulated, full.n_tiles);
                 assert_int_equal(full.layers_simulated, shapes[m].spec.n_layers);
-                assert_int_equal(fold.layers_simulated, shapes[m].spec.n_layers < 10 ? shapes[m].spec.n_layers : 5);
+                assert_true(fold.tiles_simulated == fold.n_tiles || (tiles && fold.tiles_simulated <= fold.n_tiles / 2));
+                classes += fold.tiles_simulated < fold.n_tiles;
+                assert_int_equal(fold.layers_simulated, layers ? 3 : shapes[m].spec.n_layers);
+                if (!layers && !tiles) assert_int_equal(fold.cycles, full.cycles);
                 double off = (double)fold.cycles / (double)full.cycles - 1;
                 uint64_t read = 0;
                 for (int g = 0; g < SLX_N_REGION_KINDS; g++) read += full.region_read_bytes[g];
@@ -798,8 +823,8 @@ static void test_steps(void **state)
                 assert_true(thin.cycles > full.cycles * 0.95);
                 slx_time_result_free(&thin);
                 if (getenv("SLX_TEST_VERBOSE"))
-                    printf("%-28s full %8llu folded %+.2f %% classes %u of %u, %s\n", what,
-                           (unsigned long long)full.cycles, 100 * off, fold.n_classes, fold.n_tiles,
+                    printf("%-28s full %8llu folded %+.2f %% tiles %u of %u, %s\n", what,
+                           (unsigned long long)full.cycles, 100 * off, fold.tiles_simulated, fold.n_tiles,
                            slx_time_bound_name(full.bound_by));
                 if (fabs(off) > 0.03) fail_msg("%s: folded %+.2f %% off", what, 100 * off);
                 slx_time_result_free(&full);
@@ -813,7 +838,7 @@ static void test_steps(void **state)
         slx_model_close(model);
     }
     unlink(path);
-    assert_true(folded >= 10);
+    assert_true(folded >= 10 && classes >= 2);
 }
 
 /* ------------------------------------------------------------------ estimates and traces */
@@ -1002,7 +1027,7 @@ static void test_memo(void **state)
     piece.rows = 36;
     assert_int_equal(slx_memo_step(m, &piece, 1, &b, &err), SLX_OK);
     assert_true(low <= b.seconds && b.seconds <= high);
-    assert_int_equal(slx_memo_points(m), points + 1);
+    assert_true(slx_memo_points(m) > points); /* and what the lines beside it lack where its attention takes longer than theirs */
     slx_memo_parts is;
     assert_int_equal(slx_memo_simulate(m, &piece, 1, &is, &err), SLX_OK);
     assert_true(fabs(b.seconds / is.seconds - 1) < 1e-9);
