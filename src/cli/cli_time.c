@@ -304,7 +304,8 @@ static json_t *step_json(const slx_time_result *r)
     json_object_set_new(j, "classes", count(r->n_classes));
     json_object_set_new(j, "tiles_simulated", count(r->tiles_simulated));
     json_object_set_new(j, "layers_simulated", count(r->layers_simulated));
-    json_object_set_new(j, "folded", json_boolean(r->tiles_simulated < r->n_tiles || r->layers_simulated + 1 < r->n_layers));
+    bool folded = r->tiles_simulated < r->n_tiles || r->layers_simulated + 1 < r->n_layers;
+    json_object_set_new(j, "folded", json_boolean(folded));
     return j;
 }
 

@@ -1,16 +1,16 @@
 /* fold.c - what of a step is simulated, and what the rest takes by that.
  *
- *   layers   that only repeat the one before (repeat.c): the first two and the last are simulated, and each of the others
- *            takes what passes between the first BARs of the second and of the one behind it; if the last begins unlike
- *            the others, the one before it is simulated as well
- *   tiles    with equal hashes in the same quarter of the mesh are a class; the first of each is simulated, its transfers
- *            booked for all of them: on the same bytes where first and last tile of the class read the same address, else
- *            spread evenly between what these two read. It keeps two times, of its first tile and of its last, with the
- *            others spread evenly between them; at a BAR they become one, the later
+ *   layers   that only repeat the one before (repeat.c): the first and the last are simulated, and each of the
+ *            others takes what passes between their first BARs; if the first ends or the last begins unlike the
+ *            others, the first two and the last two, and what passes between the first BARs of the middle ones
+ *   tiles    with equal hashes in the same quarter of the mesh are a class; the first of each is simulated, its
+ *            transfers booked for all of them: on the same bytes where first and last tile of the class read the
+ *            same address, else spread evenly between what these two read. It keeps two times, of its first tile and
+ *            of its last, with the others spread evenly between them; at a BAR they become one, the later
  *
- * Layers lose next to nothing (docs/timing.md). A class does: where memory is nearly full, the tile that is simulated is
- * served for all the others at once. On four chips and more that is small beside the meetings of the chips; on one and
- * two every tile is simulated. */
+ * Layers lose next to nothing (docs/timing.md). A class does: where memory is nearly full, the tile that is
+ * simulated is served for all the others at once. On four chips and more that is small beside the meetings of the
+ * chips; on one and two every tile is simulated. */
 #include "time/time_int.h"
 
 #include <stdlib.h>
@@ -18,9 +18,9 @@
 
 /* ------------------------------------------------------------------ tiles */
 
-/* Fewer than FOLD_FROM tiles are always simulated one by one: that is quick, and small classes contend in ways a pair of
- * times per class does not show. So are classes of fewer than CLASS_FROM, and all tiles where more than one in WORTH would
- * be left. */
+/* Fewer than FOLD_FROM tiles are always simulated one by one: that is quick, and small classes contend in ways a
+ * pair of times per class does not show. So are classes of fewer than CLASS_FROM, and all tiles where more than one
+ * in WORTH would be left. */
 enum { FOLD_CHIPS = 4, FOLD_FROM = 16, CLASS_FROM = 3, WORTH = 2 };
 
 bool slx_tm_fold_tiles(const slx_program *p)

@@ -3,8 +3,9 @@
  *   probe    layers 0, 1, 2, n-2, n-1 are walked
  *   holds    layers 1, 2 and n-2 did the same work (records, what control flow saw, tokens; addresses apart), and in
  *            layer 2 nothing that steers control flow or sizes depends on what differs from layer to layer
- *   then     layer 2 stands for layers 2..n-3; where only times are asked for, layer 1 for 1..n-3, and for n-2 too if the
- *            last layer begins as they do (fold.c)
+ *   then     layer 2 stands for layers 2..n-3
+ *   times    from the first BAR of layer 1 to that of n-2 pass those of one layer; from that of 0 to that of n-1
+ *            too, if layer 0 ends and n-1 begins like layer 1 (fold.c)
  *
  * Why that is enough: layer 2 starts from the scratchpad that layer 1 left, and left it as it was, since both wrote the
  * same. So by induction every later layer does the same again, as long as what differs at its start reaches addresses
@@ -31,15 +32,28 @@ void slx_tm_repeat_enter(slx_tm_walk *k, slx_tm_walker *w)
 {
     if (!k->repeat.first) k->repeat.first = w->loop[0].first;
     if (k->repeat.first != w->loop[0].first || w->rep.entered) k->repeat.odd = true;
-    w->rep.entered = true;
+    w->rep.entered = true, w->rep.barred = false;
 }
 
-/* Tile t's work of the layer before the one that f is about to run. */
-static void keep_work(slx_tm_history *h, const slx_tm_loop *f)
+/* Layers looked at, as places in slx_tm_history. */
+enum { FIRST, SECOND, THIRD, LAST_BUT_ONE, LAST };
+
+static unsigned place_of(const slx_tm_walk *k, uint64_t layer)
 {
-    if (f->i == 2 || f->i == 3) h->works[f->i - 2] = h->hash[SLX_TM_WORK];
-    if (f->i == f->n - 1) h->works[2] = h->hash[SLX_TM_WORK];
-    h->hash[SLX_TM_WORK] = 0;
+    return layer < FIRST + 3 ? (unsigned)layer : layer + 1 == k->repeat.n ? LAST : LAST_BUT_ONE;
+}
+
+/* What w's tiles have done since the layer `layer` began, or since its first BAR: to that BAR, and to the layer's
+ * end. */
+static void keep_work(slx_tm_walk *k, slx_tm_walker *w, uint64_t layer, bool start)
+{
+    unsigned place = place_of(k, layer);
+    slx_tm_settle(k, w);
+    SLX_TM_EACH(k, w, t) {
+        slx_tm_history *h = &k->history[t];
+        (start ? h->starts : h->rests)[place] = h->hash[SLX_TM_WORK];
+        h->hash[SLX_TM_WORK] = 0;
+    }
 }
 
 /* A register where layer 1 begins: it is kept; where layer 2 does: does it differ from that? */
@@ -58,11 +72,7 @@ static bool compare_reg(slx_tm_walk *k, const slx_tm_walker *w, uint32_t reg, bo
 
 void slx_tm_repeat_bar(slx_tm_walk *k, slx_tm_walker *w)
 {
-    bool last = w->layer == k->repeat.n;
-    if (!w->rep.barred && (last || w->layer == 2)) {
-        slx_tm_settle(k, w);
-        SLX_TM_EACH(k, w, t) k->history[t].starts[last] = k->history[t].hash[SLX_TM_WORK];
-    }
+    if (!w->rep.barred && w->layer) keep_work(k, w, w->layer - 1u, true);
     w->rep.barred = true;
 }
 
@@ -71,8 +81,7 @@ void slx_tm_repeat_next(slx_tm_walk *k, slx_tm_walker *w)
     slx_tm_loop *f = &w->loop[0];
     w->rep.barred = false;
     if (k->repeat.probing) {
-        slx_tm_settle(k, w);
-        SLX_TM_EACH(k, w, t) keep_work(&k->history[t], f);
+        keep_work(k, w, f->i - 1, false);
         for (uint32_t i = 1; i < SLX_N_REGS && (f->i == 1 || f->i == 2); i++)
             if (compare_reg(k, w, i, f->i == 1) && i != f->rd) w->rep.other |= 1u << i;
         if (f->rd) w->rep.order = 1u << f->rd;
@@ -179,16 +188,19 @@ bool slx_tm_repeat_holds(const slx_tm_walk *k)
 {
     if (k->repeat.odd || !k->repeat.first) return false;
     for (uint32_t i = 0; i < k->n; i++) {
-        const uint64_t *works = k->history[i].works;
+        const slx_tm_history *h = &k->history[i];
         if (k->w[i].n && !k->w[i].rep.entered) return false;
-        if (works[0] != works[1] || works[0] != works[2]) return false;
+        for (unsigned l = THIRD; l <= LAST_BUT_ONE; l++)
+            if (h->starts[l] != h->starts[SECOND] || h->rests[l] != h->rests[SECOND]) return false;
     }
     return true;
 }
 
 bool slx_tm_repeat_ends_alike(const slx_tm_walk *k)
 {
-    for (uint32_t i = 0; i < k->n; i++)
-        if (k->history[i].starts[0] != k->history[i].starts[1]) return false;
+    for (uint32_t i = 0; i < k->n; i++) {
+        const slx_tm_history *h = &k->history[i];
+        if (h->rests[FIRST] != h->rests[SECOND] || h->starts[LAST] != h->starts[SECOND]) return false;
+    }
     return true;
 }

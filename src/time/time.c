@@ -1,8 +1,8 @@
 /* time.c - one step: the walk, the simulation, and what it comes to.
  *
  *   full      walk + simulate every tile and layer
- *   folded    walk every tile for counts, energy and a hash of its records without addresses; simulate the layers, and on
- *             some chips the tiles, that stand for the others (fold.c)
+ *   folded    walk every tile for counts, energy and a hash of its records without addresses; simulate the layers,
+ *             and on some chips the tiles, that stand for the others (fold.c)
  *
  * Counts and energy never depend on folding; only cycles do. */
 #include "time/time_int.h"
@@ -173,20 +173,20 @@ static slx_status run_once(slx_tm_sim_args *a, slx_time_result *out, slx_err *er
     return slx_tm_sim_run(a, out, err);
 }
 
-/* Layers 0, 1 and n-1 (and n-2), the others by what passed between the first BARs of layer 1 and the next. Without BARs in
- * layers nothing is left out. */
+/* Layers 0 and n-1, or 0, 1, n-2 and n-1, the others by what passed between the first BARs of the middle two.
+ * Without BARs in layers nothing is left out. */
 static slx_status run_repeated(slx_tm_sim_args *a, slx_time_result *out, slx_err *err)
 {
-    uint32_t layers = a->prog->info.n_layers, next = layers - (slx_tm_repeat_ends_alike(a->walk) ? 1 : 2);
-    slx_tm_mark m[2] = {{.layer = 2}, {.layer = 1 + next}};
+    uint32_t layers = a->prog->info.n_layers, from = slx_tm_repeat_ends_alike(a->walk) ? 1 : 2, to = layers - from;
+    slx_tm_mark m[2] = {{.layer = from}, {.layer = 1 + to}}; /* of layers from - 1 and to */
     uint64_t *span = slx_xcalloc(2 * (size_t)out->n_spans, sizeof *span);
     m[0].span = span, m[1].span = span + out->n_spans;
     a->mark = m;
-    a->walk->repeat.from = 2, a->walk->repeat.to = next;
+    a->walk->repeat.from = from, a->walk->repeat.to = to;
     slx_status st = run_once(a, out, err);
     a->mark = NULL;
     if (st == SLX_OK && m[1].met) {
-        slx_tm_fold_extend(out, m, next - 2);
+        slx_tm_fold_extend(out, m, to - from);
     } else if (st == SLX_OK) {
         a->walk->repeat.n = 0;
         memset(out->engine, 0, sizeof out->engine);

@@ -77,7 +77,7 @@ typedef struct {
     double unlimited_s;       /* its time at that clock */
     uint32_t n_chips, n_tiles, n_classes; /* classes of tiles with the same work */
     uint32_t tiles_simulated;    /* all, or one for each class */
-    uint32_t layers_simulated;   /* all, or 3 (4) where the others only repeat them */
+    uint32_t layers_simulated;   /* all, or 2 or 4 where the others only repeat them */
     uint64_t simulated;          /* instructions that went through the queues */
 
     /* counts: equal to slx_func_count of the same step */
@@ -127,7 +127,7 @@ slx_status slx_time_get_watts(slx_time_watts *out, const slx_chip *c, slx_err *e
 
 typedef struct {
     uint32_t rank; /* of the chip that is simulated */
-    /* Where layers repeat one another, three of them, the others from those (10 layers and more). On 4 chips and more one
+    /* Where layers repeat one another, two or four of them, the others from those (10 layers and more). On 4 chips and more one
      * tile of each class, memory loaded for all of them (16 tiles and more, no more than half of them left). */
     bool folded;
     /* NULL: none. Events are of every layer, from a run of their own. */

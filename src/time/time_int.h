@@ -207,12 +207,11 @@ typedef struct {
 } slx_tm_loop;
 
 /* Hashes of what a tile has done, in the field of 2^61 - 1: of its records without addresses, twice, and of its work in
- * the layer it is in (repeat.c). */
+ * the layer it is in, or in what of it comes behind its first BAR (repeat.c). */
 enum { SLX_TM_HASHES = 3, SLX_TM_RECORDS = 2, SLX_TM_WORK = 2 };
 typedef struct {
     uint64_t hash[SLX_TM_HASHES];
-    uint64_t works[3];  /* of layers 1, 2, n-2 */
-    uint64_t starts[2]; /* of layers 1, n-1 to their first BAR */
+    uint64_t starts[5], rests[5]; /* of layers 0, 1, 2, n-2, n-1: to their first BAR, and from there on */
 } slx_tm_history;
 
 /* Tiles that go the same way: at the same instruction, in the same rounds of the same loops. What differs between them
@@ -398,7 +397,7 @@ void slx_tm_repeat_check(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code *o,
 void slx_tm_repeat_bar(slx_tm_walk *k, slx_tm_walker *w);
 /* After the probe: may layers be left out? */
 bool slx_tm_repeat_holds(const slx_tm_walk *k);
-/* And does layer n-1 do what layer 1 does until its first BAR? */
+/* And may layer 0 from its first BAR on, with layer n-1 up to its first, stand for them? */
 bool slx_tm_repeat_ends_alike(const slx_tm_walk *k);
 
 /* ------------------------------------------------------------------ scratchpad: spm.c */
@@ -462,7 +461,8 @@ void slx_tm_tiles_init(slx_tm_tiles *c, const slx_tm_mem *m);
 void slx_tm_tiles_deinit(slx_tm_tiles *c);
 /* How many classes of tiles do the same work; after a walk of all tiles that hashed it. */
 uint32_t slx_tm_tiles_classes(slx_tm_tiles *c, const slx_tm_walk *w);
-/* One tile of each class in a quarter of the mesh, where that leaves few enough; m gets to know what it stands for, w which tiles it need not walk. */
+/* One tile of each class in a quarter of the mesh, where that leaves few enough; m gets to know what it stands for, w
+ * which tiles it need not walk. */
 void slx_tm_tiles_fold(slx_tm_tiles *c, slx_tm_walk *w, slx_tm_mem *m);
 /* From the layers simulated to so many more: what lies between the marks once more for each of them. */
 void slx_tm_fold_extend(slx_time_result *out, const slx_tm_mark m[2], uint32_t more);

@@ -1,5 +1,5 @@
-/* test_time_draw.c - steps of drawn programs, folded against every tile and layer simulated: cycles within 3 %, all counts
- * and energies by event equal.
+/* test_time_draw.c - steps of drawn programs, folded against every tile and layer simulated: cycles within 3 %, all
+ * counts and energies by event equal.
  *
  *   build/test/diff/test_time_draw [SEED [N]]      another draw, of N steps; each is printed, the worst at the end */
 #include <setjmp.h>
@@ -143,9 +143,9 @@ static bool try_step(const draw *d, double *off)
 static void test_found(void **state)
 {
     (void)state;
-    static const draw found[] = {{"qwen3-8b", "silex-1e", 1, 448, 1, 300},  {"llama-2-7b", "silex-1", 1, 160, 1, 300},
-                                 {"qwen3-8b", "silex-1", 1, 146, 1, 433},   {"smollm2-1.7b", "silex-1", 1, 122, 1, 1074},
-                                 {"smollm2-1.7b", "silex-1", 1, 6, 1, 43},  {"qwen3-14b", "silex-1", 1, 14, 1, 600},
+    static const draw found[] = {{"qwen3-8b", "silex-1e", 1, 448, 1, 300}, {"llama-2-7b", "silex-1", 1, 160, 1, 300},
+                                 {"qwen3-8b", "silex-1", 1, 146, 1, 433},  {"smollm2-1.7b", "silex-1", 1, 122, 1, 1074},
+                                 {"smollm2-1.7b", "silex-1", 1, 6, 1, 43}, {"qwen3-14b", "silex-1", 1, 14, 1, 600},
                                  {"llama-3-8b", "silex-1", 1, 1, 512, 0}};
     for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
         double off;
