@@ -79,9 +79,9 @@ static void print_step(const char *what, const slx_chip *c, const slx_time_resul
                "time\n",
                c->package.tdp_w, r->clock_ghz, r->vdd_v, c->grid.clock_ghz, c->process.vdd_v,
                r->seconds / r->unlimited_s);
-    if (c->package.tdp_w > 0 && r->power_w > c->package.tdp_w)
-        printf("   power     above the rated %.4g W, at the lowest voltage the chip has\n",
-               c->package.tdp_w);
+    if (r->paused > 0)
+        printf("   power     that still draws more, at the slowest it has: the clock stands %.3g %% of the time\n",
+               100 * r->paused);
     printf("   simulated %u of %u tiles, %u of %u layers\n", r->tiles_simulated, r->n_tiles, r->layers_simulated,
            r->n_layers - 1);
     printf("   time    ");
@@ -249,6 +249,16 @@ static json_t *count(uint64_t v)
     return json_integer((json_int_t)v);
 }
 
+/* Sums to energy_fj: what goes by time is of no engine. */
+static json_t *by_engine_json(const slx_time_result *r)
+{
+    json_t *j = json_object();
+    for (int i = 0; i < SLX_N_ENGINES; i++)
+        if (r->engine[i].energy_fj) json_object_set_new(j, slx_engine_names[i], count(r->engine[i].energy_fj));
+    json_object_set_new(j, "by time", count(r->static_fj));
+    return j;
+}
+
 static json_t *step_json(const slx_time_result *r)
 {
     json_t *j = json_object(), *bound = json_object(), *wire = json_object(),
@@ -259,6 +269,7 @@ static json_t *step_json(const slx_time_result *r)
     json_object_set_new(j, "vdd_v", json_real(r->vdd_v));
     json_object_set_new(j, "power_w", json_real(r->power_w));
     json_object_set_new(j, "power_limited", json_boolean(r->power_limited));
+    json_object_set_new(j, "paused", json_real(r->paused));
     json_object_set_new(j, "bound_by", json_string(slx_time_bound_name(r->bound_by)));
     for (int i = 0; i < SLX_N_TIME_BOUNDS; i++)
         json_object_set_new(bound, slx_time_bound_name((slx_time_bound)i), count(r->bound[i]));
@@ -290,15 +301,18 @@ static json_t *step_json(const slx_time_result *r)
                                           (json_int_t)e->energy_fj));
     }
     json_object_set_new(j, "engines", engines);
+    json_object_set_new(j, "energy_fj_by_engine", by_engine_json(r));
     for (uint32_t i = 0; i < r->n_spans; i++) {
-        json_t *s = json_pack("{s:I, s:I}", "cycles", (json_int_t)r->spans[i].cycles, "energy_fj",
-                              (json_int_t)r->spans[i].energy_fj);
+        const slx_time_span *x = &r->spans[i];
+        json_t *s = json_pack("{s:I, s:I, s:I}", "cycles", (json_int_t)x->cycles, "energy_fj",
+                              (json_int_t)(x->energy_fj + x->static_fj), "static_fj", (json_int_t)x->static_fj);
         json_object_set_new(s, "name",
                             cli_json_str(r->spans[i].name, strnlen(r->spans[i].name, 32)));
         json_array_append_new(spans, s);
     }
     json_object_set_new(j, "spans", spans);
-    for (uint32_t i = 0; i < r->n_layers; i++) json_array_append_new(layers, count(r->layer_fj[i]));
+    for (uint32_t i = 0; i < r->n_layers; i++)
+        json_array_append_new(layers, count(r->layer_fj[i] + r->layer_static_fj[i]));
     json_object_set_new(j, "layer_energy_fj", layers);
     json_object_set_new(j, "tiles", count(r->n_tiles));
     json_object_set_new(j, "classes", count(r->n_classes));

@@ -95,7 +95,7 @@ static void energy_band(const slx_chip *c, slx_estimate *out)
         [SLX_TIME_WIRE_VEC] = "energy.fp32_fma_pj", [SLX_TIME_WIRE_SRAM] = "energy.sram_rd_pj_b",
         [SLX_TIME_WIRE_NOC] = "energy.noc_pj_b_mm", [SLX_TIME_WIRE_HBM] = "energy.hbm_pj_b",
         [SLX_TIME_WIRE_NET] = "energy.serdes_pj_b", [SLX_TIME_WIRE_IO] = "energy.serdes_pj_b",
-        [SLX_TIME_WIRE_LEAK] = "energy.leak_w_mm2"};
+        [SLX_TIME_WIRE_LEAK] = "energy.leak_w_mm2", [SLX_TIME_WIRE_ROM] = "energy.rom_pj_b"};
     double sum = 0;
     for (int w = 0; w < SLX_N_TIME_WIRES; w++) {
         double e =

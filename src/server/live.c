@@ -34,7 +34,7 @@ static json_t *layers_json(const slx_time_result *r)
 {
     json_t *j = json_array();
     for (uint32_t i = 1; i < r->n_layers; i++)
-        json_array_append_new(j, json_real((double)r->layer_fj[i] * 1e-15));
+        json_array_append_new(j, json_real((double)(r->layer_fj[i] + r->layer_static_fj[i]) * 1e-15));
     return j;
 }
 

@@ -6,9 +6,11 @@
  *   energies  of the compute die (V / vdd)^2; memory and links keep theirs
  *   leakage   leak_share V / vdd;  clock tree (1 - leak_share) (V / vdd)^2 f / f0
  *
- * The step runs at the fastest point at which its mean power, everything included, is within package.tdp_w; at the
- * slowest where none is. Power grows with the point, so a search by halves finds it. A chip without dvfs.min_vdd or
- * tdp_w runs at its one clock. */
+ * The step runs at the fastest point at which its mean power, everything included, is within package.tdp_w. Power grows
+ * with the point, so a search by halves finds it. Where even the slowest draws too much the clock stands for a part of
+ * the time, as clock modulation does: events take their energy all the same, leakage, clock tree and links their watts
+ * for longer, until the mean is package.tdp_w. Where those alone draw as much there is no such time, and the step is
+ * refused. A chip without dvfs.min_vdd has one point. */
 #include "time/time_int.h"
 
 #include <math.h>
@@ -22,6 +24,36 @@ static double speed(const slx_chip *c, double v)
 static uint32_t points(const slx_chip *c)
 {
     return c->dvfs.min_vdd_v > 0 && c->package.tdp_w > 0 ? c->dvfs.points : 1;
+}
+
+/* Seconds in which events of so many joules and what goes by time draw `limit` watts. Collectives (net_j, a part of
+ * events_j) are in what the links draw by time, as long as that is more. 0: never. */
+static double seconds_at(double limit, double events_j, double net_j, const slx_time_watts *watts)
+{
+    double links_off = limit - watts->leak, left = links_off - watts->io, s = (events_j - net_j) / left;
+    if (!(left > 0)) return 0;
+    return watts->io * s >= net_j ? s : events_j / links_off;
+}
+
+/* Where the point that was found, the slowest, draws more than the package is rated for. watts: of the file. */
+static slx_status stand(const slx_chip *c, uint32_t point, slx_time_watts watts, slx_time_result *out, slx_err *err)
+{
+    slx_chip chip;
+    if (!(c->package.tdp_w > 0) || out->power_w <= c->package.tdp_w) return SLX_OK;
+    slx_time_at_point(c, point, &chip, &watts);
+    /* two femtojoules and a trillionth more: what goes by time is rounded, and the limit holds all the same */
+    double events_j = (double)(out->energy_fj - out->static_fj + 2) * 1e-15, ran = out->seconds;
+    double net_j = (double)out->wire_fj[SLX_TIME_WIRE_NET] * 1e-15;
+    out->seconds = seconds_at(c->package.tdp_w, events_j, net_j, &watts) * (1 + 1e-12);
+    if (!(out->seconds > 0))
+        return slx_chip_fail_key(c, "package.tdp_w", err,
+                                 "found %g W, expected more than %.4g: leakage and clock (%.4g W) and links to other "
+                                 "chips (%.4g W) at %.3g V, without any work",
+                                 c->package.tdp_w, watts.leak + watts.io, watts.leak, watts.io, out->vdd_v);
+    out->paused = 1 - ran / out->seconds;
+    slx_tm_by_time(out, &watts);
+    out->power_w = (double)out->energy_fj * 1e-15 / out->seconds;
+    return SLX_OK;
 }
 
 void slx_time_at_point(const slx_chip *c, uint32_t point, slx_chip *out, slx_time_watts *watts)
@@ -94,7 +126,9 @@ slx_status slx_time_step(const slx_program *p, const slx_chip *c, const uint8_t 
         }
         slx_time_result_free(&shown);
     }
-    out->power_limited = have < n - 1;
     out->unlimited_s = unlimited_s;
-    return SLX_OK;
+    out->power_limited = over;
+    slx_status st = stand(c, have, watts, out, err);
+    if (st != SLX_OK) slx_time_result_free(out);
+    return st;
 }

@@ -13,10 +13,16 @@ static unsigned apart(const slx_tm_walk *k, const slx_tm_rec *r)
     return k->counted_apart && r->layer == k->counted_apart;
 }
 
+/* What one tile takes for an instruction's work. */
+static uint64_t work_fj(const slx_tm_op *o)
+{
+    return o->mac_fj + o->sum_fj + o->vec_fj + o->sram_fj + o->rom_fj;
+}
+
 void slx_tm_tally_work(slx_tm_walk *k, const slx_tm_rec *r, slx_tm_op *o, uint32_t tiles)
 {
     o->worked[apart(k, r)] += tiles;
-    k->counts->layer_fj[r->layer] += tiles * (o->mac_fj + o->sum_fj + o->vec_fj + o->sram_fj);
+    k->counts->layer_fj[r->layer] += tiles * work_fj(o);
 }
 
 void slx_tm_tally_settle(slx_tm_walk *k, slx_tm_op *o)
@@ -26,7 +32,7 @@ void slx_tm_tally_settle(slx_tm_walk *k, slx_tm_op *o)
         slx_tm_counts *n = &k->counts[i];
         uint64_t f = k->fetched[i][o->rec.pc], t = o->worked[i];
         if (!f && !t) continue;
-        uint64_t all = o->mac_fj + o->sum_fj + o->vec_fj + o->sram_fj;
+        uint64_t all = work_fj(o);
         n->insns[o->rec.engine] += f;
         n->engine_fj[SLX_ENG_CTL] += f * k->fetch_fj;
         n->engine_fj[o->rec.engine] += t * all;
@@ -39,6 +45,7 @@ void slx_tm_tally_settle(slx_tm_walk *k, slx_tm_op *o)
         n->wire_fj[SLX_TIME_WIRE_SUM] += t * o->sum_fj;
         n->wire_fj[SLX_TIME_WIRE_VEC] += t * o->vec_fj;
         n->wire_fj[SLX_TIME_WIRE_SRAM] += t * o->sram_fj + f * k->fetch_fj;
+        n->wire_fj[SLX_TIME_WIRE_ROM] += t * o->rom_fj;
         k->fetched[i][o->rec.pc] = o->worked[i] = 0;
     }
 }

@@ -36,7 +36,7 @@ void slx_time_result_free(slx_time_result *r)
     free(r->spans);
     free(r->layer_fj);
     r->spans = NULL;
-    r->layer_fj = NULL;
+    r->layer_fj = r->layer_static_fj = NULL;
 }
 
 /* ------------------------------------------------------------------ the step */
@@ -252,18 +252,13 @@ static void collect(const slx_tm_walk *w, const slx_tm_counts *n, const slx_time
     out->net_bytes = n->net, out->net_wire_bytes = n->net_wire;
     memcpy(out->region_read_bytes, n->region_read, sizeof n->region_read);
     memcpy(out->wire_fj, n->wire_fj, sizeof n->wire_fj);
-    out->wire_fj[SLX_TIME_WIRE_LEAK] = (uint64_t)llround(watts->leak * out->seconds * 1e15);
-    /* links draw their watts whatever they carry: what the meetings took of it is not counted twice */
-    uint64_t io = (uint64_t)llround(watts->io * out->seconds * 1e15),
-             used = out->wire_fj[SLX_TIME_WIRE_NET];
-    out->wire_fj[SLX_TIME_WIRE_IO] = io > used ? io - used : 0;
-    out->static_fj = out->wire_fj[SLX_TIME_WIRE_LEAK] + out->wire_fj[SLX_TIME_WIRE_IO];
-    for (int k = 0; k < SLX_N_TIME_WIRES; k++) out->energy_fj += out->wire_fj[k];
     for (int e = 0; e < SLX_N_ENGINES; e++) {
         out->engine[e].insns = n->insns[e];
         out->engine[e].energy_fj = n->engine_fj[e];
     }
     for (uint32_t s = 0; s < out->n_spans; s++) out->spans[s].energy_fj = n->span_fj[s];
+    for (uint32_t pc = w->layers_from; pc < w->layers_to; pc++) out->spans[w->span_of[pc]].in_layers = true;
+    slx_tm_by_time(out, watts);
     roofline(c, &w->net, n, out);
 }
 
@@ -288,7 +283,8 @@ slx_status slx_tm_step(const slx_program *p, const slx_chip *c, const uint8_t *d
     for (uint32_t s = 0; s < p->n_spans; s++)
         memcpy(out->spans[s].name, p->spans[s].name, sizeof out->spans[s].name);
     out->n_layers = p->info.n_layers + 1;
-    out->layer_fj = slx_xcalloc(out->n_layers, sizeof *out->layer_fj);
+    out->layer_fj = slx_xcalloc(2 * (size_t)out->n_layers, sizeof *out->layer_fj);
+    out->layer_static_fj = out->layer_fj + out->n_layers;
     uint64_t *span_fj = slx_xcalloc(2 * (size_t)out->n_spans, sizeof *span_fj);
     for (int i = 0; i < 2; i++)
         counts[i].span_fj = span_fj + i * (size_t)out->n_spans, counts[i].layer_fj = out->layer_fj;

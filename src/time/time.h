@@ -41,6 +41,7 @@ const char *slx_time_bound_name(slx_time_bound b);
     X(SUM, "fp32 sums")     /* of TEN: scales, chain, tree */                                      \
     X(VEC, "vector lanes")                                                                         \
     X(SRAM, "scratchpad")   /* and accumulators, and fetch of instructions */                      \
+    X(ROM, "weights beside TEN") /* read from ROM, or from the SRAM in its place */                \
     X(NOC, "network on chip")                                                                      \
     X(HBM, "memory")                                                                               \
     X(NET, "collectives")   /* bytes sent to other chips, at the links' energy a bit */            \
@@ -64,7 +65,9 @@ typedef struct {
 typedef struct {
     char name[32];
     uint64_t cycles;    /* of the critical path; all spans sum to the step's cycles */
-    uint64_t energy_fj; /* without what goes by time */
+    uint64_t energy_fj; /* of events */
+    uint64_t static_fj; /* of what goes by time: its share of the step's cycles */
+    bool in_layers;     /* inside the loop over layers, all of them together */
 } slx_time_span;
 
 /* Of one chip; a program of n_chips does all of this on each of them at the same time. */
@@ -74,6 +77,7 @@ typedef struct {
     double clock_ghz, vdd_v;  /* the step ran at; below those of the chip file when power_limited */
     double power_w;           /* mean of the step, everything included */
     bool power_limited;       /* at the file's clock it would have drawn more than package.tdp_w */
+    double paused;            /* share of seconds in which the clock stands, as the slowest point drew too much still; else 0 */
     double unlimited_s;       /* its time at that clock */
     uint32_t n_chips, n_tiles, n_classes; /* classes of tiles with the same work */
     uint32_t tiles_simulated;    /* all, or one for each class */
@@ -87,8 +91,8 @@ typedef struct {
     uint64_t net_bytes; /* brought to RED and GAT, as slx_func_count counts them */
     uint64_t net_wire_bytes; /* sent for them */
 
-    /* integer femtojoules: wire[], engine[] + static_fj and span[] + static_fj each sum to
-     * energy_fj */
+    /* Integer femtojoules. energy_fj = sum of wire_fj = static_fj + events by engine = events + static by span = the same by
+     * layer. static_fj: what goes by time (LEAK and IO), of no engine more than of another. */
     uint64_t energy_fj, static_fj;
     uint64_t wire_fj[SLX_N_TIME_WIRES];
     slx_time_engine engine[SLX_N_ENGINES];
@@ -100,8 +104,8 @@ typedef struct {
 
     uint32_t n_spans; /* the program's spans and one more, for words outside all of them */
     slx_time_span *spans;
-    uint32_t n_layers; /* layer_fj[0]: outside the layers; [1 + l]: layer l; sum + static_fj = energy_fj */
-    uint64_t *layer_fj;
+    uint32_t n_layers; /* [0]: outside the layers; [1 + l]: layer l */
+    uint64_t *layer_fj, *layer_static_fj; /* of events; of what goes by time (one block with it) */
 } slx_time_result;
 
 /* One instruction's stay in its engine, for traces. */

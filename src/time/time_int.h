@@ -267,7 +267,7 @@ typedef struct {
     bool known;
     uint64_t last[SLX_N_OPERANDS];
     slx_tm_work work;
-    uint64_t mac_fj, sum_fj, vec_fj, sram_fj; /* of work */
+    uint64_t mac_fj, sum_fj, vec_fj, sram_fj, rom_fj; /* of work */
     uint64_t worked[2];         /* how often, not yet in counts[0] and [1]: tally.c */
 } slx_tm_op;
 
@@ -304,6 +304,7 @@ typedef struct {
     bool crossing;          /* bytes came to a tile by another's instruction */
     bool apart;             /* none do: every tile can be walked by itself */
     slx_tm_repeat repeat;
+    uint32_t layers_from, layers_to; /* pc of the layer loop's body, and behind it; 0, 0 = not met */
     uint32_t counted_apart; /* slx_tm_rec.layer whose counts go to counts[1]; 0 = none */
 } slx_tm_walk;
 
@@ -382,6 +383,12 @@ void slx_tm_tally_transfer(slx_tm_walk *k, const slx_tm_rec *r, const uint32_t *
                            uint32_t region);
 void slx_tm_tally_move(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, uint32_t first, uint32_t receivers);
 void slx_tm_tally_meeting(slx_tm_walk *k, const slx_tm_rec *r, uint32_t tile, uint64_t got);
+
+/* ------------------------------------------------------------------ energy by time: by_time.c */
+
+/* What r->seconds make of LEAK and IO, the total with them, and its share of spans and layers. r->wire_fj has the events;
+ * may be called again for other seconds. */
+void slx_tm_by_time(slx_time_result *r, const slx_time_watts *watts);
 
 /* ------------------------------------------------------------------ equal layers: repeat.c */
 

@@ -220,6 +220,7 @@ static const char *step_ctl(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_code 
                 .first = *next, .end = *next + (uint32_t)v[1], .rd = (uint32_t)v[2], .n = n};
             if (v[2]) slx_tm_set_reg(w, v[2], 0);
             if (w->depth == 1 && in_layers(k, w)) {
+                k->layers_from = w->loop[0].first, k->layers_to = w->loop[0].end;
                 enter_layer(k, w, 1);
                 if (k->repeat.n) slx_tm_repeat_enter(k, w);
             }
@@ -259,9 +260,10 @@ static const char *work_of(slx_tm_walk *k, slx_tm_op *o, const slx_insn *in, con
     const slx_tm_cost *c = &k->cost;
     double sram = (double)o->work.spm_read * 8 * c->fj_rd +
                   (double)o->work.spm_write * 8 * c->fj_wr +
-                  (double)o->work.acc_bytes * 4 * (c->fj_rd + c->fj_wr) + o->work.rom_fj;
+                  (double)o->work.acc_bytes * 4 * (c->fj_rd + c->fj_wr);
     o->mac_fj = (uint64_t)(o->work.mac_fj + 0.5), o->sum_fj = (uint64_t)(o->work.sum_fj + 0.5);
     o->vec_fj = (uint64_t)(o->work.vec_fj + 0.5), o->sram_fj = (uint64_t)(sram + 0.5);
+    o->rom_fj = (uint64_t)(o->work.rom_fj + 0.5);
     memcpy(o->last, v, sizeof o->last);
     o->known = true;
     return NULL;
