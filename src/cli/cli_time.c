@@ -1,8 +1,7 @@
 /* cli_time.c - silex time: what the chip would take for a model, from the program's own steps.
  * No value is computed. */
 #include "cli/cli.h"
-#include "cli/cli_silicon.h"
-#include "cli/json.h"
+#include "cli/time_report.h"
 #include "compile/compile.h"
 #include "isa/step.h"
 #include "run/estimate.h"
@@ -56,76 +55,13 @@ static const cli_option options[] = {
 };
 static const values defaults = {.batch = 1, .context = 512, .prompt = 512, .tp = 1};
 
-/* ------------------------------------------------------------------ text */
-
-static double share(uint64_t part, uint64_t all)
-{
-    return all ? 100.0 * (double)part / (double)all : 0;
-}
-
-static void print_step(const char *what, const slx_chip *c, const slx_time_result *r)
-{
-    char a[32], b[32], d[32], w[32];
-    printf("\n %s: %s cycles of %.4g GHz, %.3g x the roofline (%s); %s MAC, %sB read, %s\n", what,
-           cli_commas(a, r->cycles), r->clock_ghz,
-           r->roofline_cycles ? (double)r->cycles / (double)r->roofline_cycles : 0,
-           r->roofline_cycles == r->roofline_hbm   ? "memory"
-           : r->roofline_cycles == r->roofline_ten ? "tensor"
-                                                   : "links",
-           cli_short(b, (double)r->macs, ""), cli_short(d, (double)r->hbm_read_bytes, ""),
-           cli_short(w, r->power_w, "W"));
-    if (r->power_limited)
-        printf("   power     limited to %.4g W: %.3g GHz at %.3g V, not %.3g at %.3g; %.3g x the "
-               "time\n",
-               c->package.tdp_w, r->clock_ghz, r->vdd_v, c->grid.clock_ghz, c->process.vdd_v,
-               r->seconds / r->unlimited_s);
-    if (r->paused > 0)
-        printf("   power     that still draws more, at the slowest it has: the clock stands %.3g %% of the time\n",
-               100 * r->paused);
-    printf("   simulated %u of %u tiles, %u of %u layers\n", r->tiles_simulated, r->n_tiles, r->layers_simulated,
-           r->n_layers - 1);
-    printf("   time    ");
-    for (int i = 0; i < SLX_N_TIME_BOUNDS; i++)
-        if (share(r->bound[i], r->cycles) >= 0.05)
-            printf("  %s %.1f %%", slx_time_bound_name((slx_time_bound)i),
-                   share(r->bound[i], r->cycles));
-    printf("\n   reads   ");
-    for (int i = 0; i < SLX_N_REGION_KINDS; i++)
-        if (r->region_read_bytes[i])
-            printf("  %s %s", slx_region_kind_name((slx_region_kind)i),
-                   cli_short(a, (double)r->region_read_bytes[i], "B"));
-    if (r->net_bytes)
-        printf("  other chips %s in %s sent", cli_short(a, (double)r->net_bytes, "B"),
-               cli_short(b, (double)r->net_wire_bytes, "B"));
-    printf("\n   energy  ");
-    for (int i = 0; i < SLX_N_TIME_WIRES; i++)
-        if (share(r->wire_fj[i], r->energy_fj) >= 0.05)
-            printf("  %s %.1f %%", slx_time_wire_name((slx_time_wire)i),
-                   share(r->wire_fj[i], r->energy_fj));
-    printf("\n   engines ");
-    for (int i = 0; i < SLX_N_ENGINES; i++)
-        if (r->engine[i].insns)
-            printf("  %s busy %.1f %%, token %.1f %%", slx_engine_names[i],
-                   share(r->engine[i].busy, r->cycles * r->n_tiles),
-                   share(r->engine[i].token, r->cycles * r->n_tiles));
-    printf("\n   phases  ");
-    for (uint32_t i = 0; i < r->n_spans; i++) /* a name may stand for several spans */
-        if (share(r->spans[i].cycles, r->cycles) >= 1)
-            printf("  %s %.1f %%", r->spans[i].name[0] ? r->spans[i].name : "(no span)",
-                   share(r->spans[i].cycles, r->cycles));
-    putchar('\n');
-}
-
-typedef struct {
-    slx_memo_error error;
-    uint32_t points;
-} memo_report;
+/* ------------------------------------------------------------------ measured beside the step */
 
 static slx_status try_memo(const values *v, const slx_program *p, const slx_chip *c,
-                           memo_report *out, slx_err *err)
+                           time_memo *out, slx_err *err)
 {
     slx_memo *m;
-    *out = (memo_report){0};
+    *out = (time_memo){0};
     if (!v->memo) return SLX_OK;
     SLX_TRY(slx_memo_open(&m, p, c, NULL, err));
     slx_status st = slx_memo_measure(m, (uint32_t)v->memo, (uint32_t)v->batch, (uint32_t)v->context,
@@ -135,12 +71,6 @@ static slx_status try_memo(const values *v, const slx_program *p, const slx_chip
     return st;
 }
 
-/* CPU seconds of the decode step with every tile and layer, instructions of it, and folded, best of three. */
-typedef struct {
-    double full_s, folded_s;
-    uint64_t instructions;
-} speed_report;
-
 static double cpu_s(void)
 {
     struct timespec t;
@@ -149,11 +79,11 @@ static double cpu_s(void)
 }
 
 static slx_status try_speed(const values *v, const slx_program *p, const slx_chip *c,
-                            speed_report *out, slx_err *err)
+                            time_speed *out, slx_err *err)
 {
     slx_chip once = *c; /* one clock: no search for the one that the rated power allows */
     slx_time_watts watts;
-    *out = (speed_report){0};
+    *out = (time_speed){0};
     if (!v->speed) return SLX_OK;
     once.package.tdp_w = 0;
     SLX_TRY(slx_time_get_watts(&watts, c, err));
@@ -177,207 +107,13 @@ static slx_status try_speed(const values *v, const slx_program *p, const slx_chi
     return st;
 }
 
-static void print_speed(const speed_report *s)
-{
-    if (s->full_s > 0)
-        printf(" host         %.3g M instructions/s through the queues of every tile (%.3g s of "
-               "CPU a step); folded "
-               "%.3g ms a step\n",
-               (double)s->instructions / s->full_s * 1e-6, s->full_s, s->folded_s * 1e3);
-}
-
-static void print_memo(const memo_report *m)
-{
-    const slx_memo_error *e = &m->error;
-    if (!e->tries) return;
-    printf(" table        of %u points, %u random steps beside it: time off by %.2g %% (worst %.2g), "
-           "energy by %.2g %% (worst %.2g); a look-up %.2g us\n",
-           m->points, e->tries, 100 * e->mean, 100 * e->worst, 100 * e->energy_mean,
-           100 * e->energy_worst, e->look_up_s * 1e6);
-    if (e->mixed)
-        printf("              %u of them with a piece of a prompt too: time off by %.2g %% (worst %.2g)\n",
-               e->mixed, 100 * e->mixed_mean, 100 * e->mixed_worst);
-}
-
-static void print(const slx_program *p, const slx_chip *c, const slx_estimate *e, const cli_silicon *silicon)
-{
-    char a[32], b[32], d[32], why[128];
-    slx_band usd;
-    char many[16] = "", all[24] = "the chip";
-    if (e->chips > 1) {
-        snprintf(many, sizeof many, "%u x ", e->chips);
-        snprintf(all, sizeof all, "the %u chips", e->chips);
-    }
-    printf("%s on %s%s, %u tiles%s\n", p->info.model_name, many, c->name, p->info.n_tiles,
-           e->chips > 1 ? " each" : "");
-    if (e->prefill_steps)
-        printf(" first token  %s after %u tokens in %u step%s, %sJ; limited by %s\n",
-               cli_short(a, e->ttft_s, "s"), e->prompt, e->prefill_steps,
-               e->prefill_steps == 1 ? "" : "s", cli_short(b, e->prefill_j, ""),
-               slx_time_bound_name(e->prefill.bound_by));
-    if (e->tpot_s > 0) {
-        printf(" each token   %s", cli_short(a, e->tpot_s, "s"));
-        if (e->tpot_high_s > 0)
-            printf(" (low %s, high %s)", cli_short(b, e->tpot_low_s, "s"),
-                   cli_short(d, e->tpot_high_s, "s"));
-        printf(" at %u tokens of context, batch %u: %s tok/s a user, %s %s\n", e->context,
-               e->batch, cli_rate(a, 1 / e->tpot_s), cli_rate(b, e->batch / e->tpot_s), all);
-        printf(" energy       %sJ a token", cli_short(a, e->energy_j_per_token, ""));
-        printf(" (low %s, high %s); limited by %s\n", cli_short(b, e->energy_low_j, "J"),
-               cli_short(d, e->energy_high_j, "J"), slx_time_bound_name(e->decode.bound_by));
-        if (slx_estimate_usd_per_mtok(&usd, e, c))
-            printf(" money        $%.3g per million tokens at this batch (low %.3g, high %.3g)\n",
-                   usd.mid, usd.low, usd.high);
-        else
-            printf(" money        not told: %s\n", cli_missing(why, silicon->cost.hour_usd.missing));
-    }
-    cli_silicon_print_warnings(c, silicon, " warning      ");
-    if (e->chips > 1) printf(" Figures of a step are of one chip; the others do the same.\n");
-    uint64_t positions = (uint64_t)p->info.desc.max_pages * SLX_MAX_CHUNK;
-    if (positions < p->info.max_context)
-        printf(" KV pages     for %llu positions, all that the memory has room for; the model's context is %u\n",
-               (unsigned long long)positions, p->info.max_context);
-    if (e->prefill_steps)
-        print_step(e->prefill_steps > 1 ? "last prefill step" : "prefill", c, &e->prefill);
-    if (e->tpot_s > 0) print_step("decode", c, &e->decode);
-}
-
-/* ------------------------------------------------------------------ JSON */
-
-static json_t *count(uint64_t v)
-{
-    return json_integer((json_int_t)v);
-}
-
-/* Sums to energy_fj: what goes by time is of no engine. */
-static json_t *by_engine_json(const slx_time_result *r)
-{
-    json_t *j = json_object();
-    for (int i = 0; i < SLX_N_ENGINES; i++)
-        if (r->engine[i].energy_fj) json_object_set_new(j, slx_engine_names[i], count(r->engine[i].energy_fj));
-    json_object_set_new(j, "by time", count(r->static_fj));
-    return j;
-}
-
-static json_t *step_json(const slx_time_result *r)
-{
-    json_t *j = json_object(), *bound = json_object(), *wire = json_object(),
-           *engines = json_object(), *spans = json_array(), *layers = json_array();
-    json_object_set_new(j, "cycles", count(r->cycles));
-    json_object_set_new(j, "seconds", json_real(r->seconds));
-    json_object_set_new(j, "clock_ghz", json_real(r->clock_ghz));
-    json_object_set_new(j, "vdd_v", json_real(r->vdd_v));
-    json_object_set_new(j, "power_w", json_real(r->power_w));
-    json_object_set_new(j, "power_limited", json_boolean(r->power_limited));
-    json_object_set_new(j, "paused", json_real(r->paused));
-    json_object_set_new(j, "bound_by", json_string(slx_time_bound_name(r->bound_by)));
-    for (int i = 0; i < SLX_N_TIME_BOUNDS; i++)
-        json_object_set_new(bound, slx_time_bound_name((slx_time_bound)i), count(r->bound[i]));
-    json_object_set_new(j, "cycles_by_bound", bound);
-    json_object_set_new(j, "roofline_cycles", count(r->roofline_cycles));
-    json_object_set_new(j, "macs", count(r->macs));
-    json_object_set_new(j, "hbm_read_bytes", count(r->hbm_read_bytes));
-    json_object_set_new(j, "hbm_write_bytes", count(r->hbm_write_bytes));
-    json_t *reads = json_object();
-    for (int i = 0; i < SLX_N_REGION_KINDS; i++)
-        json_object_set_new(reads, slx_region_kind_name((slx_region_kind)i),
-                            count(r->region_read_bytes[i]));
-    json_object_set_new(j, "hbm_read_bytes_by_region", reads);
-    json_object_set_new(j, "net_bytes", count(r->net_bytes));
-    json_object_set_new(j, "net_wire_bytes", count(r->net_wire_bytes));
-    json_object_set_new(j, "energy_fj", count(r->energy_fj));
-    json_object_set_new(j, "static_fj", count(r->static_fj));
-    for (int i = 0; i < SLX_N_TIME_WIRES; i++)
-        json_object_set_new(wire, slx_time_wire_name((slx_time_wire)i), count(r->wire_fj[i]));
-    json_object_set_new(j, "energy_fj_by_wire", wire);
-    for (int i = 0; i < SLX_N_ENGINES; i++) {
-        const slx_time_engine *e = &r->engine[i];
-        if (e->insns)
-            json_object_set_new(engines, slx_engine_names[i],
-                                json_pack("{s:I, s:I, s:I, s:I, s:I}", "instructions",
-                                          (json_int_t)e->insns, "busy_cycles", (json_int_t)e->busy,
-                                          "token_cycles", (json_int_t)e->token, "empty_cycles",
-                                          (json_int_t)e->empty, "energy_fj",
-                                          (json_int_t)e->energy_fj));
-    }
-    json_object_set_new(j, "engines", engines);
-    json_object_set_new(j, "energy_fj_by_engine", by_engine_json(r));
-    for (uint32_t i = 0; i < r->n_spans; i++) {
-        const slx_time_span *x = &r->spans[i];
-        json_t *s = json_pack("{s:I, s:I, s:I}", "cycles", (json_int_t)x->cycles, "energy_fj",
-                              (json_int_t)(x->energy_fj + x->static_fj), "static_fj", (json_int_t)x->static_fj);
-        json_object_set_new(s, "name",
-                            cli_json_str(r->spans[i].name, strnlen(r->spans[i].name, 32)));
-        json_array_append_new(spans, s);
-    }
-    json_object_set_new(j, "spans", spans);
-    for (uint32_t i = 0; i < r->n_layers; i++)
-        json_array_append_new(layers, count(r->layer_fj[i] + r->layer_static_fj[i]));
-    json_object_set_new(j, "layer_energy_fj", layers);
-    json_object_set_new(j, "tiles", count(r->n_tiles));
-    json_object_set_new(j, "classes", count(r->n_classes));
-    json_object_set_new(j, "tiles_simulated", count(r->tiles_simulated));
-    json_object_set_new(j, "layers_simulated", count(r->layers_simulated));
-    bool folded = r->tiles_simulated < r->n_tiles || r->layers_simulated + 1 < r->n_layers;
-    json_object_set_new(j, "folded", json_boolean(folded));
-    return j;
-}
-
-static void print_json(const slx_program *p, const slx_chip *c, const slx_estimate *e,
-                       const cli_silicon *silicon, const memo_report *memo, const speed_report *speed)
-{
-    json_t *j = json_object();
-    json_object_set_new(j, "model", cli_json_str(p->info.model_name, strlen(p->info.model_name)));
-    json_object_set_new(j, "chip", json_string(c->name));
-    json_object_set_new(j, "chips", count(e->chips));
-    json_object_set_new(j, "warnings", cli_silicon_warnings(c, silicon));
-    if (e->prefill_steps) {
-        json_object_set_new(j, "prompt_tokens", count(e->prompt));
-        json_object_set_new(j, "prefill_steps", count(e->prefill_steps));
-        json_object_set_new(j, "ttft_s", json_real(e->ttft_s));
-        json_object_set_new(j, "prefill_energy_j", json_real(e->prefill_j));
-        json_object_set_new(j, "prefill", step_json(&e->prefill));
-    }
-    if (e->tpot_s > 0) {
-        json_object_set_new(j, "batch", count(e->batch));
-        json_object_set_new(j, "context", count(e->context));
-        json_object_set_new(j, "tpot_s", json_real(e->tpot_s));
-        if (e->tpot_high_s > 0) {
-            json_object_set_new(j, "tpot_low_s", json_real(e->tpot_low_s));
-            json_object_set_new(j, "tpot_high_s", json_real(e->tpot_high_s));
-        }
-        json_object_set_new(j, "energy_j_per_token", json_real(e->energy_j_per_token));
-        json_object_set_new(j, "energy_low_j_per_token", json_real(e->energy_low_j));
-        json_object_set_new(j, "energy_high_j_per_token", json_real(e->energy_high_j));
-        json_object_set_new(j, "bound_by", json_string(slx_time_bound_name(e->decode.bound_by)));
-        cli_json_usd(j, e, c);
-        json_object_set_new(j, "decode", step_json(&e->decode));
-    }
-    if (speed->full_s > 0)
-        json_object_set_new(j, "host",
-                            json_pack("{s:I, s:f, s:f, s:f}", "instructions",
-                                      (json_int_t)speed->instructions, "instructions_per_s",
-                                      (double)speed->instructions / speed->full_s, "cpu_s",
-                                      speed->full_s, "folded_cpu_s", speed->folded_s));
-    const slx_memo_error *m = &memo->error;
-    if (m->tries)
-        json_object_set_new(j, "memo",
-                            json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:f, s:f}", "points",
-                                      (json_int_t)memo->points, "steps", (json_int_t)m->tries,
-                                      "time_error_mean", m->mean, "time_error_worst", m->worst,
-                                      "energy_error_mean", m->energy_mean, "energy_error_worst",
-                                      m->energy_worst, "mixed_steps", (json_int_t)m->mixed,
-                                      "mixed_time_error_mean", m->mixed_mean,
-                                      "mixed_time_error_worst", m->mixed_worst));
-    cli_json_print(j);
-}
-
 /* ------------------------------------------------------------------ run */
 
 /* A program large enough for what is asked. */
 static slx_status get_program(const values *v, const char *path, const slx_chip *c, slx_program *p,
-                              slx_err *err)
+                              time_weights *weights, slx_err *err)
 {
+    *weights = (time_weights){0};
     if (v->program) {
         SLX_TRY(slx_program_read(p, v->program, err));
         slx_status st = slx_verify(p, c, v->program, err);
@@ -398,6 +134,7 @@ static slx_status get_program(const values *v, const char *path, const slx_chip 
         if (pages > one) opt.max_pages = (uint32_t)(pages < 1 << 24 ? pages : 1 << 24);
     }
     slx_status st = slx_compile(p, m, c, &opt, NULL, NULL, err);
+    if (st == SLX_OK) time_weights_count(weights, p, m);
     slx_model_close(m);
     return st;
 }
@@ -433,8 +170,7 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     const values *v = values_;
     slx_chip *c = NULL;
     slx_program p;
-    slx_estimate e;
-    cli_silicon silicon;
+    time_report r = {.program = &p};
     if (!v->prompt && !v->context)
         return slx_fail(err, SLX_EINPUT, "silex time", 0, 0,
                         "found 0 for both --prefill and --context, expected a step to time");
@@ -446,20 +182,19 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     slx_status st = SLX_OK;
     for (int i = 0; i < v->set.n && st == SLX_OK; i++) st = slx_chip_set_text(c, v->set.v[i], err);
     if (st == SLX_OK && v->set.n) st = slx_chip_check_physics(c, err);
-    if (st == SLX_OK) st = cli_silicon_load(&silicon, c, err);
-    if (st == SLX_OK) st = get_program(v, args.v[0], c, &p, err);
+    r.chip = c;
+    if (st == SLX_OK) st = cli_silicon_load(&r.silicon, c, err);
+    if (st == SLX_OK) st = get_program(v, args.v[0], c, &p, &r.weights, err);
     if (st == SLX_OK) {
-        memo_report memo;
-        speed_report speed;
-        st = estimate(v, &p, c, &e, err);
+        st = estimate(v, &p, c, &r.e, err);
         if (st == SLX_OK) {
-            st = try_memo(v, &p, c, &memo, err);
-            if (st == SLX_OK) st = try_speed(v, &p, c, &speed, err);
+            st = try_memo(v, &p, c, &r.memo, err);
+            if (st == SLX_OK) st = try_speed(v, &p, c, &r.speed, err);
             if (st == SLX_OK && v->json)
-                print_json(&p, c, &e, &silicon, &memo, &speed);
+                time_report_json(&r);
             else if (st == SLX_OK && (!v->trace || strcmp(v->trace, "-") != 0))
-                print(&p, c, &e, &silicon), print_memo(&memo), print_speed(&speed);
-            slx_estimate_free(&e);
+                time_report_print(&r);
+            slx_estimate_free(&r.e);
         }
         slx_program_free(&p);
     }

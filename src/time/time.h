@@ -70,6 +70,13 @@ typedef struct {
     bool in_layers;     /* inside the loop over layers, all of them together */
 } slx_time_span;
 
+/* How far steps were off that fold layers alone, and tiles too, against every tile and layer: the steps drawn for
+ * docs/timing.md ("Folding"; build/test/diff/test_time_draw repeats it). */
+#define SLX_TIME_FOLD_LAYERS_MEAN  0.0007
+#define SLX_TIME_FOLD_LAYERS_WORST 0.015
+#define SLX_TIME_FOLD_TILES_MEAN   0.0025
+#define SLX_TIME_FOLD_TILES_WORST  0.025
+
 /* Of one chip; a program of n_chips does all of this on each of them at the same time. */
 typedef struct {
     uint64_t cycles;

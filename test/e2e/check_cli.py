@@ -190,8 +190,14 @@ class Time(Case):
         self.assertLess(held["clock_ghz"], free["clock_ghz"])
         self.assertLess(held["vdd_v"], free["vdd_v"])
         self.assertGreater(held["seconds"], free["seconds"])
-        report = self.ok(*args[:-1], "--set", "package.tdp_w=60")
-        self.assertIn("above the rated 60 W", report)
+        # below the slowest point the clock stands; what leakage and links alone draw is no limit to keep
+        slow = json.loads(self.ok(*args, "--set", "package.tdp_w=160"))["decode"]
+        self.assertTrue(slow["power_limited"])
+        self.assertLessEqual(slow["power_w"], 160)
+        self.assertGreater(slow["paused"], 0.2)
+        self.assertAlmostEqual(slow["seconds"] * (1 - slow["paused"]), slow["cycles"] / slow["clock_ghz"] * 1e-9)
+        self.assertIn("the clock stands", self.ok(*args[:-1], "--set", "package.tdp_w=160"))
+        self.refused(*args, "--set", "package.tdp_w=100", place="--set package.tdp_w=100: ", says="without any work")
         table = self.ok(*args, "-b", 4, "--memo", 5)
         self.assertEqual(table, self.ok(*args, "-b", 4, "--memo", 5))
         # random lengths of four kinds, none of which the table was built from; the aim is 3 % at worst, which short
@@ -206,6 +212,33 @@ class Time(Case):
             self.assertLess(memo["mixed_time_error_worst"], mixed)
         host = json.loads(self.ok(*args, "--speed"))["host"]
         self.assertGreater(host["cpu_s"], host["folded_cpu_s"])
+
+    def test_what_it_says(self):
+        """Weights, what limits the time, what was folded; and every split of the energy sums to its total."""
+        args = ["time", "llama-3.2-1b", "-p", 0, "-c", 200, "--no-bands"]
+        for more, kept in ([], "Q4_0 kept as q4s"), (["--weights", "BF16"], "BF16 kept as mxint8"):
+            text = self.ok(*args, *more)
+            lines = {line[:14].strip(): line for line in text.splitlines()[1:]}
+            self.assertIn(kept, lines["weights"])
+            self.assertNotIn("limited", lines["energy"])
+            self.assertRegex(lines["limited by"], r"[a-z].* \d+ %, ")
+            self.assertRegex(text, r"simulated \d+ of 128 tiles, \d of 16 layers; .* off by [\d.]+ %.* [\d.]+ % at w")
+            j = json.loads(self.ok(*args, *more, "--json"))
+            self.assertEqual(f"{j['weights'][0]['type']} kept as {j['weights'][0]['format']}", kept)
+            d = j["decode"]
+            self.assertTrue(d["folded"] and 0 < d["fold_error_mean"] < d["fold_error_worst"] < 1)
+            self.assertEqual(sum(s["energy_fj"] for s in d["spans"]), d["energy_fj"])
+            self.assertEqual(sum(s["static_fj"] for s in d["spans"]), d["static_fj"])
+            self.assertEqual(sum(d["layer_energy_fj"]), d["energy_fj"])
+            self.assertEqual(sum(d["energy_fj_by_engine"].values()), d["energy_fj"])
+            self.assertEqual(sum(d["energy_fj_by_wire"].values()), d["energy_fj"])
+        full = json.loads(self.ok(*args, "--full", "--json"))["decode"]
+        self.assertEqual((full["folded"], full["fold_error_worst"]), (False, 0))
+        self.assertIn("simulated 128 of 128 tiles, 16 of 16 layers\n", self.ok(*args, "--full"))
+        rom = json.loads(self.ok(*args, "--chip", "silex-etched", "--json"))["decode"]["energy_fj_by_wire"]
+        hbm = json.loads(self.ok(*args, "--json"))["decode"]["energy_fj_by_wire"]
+        self.assertGreater(rom["weights beside TEN"], 0)
+        self.assertEqual(hbm["weights beside TEN"], 0)
 
     def check_trace(self, path, cycles):
         """Trace event format: complete events on named threads, in none of which two overlap."""
