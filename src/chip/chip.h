@@ -107,6 +107,9 @@ slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_
 /* The chip `like` as if nobody had measured it: the figures that slx_chip_figures holds, and numbers of a family or of
  * another chip (a name in families/ or chips/), whose own are then taken for its family's. For judging forecasts. */
 slx_status slx_chip_unmeasured(slx_chip **out, const slx_chip *like, const char *numbers, slx_err *err);
+/* The chip c under other software for whole passes: its kernels, and the section `pass` and facts.unfused of that family
+ * (a name in families/). *out NULL where c's own family is no file. */
+slx_status slx_chip_with_passes(slx_chip **out, const slx_chip *c, const char *family, slx_err *err);
 /* Works out c->lib again after c->given, c->part or a fact changed; for what-ifs and fits. */
 void slx_chip_complete_library(slx_chip *c);
 /* Where a figure comes from: the entry of its key ("hbm.gib"), else of its section ("hbm"), else NULL. Borrowed. */

@@ -415,6 +415,45 @@ slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_
     return SLX_OK;
 }
 
+/* All that completing a chip reads of its file. The texts stay those of c: out->lib is complete before c may go. */
+static void take_file(slx_chip *out, const slx_chip *c)
+{
+    out->part = c->part;
+    out->package.tdp_w = c->package.tdp_w;
+    out->given = c->given;
+    memcpy(out->bands, c->bands, sizeof out->bands);
+    memcpy(out->tile_rows, c->tile_rows, sizeof out->tile_rows);
+    memcpy(out->tile_cols, c->tile_cols, sizeof out->tile_cols);
+}
+
+static void forget_texts(slx_chip *c)
+{
+    c->part.only_model = "";
+    memset(c->bands, 0, sizeof c->bands);
+    memset(c->tile_rows, 0, sizeof c->tile_rows);
+    memset(c->tile_cols, 0, sizeof c->tile_cols);
+}
+
+slx_status slx_chip_with_passes(slx_chip **out, const slx_chip *c, const char *family, slx_err *err)
+{
+    slx_chip *fam, *passes;
+    slx_err unwanted;
+    *out = NULL;
+    if (slx_chip_load_family(&fam, c->of_family->name, &unwanted)) return SLX_OK;
+    slx_status s = slx_chip_load_family(&passes, family, err);
+    if (s == SLX_OK && (s = unnamed(out, c->name, err))) slx_chip_free(passes);
+    if (s) return slx_chip_free(fam), s;
+    join(*out, fam);
+    take_file(*out, c);
+    (*out)->given.pass = passes->given.pass;
+    (*out)->given.facts.unfused = passes->given.facts.unfused;
+    (*out)->software = slx_strdup(&(*out)->arena, passes->software);
+    slx_chip_free(passes);
+    complete(*out);
+    forget_texts(*out);
+    return SLX_OK;
+}
+
 slx_status slx_chip_unmeasured(slx_chip **out, const slx_chip *like, const char *numbers,
                                slx_err *err)
 {

@@ -39,7 +39,7 @@ static slx_status gemm(const slx_chip *c, const slx_kernel *k, slx_lib_time *t, 
         .quantised = k->quantised};
     SLX_TRY(padded(c, q, t, err));
     const slx_lib *l = &c->lib;
-    slx_lib_format f = slx_lib_dtype_format(q.dtype);
+    slx_lib_format f = t->widened ? SLX_LIB_WO : slx_lib_dtype_format(q.dtype);
     double wide = k->weights ? l->n.facts.weight_bytes - slx_lib_weight_bytes(q.dtype) : 0,
            more = 0;
     if (k->groups > 1) more += (k->groups - 1) * k->m * (double)k->k * slx_lib_act_bytes(q.dtype);

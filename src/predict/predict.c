@@ -65,8 +65,10 @@ slx_status slx_predict_stack(slx_chip **out, const slx_chip *c, slx_software sof
     *out = NULL;
     snprintf(name, sizeof name, "%.100s-%s", c->family ? c->family : "generic",
              software == SLX_SOFTWARE_EAGER ? "eager" : "plain");
-    if (slx_find_file(path, "families", name, (const char *const[]){".yaml", NULL}, NULL) != SLX_OK)
-        return SLX_OK;
+    if (slx_find_file(path, "families", name, (const char *const[]){".yaml", NULL}, NULL) != SLX_OK) {
+        if (software == SLX_SOFTWARE_EAGER || c->lib.n.facts.graphs > 0) return SLX_OK;
+        return slx_chip_with_passes(out, c, "generic-plain", err);
+    }
     slx_chip_figures f = {.name = c->name,
                           .family = name,
                           .units = c->part.units,
@@ -115,6 +117,13 @@ slx_status slx_stack_get(slx_predictor *p, const slx_chip *c, slx_software softw
     }
     if (p->stack[i].chip) *out = p->stack[i].chip;
     return SLX_OK;
+}
+
+const char *slx_predict_software(slx_predictor *p, const slx_chip *c, slx_software software)
+{
+    slx_err unwanted;
+    if (!c->library || slx_stack_get(p, c, software, &c, &unwanted)) return "";
+    return c->lib.software;
 }
 
 /* ------------------------------------------------------------------ parts */

@@ -58,7 +58,8 @@ double slx_shape_kv_values(const slx_shape *s);
 
 /* What runs the kernels of a chip with `runs: library`. SERVING: an engine of today with whole passes as graphs, the
  * versions of the chip's family file. PLAIN: a framework that launches kernel by kernel, as most public step times were
- * measured (file NAME-plain of the family; where there is none, SERVING). ALONE: no pass at all, the operators of the layers
+ * measured (file NAME-plain of the family; where there is none, the chip's kernels and the passes of generic-plain, but
+ * for chips whose frameworks compile whole passes, facts.graphs). ALONE: no pass at all, the operators of the layers
  * one by one, each with a launch of its own, as benches of operators time them: no embedding, no logits. EAGER: single
  * layers as modules of a framework that has no fused kernels for them (file NAME-eager; where there is none, SERVING). */
 typedef enum {
@@ -67,7 +68,7 @@ typedef enum {
     SLX_SOFTWARE_ALONE,
     SLX_SOFTWARE_EAGER
 } slx_software;
-/* The chip under PLAIN or EAGER software, for fits. NULL where its family has no such file. The caller's. */
+/* The chip under PLAIN or EAGER software, for fits and the predictor. NULL where its family has no such file. The caller's. */
 slx_status slx_predict_stack(slx_chip **out, const slx_chip *c, slx_software software,
                              slx_err *err);
 
@@ -130,6 +131,10 @@ typedef struct slx_predictor slx_predictor;
 void slx_predictor_open(slx_predictor **out);
 void slx_predictor_close(slx_predictor *p); /* NULL is fine */
 
+/* Versions of the software that the kernels are taken to run under: the family's facts.software; "" = not said, or a chip
+ * with programs. Lives as long as p and c. */
+const char *slx_predict_software(slx_predictor *p, const slx_chip *c, slx_software software);
+
 /* SLX_EUNSUPPORTED where it cannot be told, with the reason: figures not published, a model that the chip's compiler
  * refuses, parallel forms that are not modelled. Whether the model fits the memory is not asked: slx_predict_fits. */
 slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forward *f,
@@ -146,6 +151,14 @@ typedef struct {
     double first_low, first_high; /* the same of a server's time to first token; 0 = as the others */
     bool of_family; /* measured on chips of this family: the bands are those of whole runs, their passes in them */
 } slx_framework;
+
+/* A pass as slx_predict_pass tells it, of a serving engine by its name in data/frameworks.csv: its slower products and
+ * attention, its slower pass; not what its host adds between passes. SLX_EUNSUPPORTED when there is no such row. */
+slx_status slx_predict_step(slx_predictor *p, const slx_chip *c, const slx_forward *f, const char *framework,
+                            slx_forward_cost *out, slx_err *err);
+
+/* Whether data/frameworks.csv has a row of that name, of any family. */
+bool slx_predict_knows(const char *framework);
 
 /* ------------------------------------------------------------------ where a model runs */
 

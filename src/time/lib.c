@@ -66,6 +66,24 @@ double slx_lib_weight_bytes(slx_lib_dtype d)
     return dtypes[d].weight_bytes;
 }
 
+const char *slx_lib_unpublished(const slx_chip *c, slx_lib_dtype d)
+{
+    const struct {
+        const char *key;
+        double peak;
+    } wide = {"part.bf16_tflops", c->part.bf16_tflops}, fp8 = {"part.fp8_tflops", c->part.fp8_tflops},
+      int8 = {"part.int8_tops", c->part.int8_tops}, fp4 = {"part.fp4_tflops", c->part.fp4_tflops};
+    if (!c->library) return NULL;
+    if (!(c->part.mem_tbs > 0)) return "part.mem_tbs";
+    slx_lib_format f = dtypes[d].format;
+    __typeof__(wide) own = f == SLX_LIB_4                                ? fp4
+                           : f == SLX_LIB_16 || f == SLX_LIB_WO          ? wide
+                           : d == SLX_LIB_INT8                           ? int8
+                                                                         : fp8;
+    if (isnan(own.peak)) return own.key;
+    return own.peak > 0 || wide.peak > 0 ? NULL : wide.key;
+}
+
 /* The chip's own peak in the format; 0 or NAN where it has none. */
 static double own_tflops(const slx_chip *c, slx_lib_dtype d)
 {

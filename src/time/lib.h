@@ -47,6 +47,9 @@ double slx_lib_weight_bytes(slx_lib_dtype d);
 bool slx_lib_widens(const slx_chip *c, slx_lib_dtype d);
 /* Neither the chip's figures nor its family say whether it multiplies such numbers. */
 bool slx_lib_format_untold(const slx_chip *c, slx_lib_dtype d);
+/* The key of a published figure that the time of kernels rests on and that the chip's file does not know: "part.mem_tbs";
+ * NULL when all are known, or the chip runs programs. d: of products. */
+const char *slx_lib_unpublished(const slx_chip *c, slx_lib_dtype d);
 /* Peak of products of such weights, TFLOP/s: of the format, or of 16 bits where weights alone are narrow. */
 double slx_lib_tflops(const slx_chip *c, slx_lib_dtype d);
 

@@ -15,7 +15,8 @@ enum { LINE_BYTES_MAX = 1 << 20, CHIPS_MAX = 256, FLUSH_LINES = 1000 };
 typedef struct {
     char *key; /* name, or name and figures */
     slx_chip *chip;
-    char why[400]; /* when there is none */
+    bool described; /* by figures in the question, not a file */
+    char why[400];  /* when there is none */
 } kept_chip;
 
 struct slx_queries {
@@ -24,6 +25,7 @@ struct slx_queries {
     slx_predictor *predictor;
     slx_models *models;
     slx_traffic_memo memo;
+    slx_query_ids ids;
 };
 
 /* ------------------------------------------------------------------ fields */
@@ -192,7 +194,8 @@ static const kept_chip *keep(slx_queries *s, slx_question *q, const char *key, c
              ? slx_fail(&err, SLX_EINPUT, name, 0, 0, "found a path, expected a name in chips")
              : slx_chip_load_any(&c, name, &err);
     if (st && !strpbrk(name, "/") && slx_chip_by_other_name(&c, name)) st = SLX_OK;
-    if (st && spec) {
+    bool described = st && spec;
+    if (described) {
         slx_chip_figures f;
         if (!spec_figures(q, spec, name, &f)) return NULL;
         st = slx_chip_from_figures(&c, &f, &err);
@@ -204,7 +207,7 @@ static const kept_chip *keep(slx_queries *s, slx_question *q, const char *key, c
         s->n_chips--;
     }
     kept_chip *k = &s->chips[s->n_chips++];
-    *k = (kept_chip){.key = strdup(key), .chip = c};
+    *k = (kept_chip){.key = strdup(key), .chip = c, .described = described};
     SLX_ASSERT(k->key);
     if (st) snprintf(k->why, sizeof k->why, "chip %.40s: %.340s", name, err.msg);
     return k;
@@ -228,6 +231,7 @@ static bool find_chip(slx_queries *s, slx_question *q)
     slx_buf_free(&key);
     if (!k) return false;
     q->chip = k->chip;
+    q->described = k->described;
     return k->chip || slx_cannot(q, "%s", k->why);
 }
 
@@ -305,6 +309,14 @@ static bool ask_collective(slx_question *q, slx_ask *a, bool all_reduce)
     return true;
 }
 
+static bool told_kernel(slx_question *q, const slx_ask *a)
+{
+    bool products = a->kind == SLX_ASK_GEMM, links = a->kind == SLX_ASK_COLLECTIVE;
+    const char *dtype = products ? slx_lib_dtype_name(a->gemm.dtype) : NULL;
+    if (a->power && !slx_query_told_power(q)) return false;
+    return links ? slx_query_told_links(q) : slx_query_told_products(q, dtype);
+}
+
 static bool answer_kernel(slx_question *q, const char *kind, bool *known)
 {
     static const char *const asks[] = {"latency", "power", NULL};
@@ -328,6 +340,8 @@ static bool answer_kernel(slx_question *q, const char *kind, bool *known)
         return slx_cannot(q, "power is modelled for gemm and attention alone");
     a.power = power;
     q->unit = power ? "W" : "ms";
+    if (!told_kernel(q, &a)) return false;
+    slx_query_ran(q, NULL, q->chip->library ? q->chip->lib.software : "");
     if (slx_ask_answer(q->chip, &a, &q->guess, &err) == SLX_OK) return true;
     return slx_cannot(q, "%s", err.msg);
 }
@@ -341,6 +355,11 @@ static bool answer(slx_queries *s, slx_question *q)
     bool known;
     if (!slx_field_text(q, q->o, "id", true, &id) || !slx_field_text(q, q->o, "kind", true, &kind))
         return false;
+    int first = slx_query_ids_add(&s->ids, id, q->number);
+    if (first != q->number) { /* answered all the same */
+        q->malformed = true;
+        slx_query_note(q, "line %d: field id: found that of line %d again, expected one of its own", q->number, first);
+    }
     if (!strcmp(kind, "tokenize")) return slx_query_tokenize(q);
     if (!strcmp(kind, "template")) return slx_query_template(q);
     bool of_model = false;
@@ -363,6 +382,17 @@ static void add_json(slx_buf *out, const json_t *v)
     free(text);
 }
 
+/* Left out where there is nothing to say. */
+static void add_text(slx_buf *out, const char *name, const char *text)
+{
+    if (!text || !*text) return;
+    json_t *v = json_string(text);
+    if (!v) return; /* a name in the question that is no UTF-8 */
+    slx_buf_addf(out, ",\"%s\":", name);
+    add_json(out, v);
+    json_decref(v);
+}
+
 static void print(const slx_question *q, bool answered, slx_buf *out)
 {
     const json_t *id = json_object_get(q->o, "id");
@@ -371,18 +401,25 @@ static void print(const slx_question *q, bool answered, slx_buf *out)
     if (answered && q->value) {
         slx_buf_adds(out, ",\"value\":");
         add_json(out, q->value);
-        slx_buf_addf(out, ",\"unit\":\"%s\"}\n", q->unit);
+        slx_buf_addf(out, ",\"unit\":\"%s\"", q->unit);
+        add_text(out, "note", q->note);
+        slx_buf_adds(out, "}\n");
         return;
     }
     if (answered) {
-        slx_buf_addf(out, ",\"value\":%.6g,\"unit\":\"%s\",\"low\":%.6g,\"high\":%.6g}\n",
-                     q->guess.value, q->unit, q->guess.low, q->guess.high);
+        slx_buf_addf(out, ",\"value\":%.6g,\"unit\":\"%s\",\"low\":%.6g,\"high\":%.6g", q->guess.value, q->unit,
+                     q->guess.low, q->guess.high);
+        add_text(out, "timed_by", q->timed_by);
+        add_text(out, "software", q->software);
+        add_text(out, "note", q->note);
+        slx_buf_adds(out, "}\n");
         return;
     }
     json_t *why = json_string(*q->why ? q->why : "not predicted");
     if (!why) why = json_string("the question holds bytes that are no text");
     slx_buf_addf(out, ",\"value\":null,\"%s\":", q->fails ? "error" : "why");
     add_json(out, why);
+    add_text(out, "note", q->note);
     slx_buf_adds(out, "}\n");
     json_decref(why);
 }
@@ -425,6 +462,7 @@ void slx_queries_close(slx_queries *s)
     slx_predictor_close(s->predictor);
     slx_models_close(s->models);
     free(s->memo.key);
+    free(s->ids.id);
     free(s);
 }
 

@@ -12,7 +12,19 @@ typedef struct {
     char *key;                /* the question without id and ask; NULL = none yet */
     slx_traffic_cost cost[3]; /* with passes a little faster, as told, a little slower */
     double total_tok;         /* in and out */
+    char framework[80];       /* the row of data/frameworks.csv; "" = none */
 } slx_traffic_memo;
+
+typedef struct {
+    uint64_t hash;
+    int line; /* 0 = a free place */
+} slx_query_id;
+typedef struct {
+    slx_query_id *id; /* free() */
+    size_t cap, n;
+} slx_query_ids;
+/* The line where the id stood first: this one, when it is new. (query_ids.c) */
+int slx_query_ids_add(slx_query_ids *s, const char *id, int line);
 
 typedef struct {
     json_t *o;  /* the question */
@@ -22,6 +34,10 @@ typedef struct {
     const char *unit; /* static */
     slx_guess guess;
     const slx_chip *chip;
+    bool described;       /* the chip has no file: chip_spec */
+    const char *timed_by; /* "program" or "library"; NULL = no kernel was timed */
+    char software[200];   /* that the kernels are taken to run under; "" = not said */
+    char note[300];       /* what was taken in place of what was asked; "" = nothing */
     slx_traffic_memo *memo;
     json_t *value; /* in place of guess, when the answer is no number */
     bool fails;    /* the answer is that it must fail: why goes under "error" */
@@ -47,6 +63,19 @@ bool slx_field_dtype(slx_question *q, const char *name, bool needed, slx_lib_dty
 /* The chip of a file in chips/ under another spelling of its name ("NVIDIA H100 80GB HBM3"); false when there is none.
  * *out is the caller's. (chip_names.c) */
 bool slx_chip_by_other_name(slx_chip **out, const char *name);
+
+/* Whether what an answer rests on is published, and the model fits: false after q->why is set. (query_told.c) */
+bool slx_query_told_products(slx_question *q, const char *dtype); /* NULL = bf16; notes a format the chip has not */
+bool slx_query_told_links(slx_question *q);
+bool slx_query_told_power(slx_question *q);
+bool slx_query_told_model(slx_question *q, const slx_shape *model);
+bool slx_query_fits(slx_question *q, const slx_forward *f);
+void slx_query_note(slx_question *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* framework: a row of data/frameworks.csv, NULL = none. software: versions ("" = not said). */
+void slx_query_ran(slx_question *q, const char *framework, const char *software);
+
+/* A server: asked for framework `asked`, timed by the row `used` of data/frameworks.csv (NULL or "" = neither). */
+void slx_query_served_by(slx_question *q, slx_predictor *p, const char *asked, const char *used);
 
 /* The shape that model_config or model says; NULL after it has set q->why. *own is set when the caller frees it. */
 const slx_shape *slx_query_shape(slx_question *q, slx_models *models, slx_shape **own);

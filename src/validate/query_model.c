@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "validate/query_int.h"
 
@@ -29,13 +30,23 @@ const slx_shape *slx_query_shape(slx_question *q, slx_models *models, slx_shape 
     return NULL;
 }
 
-/* What ran the kernels that a question is about is not among its fields. It is taken to be what such measurements are
- * made with: whole passes in 16 bits and layers in fp16 under plain frameworks, the operators of a model of one layer
- * one by one, everything else under the serving engines of today. */
+/* Names for frameworks that launch kernel by kernel. */
+static bool names_plain(const char *framework)
+{
+    static const char *const known[] = {"plain", "eager", "pytorch", "transformers", "huggingface"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcasecmp(framework, known[i])) return true;
+    return false;
+}
+
+/* What runs a pass that a question names no framework for: what such passes are measured with, whatever the chip. The
+ * operators of a model of one layer one by one; whole passes in 16 bits kernel by kernel; in narrow formats, which
+ * those frameworks had not, under the serving engines of today. */
 static slx_software pass_software(const slx_forward *f)
 {
-    bool wide = !f->dtype || !strcmp(f->dtype, "bf16") || !strcmp(f->dtype, "fp16");
+    slx_lib_dtype d = SLX_LIB_BF16;
     if (f->model->n_layers == 1) return SLX_SOFTWARE_ALONE;
+    bool wide = !f->dtype || (slx_lib_dtype_parse(f->dtype, &d) && slx_lib_dtype_format(d) == SLX_LIB_16);
     return wide ? SLX_SOFTWARE_PLAIN : SLX_SOFTWARE_SERVING;
 }
 
@@ -82,18 +93,48 @@ static bool step_fields(slx_question *q, slx_forward *f)
     return true;
 }
 
+static bool step_told(slx_question *q, const slx_forward *f)
+{
+    bool together = f->tp > 1 || f->pp > 1;
+    return slx_query_told_model(q, f->model) && slx_query_told_products(q, f->dtype) &&
+           (!together || slx_query_told_links(q)) && slx_query_fits(q, f);
+}
+
+/* Under the framework the question names; one that nobody knows is taken for vLLM. */
+static slx_status time_step(slx_question *q, slx_predictor *p, const char *framework, slx_forward *f,
+                            slx_forward_cost *cost, slx_err *err)
+{
+    if (!q->chip->library) framework = NULL; /* programs run under none */
+    bool named = framework && *framework && !names_plain(framework);
+    f->software = named ? SLX_SOFTWARE_SERVING : framework && *framework ? SLX_SOFTWARE_PLAIN : pass_software(f);
+    if (!named) {
+        slx_query_ran(q, NULL, slx_predict_software(p, q->chip, f->software));
+        return slx_predict_pass(p, q->chip, f, cost, err);
+    }
+    slx_status st = slx_predict_step(p, q->chip, f, framework, cost, err);
+    if (st == SLX_EUNSUPPORTED && !slx_predict_knows(framework)) {
+        slx_query_note(q, "framework \"%.40s\" is not known, taken for vLLM", framework);
+        framework = "vLLM";
+        st = slx_predict_step(p, q->chip, f, framework, cost, err);
+    }
+    slx_query_ran(q, framework, slx_predict_software(p, q->chip, f->software));
+    return st;
+}
+
 static bool answer_step(slx_question *q, slx_predictor *p, slx_models *models)
 {
     slx_forward f = {0};
     slx_forward_cost cost;
     slx_shape *own;
     slx_err err;
-    if (!step_fields(q, &f)) return false;
+    const char *framework = NULL;
+    if (!step_fields(q, &f) || !slx_field_text(q, q->o, "framework", false, &framework)) return false;
     f.model = slx_query_shape(q, models, &own);
     if (!f.model) return false;
-    f.software = pass_software(&f);
-    slx_status st = slx_predict_pass(p, q->chip, &f, &cost, &err);
+    bool ok = step_told(q, &f);
+    slx_status st = ok ? time_step(q, p, framework, &f, &cost, &err) : SLX_OK;
     slx_shape_free(own);
+    if (!ok) return false;
     if (st) return slx_cannot(q, "%s", err.msg);
     return slx_query_told(q, cost.seconds, 1e3, "ms");
 }
@@ -115,8 +156,11 @@ static bool answer_layer(slx_question *q, slx_predictor *p, slx_models *models)
     a.software = a.dtype && !strcmp(a.dtype, "fp16") ? SLX_SOFTWARE_PLAIN : SLX_SOFTWARE_EAGER;
     a.model = slx_query_shape(q, models, &own);
     if (!a.model) return false;
-    slx_status st = slx_predict_layer(p, q->chip, &a, &s, &err);
+    bool ok = slx_query_told_model(q, a.model) && slx_query_told_products(q, a.dtype);
+    slx_query_ran(q, NULL, slx_predict_software(p, q->chip, a.software));
+    slx_status st = ok ? slx_predict_layer(p, q->chip, &a, &s, &err) : SLX_OK;
     slx_shape_free(own);
+    if (!ok) return false;
     if (st) return slx_cannot(q, "%s", err.msg);
     return slx_query_told(q, s, 1e3, "ms");
 }

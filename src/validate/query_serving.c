@@ -161,6 +161,7 @@ static slx_status static_load(slx_question *q, slx_predictor *p, const serving *
         st = slx_predict_static(p, q->chip, &a, &c, err);
     }
     if (st) return st;
+    slx_query_served_by(q, p, s->framework, a.framework);
     double made = (double)s->n * (double)s->osl;
     slx_band out = {made / c.batch_s.high, made / c.batch_s.mid, made / c.batch_s.low};
     run_of r = {wider(c.ttft_s, 0.6, 1.7), wider(c.tpot_s, 0.84, 1.25),
@@ -227,6 +228,7 @@ static slx_status steady_load(slx_question *q, slx_predictor *p, const serving *
         st = run_server(q, p, s, &a, &c, err);
     }
     if (st) return st;
+    slx_query_served_by(q, p, s->framework, a.framework);
     run_of r = {c.ttft_s, c.tpot_s, c.e2e_s, c.output_tok_s, c.power_w};
     if (!strcmp(s->load, "max")) r.out = wider(r.out, offline_low, offline_high);
     if (s->readers) r.ttft = wider(r.ttft, apart_low, apart_high);
@@ -236,6 +238,13 @@ static slx_status steady_load(slx_question *q, slx_predictor *p, const serving *
     }
     *answered = pick(q, s, ask, &r);
     return SLX_OK;
+}
+
+static bool serving_told(slx_question *q, const serving *s)
+{
+    return slx_query_told_model(q, s->on.model) && slx_query_told_products(q, s->on.dtype) &&
+           (!s->on.model->n_experts || slx_query_told_products(q, s->on.moe_dtype)) &&
+           (!(slx_placed_chips(&s->on) > 1) || slx_query_told_links(q));
 }
 
 bool slx_query_serving(slx_question *q, slx_predictor *p, slx_models *models)
@@ -248,7 +257,7 @@ bool slx_query_serving(slx_question *q, slx_predictor *p, slx_models *models)
     if (!slx_field_text(q, q->o, "ask", true, &ask)) return false;
     s.on.model = slx_query_shape(q, models, &own);
     if (!s.on.model) return false;
-    if (!serving_fields(q, &s)) return slx_shape_free(own), false;
+    if (!serving_fields(q, &s) || !serving_told(q, &s)) return slx_shape_free(own), false;
     double at = 0;
     char what[8];
     bool tail = slx_query_quantile(ask, what, &at) && at > 0.5;

@@ -192,6 +192,7 @@ static bool simulate(slx_question *q, slx_predictor *p, const slx_served *s, req
         }
         if (st) return slx_cannot(q, "%s", err.msg);
     }
+    snprintf(q->memo->framework, sizeof q->memo->framework, "%s", a.framework ? a.framework : "");
     q->memo->total_tok = 0;
     for (int i = 0; i < to->n; i++) q->memo->total_tok += (double)to->r[i].isl + to->r[i].osl;
     return true;
@@ -269,5 +270,6 @@ bool slx_query_traffic(slx_question *q, slx_predictor *p, const slx_served *s, c
     } else {
         free(key);
     }
+    slx_query_served_by(q, p, s->framework, q->memo->framework);
     return pick(q, s, ask);
 }
