@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Letters and digits alike, whatever their case; a slash must be a slash. */
 static bool same(const char *a, const char *b, size_t n)
@@ -42,20 +43,36 @@ static slx_status find_row(slx_framework *out, const char *text, const char *nam
         line++;
         if (*p != '#' && *p != '\n' && comma && same(name, p, name_bytes(p, comma, maker))) {
             const char *at = comma + 1;
-            double *const to[] = {&out->slow,     &out->step_us,   &out->seq_us,
-                                  &out->front_us, &out->mac_share, &out->kv_share,
-                                  &out->alike,    &out->norms_apart, &out->band_low,  &out->band_high,
-                                  &out->first_low, &out->first_high};
+            double *const to[] = {&out->slow,       &out->slow_prompt,  &out->step_us,   &out->seq_us,
+                                  &out->front_us,   &out->front_seq_us, &out->mac_share, &out->kv_share,
+                                  &out->alike,      &out->experts,      &out->experts_prompt, &out->moe_us,
+                                  &out->sync_us,    &out->norms_apart,  &out->band_low,  &out->band_high,
+                                  &out->first_low,  &out->first_high};
             size_t i = 0;
             while (i < sizeof to / sizeof *to && number(&at, to[i])) i++;
             if (i == sizeof to / sizeof *to) return SLX_OK;
             return slx_fail(err, SLX_EINPUT, path, line, 0,
-                            "expected name,slow,step_us,seq_us,front_us,mac_share,kv_share,alike,norms_apart,"
-                            "band_low,band_high,first_low,first_high,source");
+                            "expected name,slow,slow_prompt,step_us,seq_us,front_us,front_seq_us,mac_share,kv_share,"
+                            "alike,experts,experts_prompt,moe_us,sync_us,norms_apart,band_low,band_high,"
+                            "first_low,first_high,source");
         }
         p = nl ? nl + 1 : NULL;
     }
     return slx_fail(err, SLX_EUNSUPPORTED, path, 0, 0, "found no framework '%.40s'", name);
+}
+
+/* The name of the rows of what is also called otherwise. Orchestrators that only hand requests on (dynamo-vllm) are
+ * left out of it. */
+static const char *row_name(const char *name)
+{
+    static const char *const known[][2] = {{"trtllm", "TensorRT-LLM"},          {"trt", "TensorRT-LLM"},
+                                           {"tensorrt", "TensorRT-LLM"},        {"trtllm2024", "TensorRT-LLM-2024"},
+                                           {"deepspeed2024", "Deepspeed-MII-2024"},
+                                           {"deepspeedfastgen2024", "Deepspeed-MII-2024"}};
+    if (strncasecmp(name, "dynamo", 6) == 0 && (name[6] == '-' || name[6] == '_' || name[6] == ' ')) name += 7;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (same(name, known[i][0], strlen(known[i][0]))) return known[i][1];
+    return name;
 }
 
 /* The band of a framework on chips of a generation it was not measured with, where that is not NVIDIA's: assumed, from
@@ -68,6 +85,7 @@ slx_status slx_framework_find(slx_framework *out, const char *name, const char *
     char path[1024], both[160];
     slx_buf text = {0};
     if (!family) family = "";
+    name = row_name(name);
     SLX_TRY(slx_find_file(path, "data", "frameworks.csv", NULL, err));
     SLX_TRY(slx_read_file(&text, path, err));
     snprintf(both, sizeof both, "%.60s/%.60s", name, family);
@@ -84,6 +102,11 @@ slx_status slx_framework_find(slx_framework *out, const char *name, const char *
     }
     slx_buf_free(&text);
     return st;
+}
+
+double slx_slow_prompt(const slx_framework *fw)
+{
+    return fw->slow_prompt > 0 ? fw->slow_prompt : fw->slow;
 }
 
 void slx_framework_widen_first(const slx_framework *fw, slx_band *b)

@@ -97,6 +97,7 @@ static slx_status add_kernel(sum *s, const slx_chip *c, const slx_forward *f, co
                              : c->lib.n.pass.gap_us) *
                  1e-6,
            slow = (k->alone ? 1 : c->lib.n.pass.slow) * capped(c, f, &t), more = slow_sum(c, k);
+    if (k->of_experts && f->experts > 0) slow *= f->experts;
     double each = fmax(0, t.seconds * slow + gap) + more, seconds = k->count * each;
     s->mid += seconds;
     s->low += k->count * (fmax(0, t.low_s * slow + gap) + more);
@@ -113,6 +114,19 @@ static slx_status add_kernel(sum *s, const slx_chip *c, const slx_forward *f, co
     return SLX_OK;
 }
 
+/* What a framework's layers take more, seconds: see slx_forward. */
+static void add_framework(sum *s, const slx_forward *f, slx_forward_cost *out)
+{
+    double drafts = f->decode ? f->drafts : 0, moe = f->model->n_moe_layers;
+    double sorted = (moe > 0 ? moe + drafts : 0) * f->moe_us * 1e-6;
+    double waited = f->tp > 1 ? (f->model->n_layers + drafts) * f->sync_us * 1e-6 : 0;
+    if (sorted > 0) slx_forward_part(out, "rows sorted by expert", sorted);
+    if (waited > 0) slx_forward_part(out, "chips wait for each other", waited);
+    double more = (s->mid + sorted + waited) / s->mid; /* at the watts of the other kernels */
+    s->joules *= more, s->joules_low *= more, s->joules_high *= more;
+    s->mid += sorted + waited, s->low += sorted + waited, s->high += sorted + waited;
+}
+
 slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward_cost *out,
                             slx_err *err)
 {
@@ -122,6 +136,7 @@ slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward
     slx_plan_pass(&plan, f, c->lib.n.facts.unfused);
     *out = (slx_forward_cost){.timed_by = "library"};
     for (int i = 0; i < plan.n; i++) SLX_TRY(add_kernel(&s, c, f, &plan.k[i], out, err));
+    add_framework(&s, f, out);
     double wait = host_seconds(c, f, &plan) - s.mid;
     if (wait > 0)
         slx_forward_part(out, "host launches", wait);

@@ -10,7 +10,14 @@ slx_forward slx_placed_pass(const slx_placement *on, const slx_framework *fw, sl
     f.dtype = on->dtype, f.moe_dtype = on->moe_dtype, f.kv_dtype = on->kv_dtype;
     f.mac_share = fw->mac_share, f.kv_share = fw->kv_share, f.alike = fw->alike;
     f.norms_apart = fw->norms_apart > 0;
+    f.experts = f.decode ? fw->experts : fw->experts_prompt;
+    f.moe_us = fw->moe_us, f.sync_us = fw->sync_us;
     return f;
+}
+
+double slx_idle_watts(const slx_chip *c)
+{
+    return c->library ? c->lib.n.draw[SLX_LIB_DRAW_GEMM].idle * c->lib.fig.tdp_w : 0;
 }
 
 static double at_least_one(uint32_t n)

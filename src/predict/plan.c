@@ -32,6 +32,7 @@ typedef struct {
     const slx_shape *s;
     uint32_t batch, rows, groups; /* of one of `groups` with copies of the attention */
     double layers, moe_layers;    /* those of drafts among them */
+    double states;                /* layers with a state in place of keys */
     double act_bytes; /* of an activation between kernels */
     bool unfused;     /* attention by its scores */
     bool quantised;   /* kernels of the pass quantise what products multiply, which leave it out then */
@@ -176,7 +177,7 @@ static void attention(planner *l)
 {
     const slx_shape *s = l->s;
     uint32_t tp = l->f->tp, rows = l->rows, hd = s->head_dim;
-    double layers = l->layers;
+    double layers = l->layers - l->states;
     uint32_t q = shard(s->n_heads, tp), kv = shard(s->n_kv_heads, tp);
     uint32_t seen = s->window && s->window < l->f->context ? s->window : l->f->context;
     /* A prefill's rows see up to window keys before them and so, counted together, window + rows. */
@@ -184,35 +185,84 @@ static void attention(planner *l)
         uint64_t reach = (uint64_t)s->window + l->f->q_len;
         seen = reach < l->f->context ? (uint32_t)reach : l->f->context;
     }
+    if (layers <= 0) return;
+    uint32_t asked = s->gated ? 2 * q : q;
     quantise(l, layers, 1, rows, s->d_model, l->f->dtype);
     if (l->f->software == SLX_SOFTWARE_ALONE) {
-        gemm(l, "q_proj", layers, 1, rows, q * hd, s->d_model);
+        gemm(l, "q_proj", layers, 1, rows, asked * hd, s->d_model);
         gemm(l, "kv_proj", 2 * layers, 1, rows, kv * hd, s->d_model);
     } else {
-        gemm(l, "qkv_proj", layers, 1, rows, (q + 2 * kv) * hd, s->d_model);
+        gemm(l, "qkv_proj", layers, 1, rows, (asked + 2 * kv) * hd, s->d_model);
     }
     if (s->qk_norm)
         each(l, "norm", layers, held((double)rows * (q + kv)), hd, 1, 1); /* a row a head */
     if (s->rope) each(l, "rope", layers, rows, (q + kv) * hd, 1, 1);
     attend(l, layers - s->n_window_layers, l->f->context, q, kv, hd);
     attend(l, s->n_window_layers, seen, q, kv, hd);
+    if (s->gated) each(l, "gate", layers, rows, q * hd, 2, 1);
     quantise(l, layers, 1, rows, q * hd, l->f->dtype);
     gemm(l, "o_proj", layers, 1, rows, s->d_model, q * hd);
 }
 
+/* ------------------------------------------------------------------ states */
+
+/* Tokens of a prompt that are worked on together, and multiply-adds of one of them and one head: keys against keys and
+ * queries, and the triangular matrix of the rule applied to keys and values, within the chunk; queries, keys and values
+ * against the state (arXiv 2412.06464, section 3.3, in its chunked form). */
+static const double chunk = 64;
+
+static double chunked_macs(const slx_shape *s)
+{
+    double k = s->state_key, v = s->state_value;
+    return chunk * (3 * k + 2 * v) + 3 * k * v;
+}
+
+/* Layers with a state: one product for v, gate, q, k and two numbers a head; a short convolution; the rule; a gated
+ * norm; the product out. A step of a token reads and writes its sequence's states; a prompt takes them in chunks. */
+static void state_layers(planner *l)
+{
+    const slx_shape *s = l->s;
+    uint32_t tp = l->f->tp, rows = l->rows, heads = shard(s->state_heads, tp);
+    uint32_t values = heads * s->state_value, mixed = values + 2 * shard(s->state_key_heads, tp) * s->state_key;
+    double layers = l->states, matrices = (double)l->batch * heads;
+    if (layers <= 0) return;
+    quantise(l, layers, 1, rows, s->d_model, l->f->dtype);
+    gemm(l, "state_proj", layers, 1, rows, held(ceil(slx_shape_state_columns(s) / tp)), s->d_model);
+    each(l, "convolution", layers, rows, mixed, l->f->q_len > 1 && !l->f->decode ? 1 : s->state_conv, 1);
+    if (l->f->decode || l->f->q_len == 1) {
+        double tokens = l->f->q_len; /* states after each draft are kept until it is known to be right */
+        each(l, "state", layers, held(matrices), held((double)s->state_key * s->state_value), 2, 2 * tokens);
+    } else {
+        slx_kernel *k = gemm(l, "state", layers, matrices, l->f->q_len, s->state_value,
+                             held(ceil(chunked_macs(s) / s->state_value)));
+        k->dtype = "bf16", k->weights = false;
+    }
+    each(l, "norm", layers, rows, values, 2, 1);
+    quantise(l, layers, 1, rows, values, l->f->dtype);
+    gemm(l, "o_proj", layers, 1, rows, s->d_model, values);
+}
+
 /* ------------------------------------------------------------------ MLP */
 
-/* w: columns that a chip has. groups: matrices, each with m rows. */
-static void mlp(planner *l, double layers, double groups, uint32_t m, uint32_t w, const char *dtype)
+typedef struct {
+    double groups;     /* matrices, each with m rows */
+    uint32_t m, w;     /* w: columns that a chip has */
+    const char *dtype;
+    bool experts;      /* the framework's own kernels */
+} mlp_sizes;
+
+static void mlp(planner *l, double layers, mlp_sizes z)
 {
     uint32_t d = l->s->d_model;
     bool gated = l->s->mlp == SLX_MLP_GATED;
-    if (layers <= 0 || !w) return;
-    quantise(l, layers, groups, m, d, dtype);
-    gemm(l, gated ? "gate_up_proj" : "up_proj", layers, groups, m, gated ? 2 * w : w, d)->dtype = dtype;
-    each(l, "act", layers, held(ceil(m * groups)), w, gated ? 2 : 1, 1);
-    quantise(l, layers, groups, m, w, dtype);
-    gemm(l, "down_proj", layers, groups, m, d, w)->dtype = dtype;
+    if (layers <= 0 || !z.w) return;
+    quantise(l, layers, z.groups, z.m, d, z.dtype);
+    slx_kernel *up = gemm(l, gated ? "gate_up_proj" : "up_proj", layers, z.groups, z.m, gated ? 2 * z.w : z.w, d);
+    up->dtype = z.dtype, up->of_experts = z.experts;
+    each(l, "act", layers, held(ceil(z.m * z.groups)), z.w, gated ? 2 : 1, 1);
+    quantise(l, layers, z.groups, z.m, z.w, z.dtype);
+    slx_kernel *down = gemm(l, "down_proj", layers, z.groups, z.m, d, z.w);
+    down->dtype = z.dtype, down->of_experts = z.experts;
 }
 
 /* Of n that fall on `parts` evenly by chance, each with likelihood p (of a part), what the fullest part has. */
@@ -249,9 +299,9 @@ static void experts(planner *l)
     gemm(l, "router", layers, 1, l->rows, s->n_experts, s->d_model);
     each(l, "route", layers, l->rows, s->n_experts, 2, 1);
     if (l->groups > 1) exchange(l, chips, all_rows);
-    mlp(l, layers, read, held(ceil(most / read)), shard(s->d_expert, chips / ep), f->moe_dtype);
+    mlp(l, layers, (mlp_sizes){read, held(ceil(most / read)), shard(s->d_expert, chips / ep), f->moe_dtype, true});
     each(l, "combine", layers, l->rows, s->d_model, s->top_k, 1);
-    mlp(l, layers, 1, l->rows, shard(s->d_shared, f->tp), f->dtype);
+    mlp(l, layers, (mlp_sizes){1, l->rows, shard(s->d_shared, f->tp), f->dtype, false});
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -273,6 +323,7 @@ void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused)
                  .groups = f->attention_dp,
                  .layers = s->n_layers + drafts,
                  .moe_layers = s->n_moe_layers ? s->n_moe_layers + drafts : 0,
+                 .states = s->n_state_layers,
                  .act_bytes = 2,
                  .quantised = f->software == SLX_SOFTWARE_SERVING,
                  .unfused = alone || unfused == 1 || (unfused == 2 && !s->rope)};
@@ -287,7 +338,8 @@ void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused)
         latent_attention(&l);
     else
         attention(&l);
-    mlp(&l, l.layers - l.moe_layers, 1, l.rows, shard(s->d_ff, f->tp), f->dtype);
+    state_layers(&l);
+    mlp(&l, l.layers - l.moe_layers - s->n_bare_layers, (mlp_sizes){1, l.rows, shard(s->d_ff, f->tp), f->dtype, false});
     experts(&l);
     double exchanged = f->attention_dp > 1 ? l.moe_layers : 0; /* summed on the way back from the experts */
     collective(&l, "all_reduce", sums * l.layers - exchanged + !alone, f->tp, buffer);

@@ -204,6 +204,7 @@ slx_status slx_predict_fits(const slx_chip *c, const slx_forward *f, slx_predict
                    experts * slx_dtype_bytes(g.moe_dtype, true) / g.tp / g.attention_dp / g.pp;
     out->kv = slx_shape_kv_values(s) * heads / g.pp * sequences * each_kv *
               (share * seen + (1 - share) * g.context);
+    out->kv += slx_shape_state_bytes(s) / g.tp / g.pp * sequences;
     double left = isnan(c->part.mem_usable_gib) ? c->part.mem_gib : c->part.mem_usable_gib;
     double gib = c->library ? 0.9 * left : c->hbm.stacks * c->hbm.gib;
     out->usable = gib * 1073741824.0;

@@ -38,6 +38,12 @@ typedef struct {
     uint32_t n_moe_layers;
     /* latent attention (DeepSeek): q_rank 0 = q is projected directly */
     uint32_t kv_rank, q_rank, rope_dim, nope_dim, v_dim;
+    /* Layers with a state of fixed size in place of keys and values (gated delta rule, Mamba-2): n_state_layers of the
+     * n_layers, each with state_heads matrices of state_key x state_value; queries and keys of state_key_heads heads; a
+     * convolution over the last state_conv tokens. */
+    uint32_t n_state_layers, state_heads, state_key_heads, state_key, state_value, state_conv;
+    uint32_t n_bare_layers;  /* layers of attention or state without an MLP */
+    bool gated;              /* the result of an attention is multiplied by a gate, projected beside q */
     uint32_t n_draft_layers; /* that guess further tokens, beside the model's own */
     slx_arena arena;
 } slx_shape;
@@ -53,6 +59,8 @@ double slx_shape_weights(const slx_shape *s);
 double slx_shape_active_weights(const slx_shape *s);
 /* Numbers one token leaves in the KV cache, all layers; windows ignored. */
 double slx_shape_kv_values(const slx_shape *s);
+/* Bytes of a sequence's states, whatever its length, all layers: 32 bits a number, 16 of the convolution's. */
+double slx_shape_state_bytes(const slx_shape *s);
 
 /* ------------------------------------------------------------------ one pass */
 
@@ -98,6 +106,8 @@ typedef struct {
     double mac_share, kv_share;
     double
         alike; /* 0 .. 1: 1 = the sequences of a batch are copies of one, and go to the same experts */
+    double experts; /* products of experts take so many times what one product of the library would; 0 = 1 */
+    double moe_us, sync_us; /* of each layer more: to sort rows by expert; to wait for the slowest of tp > 1 chips */
     bool norms_apart; /* of a framework that does not norm in the kernel of an all-reduce */
 } slx_forward;
 
@@ -142,15 +152,21 @@ slx_status slx_predict_pass(slx_predictor *p, const slx_chip *c, const slx_forwa
 
 /* ------------------------------------------------------------------ serving frameworks */
 
-/* What a serving framework adds to passes: a row of data/frameworks.csv. A step takes slow times its pass, and on the
- * host step_us and seq_us for each of its sequences; front_us passes before a prompt is looked at. mac_share, kv_share,
- * alike, norms_apart (0 or 1): as in slx_forward. */
+/* What a serving framework adds to passes: a row of data/frameworks.csv. A decode step takes slow times its pass, a
+ * prompt slow_prompt times (0 = slow), and on the host step_us and seq_us for each of its sequences; front_us, and
+ * front_seq_us for each request in the server, pass before a prompt is looked at. experts in decode steps, experts_prompt
+ * in prompts (0 = 1); these and mac_share, kv_share, alike, moe_us, sync_us, norms_apart (0 or 1): as in slx_forward. */
 typedef struct {
-    double slow, step_us, seq_us, front_us, mac_share, kv_share, alike, norms_apart;
+    double slow, slow_prompt, step_us, seq_us, front_us, front_seq_us, mac_share, kv_share, alike, experts,
+        experts_prompt, moe_us, sync_us, norms_apart;
     double band_low, band_high;   /* of what is measured over what is predicted; 0 = nothing known */
     double first_low, first_high; /* the same of a server's time to first token; 0 = as the others */
     bool of_family; /* measured on chips of this family: the bands are those of whole runs, their passes in them */
 } slx_framework;
+/* By its name in data/frameworks.csv, punctuation and case aside: the row NAME/family of the chip (may be NULL), else
+ * one of NAME and another family of its maker ("amd" of amd-cdna2), else NAME. */
+slx_status slx_framework_find(slx_framework *out, const char *name, const char *family,
+                              slx_err *err);
 
 /* A pass as slx_predict_pass tells it, of a serving engine by its name in data/frameworks.csv: its slower products and
  * attention, its slower pass; not what its host adds between passes. SLX_EUNSUPPORTED when there is no such row. */
@@ -213,7 +229,7 @@ typedef struct {
     double running;                 /* requests in a step of a replica */
     slx_band ttft_s, tpot_s, e2e_s; /* means */
     slx_band output_tok_s;          /* of all chips */
-    double power_w;                 /* mean, of one chip */
+    double power_w, peak_w;         /* of one chip: mean; in the more demanding of its passes */
     const char *timed_by;
 } slx_serving_cost;
 slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_serving_ask *ask,

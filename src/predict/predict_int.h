@@ -28,6 +28,7 @@ typedef struct {
     const char *dtype;
     bool weights; /* B are weights, else keys or values */
     bool quantised; /* the kernel before left A in the format of the product */
+    bool of_experts; /* the framework's own kernel over experts */
     /* attention */
     bool decode;
     uint32_t batch, q_heads, kv_heads, head_dim, q_len, context;
@@ -52,6 +53,8 @@ slx_status slx_forward_check(slx_forward *f, slx_err *err);
 /* f checked. The kernels of one chip, in the order of a layer. unfused (facts.unfused): attention by
  * its scores, 1 = of every model, 2 = of those without rotary positions. */
 void slx_plan_pass(slx_plan *out, const slx_forward *f, double unfused);
+/* Columns of a state layer's first product. */
+double slx_shape_state_columns(const slx_shape *s);
 /* Work of a kernel and the bytes that it must move through memory. */
 double slx_kernel_flops(const slx_kernel *k);
 double slx_kernel_bytes(const slx_kernel *k);
@@ -77,6 +80,8 @@ slx_status slx_stack_get(slx_predictor *p, const slx_chip *c, slx_software softw
 slx_status slx_library_pass(const slx_chip *c, const slx_forward *f, slx_forward_cost *out,
                             slx_err *err);
 
+/* Of a chip that waits; 0 where its power is not known. */
+double slx_idle_watts(const slx_chip *c);
 /* A pass of the placed model under a framework; sizes says which. (placement.c) */
 slx_forward slx_placed_pass(const slx_placement *on, const slx_framework *fw, slx_forward sizes);
 /* Tokens that a decode step makes of each sequence, on average. */
@@ -85,13 +90,11 @@ double slx_placed_step_tokens(const slx_placement *on);
  * memory is not published. SLX_EUNSUPPORTED when not even the weights fit. */
 slx_status slx_placed_room(const slx_chip *c, const slx_placement *on, uint32_t context, double *seqs, slx_err *err);
 
+/* Times that a prompt's pass takes under a framework. */
+double slx_slow_prompt(const slx_framework *fw);
 /* Runs scatter more than the passes they are made of. */
 void slx_framework_widen(const slx_framework *fw, slx_band *b);
 void slx_framework_widen_first(const slx_framework *fw, slx_band *b); /* of a server's time to first token */
-/* By its name in data/frameworks.csv, punctuation and case aside: the row NAME/family of the chip (may be NULL), else
- * one of NAME and another family of its maker ("amd" of amd-cdna2), else NAME. */
-slx_status slx_framework_find(slx_framework *out, const char *name, const char *family,
-                              slx_err *err);
 
 /* ------------------------------------------------------------------ chips with programs */
 

@@ -7,7 +7,8 @@
  * P1 is the prefill of one prompt alone, P its share of a full one (prompts share a pass of some thousand rows). made:
  * tokens of a step, 1 without drafts. Requests beyond what the memory holds wait outside and count as waiting. Nothing
  * here knows of prefix caches. Bursts: requests of equal lengths end together and their followers start together. They
- * find 0.07 of the others' prompts before them (fitted with front_us on the runs that data/frameworks.csv names).
+ * find 0.07 of the others' prompts before them (fitted with front_us on the runs that data/frameworks.csv names). front
+ * grows with the requests in the server.
  *
  * With prompts read by replicas of their own, R of them, and n_d requests answering:
  *
@@ -49,17 +50,17 @@ static slx_status most_running(const server *s, uint32_t context, double *out)
 }
 
 /* What the framework makes of a pass with that many sequences, seconds. */
-static slx_band framed(const server *s, slx_band pass_s, double seqs)
+static slx_band framed(const server *s, slx_band pass_s, double seqs, bool prompts)
 {
-    double host = (s->fw.step_us + seqs * s->fw.seq_us) * 1e-6;
-    return (slx_band){host + s->fw.slow * pass_s.low, host + s->fw.slow * pass_s.mid,
-                      host + s->fw.slow * pass_s.high};
+    double host = (s->fw.step_us + seqs * s->fw.seq_us) * 1e-6, slow = prompts ? slx_slow_prompt(&s->fw) : s->fw.slow;
+    return (slx_band){host + slow * pass_s.low, host + slow * pass_s.mid, host + slow * pass_s.high};
 }
 
 typedef struct {
     slx_band step, alone,
         share; /* seconds of a decode step; of a prompt alone; of its share of a full prefill */
-    double step_j, share_j;
+    double step_j, share_j, step_busy_s, share_busy_s; /* of a step, a prompt: joules of all chips, seconds of each */
+    double peak_w;
     const char *timed_by;
 } times;
 
@@ -74,11 +75,13 @@ static slx_status step_times(const server *s, double n, times *t)
                                                   .batch = (uint32_t)fmax(1, n / parts + 0.5),
                                                   .context = s->a->isl + (s->a->osl + 1) / 2});
     SLX_TRY(slx_predict_pass(s->p, s->c, &f, &c, s->err));
-    t->step = framed(s, c.seconds, n), t->step_j = parts * c.joules.mid, t->timed_by = c.timed_by;
+    t->step = framed(s, c.seconds, n, false), t->step_j = parts * c.joules.mid, t->timed_by = c.timed_by;
+    t->step_busy_s = parts * c.seconds.mid / at_least_one(on->pp), t->peak_w = fmax(t->peak_w, c.power_w);
     return SLX_OK;
 }
 
-/* on: whose chips read the prompts, up to n of them at once. Each group with a copy of the attention fills a pass. */
+/* on: whose chips read the prompts, up to n of them at once. Of readers each group with a copy of the attention fills a
+ * pass; where the same chips answer, the prompts of one group hold up all, as they meet at the experts. */
 static slx_status prompt_times(const server *s, const slx_placement *on, double n, times *t)
 {
     slx_forward_cost c;
@@ -86,14 +89,15 @@ static slx_status prompt_times(const server *s, const slx_placement *on, double 
     slx_forward f =
         slx_placed_pass(on, &s->fw, (slx_forward){.batch = 1, .context = s->a->isl});
     SLX_TRY(slx_predict_pass(s->p, s->c, &f, &c, s->err));
-    t->alone = framed(s, c.seconds, 1);
-    double many = groups * fmax(1, floor((double)FULL_ROWS / s->a->isl));
-    f.batch = (uint32_t)fmax(1, floor(fmin(many, n)));
+    t->alone = framed(s, c.seconds, 1, true);
+    double many = fmax(1, floor((double)FULL_ROWS / s->a->isl));
+    f.batch = (uint32_t)fmax(1, floor(s->a->readers ? fmin(groups * many, n) : fmin(many, n / groups)));
     SLX_TRY(slx_predict_pass(s->p, s->c, &f, &c, s->err));
-    slx_band all = framed(s, c.seconds, f.batch);
+    slx_band all = framed(s, c.seconds, f.batch, true);
     double each = 1 / (f.batch * parts); /* prompts follow each other through the stages */
     t->share = (slx_band){all.low * each, all.mid * each, all.high * each};
-    t->share_j = c.joules.mid / f.batch;
+    t->share_j = c.joules.mid / f.batch, t->share_busy_s = c.seconds.mid / f.batch / at_least_one(on->pp);
+    t->peak_w = fmax(t->peak_w, c.power_w);
     return SLX_OK;
 }
 
@@ -111,7 +115,8 @@ static double end_of(slx_band b, int end)
 static state steady(const server *s, const times *t, int end, double n, double outside)
 {
     double step = end_of(t->step, end), alone = end_of(t->alone, end), share = end_of(t->share, end);
-    double osl = s->a->osl, made = slx_placed_step_tokens(&s->a->on), front = s->fw.front_us * 1e-6;
+    double osl = s->a->osl, made = slx_placed_step_tokens(&s->a->on);
+    double front = (s->fw.front_us + n * s->fw.front_seq_us) * 1e-6;
     state r = {.tpot = step / made + (n - 1) * share / osl};
     double live = step / 2 + alone + (osl - 1) * r.tpot, load = fmin(0.95, n / live * share);
     double wait = front + load * share / (2 * (1 - load)) + burst * (n - 1) * share;
@@ -127,7 +132,8 @@ static double handing_on(const server *s)
 {
     const slx_serving_ask *a = s->a;
     const char *kv = a->reader.kv_dtype ? a->reader.kv_dtype : "bf16";
-    double bytes = slx_shape_kv_values(a->on.model) * a->isl * slx_dtype_bytes(kv, true);
+    double bytes = slx_shape_kv_values(a->on.model) * a->isl * slx_dtype_bytes(kv, true) +
+                   slx_shape_state_bytes(a->on.model);
     return bytes / slx_network_bytes_s / fmin(at_least_one(a->reader.tp), at_least_one(a->on.tp));
 }
 
@@ -141,8 +147,8 @@ static double in_flight(const server *s, const times *t, int end, double n_d, st
     double load = r->rate * share / readers;
     if (load >= 1) return INFINITY;
     double wait = share * load / (2 * (1 - load));
-    r->ttft = s->fw.front_us * 1e-6 + end_of(t->alone, end) + handing_on(s) + wait +
-              burst * share * n_d * replicas / readers;
+    double front = (s->fw.front_us + s->a->concurrency * s->fw.front_seq_us) * 1e-6;
+    r->ttft = front + end_of(t->alone, end) + handing_on(s) + wait + burst * share * n_d * replicas / readers;
     return n_d * replicas + r->rate * r->ttft;
 }
 
@@ -224,7 +230,12 @@ slx_status slx_predict_serving(slx_predictor *p, const slx_chip *c, const slx_se
     slx_framework_widen(&s.fw, &out->output_tok_s);
     double steps = a->osl / slx_placed_step_tokens(&a->on);
     double chips = replicas * slx_placed_chips(&a->on) + a->readers * slx_placed_chips(&a->reader);
-    out->power_w = mid.rate * replicas * (t.share_j + steps * t.step_j / fmax(1, out->running)) / chips;
+    double each = steps / fmax(1, out->running); /* of a decode step, a request's */
+    double busy = mid.rate * replicas / chips *
+                  (t.share_busy_s * (a->readers ? slx_placed_chips(&a->reader) : slx_placed_chips(&a->on)) +
+                   each * t.step_busy_s * slx_placed_chips(&a->on));
+    out->power_w = mid.rate * replicas * (t.share_j + each * t.step_j) / chips + slx_idle_watts(c) * fmax(0, 1 - busy);
+    out->peak_w = fmax(t.peak_w, out->power_w);
     out->timed_by = t.timed_by;
     return SLX_OK;
 }

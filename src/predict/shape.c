@@ -30,6 +30,7 @@ static const struct {
     {"mpt", true, true, true, false},       {"falcon", true, true, false, true},
     {"phi", true, true, false, true},       {"starcoder2", true, true, false, false},
     {"nemotron", true, true, false, false}, {"stablelm", false, true, false, false},
+    {"nemotron_h", true, false, true, false},
     {"cohere", false, true, false, true},   {"cohere2", false, true, false, true},
 };
 enum { N_FAMILIES = sizeof families / sizeof *families };
@@ -149,6 +150,66 @@ static slx_status load_window(const reader *r, slx_shape *s)
     return SLX_OK;
 }
 
+/* How many entries of a list are that word; -1: there is no list. */
+static long listed(const reader *r, const char *name, const char *word)
+{
+    const json_t *list = json_object_get(r->o, name);
+    long n = 0;
+    if (!json_is_array(list)) return -1;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *k = json_string_value(json_array_get(list, i));
+        n += k && !strcmp(k, word);
+    }
+    return n;
+}
+
+/* Nemotron-H: a letter a layer, M a state, * an attention, - an MLP, E experts. Here a layer is an attention or a state
+ * with the MLP behind it. */
+static slx_status load_pattern(const reader *r, slx_shape *s, const char *pattern)
+{
+    uint32_t of[4] = {0};
+    for (const char *p = pattern; *p; p++) {
+        const char *at = strchr("M*-E", *p);
+        if (!at)
+            return slx_fail(r->err, SLX_EINPUT, r->path, 0, 0,
+                            "key 'hybrid_override_pattern': found '%c', expected M, *, - and E", *p);
+        of[at - "M*-E"]++;
+    }
+    uint32_t mixers = of[0] + of[1], behind = of[2] + of[3];
+    if (!mixers || behind > mixers)
+        return slx_fail(r->err, SLX_EINPUT, r->path, 0, 0,
+                        "key 'hybrid_override_pattern': found %u of M and * and %u of - and E, expected "
+                        "no more of these",
+                        mixers, behind);
+    s->n_layers = mixers, s->n_state_layers = of[0], s->n_bare_layers = mixers - behind;
+    s->n_moe_layers = of[3];
+    return SLX_OK;
+}
+
+/* Layers with a state in place of keys. Qwen3-Next and Qwen3.5 (gated delta rule) have a full attention in every
+ * full_attention_interval-th layer; Granite 4 and the like name theirs mamba. */
+static slx_status load_states(const reader *r, slx_shape *s)
+{
+    uint32_t interval, layers;
+    const char *pattern = json_string_value(json_object_get(r->o, "hybrid_override_pattern"));
+    COUNT(&s->state_heads, 0, "linear_num_value_heads", "mamba_num_heads", "mamba_n_heads");
+    if (!s->state_heads || !s->n_layers) return s->state_heads = 0, SLX_OK;
+    COUNT(&s->state_key_heads, s->state_heads, "linear_num_key_heads", "n_groups", "mamba_n_groups");
+    COUNT(&s->state_key, 128, "linear_key_head_dim", "ssm_state_size", "mamba_d_state");
+    COUNT(&s->state_value, 128, "linear_value_head_dim", "mamba_head_dim", "mamba_d_head");
+    COUNT(&s->state_conv, 4, "linear_conv_kernel_dim", "conv_kernel", "mamba_d_conv");
+    COUNT(&interval, 4, "full_attention_interval");
+    double of_keys = (double)s->state_key_heads * s->state_key, of_values = (double)s->state_heads * s->state_value;
+    if (of_keys > MAX_COUNT || of_values > MAX_COUNT || of_values * s->state_key > 1e12)
+        return slx_fail(r->err, SLX_EINPUT, r->path, 0, 0, "a state of %u x %u in %u heads, expected up to %d together",
+                        s->state_key, s->state_value, s->state_heads, MAX_COUNT);
+    long linear = listed(r, "layer_types", "linear_attention"), mamba = listed(r, "layer_types", "mamba");
+    layers = s->n_layers - s->n_layers / interval;
+    if (linear + mamba > 0) layers = (uint32_t)(linear + mamba);
+    s->n_state_layers = layers < s->n_layers ? layers : s->n_layers;
+    return pattern ? load_pattern(r, s, pattern) : SLX_OK;
+}
+
 static slx_status load_experts(const reader *r, slx_shape *s)
 {
     uint32_t shared, first_dense, step;
@@ -173,6 +234,7 @@ static slx_status load_experts(const reader *r, slx_shape *s)
     COUNT(&first_dense, 0, "first_k_dense_replace");
     COUNT(&step, 1, "decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq");
     if (s->n_layers < first_dense) first_dense = s->n_layers;
+    if (s->n_bare_layers || s->n_moe_layers) return SLX_OK; /* a pattern has told */
     s->n_moe_layers = (s->n_layers - first_dense) / step;
     if (json_is_array(only) && json_array_size(only) < s->n_moe_layers)
         s->n_moe_layers -= (uint32_t)json_array_size(only);
@@ -206,7 +268,8 @@ static slx_status load(const reader *r, slx_shape *s)
             s->rope = !families[i].no_rope;
             s->parallel = families[i].parallel;
         }
-    s->qk_norm = !strncmp(s->type, "qwen3", 5) || !strncmp(s->type, "gemma3", 6);
+    s->qk_norm = truth(r, "use_qk_norm", !strncmp(s->type, "qwen3", 5) || !strncmp(s->type, "gemma3", 6));
+    s->gated = truth(r, "attn_output_gate", is(s, "qwen3_next") || !strncmp(s->type, "qwen3_5", 7));
     COUNT(&s->d_model, SIZE_MAX, "hidden_size", "n_embd", "n_embed", "d_model");
     COUNT(&s->n_layers, 0, "num_hidden_layers", "n_layer", "n_layers", "num_layers");
     COUNT(&s->vocab, 0, "vocab_size", "padded_vocab_size");
@@ -214,9 +277,10 @@ static slx_status load(const reader *r, slx_shape *s)
     s->tied = truth(r, "tie_word_embeddings",
                     is(s, "gpt2") || is(s, "gpt3") || is(s, "opt") || is(s, "bloom") ||
                         !strncmp(s->type, "gemma", 5));
-    COUNT(&s->n_draft_layers, 0, "num_nextn_predict_layers");
+    COUNT(&s->n_draft_layers, 0, "num_nextn_predict_layers", "mtp_num_hidden_layers");
     SLX_TRY(load_heads(r, s));
     SLX_TRY(load_window(r, s));
+    SLX_TRY(load_states(r, s));
     return load_mlp(r, s);
 }
 
@@ -306,11 +370,17 @@ slx_status slx_shape_open(slx_shape **out, const char *name, slx_err *err)
 
 /* ------------------------------------------------------------------ what follows from the sizes */
 
+/* Columns of a state layer's first product: v, its gate, q, k, and two numbers a head. */
+double slx_shape_state_columns(const slx_shape *s)
+{
+    return 2.0 * s->state_heads * s->state_value + 2.0 * s->state_key_heads * s->state_key + 2.0 * s->state_heads;
+}
+
 /* Matrices of attention in one layer. */
 static double attention_weights(const slx_shape *s)
 {
     double d = s->d_model, heads = s->n_heads;
-    if (!s->kv_rank) return d * s->head_dim * (2 * heads + 2.0 * s->n_kv_heads);
+    if (!s->kv_rank) return d * s->head_dim * ((s->gated ? 3 : 2) * heads + 2.0 * s->n_kv_heads);
     double q =
         s->q_rank ? d * s->q_rank + s->q_rank * heads * s->head_dim : d * heads * s->head_dim;
     return q + d * (s->kv_rank + s->rope_dim) + s->kv_rank * heads * (s->nope_dim + s->v_dim) +
@@ -321,8 +391,9 @@ static double attention_weights(const slx_shape *s)
 static double weights(const slx_shape *s, double experts)
 {
     double matrices = s->mlp == SLX_MLP_GATED ? 3 : 2, d = s->d_model;
-    double moe = s->n_moe_layers, dense = s->n_layers - moe;
-    return s->n_layers * attention_weights(s) + dense * matrices * d * s->d_ff +
+    double moe = s->n_moe_layers, dense = s->n_layers - moe - s->n_bare_layers, states = s->n_state_layers;
+    double of_state = d * (slx_shape_state_columns(s) + (double)s->state_heads * s->state_value);
+    return (s->n_layers - states) * attention_weights(s) + states * of_state + dense * matrices * d * s->d_ff +
            moe * d * (matrices * (experts * s->d_expert + s->d_shared) + s->n_experts) +
            d * s->vocab * (s->tied ? 1 : 2);
 }
@@ -340,5 +411,13 @@ double slx_shape_active_weights(const slx_shape *s)
 double slx_shape_kv_values(const slx_shape *s)
 {
     double layer = s->kv_rank ? s->kv_rank + s->rope_dim : 2.0 * s->n_kv_heads * s->head_dim;
-    return s->n_layers * layer;
+    return (s->n_layers - s->n_state_layers) * layer;
+}
+
+double slx_shape_state_bytes(const slx_shape *s)
+{
+    double state = 4.0 * s->state_heads * s->state_key * s->state_value;
+    double mixed = (double)s->state_heads * s->state_value + 2.0 * s->state_key_heads * s->state_key;
+    double tokens = s->state_conv > 1 ? s->state_conv - 1 : 0;
+    return s->n_state_layers * (state + 2 * mixed * tokens);
 }

@@ -76,11 +76,6 @@ static slx_status together(const job *j, double *out)
     return SLX_OK;
 }
 
-static double idle_watts(const slx_chip *c)
-{
-    return c->library ? c->lib.n.draw[SLX_LIB_DRAW_GEMM].idle * c->lib.fig.tdp_w : 0;
-}
-
 /* One wave. In a pipeline every group works on a part of it: a step of all takes a pass of a part, which the last
  * part of the prompts follows by its share. Joules grow with the passes, and are those of idle chips while the host
  * works. */
@@ -93,13 +88,13 @@ static slx_status wave(const job *j, slx_static_cost *out)
            tokens = j->a->osl - 1, steps = tokens / slx_placed_step_tokens(&j->a->on);
     SLX_TRY(slx_predict_pass(j->p, j->c, &f, &prompt, j->err));
     out->ttft_s = (slx_band){host, host, host};
-    add(&out->ttft_s, prompt.seconds, j->fw.slow * (2 - 1 / j->parts));
+    add(&out->ttft_s, prompt.seconds, slx_slow_prompt(&j->fw) * (2 - 1 / j->parts));
     out->joules = times(prompt.joules, j->parts);
     out->timed_by = prompt.timed_by;
     slx_band joules = {0};
     if (steps > 0) SLX_TRY(decode(j, &passes, &joules));
     add(&out->joules, joules, j->parts);
-    double waited = (1 + steps) * host * idle_watts(j->c) * slx_placed_chips(&j->a->on);
+    double waited = (1 + steps) * host * slx_idle_watts(j->c) * slx_placed_chips(&j->a->on);
     out->joules = times(out->joules, j->fw.slow);
     add(&out->joules, (slx_band){waited, waited, waited}, 1);
     add(&all, passes, j->fw.slow);

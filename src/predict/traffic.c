@@ -184,28 +184,29 @@ static void schedule(server *v, double *answering, double *context, double *rows
 static double step_time(server *v, double answering, double context, double rows, double *joules)
 {
     passes *s = v->s;
-    double parts = fmin(s->a->on.pp ? s->a->on.pp : 1, fmax(1, answering + rows)), t = 0;
+    double parts = fmin(s->a->on.pp ? s->a->on.pp : 1, fmax(1, answering + rows));
+    double t = 0, slow = slx_slow_prompt(&s->fw);
     *joules = 0;
     if (answering > 0) {
         cost c = between(s, true, fmax(1, answering / parts), context / answering);
-        t = c.attention + (rows > 0 ? 0 : c.rest);
-        *joules = c.joules * (rows > 0 ? c.attention / (c.attention + c.rest) : 1);
+        t = s->fw.slow * (c.attention + (rows > 0 ? 0 : c.rest));
+        *joules = s->fw.slow * c.joules * (rows > 0 ? c.attention / (c.attention + c.rest) : 1);
     }
     for (int i = 0; i < v->n_run; i++)
         if (v->run[i].piece > 0) {
             const sequence *q = &v->run[i];
             cost c = between(s, false, q->piece, q->read + q->piece);
-            t += c.attention / parts / s->groups;
-            *joules += c.joules * c.attention / (c.attention + c.rest);
+            t += slow * c.attention / parts / s->groups;
+            *joules += slow * c.joules * c.attention / (c.attention + c.rest);
         }
     if (rows > 0) {
         double all = (rows + answering * (1 + s->a->on.drafts)) / parts / s->groups;
         cost c = between(s, false, all, all);
-        t += c.rest;
-        *joules += c.joules * c.rest / (c.attention + c.rest);
+        t += slow * c.rest;
+        *joules += slow * c.joules * c.rest / (c.attention + c.rest);
     }
-    *joules *= parts * s->fw.slow;
-    return s->stretch * s->fw.slow * t + (s->fw.step_us + v->n_run * s->fw.seq_us) * 1e-6;
+    *joules *= parts;
+    return s->stretch * t + (s->fw.step_us + v->n_run * s->fw.seq_us) * 1e-6;
 }
 
 /* Tokens of the step are there; who is done leaves. */
@@ -385,10 +386,9 @@ slx_status slx_predict_traffic(slx_predictor *p, const slx_chip *c, const slx_tr
     if (st == SLX_OK) {
         statistics(a, t, s->fw.front_us * 1e-6, out);
         double chips = slx_placed_chips(&a->on) * replicas;
-        double idle = c->library ? c->lib.n.draw[SLX_LIB_DRAW_GEMM].idle * c->lib.fig.tdp_w : 0;
         out->running = v.seconds_of_running / out->seconds / replicas;
         out->power_w = v.joules / out->seconds / chips +
-                       idle * fmax(0, 1 - v.busy_s / replicas / out->seconds);
+                       slx_idle_watts(c) * fmax(0, 1 - v.busy_s / replicas / out->seconds);
         out->timed_by = s->timed_by;
         out->band_low = s->fw.band_high > 0 ? fmin(s->low, s->fw.band_low) : s->low;
         out->band_high = s->fw.band_high > 0 ? fmax(s->high, s->fw.band_high) : s->high;

@@ -92,11 +92,19 @@ typedef struct {
 double slx_served_chips(const slx_served *s);
 /* Requests over time: loads rate, stages and trace. (query_traffic.c) */
 bool slx_query_traffic(slx_question *q, slx_predictor *p, const slx_served *s, const char *ask);
+/* Of load concurrency: a quantile of ttft, tpot or e2e over its mean, from requests played one by one. */
+bool slx_query_spread(slx_question *q, slx_predictor *p, const slx_served *s, const char *what, double quantile,
+                      double *over_mean);
 /* The fields n_chips, parallel, precision, gemm_dtype, moe_dtype and engine.speculative: who runs what where.
  * (query_placement.c) */
 bool slx_query_placement(slx_question *q, slx_served *s);
 /* ttft_p90 as 0.9, ttft_mean as 0 with what the part before; false when it is neither. */
 bool slx_query_quantile(const char *ask, char what[8], double *at);
+/* Dollars for a million tokens, tokens a second and megawatt, watts of all servers, of `chips` chips; tok_s: in and out
+ * together. True with q->guess and q->unit set. (query_cost.c) */
+bool slx_query_usd(slx_question *q, double chips, slx_band tok_s);
+bool slx_query_per_mw(slx_question *q, double chips, slx_band tok_s);
+bool slx_query_system_power(slx_question *q, double chips, slx_band chip_w);
 /* Kind serving. (query_serving.c) */
 bool slx_query_serving(slx_question *q, slx_predictor *p, slx_models *models);
 /* Kinds about a model. True with q->guess and q->unit set. (query_model.c) */

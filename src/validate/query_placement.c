@@ -82,11 +82,17 @@ static bool read_names(slx_question *q, const json_t *o, names *n)
 }
 
 /* Reports of runs write tp or attention_dp as moe_tp times moe_ep, though both say the same chips: 64 beside 8 and 8 on
- * eight of them. Taken so where the product would pass the chips of one domain of fast links. */
+ * eight of them; or moe_ep as tp times attention_dp where each of them is what tp and moe_ep are: runs are reported in
+ * both ways with the same times. Taken so where the product would pass the chips of one domain of fast links. */
 static void undo_product(const slx_chip *c, names *n, uint64_t *chips)
 {
     double domain = c->part.domain > 1 ? c->part.domain : 8;
     uint64_t k = n->moe_ep, *said = n->apart > 1 ? &n->apart : &n->tp;
+    if (n->tp > 1 && n->tp == n->apart && k == n->tp * n->apart && (double)k > domain) {
+        n->moe_ep = n->tp, n->apart = 1;
+        if (*chips == k) *chips = n->tp;
+        return;
+    }
     if (!(k > 1 && k == n->moe_tp && *said == k * k && (double)*said > domain)) return;
     *said = k, n->moe_tp = 1;
     if (*chips == k * k) *chips = k;
@@ -101,11 +107,24 @@ static void infer_copies(names *n, uint64_t *chips)
     if (*chips && *chips < of_experts * n->pp) *chips = of_experts * n->pp;
 }
 
+/* Latent attention has one key for all heads: chips that share its heads hold every key each. On more chips of one
+ * domain of fast links than a node has it is served in copies, experts on chips of their own (arXiv 2412.19437, 3.4),
+ * and written as the number of chips. */
+static void wide_latent(const slx_chip *c, const slx_shape *s, names *n)
+{
+    enum { NODE = 8 };
+    bool wide = n->tp > NODE && (double)n->tp <= c->part.domain;
+    if (!wide || !s->kv_rank || !s->n_experts || n->apart > 1 || n->dep > 1 || n->dp > 1) return;
+    n->apart = n->tp, n->tp = 1;
+    n->moe_ep = n->apart, n->moe_tp = 1;
+}
+
 /* chips: those there are, 0 = not told. *replicas of what is written to `on`. */
 static bool place(slx_question *q, names n, uint64_t chips, slx_placement *on, uint64_t *replicas)
 {
     bool moe = on->model->n_experts > 0;
     undo_product(q->chip, &n, &chips);
+    wide_latent(q->chip, on->model, &n);
     if (moe) infer_copies(&n, &chips);
     if (n.ep > n.moe_ep) n.moe_ep = n.ep;
     uint64_t copies = n.apart > n.dep ? n.apart : n.dep;

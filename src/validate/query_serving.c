@@ -63,7 +63,7 @@ static bool serving_fields(slx_question *q, serving *s)
  * the median is. */
 typedef struct {
     slx_band ttft, tpot, e2e, out; /* seconds; output tokens a second of the whole system */
-    double power;                  /* of a chip */
+    double power, peak;            /* of a chip: mean, and in the most demanding pass */
 } run_of;
 
 bool slx_query_quantile(const char *ask, char what[8], double *q)
@@ -78,26 +78,6 @@ bool slx_query_quantile(const char *ask, char what[8], double *q)
     return false;
 }
 
-/* Dollars for a million output tokens: the hour of the chips (silicon.h). */
-static bool usd(slx_question *q, double chips, slx_band out)
-{
-    slx_constants *k = NULL;
-    slx_area area;
-    slx_power power;
-    slx_cost cost = {0};
-    slx_err err;
-    slx_status st = slx_constants_load(&k, &err);
-    if (st == SLX_OK) st = slx_chip_get_area(&area, q->chip, k, &err);
-    if (st == SLX_OK) st = slx_chip_get_power(&power, q->chip, &area, k, &err);
-    if (st == SLX_OK) st = slx_chip_get_cost(&cost, q->chip, &area, &power, k, &err);
-    slx_constants_free(k);
-    if (st) return slx_cannot(q, "%s", err.msg);
-    if (isnan(cost.hour_usd.total.mid))
-        return slx_cannot(q, "the price of %s is not known: %s", q->chip->name,
-                          cost.hour_usd.missing ? cost.hour_usd.missing : "not published");
-    return slx_query_told(q, slx_usd_per_mtok(cost.hour_usd.total, chips, out), 1, "USD/Mtok");
-}
-
 double slx_served_chips(const slx_served *s)
 {
     return slx_placed_chips(&s->on) * (double)s->replicas + slx_placed_chips(&s->reader) * (double)s->readers;
@@ -107,7 +87,8 @@ double slx_served_chips(const slx_served *s)
 static bool pick(slx_question *q, const serving *s, const char *ask, const run_of *r)
 {
     double chips = slx_served_chips(s), more = 1 + (double)s->isl / (double)s->osl, at;
-    slx_band watts = {0.7 * r->power, r->power, 1.3 * r->power};
+    slx_band watts = {0.7 * r->power, r->power, 1.3 * r->power}, peak = {0.7 * r->peak, r->peak, 1.3 * r->peak};
+    slx_band tokens = {more * r->out.low, more * r->out.mid, more * r->out.high}; /* in and out */
     char what[8];
     const struct {
         const char *name;
@@ -123,7 +104,8 @@ static bool pick(slx_question *q, const serving *s, const char *ask, const run_o
                  {"total_tok_s", r->out, more, "tok/s"},
                  {"output_tok_s_per_chip", r->out, 1 / chips, "tok/s/chip"},
                  {"tok_s_per_chip", r->out, more / chips, "tok/s/chip"},
-                 {"chip_power_mean", watts, 1, "W"}};
+                 {"chip_power_mean", watts, 1, "W"},
+                 {"chip_power_max", peak, 1, "W"}};
     bool timed = slx_query_quantile(ask, what, &at);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         bool is = i < 4 ? timed && !strcmp(what, known[i].name) : !strcmp(ask, known[i].name);
@@ -132,7 +114,9 @@ static bool pick(slx_question *q, const serving *s, const char *ask, const run_o
             return slx_cannot(q, "ask %.40s: an answer of one token has no second", ask);
         return slx_query_told(q, known[i].v, known[i].scale, known[i].unit);
     }
-    if (!strcmp(ask, "usd_per_mtok")) return usd(q, chips, r->out);
+    if (!strcmp(ask, "usd_per_mtok")) return slx_query_usd(q, chips, tokens);
+    if (!strcmp(ask, "tok_s_per_mw")) return slx_query_per_mw(q, chips, tokens);
+    if (!strcmp(ask, "system_power")) return slx_query_system_power(q, chips, watts);
     return slx_cannot(q, "ask %.40s: not modelled", ask);
 }
 
@@ -154,10 +138,11 @@ static slx_status static_load(slx_question *q, slx_predictor *p, const serving *
                         .framework = s->framework};
     if (s->n > s->replicas) a.batch = (uint32_t)((s->n + s->replicas - 1) / s->replicas);
     snprintf(old, sizeof old, "%.40s-2024", s->framework ? s->framework : "");
-    if (s->framework) a.framework = old; /* whole batches were measured with those versions */
+    bool wide = strstr(s->on.dtype, "16") != NULL;
+    if (s->framework && wide) a.framework = old; /* whole batches in 16 bits were measured with those versions */
     slx_status st = slx_predict_static(p, q->chip, &a, &c, err);
     if (st == SLX_EUNSUPPORTED && s->framework) { /* nothing known of it: as the one that most use */
-        a.framework = "vLLM-2024";
+        a.framework = wide ? "vLLM-2024" : "vLLM";
         st = slx_predict_static(p, q->chip, &a, &c, err);
     }
     if (st) return st;
@@ -165,7 +150,7 @@ static slx_status static_load(slx_question *q, slx_predictor *p, const serving *
     double made = (double)s->n * (double)s->osl;
     slx_band out = {made / c.batch_s.high, made / c.batch_s.mid, made / c.batch_s.low};
     run_of r = {wider(c.ttft_s, 0.6, 1.7), wider(c.tpot_s, 0.84, 1.25),
-                wider(c.batch_s, 0.82, 1.22), wider(out, 0.82, 1.22), c.power_w};
+                wider(c.batch_s, 0.82, 1.22), wider(out, 0.82, 1.22), c.power_w, c.power_w};
     *answered = pick(q, s, ask, &r);
     return SLX_OK;
 }
@@ -208,6 +193,29 @@ static slx_status run_server(slx_question *q, slx_predictor *p, const serving *s
     return slx_predict_serving(p, q->chip, a, out, err);
 }
 
+static slx_band times(slx_band b, double k)
+{
+    return (slx_band){k * b.low, k * b.mid, k * b.high};
+}
+
+/* Far ends of a distribution scatter more than its mean. */
+static const double tail_low = 0.6, tail_high = 1.8;
+
+/* A quantile that is asked for, in place of the means of r. */
+static bool spread(slx_question *q, slx_predictor *p, const serving *s, const char *ask, run_of *r)
+{
+    char what[8];
+    double at = 0, k = 1;
+    if (!slx_query_quantile(ask, what, &at) || !(at > 0)) return true;
+    if (!strcmp(what, "itl") && at > 0.5)
+        return slx_cannot(q, "ask %.40s: gaps between tokens are known by their mean", ask);
+    if (!slx_query_spread(q, p, s, what, at, &k)) return false;
+    slx_band *of = !strcmp(what, "ttft") ? &r->ttft : !strcmp(what, "e2e") ? &r->e2e : &r->tpot;
+    *of = times(*of, k);
+    if (at > 0.5) of->low *= tail_low, of->high *= tail_high;
+    return true;
+}
+
 static slx_status steady_load(slx_question *q, slx_predictor *p, const serving *s, const char *ask,
                               bool *answered, slx_err *err)
 {
@@ -229,7 +237,8 @@ static slx_status steady_load(slx_question *q, slx_predictor *p, const serving *
     }
     if (st) return st;
     slx_query_served_by(q, p, s->framework, a.framework);
-    run_of r = {c.ttft_s, c.tpot_s, c.e2e_s, c.output_tok_s, c.power_w};
+    run_of r = {c.ttft_s, c.tpot_s, c.e2e_s, c.output_tok_s, c.power_w, c.peak_w};
+    if (!s->readers && !strcmp(s->load, "concurrency") && !spread(q, p, s, ask, &r)) return SLX_OK;
     if (!strcmp(s->load, "max")) r.out = wider(r.out, offline_low, offline_high);
     if (s->readers) r.ttft = wider(r.ttft, apart_low, apart_high);
     if (s->on.model->n_draft_layers && !s->on.drafts) {
@@ -258,15 +267,12 @@ bool slx_query_serving(slx_question *q, slx_predictor *p, slx_models *models)
     s.on.model = slx_query_shape(q, models, &own);
     if (!s.on.model) return false;
     if (!serving_fields(q, &s) || !serving_told(q, &s)) return slx_shape_free(own), false;
-    double at = 0;
-    char what[8];
-    bool tail = slx_query_quantile(ask, what, &at) && at > 0.5;
     if (s.readers && strcmp(s.load, "concurrency") != 0 && strcmp(s.load, "interactivity") != 0) {
         slx_shape_free(own);
         return slx_cannot(q, "load %.40s: prefill apart from decode is modelled under load concurrency alone",
                           s.load);
     }
-    if (over_time(s.load) || (!s.readers && tail && !strcmp(s.load, "concurrency"))) {
+    if (over_time(s.load)) {
         answered = slx_query_traffic(q, p, &s, ask);
         slx_shape_free(own);
         return answered;

@@ -162,6 +162,7 @@ static char *key_of(const json_t *o)
  * the band is at least as wide as three runs are apart, of which the middle one is told. */
 static const double stretches[3] = {0.88, 1, 1.14};
 
+/* Of a closed loop, whose mean is told otherwise, the middle run alone. */
 static bool simulate(slx_question *q, slx_predictor *p, const slx_served *s, requests *to)
 {
     const json_t *load = json_object_get(q->o, "load");
@@ -183,7 +184,8 @@ static bool simulate(slx_question *q, slx_predictor *p, const slx_served *s, req
                          .request = to->r,
                          .n = to->n,
                          .framework = s->framework ? open : NULL};
-    for (int i = 0; i < 3; i++) {
+    int first = a.concurrency > 0 ? 1 : 0, last = a.concurrency > 0 ? 1 : 2;
+    for (int i = first; i <= last; i++) {
         a.stretch = stretches[i];
         slx_status st = slx_predict_traffic(p, q->chip, &a, &q->memo->cost[i], &err);
         if (st == SLX_EUNSUPPORTED && s->framework) { /* not known: as the one that is */
@@ -255,21 +257,35 @@ static bool pick(slx_question *q, const slx_served *s, const char *ask)
     return slx_cannot(q, "ask %.40s: not modelled", ask);
 }
 
-bool slx_query_traffic(slx_question *q, slx_predictor *p, const slx_served *s, const char *ask)
+/* The runs that q asks about, in q->memo; those of the last question where it asks about the same. */
+static bool remember(slx_question *q, slx_predictor *p, const slx_served *s)
 {
     char *key = key_of(q->o);
     if (!key) return slx_cannot(q, "not predicted");
-    if (!q->memo->key || strcmp(key, q->memo->key) != 0) {
-        requests to = {.rng = {.s = 1}};
-        free(q->memo->key);
-        q->memo->key = NULL;
-        bool ok = simulate(q, p, s, &to);
-        free(to.r);
-        if (!ok) return free(key), false;
-        q->memo->key = key;
-    } else {
-        free(key);
-    }
+    if (q->memo->key && !strcmp(key, q->memo->key)) return free(key), true;
+    requests to = {.rng = {.s = 1}};
+    free(q->memo->key);
+    q->memo->key = NULL;
+    bool ok = simulate(q, p, s, &to);
+    free(to.r);
+    if (!ok) return free(key), false;
+    q->memo->key = key;
+    return true;
+}
+
+bool slx_query_traffic(slx_question *q, slx_predictor *p, const slx_served *s, const char *ask)
+{
+    if (!remember(q, p, s)) return false;
     slx_query_served_by(q, p, s->framework, q->memo->framework);
     return pick(q, s, ask);
+}
+
+bool slx_query_spread(slx_question *q, slx_predictor *p, const slx_served *s, const char *what, double quantile,
+                      double *over_mean)
+{
+    if (!remember(q, p, s)) return false;
+    const slx_traffic_cost *c = &q->memo->cost[1];
+    const slx_spread *of = !strcmp(what, "ttft") ? &c->ttft_s : !strcmp(what, "e2e") ? &c->e2e_s : &c->tpot_s;
+    *over_mean = at(of, quantile) / of->mean;
+    return true;
 }

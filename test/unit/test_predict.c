@@ -57,6 +57,9 @@ static void test_published_sizes(void **state)
         {"yi-6b", 6.06, 6.06, 0.01},             /* safetensors 6.06 B */
         {"gpt2", 0.124, 0.124, 0.02},            /* 124M */
         {"qwen-72b", 72, 72, 0.01},
+        {"qwen3-next-80b-a3b", 79.67, 3.87, 0.01}, /* safetensors 79.67 B; 3.87 B without idle experts */
+        {"qwen3.5-397b-a17b", 397, 17, 0.03},      /* model card: 397B, 17B active */
+        {"qwen3.5-9b", 9, 9, 0.05},                /* model card */
         {"llama-4-maverick", 400, 17, 0.02}, /* model card */
     };
     (void)state;

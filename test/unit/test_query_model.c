@@ -240,6 +240,9 @@ static void test_placements(void **state)
     assert_true(eight == placed(moe, "{\"tp\":64,\"moe_tp\":8,\"moe_ep\":8}", fp8, "tpot_mean"));
     assert_true(eight == placed(moe, "{\"tp\":64,\"moe_tp\":8,\"moe_ep\":8}", ",\"n_chips\":8,\"precision\":\"fp8\"",
                                 "tpot_mean"));
+    /* moe_ep written as their product: four chips that share each layer, whole experts on each of them */
+    const char *fp4 = ",\"precision\":\"fp4\"", *product = "{\"tp\":4,\"attention_dp\":4,\"moe_tp\":1,\"moe_ep\":16}";
+    assert_true(placed(moe, product, fp4, "tpot_mean") == placed(moe, "{\"tp\":4,\"moe_ep\":4}", fp4, "tpot_mean"));
     /* one form under three names; and experts on more chips than the attention say it without a name */
     double dep = placed(moe, "{\"dep\":8}", fp8, "tpot_mean");
     assert_true(dep == placed(moe, "{\"attention_dp\":8,\"moe_ep\":8}", fp8, "tpot_mean"));
@@ -306,6 +309,51 @@ static void test_interactivity(void **state)
     expect(line, true, "one user alone has");
     snprintf(line, sizeof line, AT_SPEED, "{\"type\":\"interactivity\"}", "tpot_mean");
     expect(line, false, "field tok_s_user");
+}
+
+/* Quantiles of a closed loop are in order, and around the mean; the first token is never before its prompt is read. */
+static void test_quantiles(void **state)
+{
+    (void)state;
+    static const char *const what[] = {"ttft", "tpot", "e2e"};
+    double alone = value("ms", AT_SPEED, "{\"type\":\"concurrency\",\"n\":1}", "ttft_mean");
+    for (int i = 0; i < 3; i++) {
+        double v[5];
+        static const char *const at[] = {"mean", "p50", "p90", "p95", "p99"};
+        for (int k = 0; k < 5; k++) {
+            char ask_for[16];
+            snprintf(ask_for, sizeof ask_for, "%s_%s", what[i], at[k]);
+            v[k] = value("ms", AT_SPEED, "{\"type\":\"concurrency\",\"n\":64}", ask_for);
+        }
+        assert_true(v[1] <= v[2] && v[2] <= v[3] && v[3] <= v[4] && v[0] <= v[4]);
+        assert_true(i > 0 || v[0] >= alone);
+    }
+}
+
+/* Watts and dollars count tokens in and out. All-in watts of a chip: published (query_cost.c says where). */
+static void test_watts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *chip;
+        double all_in_w;
+    } known[] = {{"b200", 2170}, {"mi325x", 2180}, {"mi300x", 1790}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        static const char line[] =
+            "{\"id\":\"w\",\"kind\":\"serving\",\"chip\":\"%s\",\"model\":\"llama-3.1-8b\",\"n_chips\":2,"
+            "\"framework\":\"vLLM\",\"isl\":1000,\"osl\":500,\"load\":{\"type\":\"concurrency\",\"n\":32},"
+            "\"ask\":\"%s\"}";
+        double each = value("tok/s/chip", line, known[i].chip, "tok_s_per_chip");
+        double mw = value("tok/s/MW", line, known[i].chip, "tok_s_per_mw");
+        assert_true(fabs(each / mw * 1e6 / known[i].all_in_w - 1) < 0.04);
+        double mean = value("W", line, known[i].chip, "chip_power_mean");
+        double all = value("W", line, known[i].chip, "system_power");
+        assert_true(mean <= value("W", line, known[i].chip, "chip_power_max") && all > 2 * mean);
+    }
+    double usd = value("USD/Mtok", AT_SPEED, "{\"type\":\"concurrency\",\"n\":64}", "usd_per_mtok");
+    double rate = value("tok/s", AT_SPEED, "{\"type\":\"concurrency\",\"n\":64}", "total_tok_s");
+    double hour = usd * rate * 3600 / 1e6;
+    assert_true(hour > 1 && hour < 5); /* H200 is let for 2 to 4 dollars an hour */
 }
 
 /* ------------------------------------------------------------------ requests over time */
@@ -611,7 +659,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_monotone),       cmocka_unit_test(test_rooflines),
         cmocka_unit_test(test_chips_together), cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_placements),     cmocka_unit_test(test_interactivity),
+        cmocka_unit_test(test_placements),     cmocka_unit_test(test_quantiles), cmocka_unit_test(test_watts),
+        cmocka_unit_test(test_interactivity),
         cmocka_unit_test(test_traffic),        cmocka_unit_test(test_names),
         cmocka_unit_test(test_figures),        cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_not_published),  cmocka_unit_test(test_capacity),

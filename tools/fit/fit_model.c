@@ -1,13 +1,15 @@
 /* fit_model.c - fits what passes, layers and whole batches add to kernels, to one half of measured rows of models.
  *
- *   fit_model DATA SECTION CHIP[,CHIP..] [--rounds N] [--drop ,key,key,]     DATA: what tools/fit/rows made
+ *   fit_model DATA SECTION CHIP[,CHIP..] [--rounds N] [--drop ,key,key,] [--near L]   DATA: made by tools/fit/rows
  *
  *   rows, gemm    layers-CHIP: norms, activations, sums; products. Of the family's NAME-plain where the set is.
  *                 eager-CHIP: modules-CHIP, for NAME-eager
  *   launch        eager-CHIP: what a product adds when it is launched alone
  *   pass          steps-CHIP, passes-CHIP: launches by the host, slow sums
  *   NAME-2024     batches-CHIP: a row of data/frameworks.csv
- *   NAME          serving-tpot-CHIP and serving-ttft-CHIP together: the same, of servers
+ *   NAME          serving-tpot-CHIP and serving-ttft-CHIP together: the same, of servers. Starts from the row that holds
+ *                 for the chips, of NAME/FAMILY where they are of one family; --near draws the numbers back to it, by L
+ *                 times the squared logarithms of how far they went. --rounds 0 only judges the row
  *
  * Prints the numbers with the error on both halves and the band; as fit.c, it never looks at the test half before that.
  * The loss is mean |r-1| + mean |ln r| / 2, r = predicted/measured. A number at its bound: leave its term out.
@@ -61,13 +63,16 @@ static const struct {
       F(mac_share, 0.005, 1, 0.5), F(kv_share, 0.02, 8, 1), F(alike, 0.001, 1, 0.2)}},
     {"*",
      {"serving-tpot", "serving-ttft"},
-     {F(slow, 0.5, 6, 1), F(step_us, 1, 2e5, 1000), F(seq_us, 0.1, 2e4, 20), F(front_us, 10, 1e6, 3e4)}}};
+     {F(slow, 0.6, 1.5, 1), F(slow_prompt, 0.6, 1.5, 1), F(step_us, 1, 2e5, 300), F(seq_us, 0.1, 2e4, 10),
+      F(front_us, 10, 1e6, 3e4), F(front_seq_us, 1, 1e4, 200), F(experts, 0.3, 5, 1), F(experts_prompt, 0.3, 8, 2),
+      F(moe_us, 0.1, 300, 20), F(sync_us, 0.1, 100, 10)}}};
 #undef N
 #undef F
 enum { N_SECTIONS = sizeof sections / sizeof *sections };
 
 typedef struct {
     int n_chips, n;
+    double near, from[SIMPLEX_MAX]; /* see --near; where the search began, as logarithms */
     slx_chip *chip[CHIPS];
     slx_rows fit[CHIPS], test[CHIPS];
     const param *p[SIMPLEX_MAX];
@@ -100,6 +105,7 @@ static double loss(const double *x, void *of)
     int n = 0;
     for (int c = 0; c < j->n_chips; c++)
         if (j->fit[c].n) all += judge_loss(j->chip[c], &j->fit[c]), n++;
+    for (int i = 0; i < j->n; i++) all += n * j->near * (x[i] - j->from[i]) * (x[i] - j->from[i]);
     return n ? all / n : INFINITY;
 }
 
@@ -216,12 +222,22 @@ static void start_at(job *j, int s, const char *drop, double *x, double *step)
         char word[64];
         snprintf(word, sizeof word, ",%s,", p->key);
         if (strstr(drop, word)) continue;
-        double v = p->start;
+        double v = p->start, of_row = *(const double *)((const char *)&j->framework + p->at);
+        if (j->of_servers && of_row > 0) v = of_row;
         if (!j->of_framework) v = *(const double *)((const char *)&j->chip[0]->lib.n + p->at);
         x[j->n] = log(fmin(p->high, fmax(p->low, v)));
+        j->from[j->n] = x[j->n];
         step[j->n] = x[j->n] + 0.4 > log(p->high) ? -0.4 : 0.4;
         j->p[j->n++] = p;
     }
+}
+
+/* The family of all chips; NULL where they are of several. */
+static const char *one_family(const job *j)
+{
+    for (int c = 1; c < j->n_chips; c++)
+        if (strcmp(j->chip[c]->family, j->chip[0]->family) != 0) return NULL;
+    return j->chip[0]->family;
 }
 
 static slx_status run(int argc, char **argv, slx_err *err)
@@ -238,15 +254,18 @@ static slx_status run(int argc, char **argv, slx_err *err)
     for (int i = 4; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--rounds")) rounds = atoi(argv[i + 1]);
         if (!strcmp(argv[i], "--drop")) drop = argv[i + 1];
+        if (!strcmp(argv[i], "--near")) j.near = atof(argv[i + 1]);
     }
     for (char *name = strtok(argv[3], ","); name; name = strtok(NULL, ","))
         for (int i = 0; i <= j.of_servers; i++) SLX_TRY(add_chip(&j, s, i, argv[2], name, argv[1], err));
+    if (j.of_servers) SLX_TRY(slx_framework_find(&j.framework, argv[2], one_family(&j), err));
     start_at(&j, s, drop, x, step);
-    for (int k = 0; k < RESTARTS; k++) {
+    for (int k = 0; k < RESTARTS && rounds > 0; k++) {
         simplex_search(loss, &j, j.n, x, step, rounds);
         fprintf(stderr, "  %.4f\n", loss(x, &j));
         for (int i = 0; i < j.n; i++) step[i] = -step[i] / 2;
     }
+    put(&j, x);
     report(&j, argv[2]);
     for (int c = 0; c < j.n_chips; c++) {
         slx_rows_free(&j.fit[c]);
@@ -261,7 +280,7 @@ int main(int argc, char **argv)
     slx_err err;
     if (argc < 4) {
         fprintf(stderr, "usage: fit_model DATA SECTION CHIP[,CHIP..] [--rounds N] "
-                        "[--drop ,key,key,]\n");
+                        "[--drop ,key,key,] [--near L]\n");
         return 2;
     }
     slx_status s = run(argc, argv, &err);
