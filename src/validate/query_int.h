@@ -87,6 +87,7 @@ typedef struct {
     const char *load, *framework, *precision;
     uint64_t isl, osl, n, replicas, readers, max_seqs, max_step_tokens;
     double kv_tokens, tok_s_user; /* tok_s_user: of load interactivity */
+    bool submitted;               /* of load mlperf, as which it then counts: tuned, of lengths that are not told */
 } slx_served;
 /* Of the whole system. (query_serving.c) */
 double slx_served_chips(const slx_served *s);
@@ -105,6 +106,9 @@ bool slx_query_quantile(const char *ask, char what[8], double *at);
 bool slx_query_usd(slx_question *q, double chips, slx_band tok_s);
 bool slx_query_per_mw(slx_question *q, double chips, slx_band tok_s);
 bool slx_query_system_power(slx_question *q, double chips, slx_band chip_w);
+/* Load mlperf as max or interactivity, with its lengths where the question has none. False with q->why set.
+ * (query_mlperf.c) */
+bool slx_query_mlperf(slx_question *q, slx_served *s);
 /* Kind serving. (query_serving.c) */
 bool slx_query_serving(slx_question *q, slx_predictor *p, slx_models *models);
 /* Kinds about a model. True with q->guess and q->unit set. (query_model.c) */

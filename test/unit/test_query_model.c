@@ -356,6 +356,27 @@ static void test_watts(void **state)
     assert_true(hour > 1 && hour < 5); /* H200 is let for 2 to 4 dollars an hour */
 }
 
+/* A submission to MLPerf needs no lengths: its data set has them. Limits cost tokens, more chips make more: ten nodes
+ * ten times as many, whatever their number; a question's own lengths hold. */
+static void test_mlperf(void **state)
+{
+    (void)state;
+    static const char line[] =
+        "{\"id\":\"m\",\"kind\":\"serving\",\"chip\":\"b200\",\"model\":\"%s\",\"n_chips\":%d,"
+        "\"precision\":\"fp4\"%s,"
+        "\"load\":{\"type\":\"mlperf\",\"scenario\":\"%s\"},\"ask\":\"output_tok_s\"}";
+    double all = value("tok/s", line, "llama2-70b", 8, "", "offline");
+    double server = value("tok/s", line, "llama2-70b", 8, "", "server");
+    assert_true(server <= all && value("tok/s", line, "llama2-70b", 8, "", "interactive") < server);
+    assert_true(fabs(value("tok/s", line, "llama2-70b", 80, "", "offline") / all - 10) < 0.01);
+    assert_true(value("tok/s", line, "llama2-70b", 8, ",\"isl\":3000", "offline") < 0.8 * all);
+    char text[512];
+    snprintf(text, sizeof text, line, "falcon-40b", 8, "", "offline");
+    expect(text, true, "no benchmark of MLPerf Inference");
+    snprintf(text, sizeof text, line, "llama2-70b", 8, "", "edge");
+    expect(text, true, "expected one of offline, server, interactive");
+}
+
 /* ------------------------------------------------------------------ requests over time */
 
 #define SERVER                                                                                     \
@@ -660,6 +681,7 @@ int main(void)
         cmocka_unit_test(test_monotone),       cmocka_unit_test(test_rooflines),
         cmocka_unit_test(test_chips_together), cmocka_unit_test(test_batches),
         cmocka_unit_test(test_placements),     cmocka_unit_test(test_quantiles), cmocka_unit_test(test_watts),
+        cmocka_unit_test(test_mlperf),
         cmocka_unit_test(test_interactivity),
         cmocka_unit_test(test_traffic),        cmocka_unit_test(test_names),
         cmocka_unit_test(test_figures),        cmocka_unit_test(test_malformed),

@@ -7,9 +7,9 @@
  *   launch        eager-CHIP: what a product adds when it is launched alone
  *   pass          steps-CHIP, passes-CHIP: launches by the host, slow sums
  *   NAME-2024     batches-CHIP: a row of data/frameworks.csv
- *   NAME          serving-tpot-CHIP and serving-ttft-CHIP together: the same, of servers. Starts from the row that holds
- *                 for the chips, of NAME/FAMILY where they are of one family; --near draws the numbers back to it, by L
- *                 times the squared logarithms of how far they went. --rounds 0 only judges the row
+ *   NAME          serving-tpot-CHIP and serving-ttft-CHIP together: the same, of servers. Starts from the row that
+ *                 holds for the chips, of NAME/FAMILY where they are of one family; --near draws the numbers back to
+ *                 it, by L times the squared logarithms of how far they went. --rounds 0 only judges the row
  *
  * Prints the numbers with the error on both halves and the band; as fit.c, it never looks at the test half before that.
  * The loss is mean |r-1| + mean |ln r| / 2, r = predicted/measured. A number at its bound: leave its term out.
