@@ -41,7 +41,7 @@ static const cli_option options[] = {
      "tensor parallelism: chips that run the model together, 1, 2, 4 or 8"},
     {"full", 0, CLI_FLAG, NULL, AT(full), 0, 0, NULL, "simulate every tile, not one of each class"},
     {"no-bands", 0, CLI_FLAG, NULL, AT(no_bands), 0, 0, NULL,
-     "without the band of the time, which takes some twenty runs more"},
+     "without the band of the time, which takes six runs more, or thirty-four"},
     {"speed", 0, CLI_FLAG, NULL, AT(speed), 0, 0, NULL,
      "how fast this host simulates the decode step: instructions a second, the step folded"},
     {"memo", 0, CLI_COUNT, "N", AT(memo), 1, 100000, NULL,

@@ -114,16 +114,23 @@ void compare_set_rates(compare_point *p, const compare_row *row)
         p->usd_per_mtok = slx_usd_per_mtok(hour->total, p->tp, times(step, p->batch));
 }
 
-slx_status compare_decode(compare_point *out, const compare_row *row, const compare_ask *ask,
-                          uint32_t tp, uint32_t batch, slx_err *err)
+static slx_status decode(compare_point *out, const compare_row *row, const compare_ask *ask,
+                         uint32_t tp, uint32_t batch, bool bands, slx_err *err)
 {
     slx_forward f = decode_of(row, ask, tp, batch);
     slx_err why = {0};
+    f.bands = bands;
     *out = (compare_point){.tp = tp, .batch = batch};
     slx_status st = slx_predict_pass(ask->predictor, row->chip, &f, &out->pass, &why);
     if (st != SLX_OK) return refused(st, &why, &out->why, ask, err);
     compare_set_rates(out, row);
     return SLX_OK;
+}
+
+slx_status compare_decode(compare_point *out, const compare_row *row, const compare_ask *ask,
+                          uint32_t tp, uint32_t batch, slx_err *err)
+{
+    return decode(out, row, ask, tp, batch, false, err);
 }
 
 /* ------------------------------------------------------------------ how many chips */
@@ -261,7 +268,7 @@ slx_status compare_get(compare_row *row, const compare_ask *ask, slx_err *err)
         for (int i = 0; i < ask->n_targets; i++) row->target[i] = (compare_point){.why = why};
         return SLX_OK;
     }
-    SLX_TRY(compare_decode(&row->point, row, ask, tp, ask->batch, err));
+    SLX_TRY(decode(&row->point, row, ask, tp, ask->batch, true, err));
     SLX_TRY(prefill(&row->prefill, &row->ttft_why, row, ask, tp, 1, err));
     for (int i = 0; i < ask->n_targets; i++) {
         row->target[i] = row->point;

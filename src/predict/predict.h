@@ -94,6 +94,8 @@ typedef struct {
     uint32_t attention_dp, moe_ep;
     uint32_t drafts; /* a decode step checks as many guessed tokens of each sequence beside the next; 0 = none */
     bool all_logits; /* of every row, else of the last row of each sequence */
+    bool bands; /* program chips: the band by runs with figures at both ends (six and more), as silex time prints it; else by
+                 * shares of the critical path, wider */
     const char *
         dtype; /* of weights and products, a name of SLX_LIB_DTYPES; NULL = bf16 */
     const char *moe_dtype; /* of experts; NULL = dtype */

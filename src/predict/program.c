@@ -153,28 +153,41 @@ static slx_status get_program(slx_programs *set, const slx_chip *c, const slx_fo
 
 /* ------------------------------------------------------------------ steps */
 
+/* What the steps of a pass sum to beside its cost. */
+typedef struct {
+    double bound_s[SLX_N_TIME_BOUNDS], wire_j[SLX_N_TIME_WIRES];
+    double low_s, high_s; /* by runs; 0 = not asked for */
+} sums;
+
 /* `times` steps like this one. */
-static slx_status add_step(const made *m, const slx_chip *c, uint8_t *desc, double times,
-                           slx_forward_cost *out, slx_err *err)
+static slx_status add_step(const made *m, const slx_chip *c, uint8_t *desc, double times, bool bands,
+                           slx_forward_cost *out, sums *all, slx_err *err)
 {
     slx_time_options how = {.folded = true, .watts = &m->watts};
     slx_time_result r;
     SLX_TRY(slx_time_step(&m->p, c, desc, &how, &r, err));
-    double all = times * r.n_chips;
+    double chips = times * r.n_chips, low, high;
+    slx_status st = SLX_OK;
     out->seconds.mid += times * r.seconds;
-    out->joules.mid += all * (double)r.energy_fj * 1e-15;
-    out->flops += all * 2 * (double)r.macs;
-    out->bytes += all * (double)(r.hbm_read_bytes + r.hbm_write_bytes);
-    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++)
-        if (r.bound[b])
-            slx_forward_part(out, slx_time_bound_name((slx_time_bound)b),
-                             times * r.seconds * (double)r.bound[b] / (double)r.cycles);
+    out->joules.mid += chips * (double)r.energy_fj * 1e-15;
+    out->flops += chips * 2 * (double)r.macs;
+    out->bytes += chips * (double)(r.hbm_read_bytes + r.hbm_write_bytes);
+    for (int b = 0; b < SLX_N_TIME_BOUNDS; b++) {
+        double s = times * r.seconds * (double)r.bound[b] / (double)r.cycles;
+        all->bound_s[b] += s;
+        if (r.bound[b]) slx_forward_part(out, slx_time_bound_name((slx_time_bound)b), s);
+    }
+    for (int w = 0; w < SLX_N_TIME_WIRES; w++) all->wire_j[w] += chips * (double)r.wire_fj[w] * 1e-15;
+    if (bands) {
+        st = slx_time_get_band(&m->p, c, desc, &how, &r, &low, &high, err);
+        all->low_s += times * low, all->high_s += times * high;
+    }
     slx_time_result_free(&r);
-    return SLX_OK;
+    return st;
 }
 
 static slx_status add_prefill(const made *m, const slx_chip *c, const slx_forward *f, uint8_t *desc,
-                              slx_forward_cost *out, slx_err *err)
+                              slx_forward_cost *out, sums *all, slx_err *err)
 {
     uint32_t chunk = m->p.info.desc.max_rows, before = f->context - f->q_len;
     uint32_t together = chunk / f->q_len; /* short prompts share a step */
@@ -185,40 +198,28 @@ static slx_status add_prefill(const made *m, const slx_chip *c, const slx_forwar
         uint32_t rows = f->q_len - at < chunk ? f->q_len - at : chunk;
         uint32_t samples = f->all_logits ? rows : at + rows == f->q_len;
         SLX_TRY(slx_step_build_alike(&m->p.info, desc, together, rows, before + at, samples, err));
-        SLX_TRY(add_step(m, c, desc, (double)f->batch / together, out, err));
+        SLX_TRY(add_step(m, c, desc, (double)f->batch / together, f->bands, out, all, err));
         if (slx_interrupted()) return slx_fail(err, SLX_EINTERRUPTED, "", 0, 0, "interrupted");
     }
     return SLX_OK;
 }
 
-/* What the sources of a chip file allow for the figures that this pass stands on most. */
-static double band(const slx_chip *c)
-{
-    static const char *const keys[] = {"grid.clock_ghz", "hbm.gbps_pin", "hbm.latency_ns"};
-    double sum = 0;
-    for (int i = 0; i < 3; i++) {
-        const struct slx_chip_source *s = slx_chip_get_source(c, keys[i]);
-        if (s) sum += s->pm * s->pm;
-    }
-    return sqrt(sum);
-}
-
 static slx_status pass(const made *m, const slx_chip *c, const slx_forward *f,
                        slx_forward_cost *out, slx_err *err)
 {
+    sums all = {0};
     *out = (slx_forward_cost){.timed_by = "program"};
     uint8_t *desc = slx_xcalloc(1, m->p.info.desc.bytes + 1u);
     slx_status st =
-        f->q_len > 1 ? add_prefill(m, c, f, desc, out, err)
+        f->q_len > 1 ? add_prefill(m, c, f, desc, out, &all, err)
                      : slx_step_build_alike(&m->p.info, desc, f->batch, 1, f->context - 1, 1, err);
-    if (st == SLX_OK && f->q_len == 1) st = add_step(m, c, desc, 1, out, err);
+    if (st == SLX_OK && f->q_len == 1) st = add_step(m, c, desc, 1, f->bands, out, &all, err);
     free(desc);
     if (st != SLX_OK) return st;
-    double pm = band(c);
-    out->seconds.low = out->seconds.mid * (1 - pm), out->seconds.high = out->seconds.mid * (1 + pm);
-    const struct slx_chip_source *s = slx_chip_get_source(c, "energy.hbm_pj_b");
-    double e = s ? s->pm : 0;
-    out->joules.low = out->joules.mid * (1 - e), out->joules.high = out->joules.mid * (1 + e);
+    out->seconds.low = all.low_s, out->seconds.high = all.high_s;
+    if (!f->bands) slx_time_shares_band(c, all.bound_s, &out->seconds.low, &out->seconds.high);
+    double off = slx_time_joules_off(c, all.wire_j);
+    out->joules.low = out->joules.mid - off, out->joules.high = out->joules.mid + off;
     out->power_w = out->joules.mid / out->seconds.mid / slx_program_chips(&m->p.info);
     slx_forward_close(out);
     return SLX_OK;
@@ -246,7 +247,7 @@ slx_status slx_programs_pass(slx_programs *set, const slx_chip *c, const slx_for
     }
     made *m;
     SLX_TRY(get_program(set, c, f, seqs, &m, err));
-    uint64_t id[5] = {m->key, f->batch, f->q_len, f->context, f->all_logits};
+    uint64_t id[6] = {m->key, f->batch, f->q_len, f->context, f->all_logits, f->bands};
     uint64_t key = slx_hash_of(id, sizeof id);
     for (size_t i = 0; i < set->n_costs; i++)
         if (set->cost[i].key == key) return *out = set->cost[i].cost, SLX_OK;

@@ -3,8 +3,6 @@
 
 #include "isa/step.h"
 
-#include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,74 +34,21 @@ static slx_status prefill(const slx_program *p, const slx_chip *c, const slx_est
 
 /* ------------------------------------------------------------------ bands */
 
-/* Figures of the chip file that times depend on. */
-static const struct {
-    const char *key;
-    size_t at;
-} timing[] = {
-#define D(key, member)                                                                             \
-    {                                                                                              \
-        key, offsetof(slx_chip, member)                                                            \
-    }
-    D("grid.clock_ghz", grid.clock_ghz), D("tile.dispatch_clk", tile.dispatch_cycles),
-    D("tile.lds_clk", tile.lds_cycles),  D("tile.dma_clk", tile.dma_cycles),
-    D("ten.c0", ten.c0_cycles),          D("ten.c1", ten.c1_cycles),
-    D("ten.cg", ten.cg_cycles),          D("ten.swap", ten.swap_cycles),
-    D("vec.c2", vec.c2_cycles),          D("vec.div_cycles", vec.div_cycles),
-    D("hbm.gbps_pin", hbm.gbps_pin),     D("hbm.trcd_ns", hbm.trcd_ns),
-    D("hbm.latency_ns", hbm.latency_ns), D("hbm.trfcpb_ns", hbm.trfcpb_ns),
-    D("net.alpha_ns", net.alpha_ns),     D("net.switch_ns", net.switch_ns),
-    D("noc.hop_clk", noc.hop_clk),
-#undef D
-};
-
-static double band_of(const slx_chip *c, const char *key)
-{
-    const struct slx_chip_source *s = slx_chip_get_source(c, key);
-    return s ? s->pm < 0.9 ? s->pm : 0.9 : 0;
-}
-
 static slx_status time_band(const slx_program *p, const slx_chip *c, const uint8_t *desc,
                             const slx_time_options *how, slx_estimate *out, slx_err *err)
 {
-    double up = 0, down = 0;
-    for (size_t i = 0; i < sizeof timing / sizeof *timing; i++) {
-        double pm = band_of(c, timing[i].key), longer = 0, shorter = 0;
-        if (out->chips == 1 && !strncmp(timing[i].key, "net.", 4)) continue;
-        for (int sign = -1; sign <= 1 && pm > 0; sign += 2) {
-            slx_chip other = *c; /* borrows everything but the figure */
-            slx_time_options quiet = {.folded = how->folded, .watts = how->watts};
-            slx_time_result r;
-            double *figure = (double *)(void *)((char *)&other + timing[i].at);
-            *figure *= 1 + sign * pm;
-            SLX_TRY(slx_time_step(p, &other, desc, &quiet, &r, err));
-            double d = r.seconds - out->tpot_s;
-            longer = fmax(longer, d), shorter = fmax(shorter, -d);
-            slx_time_result_free(&r);
-        }
-        up += longer * longer, down += shorter * shorter;
-    }
-    out->tpot_low_s = out->tpot_s - sqrt(down);
-    out->tpot_high_s = out->tpot_s + sqrt(up);
-    return SLX_OK;
+    slx_time_options quiet = {.folded = how->folded, .watts = how->watts};
+    return slx_time_get_band(p, c, desc, &quiet, &out->decode, &out->tpot_low_s, &out->tpot_high_s, err);
 }
 
 static void energy_band(const slx_chip *c, slx_estimate *out)
 {
-    static const char *const key[SLX_N_TIME_WIRES] = {
-        [SLX_TIME_WIRE_MAC] = "energy.w8a8_fj",     [SLX_TIME_WIRE_SUM] = "energy.fp32_add_pj",
-        [SLX_TIME_WIRE_VEC] = "energy.fp32_fma_pj", [SLX_TIME_WIRE_SRAM] = "energy.sram_rd_pj_b",
-        [SLX_TIME_WIRE_NOC] = "energy.noc_pj_b_mm", [SLX_TIME_WIRE_HBM] = "energy.hbm_pj_b",
-        [SLX_TIME_WIRE_NET] = "energy.serdes_pj_b", [SLX_TIME_WIRE_IO] = "energy.serdes_pj_b",
-        [SLX_TIME_WIRE_LEAK] = "energy.leak_w_mm2", [SLX_TIME_WIRE_ROM] = "energy.rom_pj_b"};
-    double sum = 0;
-    for (int w = 0; w < SLX_N_TIME_WIRES; w++) {
-        double e =
-            band_of(c, key[w]) * (double)out->decode.wire_fj[w] * 1e-15 * out->chips / out->batch;
-        sum += e * e;
-    }
-    out->energy_low_j = out->energy_j_per_token - sqrt(sum);
-    out->energy_high_j = out->energy_j_per_token + sqrt(sum);
+    double joules[SLX_N_TIME_WIRES];
+    for (int w = 0; w < SLX_N_TIME_WIRES; w++)
+        joules[w] = (double)out->decode.wire_fj[w] * 1e-15 * out->chips / out->batch;
+    double off = slx_time_joules_off(c, joules);
+    out->energy_low_j = out->energy_j_per_token - off;
+    out->energy_high_j = out->energy_j_per_token + off;
 }
 
 /* ------------------------------------------------------------------ all of it */

@@ -17,7 +17,7 @@ typedef struct {
     uint32_t context; /* tokens of each sequence before the decode step; 0 = no decode */
     uint32_t batch;   /* sequences of the decode step; 0 = 1 */
     bool full;        /* every tile simulated, not one of each class */
-    bool bands;       /* how far tpot_s may be off: some twenty runs more */
+    bool bands;       /* how far tpot_s may be off: six runs more, or thirty-four (time.h) */
     void (*event)(void *arg, const slx_time_event *e); /* of the decode step, or of the last prefill step */
     void *event_arg;
 } slx_estimate_options;

@@ -156,6 +156,16 @@ slx_status slx_time_step(const slx_program *p, const slx_chip *c, const uint8_t 
                          slx_time_result *out, slx_err *err);
 void slx_time_result_free(slx_time_result *r);
 
+/* How far the seconds of r, that this step took, may be off within what the sources of the chip file allow: by runs of the
+ * step with figures at both ends, 6 of them, or 34 where small figures matter (band.c). how: without events. */
+slx_status slx_time_get_band(const slx_program *p, const slx_chip *c, const uint8_t *desc, const slx_time_options *how,
+                             const slx_time_result *r, double *low_s, double *high_s, slx_err *err);
+/* The same without a run, wider: what the critical path consists of, seconds of one or more steps, each part longer and
+ * shorter by the figure that it goes by. */
+void slx_time_shares_band(const slx_chip *c, const double bound_s[SLX_N_TIME_BOUNDS], double *low_s, double *high_s);
+/* And of energy: joules more or less than the sum of these. */
+double slx_time_joules_off(const slx_chip *c, const double joules[SLX_N_TIME_WIRES]);
+
 /* Events as a trace that Perfetto and chrome://tracing open: a process a tile, a thread an engine, more of them where
  * transfers overlap. Microseconds. */
 enum { SLX_TRACE_LANES = 256 }; /* as many as tile.dma_in_flight may be */

@@ -100,8 +100,9 @@ class Report(Case):
 
 class Programs(Case):
     def test_as_silex_time(self):
-        """The step is that of a program with room for it, as `time` has it: to 0.01 %. The prompt's program has other
-        room: within 0.5 %. The context of compare holds the new token, that of time is before it."""
+        """The step and its band are those of a program with room for it, as `time` has it: to 0.01 %. The
+        prompt's program has other room: within 0.5 %.
+        The context of compare holds the new token, that of time is before it."""
         cases = (("silex-1", "llama-3.2-1b", 1), ("silex-1e", "qwen3-0.6b", 7), ("silex-mini", "smollm2-135m", 4))
         for chip, model, batch in cases:
             asked = ("-w", 4, "-b", batch, "-c", 513, "-p", 600, "--no-target", "--json")
@@ -109,9 +110,9 @@ class Programs(Case):
             p = os.path.join(self.dir, "p.slx")
             room = ("-c", 513, "--max-seqs", batch, "--max-samples", batch, "--max-pages", 5 * batch)
             self.ok("compile", model, "--chip", chip, "--weights", "Q4_0", *room, "-o", p)
-            asked = ("--chip", chip, "-c", 512, "-b", batch, "--no-bands", "--json")
+            asked = ("--chip", chip, "-c", 512, "-b", batch, "--json")
             t = json.loads(self.ok("time", model, "--program", p, "-p", 0, *asked))
-            for key in ("tpot_s", "energy_j_per_token"):
+            for key in ("tpot_s", "tpot_low_s", "tpot_high_s", "energy_j_per_token", "energy_low_j_per_token"):
                 self.assertAlmostEqual(c[key] / t[key], 1, delta=1e-4, msg=f"{chip}: {key}")
             if batch == 1:
                 t = json.loads(self.ok("time", model, "--weights", "Q4_0", "-p", 600, *asked))

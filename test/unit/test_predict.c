@@ -559,6 +559,38 @@ static void test_program(void **state)
     slx_predictor_close(p);
 }
 
+/* The band of a step comes from where its time goes: no end asks more of the memory than its own band allows, by runs
+ * or by shares of the critical path, and shares are the wider. Joules likewise, by what they are spent on. */
+static void test_program_bands(void **state)
+{
+    (void)state;
+    slx_err err = {0};
+    slx_chip *c;
+    slx_predictor *p;
+    slx_shape *s = open_shape("llama-3.1-8b");
+    slx_forward_cost runs, shares;
+    open_chip(&p, &c, "silex-1");
+    slx_forward f = {
+        .model = s, .decode = true, .context = 100, .batch = 1, .dtype = "int4_wo", .bands = true};
+    if (slx_predict_pass(p, c, &f, &runs, &err) != SLX_OK) fail_msg("%s", err.msg);
+    f.bands = false;
+    assert_int_equal(slx_predict_pass(p, c, &f, &shares, &err), SLX_OK);
+    near_to(runs.seconds.mid, shares.seconds.mid, 1e-12);
+    const struct slx_chip_source *pin = slx_chip_get_source(c, "hbm.gbps_pin"),
+                                 *hbm = slx_chip_get_source(c, "energy.hbm_pj_b"),
+                                 *clock = slx_chip_get_source(c, "grid.clock_ghz");
+    double most = slx_chip_get_peaks(c).hbm_bytes_s * (1 + pin->pm);
+    assert_true(runs.bytes / runs.seconds.low < most && shares.bytes / shares.seconds.low < most);
+    assert_true(runs.seconds.low < runs.seconds.mid && runs.seconds.high > runs.seconds.mid);
+    assert_true(shares.seconds.low <= runs.seconds.low);
+    /* no longer than with all of it at the slow ends of both rates */
+    assert_true(runs.seconds.high < runs.seconds.mid / (1 - pin->pm) / (1 - clock->pm));
+    assert_true(runs.joules.high / runs.joules.mid > 1.05 && runs.joules.high / runs.joules.mid < 1 + hbm->pm);
+    slx_chip_free(c);
+    slx_shape_free(s);
+    slx_predictor_close(p);
+}
+
 /* A program of four chips: the work of one, shared; weights enough that four memories read them sooner. */
 static void test_program_of_chips(void **state)
 {
@@ -606,6 +638,7 @@ int main(void)
         cmocka_unit_test(test_eager),
         cmocka_unit_test(test_serving),
         cmocka_unit_test(test_program),
+        cmocka_unit_test(test_program_bands),
         cmocka_unit_test(test_program_of_chips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
