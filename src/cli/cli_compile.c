@@ -55,7 +55,8 @@ static slx_status compile(const values *v, const slx_model *m, const slx_chip *c
                                .max_seqs = (uint32_t)v->max_seqs,
                                .max_context = (uint32_t)v->ctx,
                                .max_pages = (uint32_t)v->max_pages,
-                               .tp = (uint32_t)v->tp};
+                               .tp = (uint32_t)v->tp,
+                               .look_around = true};
     slx_program p;
     char *text = NULL;
     size_t len = 0;

@@ -122,18 +122,22 @@ static slx_status get_program(const values *v, const char *path, const slx_chip 
     }
     slx_model *m;
     SLX_TRY(slx_model_open_as(&m, path, v->weights, err));
-    slx_compile_options opt = {.tp = (uint32_t)v->tp};
+    slx_compile_options opt = {.tp = (uint32_t)v->tp, .look_around = true};
+    const uint64_t pages = ((uint64_t)v->context / SLX_MAX_CHUNK + 1) * (uint64_t)v->batch;
     if (v->batch > 16) {
-        uint64_t pages = ((uint64_t)v->context / SLX_MAX_CHUNK + 1) * (uint64_t)v->batch;
         opt.max_samples = opt.max_seqs = (uint32_t)v->batch;
         if (v->batch > 512) opt.max_rows = (uint32_t)v->batch;
         opt.max_pages = (uint32_t)(pages < 1 << 24 ? pages : 1 << 24);
     } else if (v->batch > 1) {
-        uint64_t pages = ((uint64_t)v->context / SLX_MAX_CHUNK + 1) * (uint64_t)v->batch;
         uint64_t one = m->hp.context / SLX_MAX_CHUNK + 17;
         if (pages > one) opt.max_pages = (uint32_t)(pages < 1 << 24 ? pages : 1 << 24);
     }
     slx_status st = slx_compile(p, m, c, &opt, NULL, NULL, err);
+    if (st == SLX_OK && p->info.desc.max_pages < pages && pages < 1 << 24) {
+        slx_program_free(p); /* fewer than were wanted, as the memory has room for no more: then say so */
+        opt.max_pages = (uint32_t)pages;
+        st = slx_compile(p, m, c, &opt, NULL, NULL, err);
+    }
     if (st == SLX_OK) time_weights_count(weights, p, m);
     slx_model_close(m);
     return st;

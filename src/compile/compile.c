@@ -44,7 +44,9 @@ slx_status slx_compile(slx_program *out, const slx_model *m, const slx_chip *c,
                         "found a vocabulary without weights, expected a model");
     if (wants(dump, "graph")) dump_graph(m, dump_out);
     slx_plan plan;
-    SLX_TRY(slx_plan_make(&plan, m, c, opt, err));
+    slx_status fits = slx_plan_make(&plan, m, c, opt, err);
+    if (fits != SLX_OK && plan.too_large) slx_plan_advise(&plan, opt, err);
+    if (fits != SLX_OK) return fits;
     if (wants(dump, "plan")) slx_plan_print(&plan, dump_out);
     SLX_TRY(slx_emit_program(out, &plan, err));
     if (wants(dump, "schedule")) slx_schedule_print(out, dump_out);

@@ -26,6 +26,7 @@ typedef struct {
                             * fewer, at least one, where the chip's memory has no room for them] */
     uint32_t spare_pages;  /* [16] */
     uint32_t tp;           /* chips that run it together: 1, 2, 4 or 8 [1] */
+    bool look_around;      /* when it does not fit, other weights and other chips of chips/ are tried, too: a second or so */
 } slx_compile_options;
 
 /* Compiles, emits spans and recipe, verifies. *out is initialised; free with slx_program_free. Refuses by name what the

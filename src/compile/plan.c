@@ -260,8 +260,8 @@ static uint64_t pages_that_fit(const slx_plan *p, uint64_t need)
     return room >= (double)a_page ? ((uint64_t)room & ~UINT64_C(4095)) / a_page : 0;
 }
 
-/* Refuses what ends beyond the chip's HBM: by how much, and what would fit. */
-static slx_status check_hbm(const slx_plan *p, uint64_t need, slx_err *err)
+/* Refuses what ends beyond the chip's HBM: by how much. What would fit is added by room.c. */
+static slx_status check_hbm(slx_plan *p, uint64_t need, slx_err *err)
 {
     const slx_chip *c = p->chip;
     double have = hbm_bytes(c);
@@ -269,29 +269,28 @@ static slx_status check_hbm(const slx_plan *p, uint64_t need, slx_err *err)
     uint64_t kv = p->region[SLX_REGION_KV].bytes, fit = pages_that_fit(p, need);
     char pages[96] = "";
     if (fit)
-        snprintf(pages, sizeof pages, "max_pages %llu (now %u) or ", (unsigned long long)fit,
+        snprintf(pages, sizeof pages, "max_pages %llu (now %u) would fit", (unsigned long long)fit,
                  p->opt.max_pages);
     else
-        snprintf(pages, sizeof pages, "no page fits beside the rest: fewer bits a weight or ");
+        snprintf(pages, sizeof pages, "no page fits beside the rest");
+    p->too_large = true;
     return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
                     "%s needs %.3f GiB of HBM (weights %.3f, KV pages %.3f), the chip has %.3f, "
-                    "%.3f too little; %shbm.gib %.0f (now %g) would fit",
+                    "%.3f too little; %s",
                     p->model->name, (double)need / gib,
                     p->in_rom ? 0 : (double)p->region[SLX_REGION_WEIGHTS].bytes / gib,
-                    (double)kv / gib, have / gib, ((double)need - have) / gib, pages,
-                    ceil((double)need / gib / c->hbm.stacks), c->hbm.gib);
+                    (double)kv / gib, have / gib, ((double)need - have) / gib, pages);
 }
 
-static slx_status check_rom(const slx_plan *p, slx_err *err)
+static slx_status check_rom(slx_plan *p, slx_err *err)
 {
     const slx_chip *c = p->chip;
     const double mib = 1048576.0, need = (double)p->region[SLX_REGION_WEIGHTS].bytes / mib;
     if (!p->in_rom || need <= c->rom.mib) return SLX_OK;
+    p->too_large = true;
     return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
-                    "%s has %.3f MiB of weights, the chip holds %.3f in its %s, %.3f too little; "
-                    "fewer bits a weight or rom.mib %.0f (now %g) would fit",
-                    p->model->name, need, c->rom.mib, c->rom.writable ? "weight SRAM" : "ROM",
-                    need - c->rom.mib, ceil(need), c->rom.mib);
+                    "%s has %.3f MiB of weights, the chip holds %.3f in its %s, %.3f too little", p->model->name,
+                    need, c->rom.mib, c->rom.writable ? "weight SRAM" : "ROM", need - c->rom.mib);
 }
 
 static slx_status plan_hbm(slx_plan *p, slx_err *err)

@@ -79,6 +79,7 @@ typedef struct {
     uint32_t ff_rows, kblk_ff;       /* rows of gate and up; contraction of down */
     uint32_t ld_ff;                  /* blocks from row to row of down's input */
     bool heads_quantised;            /* head_dim % 32 == 0 */
+    bool too_large;                  /* it failed for want of memory alone: check_rom, check_hbm */
     bool in_rom;                     /* WEIGHTS lies in ROM, MM reads matrices there: no ring */
 
     slx_mat_plan mat[SLX_N_MATS];
@@ -114,6 +115,9 @@ slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c, con
                          slx_err *err);
 void slx_plan_print(const slx_plan *p, FILE *out);
 const char *slx_mat_name(slx_mat_id id);
+
+/* room.c: adds to the refusal in err of a plan that was too large what would fit; all of it was tried. opt: as asked for. */
+void slx_plan_advise(const slx_plan *p, const slx_compile_options *opt, slx_err *err);
 
 /* shard.c: the division over opt.tp chips, or why there is none; then one matrix of it (n, k, log2g, shard, meet). */
 slx_status slx_plan_shard(slx_plan *p, slx_err *err);

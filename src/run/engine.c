@@ -33,7 +33,9 @@ static slx_status check_shape(const slx_program_info *in, const slx_model *m, co
 static slx_status get_program(slx_engine *e, const slx_engine_options *opt, slx_err *err)
 {
     if (!opt->program_path) {
-        SLX_TRY(slx_compile(&e->prog, e->model, e->chip, &opt->compile, NULL, NULL, err));
+        slx_compile_options o = opt->compile;
+        o.look_around = true;
+        SLX_TRY(slx_compile(&e->prog, e->model, e->chip, &o, NULL, NULL, err));
         e->have_prog = true;
         return SLX_OK;
     }

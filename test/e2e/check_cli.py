@@ -307,6 +307,10 @@ class Time(Case):
         self.refused("time", "smollm2-135m", "-c", 0, "-p", 0, place="silex time: ", says="0 for both")
         self.refused("time", "smollm2-135m", "--trace", "/no/such/file", place="/no/such/file: ")
         self.refused("time", "smollm2-135m", "--trace", "-", "--json", place="silex time: --trace: ")
+        # pages that the memory has no room for: file, bytes, what would fit
+        self.refused("time", "llama-3-8b", "--chip", "silex-etched", "-b", 4, "-c", 700,
+                     place=os.path.join(ROOT, "chips", "silex-etched.yaml") + ": ",
+                     says=["GiB of HBM", "too little", "--tp 2", "--chip silex-1"])
         self.refused("time", "smollm2-135m", "-c", 1 << 20, place="smollm2-135m: ", says="expected at most")
 
 

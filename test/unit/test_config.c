@@ -441,6 +441,75 @@ static void too_large(void **state)
     slx_chip_free(c);
 }
 
+/* What a refusal advises, one piece at a time: it does fit. Returns how many pieces there were. */
+static int follow(const char *msg, const char *model, const char *weights, const char *chip_name)
+{
+    char word[64], value[64];
+    int n = 0;
+    slx_err err = {0};
+    const char *at = strstr(msg, "would fit: ");
+    assert_non_null(at);
+    for (at += 11; sscanf(at, "%63s %63[^,; ]", word, value) == 2; n++) {
+        slx_model *m;
+        bool weight = !strcmp(word, "--weights"), other = !strcmp(word, "--chip");
+        slx_chip *c = chip(other ? value : chip_name);
+        slx_compile_options o = {.tp = !strcmp(word, "--tp") ? (uint32_t)atoi(value) : 1};
+        assert_int_equal(slx_model_open_as(&m, model, weight ? value : weights, &err), SLX_OK);
+        if (!weight && !other && !o.tp) fail_msg("%s: no advice that is known", word);
+        if (!strncmp(word, "hbm.", 4) || !strncmp(word, "rom.", 4)) {
+            assert_int_equal(slx_chip_set(c, word, value, &err), SLX_OK);
+            assert_int_equal(slx_chip_check_physics(c, &err), SLX_OK);
+        }
+        slx_program p;
+        slx_status st = slx_compile(&p, m, c, &o, NULL, NULL, &err);
+        if (st != SLX_OK) fail_msg("%s %s does not fit: %s", word, value, err.msg);
+        slx_program_free(&p);
+        slx_model_close(m);
+        slx_chip_free(c);
+        at += strcspn(at, ",;");
+        if (*at != ',') return n + 1;
+        at += 2;
+    }
+    return n;
+}
+
+static void advice_works(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model, *weights, *chip;
+        bool look;
+        int n; /* pieces of advice */
+        const char *has, *has_not;
+    } cases[] = {
+        /* 8.1 GiB of 4.5 in ROM: half of it fits each of two dies; one die of 1,126 mm2 nobody prints */
+        {"llama-3.1-8b", "Q8_0", "silex-etched", false, 1, "--tp 2; rom.mib 8138 (now 4608) would, too, but its die",
+         "--weights"},
+        {"llama-3.1-8b", "Q8_0", "silex-etched", true, 4, "over the reticle of 858", "--weights MXFP4"},
+        {"llama-3.1-8b", "Q4_0", "silex-sram", false, 1, "--tp 8", "--tp 4"},
+        /* 1,040 pages of 8 heads, 32 layers and 33,792 bytes are 8.4 GiB, beside 4.2 of weights */
+        {"llama-3.1-8b", "Q4_0", "silex-mini", true, 4, "hbm.gib 13 (now 4)", "--tp"},
+        {"llama-3.1-405b", "BF16", "silex-1", true, 2, "--weights Q4_0, --tp 2", "--chip"},
+        /* an eighth is still 1 GiB */
+        {"llama-3.1-8b", "Q8_0", "silex-sram", false, 0, "nothing tried would fit; rom.mib 8138", "--tp"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        slx_err err = {0};
+        slx_program p;
+        slx_model *m;
+        slx_chip *c = chip(cases[i].chip);
+        slx_compile_options o = {.look_around = cases[i].look};
+        assert_int_equal(slx_model_open_as(&m, cases[i].model, cases[i].weights, &err), SLX_OK);
+        assert_int_equal(slx_compile(&p, m, c, &o, NULL, NULL, &err), SLX_EUNSUPPORTED);
+        if (!strstr(err.msg, cases[i].has) || strstr(err.msg, cases[i].has_not))
+            fail_msg("%s on %s: %s", cases[i].model, cases[i].chip, err.msg);
+        if (cases[i].n)
+            assert_int_equal(follow(err.msg, cases[i].model, cases[i].weights, cases[i].chip), cases[i].n);
+        slx_model_close(m);
+        slx_chip_free(c);
+    }
+}
+
 /* ------------------------------------------------------------------ no values */
 
 static void needs_values(void **state)
@@ -789,6 +858,7 @@ int main(void)
         cmocka_unit_test(llama_3),
         cmocka_unit_test(llama_31_rope),
         cmocka_unit_test(too_large),
+        cmocka_unit_test(advice_works),
         cmocka_unit_test(needs_values),
         cmocka_unit_test(places),
         cmocka_unit_test(gguf_keeps_its_types),
