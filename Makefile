@@ -143,6 +143,12 @@ bench: $(BUILD)/.setup-build
 	@tools/fetch-model
 	$(BIN) bench $(MODEL)
 
+# Weights in HBM, SRAM and ROM by batch, and where they spend equal joules: docs/timing.md.
+.PHONY: crossover
+crossover: $(BUILD)/.setup-build
+	@$(MAKE) --no-print-directory all
+	@bench/crossover --silex $(BIN)
+
 # The server for long: five minutes of 64 streams each, plain, then with too few pages without and with the cache; a hundred kills.
 .PHONY: soak
 soak: $(BUILD)/.setup-test
