@@ -240,22 +240,6 @@ class Time(Case):
         self.assertGreater(rom["weights beside TEN"], 0)
         self.assertEqual(hbm["weights beside TEN"], 0)
 
-    def test_crossover(self):
-        """bench/crossover: the smallest batch at which joules a token are no more, as the steps themselves say."""
-        p = subprocess.run([os.path.join(ROOT, "bench", "crossover"), "--silex", SILEX, "--model", "llama-3.2-1b",
-                            "--context", "100"], capture_output=True, text=True, cwd=ROOT, check=False)
-        self.assertEqual((p.returncode, p.stderr), (0, ""))
-        said = re.search(r"as few joules a token as silex-etched at batch 2: silex-1 from batch (\d+) on", p.stdout)
-        self.assertTrue(said, p.stdout)
-
-        def joules(chip, batch):
-            args = ("-p", 0, "-c", 100, "-b", batch, "--weights", "MXFP4", "--no-bands", "--json")
-            return json.loads(self.ok("time", "llama-3.2-1b", "--chip", chip, *args))["energy_j_per_token"]
-        even, etched = int(said[1]), joules("silex-etched", 2)
-        self.assertLessEqual(joules("silex-1", even), etched)
-        self.assertGreater(joules("silex-1", even - 1), etched)
-        self.assertIn("from batch 320 on", p.stdout)  # 137 mJ for a batch against 1.71 for four rows
-
     def check_trace(self, path, cycles):
         """Trace event format: complete events on named threads, in none of which two overlap."""
         with open(path, encoding="utf-8") as f:
