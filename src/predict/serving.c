@@ -119,7 +119,8 @@ static state steady(const server *s, const times *t, int end, double n, double o
     double front = (s->fw.front_us + n * s->fw.front_seq_us) * 1e-6;
     state r = {.tpot = step / made + (n - 1) * share / osl};
     double live = step / 2 + alone + (osl - 1) * r.tpot, load = fmin(0.95, n / live * share);
-    double wait = front + load * share / (2 * (1 - load)) + burst * (n - 1) * share;
+    double queue = fmin(load / (2 * (1 - load)), (n - 1) / 2); /* the others, at most half of them first */
+    double wait = front + (queue + burst * (n - 1)) * share;
     r.rate = n / (live + wait);
     r.ttft = step / 2 + alone + wait + outside / r.rate;
     return r;

@@ -65,7 +65,7 @@ static void split(words *w, const char *name)
 static bool says_nothing(const char *word)
 {
     static const char *const known[] = {"hf",      "instruct", "chat",     "it",  "base",
-                                        "dynamic", "preview",  "thinking", "meta"};
+                                        "dynamic", "preview",  "thinking", "meta", "kv"};
     slx_lib_dtype stored;
     if (slx_lib_dtype_parse(word, &stored)) return true;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -111,6 +111,16 @@ static const char *known_as(const char *name)
                                           {"llama-4-maverick-17b-128e", "llama-4-maverick"},
                                           {"deepseek-v2.5", "deepseek-v2"},
                                           {"deepseek-v3.1", "deepseek-v3"},
+                                          {"deepseek-v3.2", "deepseek-v3"}, /* and which keys it reads: not told */
+                                          {"deepseek-v3.2-exp", "deepseek-v3"},
+                                          {"glm-4.6", "glm-4.5"},
+                                          {"phi-3.5-mini", "phi-3-mini"},
+                                          {"mistral-small-3.1-24b", "mistral-small-24b"},
+                                          {"mistral-nemo", "mistral-nemo-12b"},
+                                          {"c4ai-command-r-plus", "command-r-plus"},
+                                          {"qwen2.5-vl-72b", "qwen2.5-72b"},
+                                          {"qwen2.5-vl-7b", "qwen2.5-7b"},
+                                          {"qwen3.6-35b-a3b", "qwen3.5-35b-a3b"},
                                           {"deepseek-r1-distill-llama-70b", "llama-3.3-70b"},
                                           {"deepseek-r1-distill-llama-8b", "llama-3.1-8b"},
                                           {"deepseek-r1-distill-qwen-32b", "qwen2.5-32b"},

@@ -201,14 +201,18 @@ static bool simulate(slx_question *q, slx_predictor *p, const slx_served *s, req
 }
 
 /* What runs of servers scatter beyond their passes: data/measured/llmservingsim, vllm_h100_blis (docs/validate.md). */
-static bool told(slx_question *q, const double v[3], bool waiting, double scale, const char *unit)
+static slx_band around(const slx_question *q, const double v[3], bool waiting)
 {
     const slx_traffic_cost *c = &q->memo->cost[1];
     double low = fmin(c->band_low, waiting ? 0.5 : 0.7),
            high = fmax(c->band_high, waiting ? 2 : 1.4);
     double mid = v[1], least = fmin(v[0], v[2]), most = fmax(v[0], v[2]);
-    return slx_query_told(q, (slx_band){fmin(least, low * mid), mid, fmax(most, high * mid)}, scale,
-                          unit);
+    return (slx_band){fmin(least, low * mid), mid, fmax(most, high * mid)};
+}
+
+static bool told(slx_question *q, const double v[3], bool waiting, double scale, const char *unit)
+{
+    return slx_query_told(q, around(q, v, waiting), scale, unit);
 }
 
 static double at(const slx_spread *s, double quantile)
@@ -254,6 +258,12 @@ static bool pick(slx_question *q, const slx_served *s, const char *ask)
         }
         return told(q, v, false, 1, units[k]);
     }
+    double watts[3];
+    for (int i = 0; i < 3; i++)
+        v[i] = q->memo->total_tok / q->memo->cost[i].seconds, watts[i] = q->memo->cost[i].power_w;
+    if (!strcmp(ask, "usd_per_mtok")) return slx_query_usd(q, chips, around(q, v, false));
+    if (!strcmp(ask, "tok_s_per_mw")) return slx_query_per_mw(q, chips, around(q, v, false));
+    if (!strcmp(ask, "system_power")) return slx_query_system_power(q, chips, around(q, watts, false));
     return slx_cannot(q, "ask %.40s: not modelled", ask);
 }
 

@@ -57,6 +57,12 @@ static void test_published_sizes(void **state)
         {"yi-6b", 6.06, 6.06, 0.01},             /* safetensors 6.06 B */
         {"gpt2", 0.124, 0.124, 0.02},            /* 124M */
         {"qwen-72b", 72, 72, 0.01},
+        {"glm-4.5-air", 106, 13.2, 0.04},          /* model card: 106B, 12B active and 1.2 B of tables */
+        {"qwen3-coder-480b-a35b", 480, 35, 0.02},  /* model card */
+        {"mistral-nemo-12b", 12.25, 12.25, 0.01},  /* safetensors 12.2 B */
+        {"codestral-22b", 22.2, 22.2, 0.01},       /* model card: 22.2B */
+        {"phi-3.5-moe", 41.9, 6.6, 0.02},          /* model card: 16 x 3.8B; 42B, 6.6B active */
+        {"command-r-plus", 104, 104, 0.01},        /* model card: 104B */
         {"qwen3-next-80b-a3b", 79.67, 3.87, 0.01}, /* safetensors 79.67 B; 3.87 B without idle experts */
         {"qwen3.5-397b-a17b", 397, 17, 0.03},      /* model card: 397B, 17B active */
         {"qwen3.5-9b", 9, 9, 0.05},                /* model card */

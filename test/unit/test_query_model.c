@@ -328,6 +328,14 @@ static void test_quantiles(void **state)
         assert_true(v[1] <= v[2] && v[2] <= v[3] && v[3] <= v[4] && v[0] <= v[4]);
         assert_true(i > 0 || v[0] >= alone);
     }
+    double before = 0; /* more requests never have their first tokens earlier */
+    for (int n = 1; n <= 1024; n *= 4) {
+        char load[64];
+        snprintf(load, sizeof load, "{\"type\":\"concurrency\",\"n\":%d}", n);
+        double first = value("ms", AT_SPEED, load, "ttft_mean");
+        assert_true(first >= before);
+        before = first;
+    }
 }
 
 /* Watts and dollars count tokens in and out. All-in watts of a chip: published (query_cost.c says where). */
