@@ -4,8 +4,9 @@
  *   unit   = bill + (masks + development) / volume
  *   hour   = (chip + server) / (life * utilisation) + building / (its life * utilisation) + power
  *
- * Prices move together, so low is the sum of all lows. A chip that is sold is charged at its price; one of our own at
- * its unit cost. Hours are hours of use; the power of idle ones is not counted.
+ * Prices move together, so low is the sum of all lows. A chip that is sold is charged at its price: the published one,
+ * or its bill times what its maker asks over the bills of its other chips (price_over_bill). One of our own, or of a
+ * maker who sells none, at its unit cost. Hours are hours of use; the power of idle ones is not counted.
  */
 #include <string.h>
 
@@ -115,18 +116,46 @@ static slx_status add_unit(slx_cost *out, const slx_chip *c, const slx_constants
     return SLX_OK;
 }
 
+const char *slx_price_basis_name(slx_price_basis b)
+{
+    return b == SLX_PRICE_PUBLISHED ? "price" : b == SLX_PRICE_ESTIMATED ? "estimated price" : "unit cost";
+}
+
+/* "nvidia" of family nvidia-hopper. */
+static bool maker_asks(const slx_chip *c, const slx_constants *k, slx_band *over_bill)
+{
+    char maker[32];
+    if (!c->library || !c->family || !strchr(c->family, '-')) return false;
+    snprintf(maker, sizeof maker, "%.*s", (int)strcspn(c->family, "-"), c->family);
+    return slx_constants_of(k, "price_over_bill", maker, over_bill);
+}
+
+/* *missing: the figure it depends on, where that is not known. */
+static void set_price(slx_cost *out, const slx_chip *c, const slx_constants *k, const char **missing)
+{
+    slx_band over_bill;
+    *missing = NULL;
+    if (c->library && !isnan(c->part.price_usd)) {
+        out->basis = SLX_PRICE_PUBLISHED, out->chip_usd = slx_chip_figure(c, "part.price_usd");
+    } else if (maker_asks(c, k, &over_bill)) {
+        out->basis = SLX_PRICE_ESTIMATED, out->chip_usd = band_mul(out->bom_usd.total, over_bill);
+        *missing = out->bom_usd.missing;
+    } else {
+        out->basis = SLX_PRICE_UNIT_COST, out->chip_usd = out->unit_usd.total;
+        *missing = out->unit_usd.missing;
+    }
+}
+
 static void add_hour(slx_cost *out, const slx_chip *c, const slx_power *p, const slx_constants *k)
 {
     slx_sheet *s = &out->hour_usd;
-    bool sold = c->library && !isnan(c->part.price_usd);
-    slx_band chip = sold ? slx_chip_figure(c, "part.price_usd") : out->unit_usd.total;
+    set_price(out, c, k, &s->missing);
     slx_band watts = c->package.tdp_w > 0 ? slx_chip_figure(c, "package.tdp_w") : p->tdp_w;
     slx_band hours = band_by(band_mul(CONST(life_years), CONST(utilisation)), hours_year);
     slx_band dc_hours = band_by(band_mul(CONST(dc_life_years), CONST(utilisation)), hours_year);
     slx_band wall = band_mul(band_div(watts, CONST(supply_efficiency)), CONST(pue));
-    if (!sold) s->missing = out->unit_usd.missing;
     if (isnan(watts.mid)) need(s, "package.tdp_w");
-    slx_sheet_add(s, "chip", band_div(chip, hours));
+    slx_sheet_add(s, "chip", band_div(out->chip_usd, hours));
     slx_sheet_add(s, "server", band_div(CONST(server_usd), hours));
     slx_sheet_add(s, "building", band_div(band_mul(CONST(dc_usd_w), watts), dc_hours));
     slx_sheet_add(s, "power", band_by(band_mul(CONST(power_usd_kwh), wall), 1e-3));

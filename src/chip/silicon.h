@@ -123,12 +123,19 @@ double slx_die_yield(double die_mm2, double spared_mm2, double tiles, double spa
 
 /* ------------------------------------------------------------------ cost */
 
+/* What a buyer is charged for a chip. A chip of a maker whose prices are not known at all, or that is not sold, and one of
+ * ours, is charged at its unit cost. */
+typedef enum { SLX_PRICE_UNIT_COST, SLX_PRICE_PUBLISHED, SLX_PRICE_ESTIMATED } slx_price_basis;
+const char *slx_price_basis_name(slx_price_basis b); /* "unit cost", "price", "estimated price" */
+
 typedef struct {
     slx_die die, io;      /* io.node is NULL without I/O dies */
     slx_sheet bom_usd;    /* dies, memory, package, what assembly spoils, board and test */
     slx_sheet unit_usd;   /* the bill with its share of masks and development */
     slx_band volume;      /* that shares them */
-    slx_sheet hour_usd;   /* an hour of use: chip (at its price where one is published), server, building, power */
+    slx_price_basis basis;
+    slx_band chip_usd;    /* on that basis; NAN = not known */
+    slx_sheet hour_usd;   /* an hour of use: chip, server, building, power */
     slx_band new_model_usd; /* masks of other weights in a ROM; 0 without a ROM */
 } slx_cost;
 

@@ -189,7 +189,18 @@ static slx_status check_tp(const slx_shape *m, uint32_t tp, slx_err *err)
 {
     if (!tp || (tp <= m->n_heads && m->n_heads % tp == 0)) return SLX_OK;
     return slx_fail(err, SLX_EINPUT, "silex compare: --tp", 0, 0,
-                    "found %u, expected a divisor of the %u attention heads of %s", tp, m->n_heads,
+                    "found %u, expected a divisor of the %u attention heads of %s, at most %u", tp,
+                    m->n_heads, m->name, m->n_heads);
+}
+
+/* As `time` has it: a model is not asked for more than it was made for. */
+static slx_status check_context(const slx_shape *m, const compare_ask *ask, slx_err *err)
+{
+    bool prompt = ask->prompt > ask->context;
+    uint32_t most = prompt ? ask->prompt : ask->context;
+    if (!m->context || most <= m->context) return SLX_OK;
+    return slx_fail(err, SLX_EINPUT, prompt ? "silex compare: --prompt" : "silex compare: --context", 0, 0,
+                    "found %u, expected at most %u, the tokens of context that %s was made for", most, m->context,
                     m->name);
 }
 
@@ -235,6 +246,7 @@ static slx_status run(const void *values_, cli_args args, slx_err *err)
     if (st == SLX_OK) st = slx_shape_open(&model, args.v[0], err);
     ask.model = model;
     if (st == SLX_OK) st = check_tp(model, ask.tp, err);
+    if (st == SLX_OK) st = check_context(model, &ask, err);
     if (st == SLX_OK) st = open_chips(args, &arena, rows, &n, err);
     if (st == SLX_OK) st = apply_sets(v, ask.constants, rows, n, err);
     if (st == SLX_OK) st = compare(v, &ask, rows, n, args.n == 1, err);

@@ -26,7 +26,7 @@ static const cli_option options[] = {
      "type of the weights of a model known by its shapes: Q4_0 when it does not say, Q8_0, BF16"},
     {"ctx", 'c', CLI_COUNT, "N", AT(ctx), 0, 1 << 24, NULL,
      "positions of one sequence; 0 = what the model was made for"},
-    {"tp", 0, CLI_COUNT, "P", AT(tp), 1, SLX_MAX_CHIPS, NULL,
+    {"tp", 0, CLI_COUNT, "P", AT(tp), 1, 1024, NULL,
      "tensor parallelism: chips that run it together, 1, 2, 4 or 8; no effect on any bit"},
     LIMIT("max-rows", max_rows, "rows of one step; 0 = 512, less where the chip is small"),
     LIMIT("max-samples", max_samples, "logit rows of one step; 0 = 16"),

@@ -387,7 +387,8 @@ static json_t *own_throughput(const cli_fleet *f)
         put(j, "energy_j_per_token", x->joules, why);
         put(j, "chips", r->chips, why);
         put(j, "chips_mw", r->mw, why);
-        json_object_set_new(j, "chip_price_published", json_boolean(r->priced));
+        json_object_set_new(j, "chip_price_published", json_boolean(r->basis == SLX_PRICE_PUBLISHED));
+        json_object_set_new(j, "chip_usd_basis", json_string(slx_price_basis_name(r->basis)));
         put_band(j, "chip_usd", r->chip_usd, why);
         put_band(j, "chips_usd", r->capex_usd, why);
         put_band(j, "renewal_chips_usd_year", r->usd_year, why);

@@ -79,7 +79,7 @@ static void put_own(cli_grid *g, const slx_fleet_own_row *r)
     cli_fleet_put(g, "chips", told, r->chips);
     cli_fleet_put(g, "their power, MW", told, r->mw);
     cli_fleet_amount(text, r->capex_usd.mid);
-    if (!r->priced) strcat(text, " (cost)");
+    if (r->basis != SLX_PRICE_PUBLISHED) strcat(text, r->basis == SLX_PRICE_ESTIMATED ? " (est.)" : " (cost)");
     cli_grid_number(g, "chips, USD", told ? text : NULL);
     cli_fleet_put(g, "USD a year", told, r->usd_year.mid);
     cli_fleet_put(g, "$/Mtok, all in", told, x->usd_mtok.mid);

@@ -155,6 +155,9 @@ void cli_silicon_rows(cli_table *t, slx_chip *const *chips, const cli_silicon *s
             put_at(t, "  masks for other weights", i, s[i].cost.new_model_usd);
     h = cli_table_heading(t, "an hour of use, $");
     for (int i = 0; i < n; i++) put_sheet(t, h, i, &s[i].cost.hour_usd);
+    for (int i = 0; i < n; i++) put_at(t, "  charged for a chip, $", i, s[i].cost.chip_usd);
+    for (int i = 0; i < n; i++)
+        cli_table_set(t, cli_table_row_at(t, "  which is its"), i, "%s", slx_price_basis_name(s[i].cost.basis));
     cli_table_heading(t, "weights of an 8B model in 4 bits");
     for (int i = 0; i < n; i++) {
         const slx_pass *p = &s[i].pass;
@@ -251,6 +254,8 @@ void cli_silicon_json(json_t *j, const slx_chip *c, const cli_silicon *s)
     add_sheet(j, "bom_usd", "bom_parts", &s->cost.bom_usd);
     add_sheet(j, "usd", "usd_parts", &s->cost.unit_usd);
     add_sheet(j, "usd_per_hour", "usd_per_hour_parts", &s->cost.hour_usd);
+    add_band(j, "charged_usd", s->cost.chip_usd, s->cost.hour_usd.missing);
+    json_object_set_new(j, "charged_usd_basis", json_string(slx_price_basis_name(s->cost.basis)));
     add_band(j, "volume", s->cost.volume, NULL);
     json_t *pass = json_object();
     add_published(pass, "chips", s->pass.chips);

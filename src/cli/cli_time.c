@@ -37,7 +37,7 @@ static const cli_option options[] = {
      "tokens of the prompt; 0 = no prefill"},
     {"prefill-chunk", 0, CLI_COUNT, "N", AT(chunk), 0, 1 << 20, NULL,
      "prompt rows of one step; 0 = as many as the program takes"},
-    {"tp", 0, CLI_COUNT, "P", AT(tp), 1, SLX_MAX_CHIPS, NULL,
+    {"tp", 0, CLI_COUNT, "P", AT(tp), 1, 1024, NULL,
      "tensor parallelism: chips that run the model together, 1, 2, 4 or 8"},
     {"full", 0, CLI_FLAG, NULL, AT(full), 0, 0, NULL, "simulate every tile, not one of each class"},
     {"no-bands", 0, CLI_FLAG, NULL, AT(no_bands), 0, 0, NULL,

@@ -44,6 +44,7 @@ typedef struct {
     slx_chip *chip;
     const char *dtype, *kv_dtype;  /* as predict names them */
     const char *weights, *kv_cache; /* as people call what is stored */
+    double weight_bits;             /* that a weight takes there, scales included; NAN = as the file's types do */
     int n_inferred;                /* keys not published that timing took from the chip's family; static */
     const char *inferred[COMPARE_INFERRED];
     slx_cost cost;

@@ -64,6 +64,10 @@ static json_t *row_json(const compare_row *r, const compare_ask *ask)
     json_object_set_new(j, "timed_by", json_string(r->chip->library ? "library" : "program"));
     json_object_set_new(j, "weights", json_string(r->weights));
     json_object_set_new(j, "kv_cache", json_string(r->kv_cache));
+    if (isnan(r->weight_bits))
+        cli_json_absent(j, "weight_bits_stored", "as the types in the file");
+    else
+        json_object_set_new(j, "weight_bits_stored", cli_json_number(r->weight_bits));
     json_t *inferred = json_array();
     for (int i = 0; i < r->n_inferred; i++)
         json_array_append_new(inferred, json_string(r->inferred[i]));
@@ -71,6 +75,8 @@ static json_t *row_json(const compare_row *r, const compare_ask *ask)
     add_band(j, "ttft", "_s", r->ttft_why ? none : r->prefill.seconds, r->ttft_why);
     add_point(j, &r->point);
     add_band(j, "usd_per_hour", "", r->cost.hour_usd.total, r->usd_why);
+    add_band(j, "chip_usd", "", r->cost.chip_usd, r->usd_why);
+    json_object_set_new(j, "chip_usd_basis", json_string(slx_price_basis_name(r->cost.basis)));
     for (int i = 0; !r->point.why && i < r->point.pass.n_parts; i++)
         json_array_append_new(parts,
                               json_pack("{s:o, s:o}", "name", text(r->point.pass.part[i].name),

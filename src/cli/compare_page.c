@@ -224,7 +224,9 @@ typedef enum {
     RATE,
     JOULES,
     DOLLARS,
+    BASIS,
     WATTS,
+    FORMATS,
     HOW,
     BOUND,
     COLUMNS
@@ -235,7 +237,9 @@ static const struct {
 } columns[COLUMNS] = {{"chip", false},      {"chips", true},      {"batch", true},
                       {"TTFT, ms", true},   {"ms a token", true}, {"tok/s/user", true},
                       {"tok/s/chip", true}, {"J/token", true},    {"$/Mtoken", true},
-                      {"W a chip", true},   {"timed by", false},  {"limited by", false}};
+                      {"of a chip's", false},
+                      {"W a chip", true},   {"weights, KV", false},
+                      {"timed by", false},  {"limited by", false}};
 
 static const char *cell_of(report *r, const compare_row *row, const compare_point *p, column c)
 {
@@ -250,6 +254,8 @@ static const char *cell_of(report *r, const compare_row *row, const compare_poin
     case RATE: return figure(r, p->tok_s_chip, true);
     case JOULES: return figure(r, p->j_per_token, true);
     case DOLLARS: return figure(r, p->usd_per_mtok, true);
+    case BASIS: return slx_price_basis_name(row->cost.basis);
+    case FORMATS: return slx_sprintf(&r->arena, "%s, %s", row->weights, row->kv_cache);
     case WATTS: return figure(r, (slx_band){watts, watts, watts}, false);
     case HOW: return p->pass.timed_by;
     case BOUND: return p->pass.bound_by;

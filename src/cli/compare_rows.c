@@ -18,6 +18,7 @@ static void name_formats(compare_row *row, const compare_ask *ask)
     row->kv_dtype = f.kv_dtype;
     row->weights = f.weights;
     row->kv_cache = f.kv_cache;
+    row->weight_bits = f.weight_bits;
 }
 
 bool compare_predicted(const compare_row *row)

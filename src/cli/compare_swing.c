@@ -52,14 +52,18 @@ typedef struct {
     int n, cap;
 } tornado;
 
+/* A value as its label has room for it: "80 M" from a million on. */
+static const char *label(tornado *t, double v)
+{
+    char text[32];
+    return slx_strdup(t->ask->arena, v >= 1e6 ? cli_short(text, v, "") : cli_digits(text, v));
+}
+
 static void add(tornado *t, const char *name, double at_low, double at_high, double low,
                 double high)
 {
     SLX_ASSERT(t->n < t->cap);
-    char a[32], b[32];
-    t->swing[t->n++] =
-        (slx_chart_swing){name, at_low, at_high, slx_strdup(t->ask->arena, cli_digits(a, low)),
-                          slx_strdup(t->ask->arena, cli_digits(b, high))};
+    t->swing[t->n++] = (slx_chart_swing){name, at_low, at_high, label(t, low), label(t, high)};
 }
 
 static slx_band by(slx_band v, double f)

@@ -100,18 +100,20 @@ static void print_answer(const compare_ask *ask, const compare_row *rows, int n)
 
 /* ------------------------------------------------------------------ tables */
 
-enum { CHIPS, TTFT, TPOT, USER, JOULES, DOLLARS, WATTS, HOW, BOUND, POINT_COLUMNS };
+enum { CHIPS, TTFT, TPOT, USER, JOULES, DOLLARS, BASIS, WATTS, FORMATS, HOW, BOUND, POINT_COLUMNS };
 
 static void print_point_table(const compare_ask *ask, const compare_row *rows, const sorted *order,
                               int n)
 {
     static const char *const head[] = {"chips",      "TTFT, ms", "ms a token",
-                                       "tok/s/user", "J/token",  "$/Mtoken",
-                                       "W a chip",   "timed by", "limited by"};
+                                       "tok/s/user", "J/token",  "$/Mtoken", "of a chip's",
+                                       "W a chip",   "weights, KV", "timed by", "limited by"};
     slx_arena arena;
     slx_arena_init(&arena);
     cli_table t = {
-        .arena = &arena, .columns = POINT_COLUMNS, .left = {[HOW] = true, [BOUND] = true}};
+        .arena = &arena,
+        .columns = POINT_COLUMNS,
+        .left = {[BASIS] = true, [FORMATS] = true, [HOW] = true, [BOUND] = true}};
     int h = cli_table_add(&t, "chip");
     (void)rows;
     for (int c = 0; c < POINT_COLUMNS; c++) cli_table_set(&t, h, c, "%s", head[c]);
@@ -126,6 +128,8 @@ static void print_point_table(const compare_ask *ask, const compare_row *rows, c
         put(&t, row, USER, r->point.tok_s_user, false);
         put(&t, row, JOULES, r->point.j_per_token, true);
         put(&t, row, DOLLARS, r->point.usd_per_mtok, true);
+        cli_table_set(&t, row, BASIS, "%s", slx_price_basis_name(r->cost.basis));
+        cli_table_set(&t, row, FORMATS, "%s, %s", r->weights, r->kv_cache);
         put(&t, row, WATTS, exact(r->point.pass.power_w), false);
         cli_table_set(&t, row, HOW, "%s", r->point.pass.timed_by);
         cli_table_set(&t, row, BOUND, "%s", r->point.pass.bound_by);
@@ -197,6 +201,18 @@ static void print_missing(const compare_ask *ask, const compare_row *rows, int n
 #undef SAY
 }
 
+/* Chips that do not store weights in about the size that was asked for: ours have no 16 bits, others no 4. */
+static void print_other_sizes(const compare_ask *ask, const compare_row *rows, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const compare_row *r = &rows[i];
+        char bits[32];
+        if (r->point.why || !(fabs(r->weight_bits / ask->weight_bits - 1) > 0.25)) continue;
+        printf("\n%s has no weights of %d bits: %s, %s bits each with their scales\n", r->chip->name, ask->weight_bits,
+               r->weights, cli_digits(bits, r->weight_bits));
+    }
+}
+
 /* One line for all chips with the same list. */
 static void print_inferred(const compare_row *rows, int n)
 {
@@ -237,13 +253,9 @@ void compare_print(const compare_ask *ask, const compare_row *rows, int n)
         print_target_table(ask, order, n, t);
     }
     print_missing(ask, rows, n);
-    const slx_shape *m = ask->model;
-    uint32_t asked = ask->context > ask->prompt ? ask->context : ask->prompt;
-    if (m->context && asked > m->context)
-        printf("\n%s is made for %u tokens of context; %u are taken all the same\n", m->name,
-               m->context, asked);
     print_inferred(rows, n);
-    printf("\nIn brackets low and high. Formats of each chip, sources and charts: --html FILE; "
-           "docs/compare.md.\n");
+    print_other_sizes(ask, rows, n);
+    printf("\nIn brackets low and high. Timed by library: the kernels of a pass as one graph, without the "
+           "time of a server around it.\nSources and charts: --html FILE; docs/compare.md.\n");
     free(order);
 }

@@ -45,7 +45,8 @@ slx_status slx_plan_shard(slx_plan *p, slx_err *err)
     p->chips = n;
     if (n > SLX_MAX_CHIPS || !power_of_two(n))
         return slx_fail(err, SLX_EINPUT, "", 0, 0,
-                        "tensor parallelism of %u chips, expected 1, 2, 4 or 8", n);
+                        "tensor parallelism of %u chips, expected 1, 2, 4 or 8: the largest tensor "
+                        "parallelism of %s is %u", n, p->model->path, largest_legal(hp));
     if (hp->n_kv_heads % n)
         return slx_fail(err, SLX_EUNSUPPORTED, p->model->path, 0, 0,
                         "%u KV heads over %u chips, expected whole heads on each: the largest "

@@ -26,18 +26,14 @@ static slx_status price(const own *o, const slx_chip *chip, slx_fleet_own_row *r
     slx_area area;
     slx_power power;
     slx_cost cost;
-    r->priced = chip->library && isfinite(chip->part.price_usd) && chip->part.price_usd > 0;
-    if (r->priced) {
-        r->chip_usd = (slx_band){chip->part.price_usd, chip->part.price_usd, chip->part.price_usd};
-        return SLX_OK;
-    }
     SLX_TRY(slx_chip_get_area(&area, chip, o->constants, err));
     SLX_TRY(slx_chip_get_power(&power, chip, &area, o->constants, err));
     SLX_TRY(slx_chip_get_cost(&cost, chip, &area, &power, o->constants, err));
-    r->chip_usd = cost.unit_usd.total;
+    r->basis = cost.basis;
+    r->chip_usd = cost.chip_usd;
     if (isnan(r->chip_usd.mid))
-        snprintf(r->why, sizeof r->why, "price not published, cost depends on %s",
-                 cost.unit_usd.missing ? cost.unit_usd.missing : "figures that are not");
+        snprintf(r->why, sizeof r->why, "price not published, %s depends on %s", slx_price_basis_name(cost.basis),
+                 cost.hour_usd.missing ? cost.hour_usd.missing : "figures that are not");
     return SLX_OK;
 }
 

@@ -10,8 +10,8 @@ typedef struct {
     char why[200];            /* why there is no throughput, or no price; "" = all known */
     slx_fleet_rates rates;
     double chips, mw;  /* to serve the demand of the case; mw: hall power of the chips alone */
-    slx_band chip_usd; /* its price where one is published, else what it costs to make */
-    bool priced;       /* a price, not a cost */
+    slx_band chip_usd;
+    slx_price_basis basis; /* of chip_usd: a published price, one estimated, or what it costs to make */
     slx_band capex_usd, usd_year; /* of the chips, as the published figures count */
 } slx_fleet_own_row;
 

@@ -18,7 +18,9 @@ slx_formats slx_predict_formats(const slx_chip *c, const slx_shape *model, int w
         f.kv_dtype = "fp8";
     f.weights = f.dtype;
     f.kv_cache = f.kv_dtype;
+    f.weight_bits = 8 * slx_dtype_bytes(f.dtype, true);
     if (c->library) return f;
+    f.weight_bits = model->config ? 8 * slx_programs_weight_bytes(c, model, f.dtype) : NAN;
     /* what the compiler stores for a program; the KV cache is MXINT8 on every chip of ours */
     f.weights = !model->config                                   ? "as in the file"
                 : weight_bits == 4 && c->isa.formats[SLX_CF_Q4S] ? "Q4_0"

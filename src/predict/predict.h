@@ -118,6 +118,7 @@ typedef struct {
  * the file's own types, or those of a config in the size asked for where the chip has it, MXINT8 otherwise. */
 typedef struct {
     const char *dtype, *kv_dtype, *weights, *kv_cache;
+    double weight_bits; /* that a stored weight takes, scales included; NAN = as the file's own types do */
 } slx_formats;
 slx_formats slx_predict_formats(const slx_chip *c, const slx_shape *model, int weight_bits,
                                 int kv_bits);

@@ -2,6 +2,7 @@
 """silex compare: figures that must hang together, what is not told, what-ifs, refusals."""
 import json
 import os
+import re
 import sys
 import unittest
 
@@ -88,9 +89,28 @@ class Compare(Case):
         text = self.ok("compare", "llama-3.1-8b", "h100", "groq-lpu", "tpu-v6e")
         self.assertIn("\nnot told\n", text)
         self.assertRegex(text, r"(?m)^ groq-lpu +does not fit: ")
-        self.assertNotIn("made for", text)
-        text = self.ok("compare", "llama-3.1-8b", "h100", "-c", 200000, "--no-target")
-        self.assertIn("llama-3.1-8b is made for 131072 tokens of context; 200000 are taken all the same", text)
+
+    def test_what_a_chip_is_charged_at(self):
+        """Prices are beside prices: a chip whose price is not published is not the cheap one for it."""
+        by = {c["chip"]: c for c in self.compare("llama-3.1-8b", "b200", "b300", "mi300x", "mi325x", "silex-1",
+                                                 "--no-target")["chips"]}
+        basis = {name: c["chip_usd_basis"] for name, c in by.items()}
+        self.assertEqual(basis, {"b200": "price", "b300": "estimated price", "mi300x": "price",
+                                 "mi325x": "estimated price", "silex-1": "unit cost"})
+        self.assertGreater(by["b300"]["chip_usd"], by["b200"]["chip_usd"])
+        self.assertGreater(by["mi325x"]["chip_usd"], by["mi300x"]["chip_usd"])
+        self.assertGreater(by["b200"]["chip_usd_high"], 1.1 * by["b200"]["chip_usd"])
+        text = self.ok("compare", "llama-3.1-8b", "b300", "silex-1", "-w", 16, "--no-target")
+        self.assertRegex(text, r"(?m)^b300 .* estimated price .* bf16, fp8 ")
+        self.assertRegex(text, r"(?m)^silex-1 .* unit cost .* MXINT8, MXINT8 ")
+        self.assertIn("\nsilex-1 has no weights of 16 bits: MXINT8, 8.25 bits each with their scales\n", text)
+        self.assertNotIn("b300 has no weights", text)
+        page = self.ok("compare", "llama-3.1-8b", "b300", "--html", "-")
+        self.assertIn("<td>estimated price</td>", page)
+        page = self.ok("compare", "smollm2-135m", "silex-1", "--max-batch", 8, "--no-target", "--html", "-")
+        labels = re.findall(r'text-anchor="end">([^<]* \.\. [^<]*)<', page)  # of the tornado: no room for ten digits
+        self.assertIn("80.0 M .. 1.00 G", labels)
+        self.assertFalse([text for text in labels if re.search(r"\d{7}", text)])
 
     def test_what_if(self):
         base = self.chip("llama-3.1-8b", "h100", "--no-target")
@@ -127,7 +147,10 @@ class Compare(Case):
         what_if("pue=warm", says="a number above 0")
         what_if("pue=0.5", says="at least 1")
         what_if("utilisation=5", says="at most 1")
-        no("llama-3.1-8b", "h100", "--tp", 3, place="silex compare: --tp: ", says="a divisor of the 32 attention heads")
+        no("llama-3.1-8b", "h100", "--tp", 3, place="silex compare: --tp: ",
+           says="a divisor of the 32 attention heads of llama-3.1-8b, at most 32")
+        no("llama-3.1-8b", "h100", "-c", 200000, place="silex compare: --context: ", says="at most 131072")
+        no("llama-3.1-8b", "h100", "-p", 200000, place="silex compare: --prompt: ", says="at most 131072")
         what_if("part.mem_tbs=9", says="from each of 1024 pins")
         no("llama-3.1-8b", "h100", "--tpot-ms", "soon", place="silex compare: --tpot-ms: ", says="milliseconds")
         no("llama-3.1-8b", "h100", "--tpot-ms", 20, "--no-target", place="silex compare: --no-target: ")

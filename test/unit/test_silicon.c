@@ -303,6 +303,76 @@ static void test_cost_by_hand(void **state)
     slx_constants_free(k);
 }
 
+static slx_cost cost_of(slx_chip *c, const slx_constants *k)
+{
+    slx_area a;
+    slx_power p;
+    slx_cost q;
+    slx_err e;
+    assert_int_equal(slx_chip_get_area(&a, c, k, &e), SLX_OK);
+    assert_int_equal(slx_chip_get_power(&p, c, &a, k, &e), SLX_OK);
+    assert_int_equal(slx_chip_get_cost(&q, c, &a, &p, k, &e), SLX_OK);
+    return q;
+}
+
+/* A chip that is sold is charged at a price: where none is published, its bill times what its maker asks over the bills
+ * of its other chips, so that a chip without a price is not taken for a cheap one. */
+static void test_price_basis(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        slx_price_basis basis;
+    } of[] = {{"h100", SLX_PRICE_PUBLISHED},   {"b200", SLX_PRICE_PUBLISHED},   {"b300", SLX_PRICE_ESTIMATED},
+              {"l40s", SLX_PRICE_ESTIMATED},   {"mi325x", SLX_PRICE_ESTIMATED}, {"tpu-v4", SLX_PRICE_UNIT_COST},
+              {"silex-1", SLX_PRICE_UNIT_COST}, {"b60", SLX_PRICE_UNIT_COST}};
+    slx_constants *k = constants();
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        slx_chip *c = chip(of[i].name);
+        slx_cost q = cost_of(c, k);
+        if (q.basis != of[i].basis) fail_msg("%s: %s", of[i].name, slx_price_basis_name(q.basis));
+        if (q.basis == SLX_PRICE_ESTIMATED) {
+            slx_band r;
+            assert_true(slx_constants_of(k, "price_over_bill", c->family[0] == 'a' ? "amd" : "nvidia", &r));
+            near(q.chip_usd.mid, q.bom_usd.total.mid * r.mid, 1e-9);
+            near(q.chip_usd.low, q.bom_usd.total.low * r.low, 1e-9);
+            near(row(&q.hour_usd, "chip"), q.chip_usd.mid / (4 * 0.6 * 8760), 1e-9);
+        }
+        slx_chip_free(c);
+    }
+    /* the newer chip with more memory is not the cheaper one */
+    slx_chip *old = chip("b200"), *new = chip("b300");
+    assert_true(cost_of(new, k).chip_usd.mid > cost_of(old, k).chip_usd.mid);
+    /* a street price is not known to a percent */
+    slx_band street = cost_of(old, k).chip_usd;
+    assert_true(street.high / street.mid > 1.1 && street.low / street.mid < 0.9);
+    slx_chip_free(old), slx_chip_free(new);
+    slx_constants_free(k);
+}
+
+/* The rows of price_over_bill follow from the chips that they name. */
+static void test_price_over_bill(void **state)
+{
+    (void)state;
+    static const char *const nvidia[] = {"a100", "h100", "h200", "b200"};
+    slx_constants *k = constants();
+    slx_band r;
+    double logs = 0, low = INFINITY, high = 0;
+    for (int i = 0; i < 4; i++) {
+        slx_chip *c = chip(nvidia[i]);
+        double over = c->part.price_usd / cost_of(c, k).bom_usd.total.mid;
+        logs += log(over) / 4, low = fmin(low, over), high = fmax(high, over);
+        slx_chip_free(c);
+    }
+    assert_true(slx_constants_of(k, "price_over_bill", "nvidia", &r));
+    near(r.mid, exp(logs), 0.03), near(r.low, low, 0.03), near(r.high, high, 0.03);
+    slx_chip *c = chip("mi300x");
+    assert_true(slx_constants_of(k, "price_over_bill", "amd", &r));
+    near(r.mid, c->part.price_usd / cost_of(c, k).bom_usd.total.mid, 0.03);
+    slx_chip_free(c);
+    slx_constants_free(k);
+}
+
 static void test_not_published(void **state)
 {
     (void)state;
@@ -738,6 +808,7 @@ int main(void)
         cmocka_unit_test(test_variants),     cmocka_unit_test(test_pass),
         cmocka_unit_test(test_totals),       cmocka_unit_test(test_gross_dies),
         cmocka_unit_test(test_yield),        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_price_basis), cmocka_unit_test(test_price_over_bill),
         cmocka_unit_test(test_cost_by_hand), cmocka_unit_test(test_not_published),
         cmocka_unit_test(test_set),          cmocka_unit_test(test_bad_parts),
         cmocka_unit_test(test_null),         cmocka_unit_test(test_weights_on_the_die),

@@ -120,7 +120,7 @@ static void refusals(void **state)
     refused(9, 3, 2, "silex-1", "3 KV heads over 2 chips");
     refused(9, 3, 2, "silex-1", "the largest tensor parallelism of this model is 1");
     refused(12, 12, 8, "silex-1", "the largest tensor parallelism of this model is 4");
-    refused(8, 8, 3, "silex-1", "tensor parallelism of 3 chips, expected 1, 2, 4 or 8");
+    refused(8, 8, 3, "silex-1", "expected 1, 2, 4 or 8: the largest tensor parallelism of");
     refused(16, 16, 16, "silex-1", "expected 1, 2, 4 or 8");
     refused(8, 8, 2, "silex-mini", "no links to others");
 }
