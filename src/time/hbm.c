@@ -285,17 +285,28 @@ enum { MANY_ROWS = 64, MANY_GRANULES = 8 /* of a row */ };
 /* One of many rows, its first byte in pseudo-channel pch: its units are only summed up. */
 static void load_row(booking *b, uint64_t addr, uint64_t bytes, uint64_t pch)
 {
-    slx_tm_mem *m = b->m;
-    uint64_t mask = (UINT64_C(1) << m->shift) - 1, end = addr + bytes;
-    while (addr < end) {
-        uint64_t stop = (addr | mask) + 1 < end ? (addr | mask) + 1 : end;
-        uint64_t units = (addr | stop) % 64 ? slx_tm_units(addr, stop - addr, b->write) : (stop - addr) / 64;
-        m->load[m->place[pch]] += (uint32_t)units;
-        m->loaded[pch % m->stacks] = true;
+    const slx_tm_mem *m = b->m;
+    const uint32_t *place = m->place;
+    uint32_t *load = m->load;
+    uint64_t mask = (UINT64_C(1) << m->shift) - 1, end = addr + bytes, all = m->all;
+    if (addr & mask) {
+        uint64_t stop = (addr | mask) + 1 < end ? (addr | mask) + 1 : end, units = slx_tm_units(addr, stop - addr, b->write);
+        load[place[pch]] += (uint32_t)units;
         b->units += units;
         addr = stop;
-        pch = pch + 1 < m->all ? pch + 1 : 0;
+        pch = pch + 1 < all ? pch + 1 : 0;
     }
+    uint64_t whole = (end - addr) >> m->shift, units = (mask + 1) / 64;
+    b->units += whole * units;
+    for (uint64_t i = 0; i < whole; i++) {
+        load[place[pch]] += (uint32_t)units;
+        pch = pch + 1 < all ? pch + 1 : 0;
+    }
+    addr += whole << m->shift;
+    if (addr == end) return;
+    units = slx_tm_units(addr, end - addr, b->write);
+    load[place[pch]] += (uint32_t)units;
+    b->units += units;
 }
 
 /* Rows of a granule or less, each in the pseudo-channel of its stack that comes after that of the row before. */
@@ -306,8 +317,19 @@ static void load_slice(booking *b, const slx_tm_rec *r, uint64_t pch)
     uint32_t *load = m->load + stack * m->npch, rounds = r->rows / m->npch;
     for (uint32_t i = 0; i < m->npch; i++) load[i] = (uint32_t)(rounds * units);
     for (uint32_t i = r->rows % m->npch; i; i--, at++) load[at < m->npch ? at : at - m->npch] += (uint32_t)units;
-    m->loaded[stack] = true;
     b->units += r->rows * units;
+}
+
+/* Rows of a granule or less, each `step` pseudo-channels in the order of addresses after the one before. */
+static void load_even(booking *b, const slx_tm_rec *r, uint64_t pch, uint64_t step)
+{
+    slx_tm_mem *m = b->m;
+    uint32_t units = (uint32_t)slx_tm_units(r->addr, r->bytes, b->write);
+    for (uint32_t i = r->rows; i; i--) {
+        m->load[m->place[pch]] += units;
+        pch = pch + step < m->all ? pch + step : pch + step - m->all;
+    }
+    b->units += (uint64_t)r->rows * units;
 }
 
 static void load_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
@@ -315,16 +337,23 @@ static void load_rows(booking *b, const slx_tm_rec *r, const uint32_t *idx)
     slx_tm_mem *m = b->m;
     uint64_t granules = r->stride >> m->shift, step = granules % m->all, pch = (r->addr >> m->shift) % m->all;
     bool even = !r->indexed && granules << m->shift == r->stride; /* all rows begin alike in their granules */
+    bool one = !(r->addr >> m->shift ^ (r->addr + r->bytes - 1) >> m->shift);
     memset(m->load, 0, m->all * sizeof *m->load);
-    memset(m->loaded, 0, m->stacks * sizeof *m->loaded);
-    if (even && granules == m->stacks && !(r->addr >> m->shift ^ (r->addr + r->bytes - 1) >> m->shift)) {
+    if (even && one && granules == m->stacks) {
         load_slice(b, r, pch);
-        return;
+    } else if (even && one) {
+        load_even(b, r, pch, step);
+    } else {
+        for (uint32_t i = 0; i < r->rows; i++) {
+            uint64_t addr = r->addr + (r->indexed ? idx[i] : i) * r->stride;
+            load_row(b, addr, r->bytes, even ? pch : (addr >> m->shift) % m->all);
+            pch = pch + step < m->all ? pch + step : pch + step - m->all;
+        }
     }
-    for (uint32_t i = 0; i < r->rows; i++) {
-        uint64_t addr = r->addr + (r->indexed ? idx[i] : i) * r->stride;
-        load_row(b, addr, r->bytes, even ? pch : (addr >> m->shift) % m->all);
-        pch = pch + step < m->all ? pch + step : pch + step - m->all;
+    for (uint32_t s = 0; s < m->stacks; s++) {
+        uint32_t any = 0;
+        for (uint32_t i = 0; i < m->npch; i++) any |= m->load[s * m->npch + i];
+        m->loaded[s] = any;
     }
 }
 
