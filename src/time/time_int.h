@@ -10,7 +10,7 @@
  *   cost.c  one instruction's figures
  *   sim.c   records through queues, engines and tokens -> times; sim_state.c: its beginning, marks and end
  *   path.c  what those times consisted of
- *   hbm.c   memory and network
+ *   hbm.c   memory and network; hbm_book.c: pseudo-channels, hbm_class.c: classes of tiles
  *   net.c   chips that meet
  *   fold.c  which tiles and layers are simulated, and what the others take
  *   time.c  the step, the result
@@ -104,7 +104,7 @@ typedef struct {
     slx_tm_cut cut[4];          /* columns: right, left; rows: down, up */
     bool *of_class;             /* [tile] stands for others, in cut[].others and class_stack */
     double *class_stack;        /* [tile][stack] where slices of the others lie; sum 1, or 0: they have none */
-    slx_buf parts;              /* folded: transfers of tiles that come later: hbm.c */
+    slx_buf parts;              /* folded: transfers of tiles that come later: hbm_class.c */
 } slx_tm_mem;
 
 /* Refuses a chip whose memory has contradictory figures. */
