@@ -197,7 +197,7 @@ static void model_steps(const slx_model *m, const slx_chip *c, uint32_t tp, uint
             assert_true(r[i]->cycles >= r[i]->roofline_cycles);
             assert_true(tp == 1 ? !n.net_bytes : r[i]->net_wire_bytes >= n.net_bytes);
         }
-        /* how memory folds is test_time's matter */
+        /* how memory folds is test_time_steps' and test_time_draw's matter */
         uint64_t whole = full.bound[SLX_TIME_COLLECTIVES], part = fold.bound[SLX_TIME_COLLECTIVES];
         if (off(whole, part) * 100 > whole * 3)
             fail_msg("tp %u, step %d: collectives folded %llu, full %llu", tp, k,
