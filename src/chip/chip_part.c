@@ -11,6 +11,9 @@
 /* What no process and no cooling of our days reaches, with room to spare. */
 static const double most_w_mm2 = 3, least_w_mm2 = 0.02, most_mtr_mm2 = 500;
 
+/* Drawn for each core in use: 1.19 on A100, the most of chips/; half of a chip may be wanted for a what-if. */
+static const double most_drawn = 10;
+
 /* Published peaks are rounded, and quoted at a clock that is rounded, too. */
 static const double peak_rounding = 0.03;
 
@@ -28,6 +31,9 @@ static slx_status check_counts(const slx_chip *c, const slx_yaml *t)
     if (c->part.units > c->part.units_drawn)
         FAIL("part.units", "found %g, expected at most units_drawn = %g", c->part.units,
              c->part.units_drawn);
+    if (c->part.units_drawn > most_drawn * c->part.units)
+        FAIL("part.units_drawn", "found %g, expected at most %g times units = %g: more spares than that nobody draws",
+             c->part.units_drawn, most_drawn, c->part.units);
     if (c->part.fp8_tflops > 0 && c->part.fp8_tflops < c->part.bf16_tflops)
         FAIL("part.fp8_tflops", "found %g, expected at least bf16_tflops = %g, or 0",
              c->part.fp8_tflops, c->part.bf16_tflops);

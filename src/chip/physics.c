@@ -38,8 +38,8 @@ static const double most_reticle_mm2 = 858;
 /* What no cooling of our days takes away from a die (as for published chips). */
 static const double most_w_mm2 = 3;
 
-/* An int8 multiply and add at 7 nm, 70 + 30 fJ: Jouppi et al. ISCA 2021, table 2. Real ones lie within this factor. */
-static const double mac_n7_fj = 100, mac_spread = 5;
+/* Figures of real chips lie within this factor of those of a paper or a table. */
+static const double spread = 5;
 
 /* Transistors of a multiplier of 8 x 8 bits with its adder: 64 gates and 56 full adders are about 2,000; half of that
  * is too few for any, and a hundred times too many for one. */
@@ -53,7 +53,7 @@ static const double cell_transistors = 6;
 static slx_status check_process(const slx_chip *c, const slx_constants *k, slx_err *err)
 {
     const char *node = c->process.node;
-    slx_band sram, logic, energy;
+    slx_band sram, logic;
     if (c->process.vdd_v < least_vdd || c->process.vdd_v > most_vdd)
         FAIL(KEYS("process.vdd"), "found %g V, expected between %g and %g: what logic from N16 to N2 runs at",
              c->process.vdd_v, least_vdd, most_vdd);
@@ -62,22 +62,49 @@ static slx_status check_process(const slx_chip *c, const slx_constants *k, slx_e
              c->grid.clock_ghz, most_ghz);
     SLX_TRY(slx_constants_need(&sram, k, "sram_density", node, c, "process.node", err));
     SLX_TRY(slx_constants_need(&logic, k, "logic_density", node, c, "process.node", err));
-    SLX_TRY(slx_constants_need(&energy, k, "energy_scale", node, c, "process.node", err));
-    double mib = c->area.sram_mib_mm2, mac = c->area.int8_mac_um2 * logic.mid, fj = c->energy.w8a8_fj;
-    if (mib > sram.high || mib < sram.low / mac_spread)
+    double mib = c->area.sram_mib_mm2, mac = c->area.int8_mac_um2 * logic.mid;
+    if (mib > sram.high || mib < sram.low / spread)
         FAIL(KEYS("area.sram_mib_mm2", "process.node"),
              "found SRAM of %g Mib/mm2 in %s, expected between %.3g and %g (sram_density of data/silicon.csv)", mib,
-             node, sram.low / mac_spread, sram.high);
+             node, sram.low / spread, sram.high);
     if (mac < least_mac_transistors || mac > most_mac_transistors)
         FAIL(KEYS("area.int8_mac_um2", "process.node"),
              "found %g um2 in %s, room for %.3g transistors; expected between %g and %g for an int8 multiply-add",
              c->area.int8_mac_um2, node, mac, least_mac_transistors, most_mac_transistors);
-    double usual = mac_n7_fj * energy.mid;
-    if (fj > usual * mac_spread || fj < usual / mac_spread)
-        FAIL(KEYS("energy.w8a8_fj", "process.node"),
-             "found %g fJ in %s, expected between %.3g and %.3g: within a factor of %g of an int8 multiply-add of 7 nm "
-             "(%g fJ, Jouppi et al. ISCA 2021), scaled",
-             fj, node, usual / mac_spread, usual * mac_spread, mac_spread, mac_n7_fj);
+    return SLX_OK;
+}
+
+/* Coefficients against a table: Jouppi et al. ISCA 2021, table 2, at 7 nm, scaled to the node (int8 multiply 70 and add
+ * 30 fJ; fp32 add 0.38, multiply 1.31 pJ; 8 KiB of SRAM 7.5 pJ an access of 64 bits); or rows of data/silicon.csv. */
+static slx_status check_coefficients(const slx_chip *c, const slx_constants *k, slx_err *err)
+{
+    const char *kind = c->package.memory, *node = c->process.node;
+    bool ports = c->net.ports > 0;
+    slx_band scale, bit, phy;
+    SLX_TRY(slx_constants_need(&scale, k, "energy_scale", node, c, "process.node", err));
+    if (!slx_constants_of(k, "memory_pj_b", kind, &bit)) bit = band_exact(NAN); /* of a kind that has no row */
+    if (!slx_constants_of(k, "memory_phy_mm2", kind, &phy)) phy = band_exact(NAN);
+    const struct {
+        const char *key, *other, *of; /* key, and what else the usual value goes with */
+        double found, usual;
+    } table[] = {
+        {"energy.w8a8_fj", "process.node", node, c->energy.w8a8_fj, 100 * scale.mid},
+        {"energy.fp32_add_pj", "process.node", node, c->energy.fp32_add_pj, 0.38 * scale.mid},
+        {"energy.fp32_fma_pj", "process.node", node, c->energy.fp32_fma_pj, 1.69 * scale.mid},
+        {"energy.sram_rd_pj_b", "process.node", node, c->energy.sram_rd_pj_b, 7.5 / 64 * scale.mid},
+        {"energy.sram_wr_pj_b", "process.node", node, c->energy.sram_wr_pj_b, 7.5 / 64 * scale.mid},
+        {"energy.hbm_pj_b", "package.memory", kind, c->energy.hbm_pj_b, bit.mid},
+        {"energy.serdes_pj_b", "net.ports", "links", ports ? c->energy.serdes_pj_b : NAN, CONST(serdes_pj_b).mid},
+        {"area.hbm_phy_mm2", "package.memory", kind, c->area.hbm_phy_mm2 > 0 ? c->area.hbm_phy_mm2 : NAN, phy.mid},
+        {"area.sram_overhead", "area.sram_overhead", "scratchpads", c->area.sram_overhead, CONST(sram_overhead).mid},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        double low = table[i].usual / spread, high = table[i].usual * spread;
+        if (table[i].found < low || table[i].found > high)
+            FAIL(KEYS(table[i].key, table[i].other),
+                 "found %s %g with %s, expected between %.3g and %.3g: within a factor of %g of what others have",
+                 table[i].key, table[i].found, table[i].of, low, high, spread);
+    }
     return SLX_OK;
 }
 
@@ -200,6 +227,7 @@ static slx_status check_program_chip(const slx_chip *c, const slx_constants *k, 
 {
     slx_area a;
     SLX_TRY(check_process(c, k, err));
+    SLX_TRY(check_coefficients(c, k, err));
     SLX_TRY(check_order(c, err));
     SLX_TRY(check_stacks(c, err));
     SLX_TRY(slx_chip_get_area(&a, c, k, err));

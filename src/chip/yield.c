@@ -29,6 +29,7 @@ static double at_most(double n, double s, double p)
     for (double i = 1; i <= s && i <= n; i++) {
         term *= (n - i + 1) / i * p / (1 - p);
         sum += term;
+        if (i > n * p && term < 1e-17 * sum) break; /* all further ones are smaller still */
     }
     return sum < 1 ? sum : 1;
 }

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "chip/chip_int.h"
 #include "chip/silicon.h"
 
 static slx_chip *chip(const char *name)
@@ -43,7 +44,7 @@ static const struct {
     {"silex-1e", "hbm.gbps_pin=10", "hbm.gbps_pin", "1024 bits at 9.8 Gb/s"},
     {"silex-1", "package.memory=HBM2", "package.memory", "of HBM2: 1024 bits at 2.4 Gb/s"},
     {"silex-1", "package.memory=LPDDR5X", "package.memory", "of LPDDR5X"},
-    {"silex-1", "package.memory=SRAM", "package.memory", "two a clock"},
+    {"silex-1", "package.memory=SRAM", "package.memory", "with SRAM"},
     {"silex-1", "hbm.gib=100", "hbm.gib", "at most 64 of HBM4"},
     {"silex-etched", "hbm.gbps_pin=2.5", "hbm.gbps_pin", "1.2 GHz"},
     {"silex-1", "process.vdd=3", "process.vdd", "between 0.4 and 1.1"},
@@ -53,12 +54,17 @@ static const struct {
     /* 215 transistors a square micrometre: 4 um2 have room for 860 */
     {"silex-1", "area.int8_mac_um2=4", "area.int8_mac_um2", "860 transistors"},
     {"silex-1", "area.int8_mac_um2=100000", "area.int8_mac_um2", "expected between 1000 and 200000"},
-    /* 100 fJ x 0.47 x 5 */
+    /* 100 fJ x 0.47 of N3P x 5 */
     {"silex-1", "energy.w8a8_fj=300", "energy.w8a8_fj", "and 235"},
     {"silex-1", "energy.w4a8_fj=2500", "energy.w4a8_fj", "energy.w8a8_fj 45"},
     {"silex-1", "energy.fp32_add_pj=0.7", "energy.fp32_add_pj", "energy.fp32_fma_pj 0.6"},
     {"silex-1", "area.fma_lane_um2=100", "area.fma_lane_um2", "an adder is a part"},
-    {"silex-1", "energy.hbm_pj_b=0.05", "energy.hbm_pj_b", "farther away"},
+    {"silex-1", "energy.hbm_pj_b=0.05", "energy.hbm_pj_b", "HBM4"},
+    {"silex-1", "energy.hbm_pj_b=1000", "energy.hbm_pj_b", "and 20:"}, /* 4 pJ x 5 */
+    {"silex-1", "energy.sram_rd_pj_b=0.9 energy.hbm_pj_b=0.85", "energy.sram_rd_pj_b", "between 0.011 and 0.275"},
+    {"silex-1", "energy.serdes_pj_b=0", "energy.serdes_pj_b", "between 0.9 and 22.5"},
+    {"silex-1", "area.hbm_phy_mm2=900", "area.hbm_phy_mm2", "and 100:"},
+    {"silex-1", "area.sram_overhead=50", "area.sram_overhead", "8.75"},
     {"silex-1", "noc.entries=23", "noc.entries", "at most the 22 tiles"},
     {"silex-1", "noc.mm_per_hop=99", "noc.mm_per_hop", "1188 x 1089 mm"},
     {"silex-1", "noc.mm_per_hop=0.1", "noc.mm_per_hop", "half the side of a tile"},
@@ -157,6 +163,32 @@ static void test_what_ifs(void **state)
     }
 }
 
+/* Every figure at both ends of its range: taken, or refused in words. */
+static void test_extremes(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"silex-1", "silex-etched", "silex-mini", "h100", "mi300x", "wse-3"};
+    int refusals = 0, all = 0;
+    for (int i = 0; i < 6; i++) {
+        slx_chip *c = chip(names[i]);
+        for (int k = 0; k < slx_chip_n_keys; k++)
+            for (int end = 0; end < 2; end++) {
+                const slx_chip_key *key = &slx_chip_keys[k];
+                slx_chip other = *c; /* borrows everything but the figure */
+                slx_err e = {0};
+                if (key->type == SLX_CK_TEXT || !slx_chip_has_key(c, key->path)) continue;
+                slx_chip_set_value(&other, key, end ? key->most : key->least);
+                all++;
+                if (slx_chip_check_physics(&other, &e) == SLX_OK) continue;
+                refusals++;
+                if (!strstr(e.msg, "found") || !strstr(e.msg, "expected") || strcmp(e.file, c->path) != 0)
+                    fail_msg("%s %s: %s", names[i], key->path, e.msg);
+            }
+        slx_chip_free(c);
+    }
+    assert_true(all > 500 && refusals > 100);
+}
+
 /* A die over the reticle and a low rated power: said, not refused; what no scanner prints has no price. */
 static void test_warnings(void **state)
 {
@@ -230,7 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),  cmocka_unit_test(test_place_in_a_file), cmocka_unit_test(test_what_ifs),
-        cmocka_unit_test(test_warnings), cmocka_unit_test(test_small_chips),
+        cmocka_unit_test(test_extremes), cmocka_unit_test(test_warnings), cmocka_unit_test(test_small_chips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
