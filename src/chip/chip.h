@@ -60,6 +60,7 @@ typedef struct slx_chip_s {
         const char *only_model; /* "" = any */
     } part;
     const char *family, *software, *also, *tile_rows[SLX_LIB_FORMATS], *tile_cols[SLX_LIB_FORMATS],
+        *tile_choice[SLX_LIB_FORMATS],
         *bands[SLX_LIB_OWN_COUNT]; /* by section; "" = one band for all sizes */
     slx_lib_numbers given;                                           /* as the file gives them; NAN = not there */
     slx_lib lib;                                                     /* of a library chip: ready for time/lib.h */

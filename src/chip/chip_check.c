@@ -85,7 +85,10 @@ slx_status slx_chip_check_key(const slx_yaml *t, const slx_yaml_node *n, const s
             return slx_yaml_fail_found(t, n, "letters and digits with single - _ . between them");
         if (!strcmp(k->path, "family") && !good_name(n->text))
             return slx_yaml_fail_found(t, n, "a name in families/");
-        if (!strncmp(k->path, "tiles", 5) && n->text[strspn(n->text, "0123456789 ")])
+        bool choice = !strcmp(k->key, "choice");
+        if (choice && slx_chip_choices_parse(n->text, NULL) < 0)
+            return slx_yaml_fail_found(t, n, "at most 24 of M/N:ROWSxCOLS, M and N may be left out");
+        if (!choice && !strncmp(k->path, "tiles", 5) && n->text[strspn(n->text, "0123456789 ")])
             return slx_yaml_fail_found(t, n, "whole numbers with blanks between them");
         if (!strcmp(k->key, "bands") && !slx_chip_bands_parse(n->text, NULL))
             return slx_yaml_fail_found(t, n, "twelve numbers, low 0..1 and high 1..100 in turn");

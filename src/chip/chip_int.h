@@ -72,6 +72,8 @@ slx_status slx_chip_join_family(slx_chip *c, const slx_yaml *t);
 slx_status slx_chip_load_family(slx_chip **out, const char *name, slx_err *err);
 /* The family of a chip that is known by figures alone; generic where nothing fits. (family.c) */
 slx_status slx_chip_choose_family(slx_chip **out, const slx_chip_figures *f, slx_err *err);
+/* A list of a key `choice`: how many it holds, -1 when the text is no such list. out may be NULL. (library.c) */
+int slx_chip_choices_parse(const char *text, slx_lib_choice out[SLX_LIB_TILES]);
 /* Twelve numbers of a key `bands`, low and high by size; false when the text is no such list. out may be NULL. (band.c) */
 bool slx_chip_bands_parse(const char *text, double out[SLX_LIB_CLASSES][2]);
 /* lib->band from the sections' bands; those of a family to the power `widen`. (band.c) */

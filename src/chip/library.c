@@ -6,6 +6,7 @@
  */
 #include "chip/chip_int.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -249,6 +250,39 @@ static int sides(double out[SLX_LIB_TILES], const char *text)
     return n;
 }
 
+/* A number at *text, which moves behind it; `none` where there is none, NAN where it is below 1. */
+static double whole_at(const char **text, double none)
+{
+    if (!isdigit((unsigned char)**text)) return none;
+    char *end;
+    unsigned long v = strtoul(*text, &end, 10);
+    *text = end;
+    return v >= 1 ? (double)v : NAN;
+}
+
+static bool take_char(const char **text, char c)
+{
+    if (**text != c) return false;
+    (*text)++;
+    return true;
+}
+
+int slx_chip_choices_parse(const char *text, slx_lib_choice out[SLX_LIB_TILES])
+{
+    int n = 0;
+    for (text += strspn(text, " "); *text; text += strspn(text, " "), n++) {
+        slx_lib_choice c = {.m = whole_at(&text, INFINITY)};
+        c.n = take_char(&text, '/') ? whole_at(&text, INFINITY) : INFINITY;
+        bool ok = take_char(&text, ':');
+        c.rows = whole_at(&text, NAN);
+        ok = ok && take_char(&text, 'x');
+        c.cols = whole_at(&text, NAN);
+        if (!ok || n == SLX_LIB_TILES || isnan(c.m + c.n + c.rows + c.cols) || (*text && *text != ' ')) return -1;
+        if (out) out[n] = c;
+    }
+    return n;
+}
+
 static const char *first_of(const char *a, const char *b, const char *d)
 {
     return a && *a ? a : b && *b ? b : d;
@@ -266,6 +300,8 @@ static void complete_tiles(slx_lib *lib, const slx_chip *c, const slx_chip *fam)
             sides(lib->tile[f].rows, first_of(c->tile_rows[f], fam->tile_rows[f], rows_as));
         lib->tile[f].n_cols =
             sides(lib->tile[f].cols, first_of(c->tile_cols[f], fam->tile_cols[f], cols_as));
+        lib->tile[f].n_choices = slx_chip_choices_parse(first_of(c->tile_choice[f], fam->tile_choice[f], ""),
+                                                        lib->tile[f].choice);
     }
 }
 
@@ -348,6 +384,7 @@ static void become_family(slx_chip *c)
     for (int f = 0; f < SLX_LIB_FORMATS; f++) {
         c->tile_rows[f] = first_of(c->tile_rows[f], fam->tile_rows[f], NULL);
         c->tile_cols[f] = first_of(c->tile_cols[f], fam->tile_cols[f], NULL);
+        c->tile_choice[f] = first_of(c->tile_choice[f], fam->tile_choice[f], NULL);
     }
     c->software = l->software;
 }

@@ -45,7 +45,7 @@ enum {
 /* Numbers, at most ten a kind beside the band; lib_keys.def says what each is and which value switches it off. */
 typedef struct {
     struct {
-        double t0_us, fill_us, e_hbm, e_store, unit_gbs, step_us, red_us, f_thr, c_res, a_res, l2_tbs, p, e_mac;
+        double t0_us, fill_us, e_hbm, e_store, unit_gbs, store_gbs, step_us, red_us, f_thr, c_res, a_res, l2_tbs, p, e_mac;
         double q_us, q_row_us, q_tbs;
         double host_us, host_few_us, host_odd_us, host_ragged_us; /* of SLX_LIB_BLOCK alone */
         double band_low, band_high;
@@ -80,7 +80,7 @@ typedef struct {
     } pass;
     /* Facts of the library, key by key from the chip or its family. */
     struct {
-        double area, side, split, step_k, rows_by_m, q_passes;
+        double area, side, split, step_k, q_passes;
     } tiles[SLX_LIB_FORMATS];
     struct {
         double gemv, floor, copies, pack_prefill, prefill_rows, prefill_keys, small_rows,
@@ -90,12 +90,19 @@ typedef struct {
 
 enum { SLX_LIB_TILES = 24 };
 
+/* The tile a library takes for products of at most m rows and n columns, where it goes by these alone. */
+typedef struct {
+    double m, n, rows, cols;
+} slx_lib_choice;
+
 /* Ready for use: every number set, sides of tiles parsed. */
 typedef struct {
     slx_lib_numbers n;
     struct {
         int n_rows, n_cols;
         double rows[SLX_LIB_TILES], cols[SLX_LIB_TILES];
+        int n_choices; /* the first that fits is taken; 0 = the fastest of rows x cols */
+        slx_lib_choice choice[SLX_LIB_TILES];
     } tile[SLX_LIB_FORMATS];
     /* Published, or inferred from the family's ratios. Peaks of products: TFLOP/s in 16 bits, and in narrow formats; 0 =
      * it multiplies no such numbers, NAN = nor is it told or known of its family. link: GB/s, one direction. */

@@ -15,9 +15,10 @@
  *   t     = (comp^p + hbm^p + l2^p)^(1/p) + store + [s > 1] (red + 2 s m n 4 bytes / (unit_gbs U))
  *   T     = t0 + (t^8 + (2mnk / (F f_thr))^8)^(1/8)       or with `floor`  ((t0 + t/10)^6 + t^6)^(1/6)
  *
- * Without e_store results are written while other tiles compute: a part of unit (at unit_gbs) and of hbm (at e_hbm).
+ * Without e_store results are written while other tiles compute: a part of hbm (at e_hbm) and of unit, at unit_gbs, or
+ * the whole tile at store_gbs.
  *
- * The least T over all tiles and splits. What a replay leaves in the cache: x = working set / (c_res cache), hits =
+ * The least T over all tiles and splits; of a library that goes by m and n, of the tile it takes for these (`choice`). What a replay leaves in the cache: x = working set / (c_res cache), hits =
  * 1/(1 + x^16); weights come in several copies, one a replay. The activations, always the same, may stay where weights
  * do not: a_res in place of c_res. Activations that come in 16 bits add the pass that quantises them; with scales for
  * blocks of 128 x 128 the host's launches are a floor: (T^12 + host^12)^(1/12). Units: see lib_int.h.
@@ -109,7 +110,9 @@ static void try_launch(const job *j, double tm, double tn, double s, launch *bes
     if (j->store_bytes_us > 0) {
         store = j->writes / fmin(j->store_bytes_us, ask);
     } else {
-        t.comp += waves * rows * cols * out_bytes / j->unit_bytes_us;
+        double unit_store = l->n.gemm[j->f].store_gbs * slx_per_gbs;
+        t.comp += unit_store > 0 ? waves * tm * tn * out_bytes / unit_store
+                                 : waves * rows * cols * out_bytes / j->unit_bytes_us;
         t.hbm += j->writes / fmin(j->hbm_bytes_us, ask);
     }
     t.l2 = (ctas * load + j->m * j->n * out_bytes) / j->l2_bytes_us;
@@ -131,12 +134,6 @@ static bool tile_fits(const job *j, double tm, double tn)
     return (tm < 2 * j->m || tm <= 16) && (tn < 2 * j->n || tn <= 32);
 }
 
-static bool rows_fit(const job *j, double tm)
-{
-    if (!(j->lib->n.tiles[j->f].rows_by_m > 0)) return true;
-    return j->m <= 64 ? tm <= 64 : j->m <= 128 ? tm == 64 || tm == 128 : tm == 128;
-}
-
 static bool split_fits(const job *j, double tm, double tn, double s)
 {
     if (s == 1) return true;
@@ -153,19 +150,29 @@ static void try_gemv(const job *j, launch *best)
     *best = (launch){.us = hbm + wait, .s = 1, .hbm = hbm, .wait = wait};
 }
 
-static launch fastest(const job *j)
+static void try_splits(const job *j, double tm, double tn, launch *best)
 {
     static const double splits[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
+    int n = j->lib->n.tiles[j->f].split > 0 ? 10 : 1;
+    for (int i = 0; i < n; i++)
+        if (split_fits(j, tm, tn, splits[i])) try_launch(j, tm, tn, splits[i], best);
+}
+
+static launch fastest(const job *j)
+{
     const slx_lib *l = j->lib;
-    int n_splits = l->n.tiles[j->f].split > 0 ? 10 : 1;
     launch best = {.us = INFINITY};
+    for (int i = 0; i < l->tile[j->f].n_choices; i++) {
+        slx_lib_choice c = l->tile[j->f].choice[i];
+        if (j->m > c.m || j->n > c.n) continue;
+        try_splits(j, c.rows, c.cols, &best);
+        return best;
+    }
     if (j->m == 1 && l->n.facts.gemv > 0) try_gemv(j, &best);
     for (int r = 0; r < l->tile[j->f].n_rows; r++)
         for (int c = 0; c < l->tile[j->f].n_cols; c++) {
             double tm = l->tile[j->f].rows[r], tn = l->tile[j->f].cols[c];
-            if (!tile_fits(j, tm, tn) || !rows_fit(j, tm)) continue;
-            for (int i = 0; i < n_splits; i++)
-                if (split_fits(j, tm, tn, splits[i])) try_launch(j, tm, tn, splits[i], &best);
+            if (tile_fits(j, tm, tn)) try_splits(j, tm, tn, &best);
         }
     if (isinf(best.us)) /* no tile of the list suits */
         try_launch(j, l->tile[j->f].rows[0], l->tile[j->f].cols[0], 1, &best);

@@ -138,6 +138,37 @@ static void test_gemm_memory_by_hand(void **state)
     slx_chip_free(c);
 }
 
+/* A library that goes by m and n takes the first tile that fits, however slow; a whole tile is written at store_gbs. */
+static void test_choice_by_hand(void **state)
+{
+    (void)state;
+    slx_chip *c = parse(round_chip);
+    c->tile_choice[0] = "16/64:16x32 64:64x64 :128x64";
+    c->given.gemm[0].store_gbs = 1;
+    slx_chip_complete_library(c);
+    const struct {
+        uint64_t m, n;
+        uint32_t rows, cols;
+    } cases[] = {{16, 64, 16, 32}, {16, 65, 64, 64}, {17, 64, 64, 64}, {64, 4096, 64, 64}, {65, 64, 128, 64}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        slx_lib_time t = gemm(c, cases[i].m, cases[i].n, 64, SLX_LIB_BF16);
+        assert_true(t.tile_m == cases[i].rows && t.tile_n == cases[i].cols);
+    }
+    /* 128 x 64 x 64 multiply-adds on a unit of 0.25e6 FLOP/us, and 128 x 64 results of 2 bytes at 1e3 bytes/us, then the
+     * operands and results of 65 rows through the memory */
+    double t = 2 * 128 * 64 * 64 / 0.25e6 + 128 * 64 * 2 / 1e3 + (65 * 64 + 64 * 64 + 65 * 64) * 2e-6;
+    near(gemm(c, 65, 64, 64, SLX_LIB_BF16).seconds * 1e6, 1 + t); /* the whole chip's peak, 0.5 us, adds 1e-13 */
+    slx_chip_free(c);
+    static const char *const bad[] = {"16:16", "16x64", ":0x64", "16/:x", "16:16x64,32:32x64", ":a"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[1024];
+        slx_err err = {0};
+        snprintf(text, sizeof text, "%stiles_8bit: {choice: \"%s\"}\n", round_chip, bad[i]);
+        assert_int_equal(slx_chip_parse(&c, text, strlen(text), "t.yaml", &err), SLX_EINPUT);
+        assert_non_null(strstr(err.msg, "M/N:ROWSxCOLS"));
+    }
+}
+
 /* Scales for blocks of 128 x 128: the host's launches are a floor, by rows and by whole blocks; a long product joins
  * the floor as (T^12 + host^12)^(1/12). */
 static void test_block_launch_by_hand(void **state)
@@ -551,6 +582,7 @@ int main(void)
         cmocka_unit_test(test_gemm_by_hand),
         cmocka_unit_test(test_gemm_memory_by_hand),
         cmocka_unit_test(test_gemm_quantised_by_hand),
+        cmocka_unit_test(test_choice_by_hand),
         cmocka_unit_test(test_block_launch_by_hand),
         cmocka_unit_test(test_family),
         cmocka_unit_test(test_unmeasured),

@@ -268,7 +268,8 @@ static void test_bars(void **state)
         double mape;
     } bars[] = {{"gemm-a100", 9},        {"gemm-h100", 7},       {"gemm-h200", 6},
                 {"gemm-b200", 9},        {"gemm-l40s", 12.5},    {"gemm-b60", 10.5},
-                {"gemm-h100-fp8", 13},   {"gemm-b200-fp8", 7},   {"gemm-b60-fp8", 12.5},
+                {"gemm-h100-fp8", 13},   {"gemm-l40s-fp8", 20},
+                {"gemm-b200-fp8", 7},    {"gemm-b60-fp8", 12.5},
                 {"gemm-b200-nvfp4", 12}, {"gemm-h100-fp8-block", 9},
                 {"gemm-h200-fp8-block", 6}, {"gemm-b200-fp8-block", 4}, {"gemm-l40s-fp8-block", 9},
                 {"decode-a100", 9.5},   {"decode-h100", 9.5},

@@ -43,6 +43,7 @@ static const bound bounds[] = {
     B(gemm, gemm[0], t0_us, 0.5, 60),     B(gemm, gemm[0], fill_us, 0.02, 5),
     B(gemm, gemm[0], e_hbm, 0.3, 1),      B(gemm, gemm[0], unit_gbs, 10, 600),
     B(gemm, gemm[0], e_store, 0.2, 20),  B(gemm, gemm[0], a_res, 0.05, 2),
+    B(gemm, gemm[0], store_gbs, 0.5, 600),
     B(gemm, gemm[0], step_us, 0.005, 2),  B(gemm, gemm[0], red_us, 0.3, 40),
     B(gemm, gemm[0], f_thr, 0.1, 1),      B(gemm, gemm[0], c_res, 0.02, 1.5),
     B(gemm, gemm[0], l2_tbs, 0.5, 60),    B(gemm, gemm[0], p, 1.2, 8),
@@ -90,7 +91,7 @@ typedef struct {
 static const section sections[] = {
     {"gemm", "gemm", 0, "gemm-%s", "t0_us fill_us e_hbm e_store unit_gbs step_us red_us f_thr c_res a_res l2_tbs p"},
     {"gemm_8bit", "gemm", 1, "gemm-%s-fp8",
-     "t0_us q_us q_row_us q_tbs step_us f_thr fill_us red_us unit_gbs e_hbm"},
+     "t0_us q_us q_row_us q_tbs step_us f_thr fill_us red_us unit_gbs store_gbs l2_tbs e_hbm"},
     {"gemm_int8", "gemm", 1, "gemm-%s-int8", "q_us q_row_us q_tbs step_us f_thr fill_us red_us unit_gbs e_hbm"},
     {"gemm_4bit", "gemm", 2, "gemm-%s-nvfp4", "q_us q_row_us q_tbs step_us f_thr fill_us unit_gbs e_hbm"},
     {"gemm_block", "gemm", 4, "gemm-%s-fp8-block",
