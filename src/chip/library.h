@@ -84,7 +84,7 @@ typedef struct {
     } tiles[SLX_LIB_FORMATS];
     struct {
         double gemv, floor, copies, pack_prefill, prefill_rows, prefill_keys, small_rows,
-            decode_copy, unfused, graphs, eager, weight_bytes, alone_us, graph_batch;
+            decode_copy, one_group, unfused, graphs, eager, weight_bytes, alone_us, graph_batch;
     } facts;
 } slx_lib_numbers;
 

@@ -78,7 +78,8 @@ static void decode(const slx_chip *c, const job *j, slx_lib_time *out)
     double hit = 1 / (1 + x * x * x * x * x * x);
     double blocks = slx_ceil_div(j->context, block_keys);
     split best = {.us = INFINITY};
-    for (int i = 0; i < 14 && (i == 0 || splits[i] <= blocks); i++) {
+    int n_splits = l->n.facts.one_group > 0 && j->qh == j->kvh ? 1 : 14;
+    for (int i = 0; i < n_splits && (i == 0 || splits[i] <= blocks); i++) {
         split t = try_split(j, splits[i], kv * (1 - hit) + io, kv * hit);
         if (t.us < best.us) best = t;
     }

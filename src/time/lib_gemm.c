@@ -18,10 +18,11 @@
  * Without e_store results are written while other tiles compute: a part of hbm (at e_hbm) and of unit, at unit_gbs, or
  * the whole tile at store_gbs.
  *
- * The least T over all tiles and splits; of a library that goes by m and n, of the tile it takes for these (`choice`). What a replay leaves in the cache: x = working set / (c_res cache), hits =
- * 1/(1 + x^16); weights come in several copies, one a replay. The activations, always the same, may stay where weights
- * do not: a_res in place of c_res. Activations that come in 16 bits add the pass that quantises them; with scales for
- * blocks of 128 x 128 the host's launches are a floor: (T^12 + host^12)^(1/12). Units: see lib_int.h.
+ * The least T over all tiles and splits; of a library that goes by m and n, of the tile it takes for these (`choice`).
+ * What a replay leaves in the cache: x = working set / (c_res cache), hits = 1/(1 + x^16); weights come in several
+ * copies, one a replay. The activations, always the same, may stay where weights do not: a_res in place of c_res.
+ * Activations that come in 16 bits add the pass that quantises them; with scales for blocks of 128 x 128 the host's
+ * launches are a floor: (T^12 + host^12)^(1/12). Units: see lib_int.h.
  */
 #include <string.h>
 

@@ -154,8 +154,8 @@ static void test_choice_by_hand(void **state)
         slx_lib_time t = gemm(c, cases[i].m, cases[i].n, 64, SLX_LIB_BF16);
         assert_true(t.tile_m == cases[i].rows && t.tile_n == cases[i].cols);
     }
-    /* 128 x 64 x 64 multiply-adds on a unit of 0.25e6 FLOP/us, and 128 x 64 results of 2 bytes at 1e3 bytes/us, then the
-     * operands and results of 65 rows through the memory */
+    /* 128 x 64 x 64 multiply-adds on a unit of 0.25e6 FLOP/us, and 128 x 64 results of 2 bytes at 1e3 bytes/us, then
+     * the operands and results of 65 rows through the memory */
     double t = 2 * 128 * 64 * 64 / 0.25e6 + 128 * 64 * 2 / 1e3 + (65 * 64 + 64 * 64 + 65 * 64) * 2e-6;
     near(gemm(c, 65, 64, 64, SLX_LIB_BF16).seconds * 1e6, 1 + t); /* the whole chip's peak, 0.5 us, adds 1e-13 */
     slx_chip_free(c);
@@ -371,6 +371,19 @@ static void test_attention_by_hand(void **state)
     assert_int_equal(slx_lib_attention(keys, &q, &t, &err), SLX_OK);
     near(t.seconds * 1e6, 3 + 4.0 * 128 * 128 * 64 / 0.25e6 + 4 * 64 * (128 + 128) * 1e-6);
     slx_chip_free(keys);
+    /* a context that is not split where every query head has keys of its own: one unit takes it all */
+    c->given.facts.one_group = 1;
+    c->given.decode.blk_us = 10;
+    slx_chip_complete_library(c);
+    slx_lib_attention_query one = {
+        .decode = true, .batch = 1, .q_heads = 1, .kv_heads = 1, .head_dim = 64, .q_len = 1, .context = 1024};
+    slx_lib_time whole, parts;
+    slx_err e;
+    assert_int_equal(slx_lib_attention(c, &one, &whole, &e), SLX_OK);
+    one.q_heads = 2;
+    assert_int_equal(slx_lib_attention(c, &one, &parts, &e), SLX_OK);
+    assert_true(whole.split == 1 && parts.split > 1);
+    assert_true(whole.seconds * 1e6 > 80 && parts.seconds * 1e6 < 80); /* eight blocks of 10 us */
     slx_chip_free(c);
 }
 
