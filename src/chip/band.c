@@ -3,6 +3,7 @@
  * A section says band_low and band_high, and may say `bands`: the two of each size, as small kernels scatter otherwise
  * than large ones. A family's band is widened for a chip whose units are unlike those of the family (library.c).
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,18 @@ bool slx_chip_bands_parse(const char *text, double out[SLX_LIB_CLASSES][2])
     return !text[strspn(text, " ")];
 }
 
+const char *slx_chip_bands_wider(slx_arena *a, const char *text, double power)
+{
+    double b[SLX_LIB_CLASSES][2];
+    slx_buf out = {0};
+    if (!text || !*text || !slx_chip_bands_parse(text, b)) return text;
+    for (int k = 0; k < SLX_LIB_CLASSES; k++)
+        slx_buf_addf(&out, "%s%.6g %.6g", k ? " " : "", pow(b[k][0], power), pow(b[k][1], power));
+    text = slx_strdup(a, out.ptr);
+    slx_buf_free(&out);
+    return text;
+}
+
 /* Of the section, wherever its numbers come from: low, high of all sizes, as completed. */
 static void whole_band(const slx_lib_numbers *n, int own, double *low, double *high)
 {
@@ -44,17 +57,34 @@ static void whole_band(const slx_lib_numbers *n, int own, double *low, double *h
         *low = n->draw[own - SLX_LIB_OWN_DRAW].band_low, *high = n->draw[own - SLX_LIB_OWN_DRAW].band_high;
 }
 
-void slx_chip_complete_bands(slx_lib *lib, const slx_chip *c, const slx_chip *fam, double widen)
+static double doubt_of(int own, slx_chip_doubt doubt)
+{
+    if (own >= SLX_LIB_OWN_DRAW) return doubt.power;
+    return own == SLX_LIB_OWN_NCCL || own == SLX_LIB_OWN_GRAPH ? doubt.links : doubt.kernels;
+}
+
+/* Two reasons to be wrong that have nothing to do with each other: their logarithms add as squares do. */
+static void add_doubt(double *low, double *high, double doubt)
+{
+    if (doubt <= 1 || (*low == 1 && *high == 1)) return; /* no band is known: none is told */
+    *low = exp(-hypot(log(*low), log(doubt)));
+    *high = exp(hypot(log(*high), log(doubt)));
+}
+
+void slx_chip_complete_bands(slx_lib *lib, const slx_chip *c, const slx_chip *fam, double widen, slx_chip_doubt doubt)
 {
     for (int own = 0; own < SLX_LIB_OWN_COUNT; own++) {
         const char *text = lib->own[own] ? c->bands[own] : fam->bands[own];
-        double low, high, power = lib->own[own] ? 1 : widen;
+        double low, high, power = lib->own[own] ? 1 : widen, off = lib->own[own] ? 1 : doubt_of(own, doubt);
         whole_band(&lib->n, own, &low, &high);
         bool by_size = text && *text && slx_chip_bands_parse(text, lib->band[own]);
         for (int k = 0; k < SLX_LIB_CLASSES; k++) {
             double *b = lib->band[own][k];
             b[0] = by_size ? pow(b[0], power) : fmin(low, 1);
             b[1] = by_size ? pow(b[1], power) : fmax(high, 1);
+            add_doubt(&b[0], &b[1], off);
         }
     }
+    add_doubt(&lib->n.rows.band_low, &lib->n.rows.band_high, doubt.kernels);
+    add_doubt(&lib->n.pass.band_low, &lib->n.pass.band_high, doubt.kernels);
 }

@@ -76,8 +76,14 @@ slx_status slx_chip_choose_family(slx_chip **out, const slx_chip_figures *f, slx
 int slx_chip_choices_parse(const char *text, slx_lib_choice out[SLX_LIB_TILES]);
 /* Twelve numbers of a key `bands`, low and high by size; false when the text is no such list. out may be NULL. (band.c) */
 bool slx_chip_bands_parse(const char *text, double out[SLX_LIB_CLASSES][2]);
-/* lib->band from the sections' bands; those of a family to the power `widen`. (band.c) */
-void slx_chip_complete_bands(slx_lib *lib, const slx_chip *c, const slx_chip *fam, double widen);
+/* Such a text with every bound to the power, in the arena; the text itself when it is no list. (band.c) */
+const char *slx_chip_bands_wider(slx_arena *a, const char *text, double power);
+/* Factors by which times of kernels, of collectives, and watts may be off as figures are inferred; 1 = none is. */
+typedef struct {
+    double kernels, links, power;
+} slx_chip_doubt;
+/* lib->band from the sections' bands; those of a family to the power `widen`, and as far again as the doubt. (band.c) */
+void slx_chip_complete_bands(slx_lib *lib, const slx_chip *c, const slx_chip *fam, double widen, slx_chip_doubt doubt);
 /* A chip from text; a family's file only when wanted. (chip_load.c) */
 slx_status slx_chip_parse_as(slx_chip **out, const char *text, size_t len, const char *path, bool family, slx_err *err);
 /* Nodes against the table: unknown and missing keys, types, ranges, formats, sources. (chip_check.c) */

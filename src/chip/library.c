@@ -81,13 +81,37 @@ static double units_size(figures f, figures r, double size)
     return isnan(f.f16) ? size : fmax(size, sqrt(size * mem));
 }
 
+/* How far times may be off where a figure is inferred, as factors: nine of ten of the times of GEMMs that published
+ * chips (chips/, 17 with all figures) have with a figure left out lie within, and of link rates and powers themselves.
+ * Within a family units and clocks tell nothing that the peak does not. */
+static const double doubt_peak = 4, doubt_mem = 2.5, doubt_units = 2.2, doubt_clock = 1.4, doubt_link = 3,
+                    doubt_any_link = 5, doubt_power = 2.5;
+
+static slx_chip_doubt doubts(figures f, bool of_all)
+{
+    double unknown = isnan(f.f16) ? log(doubt_peak) : 0;
+    if (isnan(f.mem)) unknown = hypot(unknown, log(doubt_mem));
+    if (of_all && isnan(f.units)) unknown = hypot(unknown, log(doubt_units));
+    if (of_all && isnan(f.clock)) unknown = hypot(unknown, log(doubt_clock));
+    return (slx_chip_doubt){.kernels = exp(unknown),
+                            .links = !isnan(f.link) ? 1 : of_all ? doubt_any_link : doubt_link,
+                            .power = isnan(f.tdp) ? doubt_power : 1};
+}
+
+/* Size against the typical chip r by the units; of no family, whose units may be of any size, half by the memory, or
+ * half as the typical chip. */
+static double size_of_units(figures f, figures r, bool of_all)
+{
+    double units = f.units * f.clock / (r.units * r.clock);
+    return of_all ? sqrt(units * (isnan(f.mem) ? 1 : f.mem / r.mem)) : units;
+}
+
 /* What is not published, by the ratios of a typical chip r of the family. */
-static figures infer(figures f, figures r, bool *inferred)
+static figures infer(figures f, figures r, bool of_all)
 {
     figures g = f;
-    *inferred = isnan(f.f16) || isnan(f.mem) || isnan(f.units) || isnan(f.clock);
     double size = !isnan(f.f16)                        ? f.f16 / r.f16
-                  : !isnan(f.units) && !isnan(f.clock) ? f.units * f.clock / (r.units * r.clock)
+                  : !isnan(f.units) && !isnan(f.clock) ? size_of_units(f, r, of_all)
                   : !isnan(f.units)                    ? f.units / r.units
                   : !isnan(f.mem)                      ? f.mem / r.mem
                                                        : 1;
@@ -309,11 +333,14 @@ void slx_chip_complete_library(slx_chip *c)
 {
     const slx_chip *fam = c->of_family;
     double s[N_SCALES];
-    figures r = published(fam), g = infer(published(c), r, &c->lib.inferred);
-    scales(s, g, r, !strcmp(fam->name, "generic"));
+    bool of_all = !strcmp(fam->name, "generic");
+    figures r = published(fam), f = published(c), g = infer(f, r, of_all);
+    slx_chip_doubt doubt = doubts(f, of_all);
+    c->lib.inferred = isnan(f.f16) || isnan(f.mem) || isnan(f.units) || isnan(f.clock);
+    scales(s, g, r, of_all);
     set_figures(&c->lib, c, fam, g, r);
     complete_numbers(&c->lib, c, fam, s);
-    slx_chip_complete_bands(&c->lib, c, fam, s[BAND]);
+    slx_chip_complete_bands(&c->lib, c, fam, s[BAND], doubt);
     complete_tiles(&c->lib, c, fam);
     c->lib.software = first_of(c->software, fam->software, "");
 }
@@ -370,6 +397,7 @@ static void become_family(slx_chip *c)
     for (int i = 0; i < N_ROWS; i++)
         if (rows[i].scale == BAND)
             *number(&c->given, &rows[i]) = pow(number_of(&l->n, &rows[i]), kin_band);
+    for (int i = 0; i < SLX_LIB_OWN_COUNT; i++) c->bands[i] = slx_chip_bands_wider(&c->arena, c->bands[i], kin_band);
     c->part.units = l->fig.units;
     c->part.clock_ghz = l->fig.clock_ghz;
     c->part.bf16_tflops = l->fig.tflops;

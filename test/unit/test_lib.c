@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "chip/chip_int.h"
 #include "time/lib.h"
 
 /* 4 units, 1e6 FLOP/us, 1e6 bytes/us; one tile, no split, every limit it does not give off. */
@@ -557,6 +558,79 @@ static void test_format_names(void **state)
     assert_false(slx_lib_dtype_parse("fp3", &d));
 }
 
+/* ------------------------------------------------------------------ bands where less is known */
+
+/* Nobody knows less of a chip than who knows no family: generic's band is no narrower than any family's own. How many
+ * measurements of chips it holds of which no row was used: test_validate.c. */
+static void test_generic_band(void **state)
+{
+    static const char *const families[] = {"nvidia-ampere", "nvidia-hopper", "nvidia-ada", "nvidia-blackwell",
+                                           "amd-cdna3",     "amd-cdna4",     "intel-xe",   "intel-gaudi",
+                                           "google-tpu",    "aws-trainium"};
+    (void)state;
+    slx_chip *all, *of;
+    slx_err err;
+    assert_int_equal(slx_chip_load_family(&all, "generic", &err), SLX_OK);
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        assert_int_equal(slx_chip_load_family(&of, families[i], &err), SLX_OK);
+        const slx_lib_numbers *a = &all->given, *o = &of->given;
+        for (int f = 0; f < SLX_LIB_FORMATS; f++) {
+            if (isnan(o->gemm[f].band_low)) continue;
+            if (!(a->gemm[f].band_low <= o->gemm[f].band_low && a->gemm[f].band_high >= o->gemm[f].band_high))
+                fail_msg("%s, format %d: generic's band is narrower", families[i], f);
+        }
+        assert_true(a->decode.band_low <= o->decode.band_low && a->decode.band_high >= o->decode.band_high);
+        assert_true(a->prefill.band_low <= o->prefill.band_low && a->prefill.band_high >= o->prefill.band_high);
+        assert_true(a->nccl.band_low <= o->nccl.band_low && a->nccl.band_high >= o->nccl.band_high);
+        assert_true(a->graph.band_low <= o->graph.band_low && a->graph.band_high >= o->graph.band_high);
+        assert_true(a->op.band_low <= o->op.band_low && a->op.band_high >= o->op.band_high);
+        assert_true(a->draw[0].band_low <= o->draw[0].band_low && a->draw[0].band_high >= o->draw[0].band_high);
+        slx_chip_free(of);
+    }
+    slx_chip_free(all);
+}
+
+/* High over low of a product, a sum over chips and a board's power. */
+static void spreads(slx_chip_figures f, double out[3])
+{
+    slx_chip *c = of_figures(f);
+    slx_lib_time g = gemm(c, 64, 4096, 4096, SLX_LIB_BF16), s;
+    slx_lib_watts w;
+    slx_err err;
+    slx_lib_collective_query q = {.op = SLX_LIB_ALL_REDUCE, .n_chips = 4, .bytes = 1e6};
+    assert_int_equal(slx_lib_collective(c, &q, &s, &err), SLX_OK);
+    assert_int_equal(slx_lib_power(c, &g, SLX_LIB_BF16, &w, &err), SLX_OK);
+    out[0] = g.high_s / g.low_s, out[1] = s.high_s / s.low_s, out[2] = w.high_w / w.low_w;
+    slx_chip_free(c);
+}
+
+/* Each figure that is left out widens what rests on it, and nothing else; together they widen most. */
+static void test_inferred_bands(void **state)
+{
+    static const slx_chip_figures whole = {.name = "x", .family = "of-nobody", .units = 132, .clock_ghz = 1.7,
+                                           .bf16_tflops = 989, .mem_tbs = 3.35, .tdp_w = 700, .link_gbs = 450};
+    static const struct {
+        size_t at;
+        int widens;
+    } left_out[] = {{offsetof(slx_chip_figures, bf16_tflops), 0}, {offsetof(slx_chip_figures, mem_tbs), 0},
+                    {offsetof(slx_chip_figures, units), 0},       {offsetof(slx_chip_figures, clock_ghz), 0},
+                    {offsetof(slx_chip_figures, link_gbs), 1},    {offsetof(slx_chip_figures, tdp_w), 2}};
+    double known[3], some[3], none[3];
+    (void)state;
+    spreads(whole, known);
+    spreads((slx_chip_figures){.name = "x"}, none);
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
+        slx_chip_figures f = whole;
+        *(double *)((char *)&f + left_out[i].at) = 0;
+        spreads(f, some);
+        for (int k = 0; k < 3; k++) {
+            bool wider = some[k] > 1.05 * known[k];
+            if (wider != (k == left_out[i].widens)) fail_msg("figure %zu, band %d: %g of %g", i, k, some[k], known[k]);
+            assert_true(none[k] >= some[k] * 0.999);
+        }
+    }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -607,6 +681,7 @@ int main(void)
         cmocka_unit_test(test_bands),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_absent_formats), cmocka_unit_test(test_format_names),
+        cmocka_unit_test(test_generic_band),   cmocka_unit_test(test_inferred_bands),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

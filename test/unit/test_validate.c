@@ -300,7 +300,9 @@ static void test_bars(void **state)
     }
 }
 
-/* Chips as if nobody had measured them: numbers of another chip, or those that serve all. */
+/* Chips as if nobody had measured them: numbers of another chip, or those that serve all. The latter (generic) were
+ * fitted on the other half of the bf16 rows of A100 to L40S, of attention and NCCL, on none of B60's and none of 8
+ * bits: for these alone they are forecasts. The band holds them all the same. */
 static void test_unmeasured_bars(void **state)
 {
     static const struct {
@@ -308,7 +310,11 @@ static void test_unmeasured_bars(void **state)
         double mape;
     } bars[] = {{"gemm-h100", "h200", 15},     {"gemm-h200", "h100", 15},    {"gemm-b200", "h200", 15},
                 {"gemm-a100", "generic", 15},  {"gemm-l40s", "generic", 25}, {"gemm-b60", "intel-xe", 15},
-                {"gemm-h100-fp8", "h200", 15}, {"nccl-h100", "h200", 15},    {"nccl-h200", "h100", 15}};
+                {"gemm-h100-fp8", "h200", 15}, {"nccl-h100", "h200", 15},    {"nccl-h200", "h100", 15},
+                {"gemm-b60", "generic", 35},   {"gemm-h100", "generic", 15}, {"gemm-b200", "generic", 15},
+                {"gemm-h100-fp8", "generic", 25}, {"gemm-b60-fp8", "generic", 30}, {"gemm-l40s-fp8", "generic", 33},
+                {"gemm-b200-fp8", "generic", 35}, {"decode-a100", "generic", 27}, {"decode-b200", "generic", 30},
+                {"prefill-h100", "generic", 20}, {"nccl-a100", "generic", 25}};
     (void)state;
     for (size_t i = 0; i < sizeof bars / sizeof *bars; i++) {
         const slx_set *s = slx_set_find(bars[i].set);
@@ -320,9 +326,9 @@ static void test_unmeasured_bars(void **state)
         assert_int_equal(slx_chip_unmeasured(&c, known, bars[i].numbers, &err), SLX_OK);
         assert_int_equal(slx_rows_read(&rows, s, NULL, SLX_HALF_TEST, &err), SLX_OK);
         slx_score_rows(&r, &rows, c);
-        if (r.answered < r.rows || 100 * r.mape > bars[i].mape)
-            fail_msg("%s from %s: %.2f %%, expected at most %g", s->name, bars[i].numbers, 100 * r.mape,
-                     bars[i].mape);
+        if (r.answered < r.rows || 100 * r.mape > bars[i].mape || r.inside < 0.85)
+            fail_msg("%s from %s: %.2f %%, expected at most %g, %.3f in the band", s->name, bars[i].numbers,
+                     100 * r.mape, bars[i].mape, r.inside);
         slx_rows_free(&rows);
         slx_chip_free(known);
         slx_chip_free(c);
