@@ -57,7 +57,7 @@ void cli_json_usd(json_t *o, const slx_estimate *e, const slx_chip *c)
 {
     slx_band usd;
     if (!slx_estimate_usd_per_mtok(&usd, e, c)) {
-        cli_json_absent(o, "usd_per_mtok", "the chip file does not say what the chip costs");
+        cli_json_absent(o, "usd_per_mtok", "what the chip costs is not told: see silex chip");
         return;
     }
     json_object_set_new(o, "usd_per_mtok", json_real(usd.mid));
