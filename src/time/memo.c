@@ -52,9 +52,7 @@ typedef struct {
 typedef enum { EQUAL, EVEN, ONE_LONG, PROMPT, N_SHAPES } shape;
 
 struct slx_memo {
-    const slx_program *p;
-    const slx_chip *c;
-    slx_time_watts watts;
+    slx_memo_lab lab;
     slx_memo_attention law;
     bool measured[2];        /* law's pages, of long and of short steps */
     slx_memo_axis axis;
@@ -62,24 +60,11 @@ struct slx_memo {
     line **lines[N_SHAPES];  /* [rows] NULL: not asked for yet */
     apart *apart[2];         /* [rows] of pieces of prompts, of steps that decode */
     point *samples[2];       /* [max_samples + 1] of long and of short steps */
-    bool *attends;           /* [n_spans] spans of the program that attention is */
-    uint8_t *desc;
-    uint32_t n; /* simulated */
 };
 
 const slx_program_info *slx_memo_info(const slx_memo *m)
 {
-    return &m->p->info;
-}
-
-/* Spans with a softmax in them. */
-static bool *attention_spans(const slx_program *p)
-{
-    bool *out = slx_xcalloc(p->n_spans + (size_t)1, sizeof *out);
-    for (uint32_t s = 0; s < p->n_spans; s++)
-        for (uint32_t i = 0; i < p->spans[s].count; i++)
-            if (slx_insn_op(&p->insns[p->spans[s].pc + i]) == SLX_OP_VSMX) out[s] = true;
-    return out;
+    return &m->lab.p->info;
 }
 
 slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c,
@@ -95,14 +80,13 @@ slx_status slx_memo_open(slx_memo **out, const slx_program *p, const slx_chip *c
         SLX_TRY(slx_time_get_watts(&w, c, err));
     SLX_TRY(slx_memo_attention_init(&law, p, c, err));
     slx_memo *m = slx_xcalloc(1, sizeof *m);
-    *m = (slx_memo){.p = p, .c = c, .watts = w, .law = law};
-    m->axis = (slx_memo_axis){.short_rows = slx_program_short_rows(p),
+    *m = (slx_memo){.law = law};
+    slx_memo_lab_init(&m->lab, p, c, &w);
+    m->axis = (slx_memo_axis){.short_rows = m->lab.short_rows,
                               .tiles = p->info.n_tiles,
                               .heads = p->info.n_kv_heads,
                               .coarse = opt && opt->coarse};
     m->most_decode = least(least(d->max_seqs, d->max_rows), least(d->max_samples, d->max_pages));
-    m->attends = attention_spans(p);
-    m->desc = slx_xcalloc(1, d->bytes + 1u);
     for (int i = 0; i < N_SHAPES; i++)
         m->lines[i] = slx_xcalloc(d->max_rows + (size_t)1, sizeof(line *));
     for (int i = 0; i < 2; i++) m->apart[i] = slx_xcalloc(d->max_rows + (size_t)1, sizeof *m->apart[i]);
@@ -116,82 +100,26 @@ void slx_memo_close(slx_memo *m)
 {
     if (!m) return;
     for (int k = 0; k < N_SHAPES; k++) {
-        for (uint32_t i = 0; i <= m->p->info.desc.max_rows; i++) free(m->lines[k][i]);
+        for (uint32_t i = 0; i <= m->lab.p->info.desc.max_rows; i++) free(m->lines[k][i]);
         free(m->lines[k]);
     }
     for (int i = 0; i < 2; i++) free(m->apart[i]);
     free(m->samples[0]);
     slx_memo_attention_deinit(&m->law);
-    free(m->attends);
-    free(m->desc);
+    slx_memo_lab_deinit(&m->lab);
     free(m);
 }
 
 uint32_t slx_memo_points(const slx_memo *m)
 {
-    return m->n;
+    return m->lab.points;
 }
 
 /* ------------------------------------------------------------------ one step */
 
-/* So many of all pages, as a pool that has been in use gives them: one behind the other, sequences alike would meet
- * in the same pseudo-channels at the same time, or never. */
-static void scatter(uint32_t *page, uint32_t n, uint32_t all)
+slx_status slx_memo_simulate(slx_memo *m, const slx_memo_seq *seq, uint32_t n, slx_memo_parts *out, slx_err *err)
 {
-    slx_rng r = {1};
-    uint32_t *pool = slx_xcalloc(all, sizeof *pool);
-    for (uint32_t i = 0; i < all; i++) pool[i] = i;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t k = i + slx_rng_below(&r, all - i);
-        page[i] = pool[k], pool[k] = pool[i];
-    }
-    free(pool);
-}
-
-slx_status slx_memo_simulate(slx_memo *m, const slx_memo_seq *seq, uint32_t n, slx_memo_parts *out,
-                             slx_err *err)
-{
-    uint64_t pages = 0;
-    uint32_t rows = 0, at = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        pages += slx_memo_pages((uint64_t)seq[i].before + seq[i].rows);
-        if (seq[i].rows > rows) rows = seq[i].rows;
-    }
-    if (pages > m->p->info.desc.max_pages)
-        return slx_fail(err, SLX_EINPUT, m->p->info.model_name, 0, 0,
-                        "found %llu pages of a step, expected at most %u",
-                        (unsigned long long)pages, m->p->info.desc.max_pages);
-    uint32_t *page = slx_xcalloc(pages + 1, sizeof *page),
-             *tokens = slx_xcalloc(rows + (size_t)1, sizeof *tokens);
-    slx_step_seq *step = slx_xcalloc(n, sizeof *step);
-    scatter(page, (uint32_t)pages, m->p->info.desc.max_pages);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t each = slx_memo_pages((uint64_t)seq[i].before + seq[i].rows);
-        step[i] = (slx_step_seq){.tokens = tokens,
-                                 .n = seq[i].rows,
-                                 .pos0 = seq[i].before,
-                                 .n_samples = seq[i].samples,
-                                 .pages = page + at,
-                                 .n_pages = each};
-        at += each;
-    }
-    slx_time_result r;
-    slx_status st = slx_step_build(&m->p->info, m->desc, step, n, err);
-    if (st == SLX_OK)
-        st = slx_time_step(m->p, m->c, m->desc,
-                           &(slx_time_options){.folded = true, .watts = &m->watts}, &r, err);
-    if (st == SLX_OK) {
-        uint64_t attention = 0;
-        for (uint32_t i = 0; i < m->p->n_spans; i++) attention += m->attends[i] ? r.spans[i].cycles : 0;
-        *out = (slx_memo_parts){r.seconds, (double)(r.energy_fj - r.static_fj) * 1e-15,
-                                (double)r.static_fj * 1e-15 / r.seconds,
-                                r.cycles ? r.seconds * (double)attention / (double)r.cycles : 0};
-        slx_time_result_free(&r);
-    }
-    free(step);
-    free(tokens);
-    free(page);
-    return st;
+    return slx_memo_try(&m->lab, seq, n, out, err);
 }
 
 static bool is_short(const slx_memo *m, uint32_t rows)
@@ -202,7 +130,7 @@ static bool is_short(const slx_memo *m, uint32_t rows)
 /* Sequences that a prompt of so many rows is: one, where it fits a context. */
 static uint32_t prompt_sequences(const slx_memo *m, uint32_t rows)
 {
-    return (rows + m->p->info.max_context - 1) / m->p->info.max_context;
+    return (rows + m->lab.p->info.max_context - 1) / m->lab.p->info.max_context;
 }
 
 /* Into seq, evenly; the last rows of each are sampled, as many as there are. Returns how many. */
@@ -220,8 +148,8 @@ static uint32_t prompt(const slx_memo *m, uint32_t rows, uint32_t before, uint32
 /* Most rows of a prompt. */
 static uint32_t most_rows(const slx_memo *m)
 {
-    uint32_t n = prompt_sequences(m, m->p->info.desc.max_rows), pages = m->p->info.desc.max_pages;
-    return least(m->p->info.desc.max_rows, (n > 1 && pages > n ? pages - n : pages) * SLX_MAX_CHUNK);
+    uint32_t n = prompt_sequences(m, m->lab.p->info.desc.max_rows), pages = m->lab.p->info.desc.max_pages;
+    return least(m->lab.p->info.desc.max_rows, (n > 1 && pages > n ? pages - n : pages) * SLX_MAX_CHUNK);
 }
 
 /* The law's measured figures, for long or short steps. */
@@ -229,7 +157,11 @@ static slx_status measure(slx_memo *m, bool small, slx_err *err)
 {
     if (m->measured[small]) return SLX_OK;
     if (small) SLX_TRY(measure(m, false, err)); /* which it takes some from */
-    SLX_TRY(slx_memo_alone_measure(m, &m->law, m->axis.short_rows, small, &m->n, err));
+    SLX_TRY(slx_memo_alone_measure(&m->lab, &m->law, small, err));
+    if (small) {
+        SLX_TRY(slx_memo_loads_measure(&m->lab, &m->law, err));
+        slx_memo_attention_loads(&m->law);
+    }
     m->measured[small] = true;
     return SLX_OK;
 }
@@ -270,7 +202,7 @@ static uint32_t sequences(const slx_memo *m, shape s, uint32_t rows, uint32_t pa
 /* Most pages of a point. */
 static uint32_t most_pages(const slx_memo *m, shape s, uint32_t rows)
 {
-    const slx_program_info *in = &m->p->info;
+    const slx_program_info *in = &m->lab.p->info;
     uint32_t n = prompt_sequences(m, rows), each = s == PROMPT ? (rows + n - 1) / n : 1, room = in->desc.max_pages;
     if (s == PROMPT) room /= n;
     if (s == EQUAL || s == EVEN) room /= rows;
@@ -323,7 +255,7 @@ static slx_status point_get(slx_memo *m, shape s, uint32_t rows, point *p, slx_e
     sum.seconds -= p->load.append_s;
     p->is = sum;
     p->known = true;
-    m->n += of;
+    m->lab.points += of;
     return SLX_OK;
 }
 
@@ -441,7 +373,7 @@ static slx_status rows_at(slx_memo *m, bool decode, uint32_t rows, const slx_mem
 /* Rows of the steps that are compared for it. */
 static uint32_t sampled_rows(const slx_memo *m, bool small)
 {
-    const slx_desc_layout *d = &m->p->info.desc;
+    const slx_desc_layout *d = &m->lab.p->info.desc;
     uint32_t rows = d->max_samples > m->axis.short_rows ? d->max_samples : m->axis.short_rows + 1;
     return small ? m->axis.short_rows : least(rows, d->max_rows);
 }
@@ -457,7 +389,7 @@ static slx_status sample_point(slx_memo *m, bool small, uint32_t samples, const 
         free(seq);
         if (st != SLX_OK) return st;
         p->known = true;
-        m->n++;
+        m->lab.points++;
     }
     *out = &p->is;
     return SLX_OK;
@@ -469,7 +401,7 @@ static slx_status samples_add(slx_memo *m, bool small, uint32_t samples, slx_mem
 {
     const slx_memo_parts *one, *low, *high;
     if (samples == 1) return SLX_OK;
-    uint32_t most = least(m->p->info.desc.max_samples, sampled_rows(m, small));
+    uint32_t most = least(m->lab.p->info.desc.max_samples, sampled_rows(m, small));
     slx_memo_between b = slx_memo_samples_axis(&m->axis, samples, most);
     SLX_TRY(sample_point(m, small, 1, &one, err));
     SLX_TRY(sample_point(m, small, b.low, &low, err));
@@ -491,7 +423,7 @@ typedef struct {
 
 static slx_status check(const slx_memo *m, const slx_memo_seq *seq, uint32_t n, sums *s, slx_err *err)
 {
-    const slx_program_info *in = &m->p->info;
+    const slx_program_info *in = &m->lab.p->info;
     const slx_desc_layout *d = &in->desc;
     *s = (sums){0};
     for (uint32_t i = 0; i < n; i++) {
@@ -595,7 +527,7 @@ static slx_status fill_apart(slx_memo *m, bool decode, const asker *a, bool *don
 static slx_status fill_samples(slx_memo *m, bool small, const asker *a, bool *done, slx_err *err)
 {
     const slx_memo_parts *p;
-    uint32_t most = least(m->p->info.desc.max_samples, sampled_rows(m, small));
+    uint32_t most = least(m->lab.p->info.desc.max_samples, sampled_rows(m, small));
     for (uint32_t n = 0; n <= most && *done; n++) {
         slx_memo_between b = slx_memo_samples_axis(&m->axis, n, most);
         if (b.low != n && b.high != n) continue;

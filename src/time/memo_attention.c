@@ -1,26 +1,26 @@
-/* memo_attention.c - what attention takes, from the lengths alone.
+/* memo_attention.c - what attention takes, from the lengths alone, once items are shared out (memo_share.c).
  *
- *   items     sequence x KV head x piece of item_rows rows, in the step's order; a tile does a run of them, one after
- *             another, as isa/step_share.h shares them out
- *   alone     item_s(rows) + pages * page_s(rows) seconds an item; u: a tile's sum of them, without the start of its
- *             first item, during which no tile asks for anything
+ *   alone     pages * page_s(rows) + items behind one another * later_s seconds; u: a tile's sum of them, without the
+ *             start of its first item, during which no tile asks for anything
  *   together  a tile asks for its p pages evenly over its u seconds. Those still at work ask a way that they share for
- *             D = sum of p / u * seconds a page keeps the way busy; where D > 1 they take D times as long
+ *             D = sum of p / u * seconds a page keeps the way busy; where D > 1 their pages take D times as long
  *
  *                                                     u
  *             attention =  start + max of tiles   integral  max(1, D of its lane, largest D of what all share) du
  *                                                     0
  *
- *             but not the seconds of items whose page takes longer alone than with all tiles together (full_s): of many
- *             rows, they compute while it comes
- *
- * A tile without items, or through with them, loads weights in a short step: what of them passes its lane asks for it
- * like pages.
+ *             but not the seconds between items, which no page fills, nor those of items whose page takes longer alone
+ *             than with all tiles together (full_s): of many rows, they compute while it comes
  *
  * All share memory, at the rate of streams, and the links between the columns of the mesh (mesh.c), which a tile reads
- * through one way or the other. A lane is what the tiles of one column share above or below the cut between the rows: a
- * link of their own. item_s and page_s are measured on the program itself (memo.c). The integral is taken in BINS
- * stretches of u; a tile that ends in one counts for its share of it.
+ * through one way or the other. A lane is what the tiles of one column share above or below the cut between the rows:
+ * a link of their own. What an item and a page take alone is measured on the program itself (memo_alone.c). The
+ * integral is taken in BINS stretches of u; a tile that ends in one counts for its share of it.
+ *
+ * In a short step a tile without items, or through with its pages, loads weights meanwhile (memo_loads.c). Whoever asks
+ * a busy way for so many bytes at a time gets a share of it in proportion to them: so a tile's weights count as pages
+ * in the ratio of what it asks for at a time. The output of the last tile goes to all others, and waits for what their
+ * links have still to bring them of weights.
  *
  * Beside attention, keys and values are stored. Of a row that is a byte of a unit and more (its V scale), at the same
  * pseudo-channel for all rows of a page: they wait for one another, where they are more than the rows' other work
@@ -50,8 +50,9 @@ static uint32_t whole(uint32_t n)
     return (n + FOUR - 1) / FOUR * FOUR;
 }
 
-/* Where tiles ask for so many pages through each lane: seconds that the way is busy which all share and is busiest. */
-static float shared(const slx_memo_attention *k, const float *pages)
+/* Where tiles ask for so many pages through each lane, and memory for `more`: seconds that the way is busy which all
+ * share and is busiest. */
+static float shared(const slx_memo_attention *k, const float *pages, float more)
 {
     four sum = {0}, there = {0};
     for (uint32_t l = 0, n = k->lanes; l < n; l += FOUR) {
@@ -59,7 +60,7 @@ static float shared(const slx_memo_attention *k, const float *pages)
         sum += x, there += x * four_at(k->is_right + l);
     }
     float all = sum[0] + sum[1] + sum[2] + sum[3], right = there[0] + there[1] + there[2] + there[3];
-    float most = all * (float)k->page_memory_s,
+    float most = (all + more) * (float)k->page_memory_s,
           way[2] = {right * (float)k->page_cut_s[0], (all - right) * (float)k->page_cut_s[1]};
     for (int i = 0; i < 2; i++) most = way[i] > most ? way[i] : most;
     return most;
@@ -71,24 +72,9 @@ static double full(const slx_memo_attention *k)
     float *on = k->on;
     memset(on, 0, k->lanes * sizeof *on);
     for (uint32_t t = 0; t < k->tiles; t++) on[k->lane[t]] += 1;
-    double s = shared(k, on);
+    double s = shared(k, on, 0);
     for (uint32_t l = 0; l < k->lanes; l++) s = fmax(s, on[l] * k->lane_s[l]);
     return s;
-}
-
-/* Bytes of a layer's weights that a short step loads while attention is under way (emit.c, short_layer): those of the
- * output and of up. *near: each tile's from the stack near it. */
-static double weights_bytes(const slx_program *p, bool *near)
-{
-    double sum = 0;
-    for (uint32_t i = 0; i < p->n_weights; i++) {
-        const slx_weight *w = &p->weights[i];
-        if (strncmp(w->tensor, "blk.0.", 6) || w->layout != SLX_LAYOUT_SLICES) continue;
-        if (!strstr(w->tensor, "attn_output") && !strstr(w->tensor, "ffn_up")) continue;
-        sum += (double)w->bytes;
-        *near = w->ways > 1;
-    }
-    return sum;
 }
 
 slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, const slx_chip *c, slx_err *err)
@@ -101,38 +87,36 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
     while (k->sizes < SLX_MEMO_SIZES && UINT32_C(1) << (k->sizes - 1) < k->item_rows) k->sizes++;
     uint32_t columns = k->columns = mem.cut[2].share ? mem.cut[2].n : 1;
     k->lanes = whole(2 * columns), k->padded = whole(k->tiles);
-    k->ends = slx_xcalloc((3 * BINS + 3) * (size_t)k->lanes, sizeof *k->ends);
+    k->ends = slx_xcalloc((3 * BINS + 5) * (size_t)k->lanes + BINS + 1, sizeof *k->ends);
     k->part = k->ends + BINS * k->lanes, k->loaded = k->part + BINS * k->lanes;
-    k->on = k->loaded + BINS * k->lanes;
-    k->lane_s = k->on + k->lanes, k->is_right = k->lane_s + k->lanes;
-    k->page_n = slx_xcalloc(7 * (size_t)k->padded, sizeof *k->page_n);
+    k->asked = k->loaded + (BINS + 1) * k->lanes, k->on = k->asked + BINS + 1;
+    k->lane_s = k->on + 2 * k->lanes, k->is_right = k->lane_s + k->lanes;
+    k->page_n = slx_xcalloc(12 * (size_t)k->padded, sizeof *k->page_n);
     k->busy_s = k->page_n + k->padded;
     k->more_s = k->busy_s + k->padded, k->stiff_s = k->more_s + k->padded;
-    k->rate = k->stiff_s + k->padded, k->into = k->rate + k->padded, k->crossing = k->into + k->padded;
+    k->rate = k->stiff_s + k->padded, k->into = k->rate + k->padded, k->load_s = k->into + k->padded;
+    k->crossing = k->load_s + k->padded, k->asking = k->crossing + k->padded;
+    k->link_s = k->asking + k->padded, k->gated_s = k->link_s + k->padded, k->queued_s = k->gated_s + k->padded;
+    k->weights = slx_xcalloc(k->tiles, sizeof *k->weights);
     k->lane = slx_xcalloc(2 * (size_t)k->padded, sizeof *k->lane);
     k->at = k->lane + k->padded;
     k->bound = slx_xcalloc(2 * (k->tiles + (size_t)1), sizeof *k->bound);
     k->before = k->bound + k->tiles + 1;
     k->seq = slx_xcalloc(in->desc.max_seqs + (size_t)1, sizeof *k->seq);
-    bool near = false;
-    double tick_s = 1 / (c->grid.clock_ghz * 1e9 * SLX_TM_TICKS), layers = in->n_layers;
+    double tick_s = k->tick_s = 1 / (c->grid.clock_ghz * 1e9 * SLX_TM_TICKS), layers = k->layers = in->n_layers;
     /* codes and scales of keys and values: tmpl_attn.c */
     double page_bytes = layers * (2.0 * SLX_MAX_CHUNK + 8) * in->head_dim_pad;
     /* a V scale is a byte of a unit, which is read first; all rows of a page have it in the same pseudo-channel */
     k->append_row_s = layers * in->n_kv_heads * 2 * (double)mem.unit_ticks * tick_s;
     k->append_free = SLX_MAX_CHUNK;
     k->page_memory_s = page_bytes / 64 * (double)mem.unit_ticks / (double)mem.all * tick_s;
-    double page_link_s = page_bytes * mem.link_ticks * tick_s;
-    k->weights_s = weights_bytes(p, &near) * layers / k->tiles * mem.link_ticks * tick_s;
+    k->page_bytes = page_bytes;
     for (uint32_t t = 0; t < k->tiles; t++) {
         bool up = mem.cut[3].share && mem.cut[3].share[t] > 0;
         k->lane[t] = (int32_t)(t % columns + (up ? columns : 0));
         for (int i = 0; i < 4; i++)
             if (mem.cut[i].share && mem.cut[i].share[t] > 0)
                 k->page_cut_s[i] = page_bytes * mem.cut[i].share[t] * mem.cut[i].ticks * tick_s;
-        const slx_tm_cut *cut = &mem.cut[up ? 3 : 2];
-        if (cut->share && cut->share[t] > 0)
-            k->crossing[t] = (float)((near ? cut->from[mem.own[t]] : cut->share[t]) / cut->share[t] / page_link_s);
         k->lane_s[k->lane[t]] = (float)k->page_cut_s[up ? 3 : 2];
         k->is_right[k->lane[t]] = mem.cut[0].share && mem.cut[0].share[t] > 0;
     }
@@ -148,103 +132,25 @@ void slx_memo_attention_deinit(slx_memo_attention *k)
     free(k->lane);
     free(k->bound);
     free(k->seq);
+    free(k->weights);
+}
+
+void slx_memo_attention_loads(slx_memo_attention *k)
+{
+    double tile = k->alone[1][0].page_s * k->page_window * k->page_bytes / k->layers;
+    for (uint32_t t = 0; t < k->tiles; t++) {
+        const slx_memo_weights *w = &k->weights[t];
+        double pages = w->bytes * k->layers / k->page_bytes;
+        k->link_s[t] = (float)w->link_s, k->gated_s[t] = (float)w->gated_s, k->queued_s[t] = (float)w->queued_s;
+        k->asking[t] = tile > 0 ? (float)(w->window_bytes / tile) : 0;
+        k->load_s[t] = k->asking[t] > 0 ? (float)pages / k->asking[t] : 0;
+        k->crossing[t] = w->bytes > 0 ? k->asking[t] * (float)(w->lane_bytes / w->bytes) : 0;
+    }
 }
 
 uint32_t slx_memo_attention_rows(const slx_memo_attention *k, uint32_t i)
 {
     return UINT32_C(1) << i < k->item_rows ? UINT32_C(1) << i : k->item_rows;
-}
-
-/* Of items of so many rows, between the sizes that are known. */
-static slx_memo_alone of_rows(const slx_memo_attention *k, bool is_short, uint32_t rows)
-{
-    const slx_memo_alone *known = k->alone[is_short];
-    if (rows <= 1) return known[0];
-    uint32_t i = 31u - (uint32_t)__builtin_clz(rows), low = UINT32_C(1) << i;
-    if (i + 1 >= k->sizes) return known[k->sizes - 1];
-    const slx_memo_alone *a = known + i, *b = a + 1;
-    double share = (double)(rows - low) / (slx_memo_attention_rows(k, i + 1) - low);
-    return (slx_memo_alone){a->item_s + (b->item_s - a->item_s) * share, a->page_s + (b->page_s - a->page_s) * share,
-                            a->page_j + (b->page_j - a->page_j) * share};
-}
-
-/* So many items alike, one after another: each has pages, and takes more_s longer than its pages take items of one row;
- * of its seconds stiff_s do not dilate. */
-typedef struct {
-    uint32_t items;
-    double pages, more_s, stiff_s;
-} run;
-
-static run run_of(const slx_memo_attention *k, bool is_short, uint32_t items, uint32_t rows, uint64_t end,
-                  slx_memo_load *out)
-{
-    run r = {.items = items, .pages = slx_memo_pages(end)};
-    slx_memo_alone a = of_rows(k, is_short, rows), one = k->alone[is_short][0];
-    r.more_s = a.item_s - one.item_s + r.pages * (a.page_s - one.page_s);
-    r.stiff_s = a.page_s < k->full_s ? 0 : a.item_s + r.pages * a.page_s;
-    out->joules += items * r.pages * a.page_j;
-    return r;
-}
-
-/* Where tile after tile of the items gets its own. */
-typedef struct {
-    uint32_t tile, items; /* tiles that have theirs; items so far */
-    run all, given;       /* sums of all items so far, and of those tiles' */
-} dealer;
-
-static void run_add(run *to, const run *r, double items)
-{
-    to->more_s += items * r->more_s, to->stiff_s += items * r->stiff_s;
-}
-
-static void deal(const slx_memo_attention *k, dealer *d, const run *r)
-{
-    uint32_t first = d->items, t = d->tile;
-    for (d->items += r->items; t < k->tiles && k->bound[t + 1] <= d->items; t++) {
-        run to = d->all;
-        run_add(&to, r, k->bound[t + 1] - first);
-        k->more_s[t] = (float)(to.more_s - d->given.more_s);
-        k->stiff_s[t] = (float)(to.stiff_s - d->given.stiff_s);
-        d->given = to;
-    }
-    d->tile = t;
-    run_add(&d->all, r, r->items);
-}
-
-/* Tile t has the items from bound[t] up to bound[t + 1] - 1. */
-static void bounds(slx_memo_attention *k, const slx_memo_seq *seq, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) k->seq[i] = (slx_share_seq){seq[i].rows, seq[i].before};
-    slx_share_out(k->info, k->seq, n, k->bound, k->before);
-}
-
-/* Pages of every tile, and its seconds beyond those of items of one row. */
-static void share_out(slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n, slx_memo_load *out)
-{
-    uint32_t rows = 0;
-    dealer d = {0};
-    for (uint32_t i = 0; i < n; i++) rows += seq[i].rows;
-    bounds(k, seq, n);
-    for (uint32_t t = 0; t < k->tiles; t++) k->page_n[t] = (float)(k->before[t + 1] - k->before[t]);
-    if (rows == n) { /* a row each */
-        memset(k->more_s, 0, 2 * (size_t)k->padded * sizeof *k->more_s);
-        out->joules = k->before[k->tiles] * k->alone[is_short][0].page_j;
-        return;
-    }
-    for (const slx_memo_seq *s = seq; s < seq + n; s++) {
-        uint32_t pieces = slx_memo_pieces(k->item_rows, s->rows);
-        if (pieces == 1) {
-            run r = run_of(k, is_short, k->heads, s->rows, (uint64_t)s->before + s->rows, out);
-            deal(k, &d, &r);
-            continue;
-        }
-        for (uint32_t i = 0; i < k->heads * pieces; i++) { /* head after head, each in pieces */
-            uint32_t first = i % pieces * k->item_rows, most = s->rows - first;
-            uint32_t each = most < k->item_rows ? most : k->item_rows;
-            run r = run_of(k, is_short, 1, each, (uint64_t)s->before + first + each, out);
-            deal(k, &d, &r);
-        }
-    }
 }
 
 /* n: a multiple of FOUR; none is negative. */
@@ -265,12 +171,12 @@ static float alone(const slx_memo_attention *k, bool is_short)
 {
     const uint32_t *bound = k->bound;
     const float *pages = k->page_n, *more = k->more_s;
-    const slx_memo_alone *one = k->alone[is_short];
-    float *restrict busy = k->busy_s, item_s = (float)one->item_s, page_s = (float)one->page_s;
+    float *restrict busy = k->busy_s, later_s = (float)k->later_s[is_short], first_s = (float)k->first_s[is_short],
+                    page_s = (float)k->alone[is_short][0].page_s;
     for (uint32_t t = 0, n = k->tiles; t < n; t++) {
         float later = (float)((int32_t)bound[t + 1] - (int32_t)bound[t]) - 1;
-        later = later > 0 ? later : 0;
-        float all = later * item_s + pages[t] * page_s + more[t];
+        float gaps = later > 0 ? later * later_s + first_s : 0, all = gaps + pages[t] * page_s + more[t];
+        k->stiff_s[t] += gaps;
         busy[t] = all > 0 ? all : 0; /* where larger items were measured as shorter ones */
     }
     return largest(busy, k->padded);
@@ -299,19 +205,54 @@ static void stretches(const slx_memo_attention *k, float scale)
     }
 }
 
-/* Weights that tiles load through each lane, in each stretch, when they have no items left: in pages a second. They go
- * in no order with the pages, but take the links of the mesh from them. */
+/* So many pages a second asked for from stretch `from` to stretch `to`: as differences, that are summed up later. */
+static inline void ask(float *at, uint32_t step, float rate, float from, float to)
+{
+    for (int i = 0; i < 2; i++, rate = -rate) {
+        float x = i ? to : from;
+        if (x >= BINS) return;
+        uint32_t b = (uint32_t)x;
+        float whole_to = (float)(b + 1) - x;
+        at[b * step] += rate * whole_to;
+        at[(b + 1) * step] += rate * (1 - whole_to);
+    }
+}
+
+/* Tiles without items, which load from the start: those of a lane together. */
+static void loads_idle(const slx_memo_attention *k, float scale)
+{
+    uint32_t lanes = k->lanes;
+    float *restrict rate = k->on, *restrict work = k->on + lanes, all_rate = 0, all_work = 0;
+    memset(rate, 0, 2 * (size_t)lanes * sizeof *rate);
+    for (uint32_t t = 0; t < k->tiles; t++) {
+        float idle = k->page_n[t] > 0 ? 0 : 1, r = k->crossing[t] * idle, a = k->asking[t] * idle;
+        rate[k->lane[t]] += r, work[k->lane[t]] += r * k->load_s[t];
+        all_rate += a, all_work += a * k->load_s[t];
+    }
+    for (uint32_t l = 0; l < lanes; l++)
+        if (rate[l] > 0) ask(k->loaded + l, lanes, rate[l], 0, work[l] / rate[l] * scale);
+    if (all_rate > 0) ask(k->asked, 1, all_rate, 0, all_work / all_rate * scale);
+}
+
+/* Weights that tiles load when the queue is through with their pages, in each stretch: in pages a second. They take
+ * memory and the links of the mesh from pages. */
 static void loads(const slx_memo_attention *k, float scale)
 {
-    float lasts = (float)k->weights_s * scale;
-    memset(k->loaded, 0, BINS * (size_t)k->lanes * sizeof *k->loaded);
+    uint32_t lanes = k->lanes;
+    memset(k->loaded, 0, (BINS + 1) * ((size_t)lanes + 1) * sizeof *k->loaded);
+    loads_idle(k, scale);
     for (uint32_t t = 0; t < k->tiles; t++) {
-        if (k->crossing[t] <= 0) continue;
-        float from = k->busy_s[t] * scale, to = from + lasts < BINS ? from + lasts : BINS;
-        for (uint32_t b = (uint32_t)from; (float)b < to; b++) {
-            float begin = from > (float)b ? from : (float)b, end = to < (float)(b + 1) ? to : (float)(b + 1);
-            k->loaded[b * k->lanes + (uint32_t)k->lane[t]] += k->crossing[t] * (end - begin);
-        }
+        if (k->page_n[t] <= 0 || k->load_s[t] <= 0) continue;
+        float start = k->busy_s[t] - (float)k->lead_s, from = start > 0 ? start * scale : 0;
+        float to = from + k->load_s[t] * scale;
+        if (k->crossing[t] > 0) ask(k->loaded + k->lane[t], lanes, k->crossing[t], from, to);
+        ask(k->asked, 1, k->asking[t], from, to);
+    }
+    for (uint32_t b = 1; b < BINS; b++) {
+        float *restrict now = k->loaded + b * lanes;
+        const float *before = now - lanes;
+        for (uint32_t l = 0; l < lanes; l++) now[l] += before[l];
+        k->asked[b] += k->asked[b - 1];
     }
 }
 
@@ -325,7 +266,7 @@ static void dilate(const slx_memo_attention *k, bool is_short)
     for (uint32_t b = BINS; b-- > 0;) {
         float *restrict p = k->part + b * lanes, *restrict e = k->ends + b * lanes;
         for (uint32_t l = 0; l < lanes; l++) p[l] += on[l], on[l] += e[l];
-        float all = shared(k, p);
+        float all = shared(k, p, is_short ? k->asked[b] : 0);
         all = all > 1 ? all : 1;
         const float *w = k->loaded + b * lanes;
         for (uint32_t l = 0; l < lanes && is_short; l++) p[l] += w[l];
@@ -353,6 +294,25 @@ static float together(const slx_memo_attention *k, float scale)
         s[t] = busy[t] + (soft > 0 ? soft : 0) * s[t] * each;
     }
     return largest(s, k->padded);
+}
+
+/* What the last tile's output waits for: it goes to all tiles, behind what their links have still to bring them. */
+static float push_waits(const slx_memo_attention *k, float last)
+{
+    const float *end = k->rate, *link = k->link_s, *queued = k->queued_s, *gated = k->gated_s;
+    float wait = 0, lead = (float)k->lead_s;
+    uint32_t who = 0;
+    while (who + 1 < k->tiles && end[who] < last) who++;
+    for (uint32_t t = 0; t < k->tiles; t++) {
+        float start = end[t] - lead, left = (start > 0 ? start : 0) + link[t] - last;
+        float own = end[t] + gated[t] - last;
+        left = left < queued[t] ? left : queued[t];
+        own = end[t] > 0 && gated[t] > 0 ? own : 0;
+        left = left > own ? left : own;
+        left = t == who ? 0 : left;
+        wait = left > wait ? left : wait;
+    }
+    return wait;
 }
 
 /* Pages of the lane that has most. */
@@ -384,7 +344,7 @@ uint32_t slx_memo_attention_page_rows(const slx_memo_seq *seq, uint32_t n)
 slx_memo_load slx_memo_attention_of(slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n)
 {
     slx_memo_load out = {0};
-    share_out(k, is_short, seq, n, &out);
+    slx_memo_share_out(k, is_short, seq, n, &out);
     float busy = alone(k, is_short);
     out.seconds = k->alone[is_short][0].item_s;
     if (busy > 0) {
@@ -392,7 +352,9 @@ slx_memo_load slx_memo_attention_of(slx_memo_attention *k, bool is_short, const 
         stretches(k, scale);
         if (is_short) loads(k, scale);
         dilate(k, is_short);
-        out.seconds += together(k, scale);
+        float last = together(k, scale);
+        out.seconds += last;
+        if (is_short) out.seconds += push_waits(k, last);
     }
     out.pages = lane_pages(k);
     double crowd = slx_memo_attention_page_rows(seq, n) - k->append_free;

@@ -270,6 +270,10 @@ static bool finish(sim *s, uint32_t i, engine *e)
                              .layer = (int32_t)r->layer - 1,
                              .start = e->start->t,
                              .finish = e->end->t,
+                             .bytes = moves(r) ? r->link_bytes : 0,
+                             .stack = moves(r) && r->engine != SLX_ENG_NET && r->op != SLX_OP_MOV
+                                          ? slx_tm_stack_of(s->a->mem, r)
+                                          : SLX_TIME_STACKS,
                              .copies = s->a->copies[i],
                              .clock_ghz = s->a->chip->grid.clock_ghz};
         s->a->opt->event(s->a->opt->event_arg, &ev);

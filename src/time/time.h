@@ -115,6 +115,7 @@ typedef struct {
     uint64_t *layer_fj, *layer_static_fj; /* of events; of what goes by time (one block with it) */
 } slx_time_result;
 
+enum { SLX_TIME_STACKS = UINT32_MAX / 2 };
 /* One instruction's stay in its engine, for traces. */
 typedef struct {
     uint32_t tile, pc;
@@ -122,6 +123,8 @@ typedef struct {
     const char *span; /* borrowed from the program; "" outside spans */
     int32_t layer;    /* -1 outside the layers */
     uint64_t start, finish;
+    uint64_t bytes;   /* of loads, stores and moves: through the tile's own link */
+    uint32_t stack;   /* of loads and stores: that all their bytes lie in; SLX_TIME_STACKS: in several */
     uint32_t copies;  /* tiles that do the same at the same time, this one among them (a folded step shows one of a class) */
     double clock_ghz;
 } slx_time_event;

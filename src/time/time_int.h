@@ -119,7 +119,7 @@ void slx_tm_mesh_deinit(slx_tm_mem *m);
 /* Mean hops from the entries of a stack to a tile, one for the entry. */
 uint32_t slx_tm_entry_hops(const slx_chip *c, uint32_t tile, uint32_t stack);
 /* The stack that all bytes of a transfer lie in; SLX_TM_STACKS: in several, taken as all alike. */
-enum { SLX_TM_STACKS = UINT32_MAX / 2 };
+enum { SLX_TM_STACKS = SLX_TIME_STACKS };
 uint32_t slx_tm_stack_of(const slx_tm_mem *m, const slx_tm_rec *r);
 /* The same of several rows, as slices of weights lie; one row, which may lie in another stack in the next layer, is taken as
  * all alike. */
