@@ -93,6 +93,7 @@ slx_status slx_chip_check_key(const slx_yaml *t, const slx_yaml_node *n, const s
 uint64_t slx_chip_hash_figures(slx_chip *c); /* (chip_load.c) */
 /* Figures against each other. (chip_rules.c) */
 slx_status slx_chip_check_rules(const slx_chip *c, const slx_yaml *t);
+extern const double slx_chip_most_w_mm2; /* of a die: what no cooling takes away (chip_part.c) */
 /* The same of a published chip. (chip_part.c) */
 slx_status slx_chip_check_part(const slx_chip *c, const slx_yaml *t);
 /* Fails at a key of the file; at its section when the key was left to its default. (chip_rules.c) */

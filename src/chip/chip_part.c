@@ -9,7 +9,8 @@
 #define FAIL(path, ...) return slx_chip_fail_rule(t, path, __VA_ARGS__)
 
 /* What no process and no cooling of our days reaches, with room to spare. */
-static const double most_w_mm2 = 3, least_w_mm2 = 0.02, most_mtr_mm2 = 500;
+const double slx_chip_most_w_mm2 = 3;
+static const double least_w_mm2 = 0.02, most_mtr_mm2 = 500;
 
 /* Drawn for each core in use: 1.19 on A100, the most of chips/; half of a chip may be wanted for a what-if. */
 static const double most_drawn = 10;
@@ -111,9 +112,9 @@ slx_status slx_chip_check_part(const slx_chip *c, const slx_yaml *t)
         FAIL("part.transistors_b", "found %.4g million on a square millimetre, expected at most %g",
              mtr, most_mtr_mm2);
     double w = c->package.tdp_w / mm2;
-    if (c->package.tdp_w > 0 && !c->package.io_dies && (w > most_w_mm2 || w < least_w_mm2))
+    if (c->package.tdp_w > 0 && !c->package.io_dies && (w > slx_chip_most_w_mm2 || w < least_w_mm2))
         FAIL("package.tdp_w", "found %g W on %g mm2, expected between %g and %g W/mm2",
-             c->package.tdp_w, mm2, least_w_mm2, most_w_mm2);
+             c->package.tdp_w, mm2, least_w_mm2, slx_chip_most_w_mm2);
     if (c->part.logic_usd > c->part.bom_usd)
         FAIL("part.logic_usd", "found %g, expected at most bom_usd = %g", c->part.logic_usd,
              c->part.bom_usd);

@@ -35,9 +35,6 @@ static const double most_ghz = 5.5;
 /* The field of a scanner, 26 mm x 33 mm. */
 static const double most_reticle_mm2 = 858;
 
-/* What no cooling of our days takes away from a die (as for published chips). */
-static const double most_w_mm2 = 3;
-
 /* Figures of real chips lie within this factor of those of a paper or a table. */
 static const double spread = 5;
 
@@ -212,9 +209,9 @@ static slx_status check_power(const slx_chip *c, const slx_area *a, slx_err *err
 {
     double leak = c->energy.leak_w_mm2 * c->dvfs.leak_share, mm2 = a->silicon_mm2.mid, tdp = c->package.tdp_w;
     if (c->dvfs.min_vdd_v > 0) leak *= c->dvfs.min_vdd_v / c->process.vdd_v;
-    if (c->energy.leak_w_mm2 > most_w_mm2)
+    if (c->energy.leak_w_mm2 > slx_chip_most_w_mm2)
         FAIL(KEYS("energy.leak_w_mm2"), "found %g W/mm2 without any work, expected at most %g, what cooling takes away",
-             c->energy.leak_w_mm2, most_w_mm2);
+             c->energy.leak_w_mm2, slx_chip_most_w_mm2);
     if (tdp > 0 && tdp < leak * mm2)
         FAIL(KEYS("package.tdp_w", "energy.leak_w_mm2"),
              "found a rated power of %g W, expected at least %.3g: what %.0f mm2 of silicon leak at the lowest voltage "

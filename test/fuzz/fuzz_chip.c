@@ -16,6 +16,8 @@ static void report(const slx_chip *c)
     if (!s) s = slx_chip_get_power(&p, c, &a, k, &err);
     if (!s) s = slx_chip_get_cost(&q, c, &a, &p, k, &err);
     SLX_ASSERT(!s || (err.msg[0] && !strcmp(err.file, "fuzz.yaml")));
+    s = slx_chip_check_physics(c, &err);
+    SLX_ASSERT(!s || (err.msg[0] && !strcmp(err.file, "fuzz.yaml")));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
