@@ -282,7 +282,8 @@ typedef struct {
     uint32_t rank;
     slx_tm_walker *w;       /* [n] */
     uint32_t n;             /* tiles */
-    uint8_t *spms;          /* [n][spm_bytes] shadow scratchpads: hold what was loaded from the descriptor */
+    uint8_t *spms;          /* [chunk][n][SLX_TM_CHUNK] shadow scratchpads: hold what was loaded from the descriptor */
+    slx_buf moving;         /* bytes between two of them */
     slx_tm_history *history; /* [n]; behind what walkers still owe: slx_tm_settle */
     uint64_t *in_stack;     /* [n][stacks] bytes of slices (slx_tm_slice_stack): with counts */
     uint32_t *next;         /* [n] the next tile of the same walker, in rising order */
@@ -323,8 +324,12 @@ slx_status slx_tm_step_meeting(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, con
                                slx_err *err);
 /* st, said of the instruction w is at. */
 slx_status slx_tm_fault(slx_tm_walk *k, const slx_tm_walker *w, slx_status st, const char *what, slx_err *err);
-/* Bytes of a tile's shadow scratchpad, NULL where it has none there. */
-uint8_t *slx_tm_shadow(const slx_tm_walk *k, uint32_t t, uint64_t addr, uint64_t bytes);
+/* Does a scratchpad have these bytes? */
+bool slx_tm_in_spm(const slx_tm_walk *k, uint64_t addr, uint64_t bytes);
+/* A byte of a tile's shadow scratchpad, followed by the others of its chunk. Chunks at one address of all tiles lie
+ * together: where all use the same few, few pages of the host are touched. */
+enum { SLX_TM_CHUNK = 256 };
+uint8_t *slx_tm_shadow(const slx_tm_walk *k, uint32_t t, uint64_t addr);
 enum { SLX_TM_GRAIN = 64 /* bytes that control flow sees or not as a whole: slx_tm_walk.shown */ };
 /* Bytes inside a scratchpad that control flow may see from now on. */
 void slx_tm_show(slx_tm_walk *k, uint64_t to, uint64_t bytes);

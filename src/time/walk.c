@@ -155,8 +155,8 @@ static const char *scalar_access(slx_tm_walk *k, slx_tm_walker *w, const slx_tm_
     unsigned n = 1u << (o->f0 & 3);
     bool load = o->op == SLX_OP_LDS;
     uint64_t at = v[load ? 1 : 0];
-    uint8_t *p = slx_tm_shadow(k, t, at, n);
-    if (!p || at % n) return "address outside its space or region";
+    if (!slx_tm_in_spm(k, at, n) || at % n) return "address outside its space or region";
+    uint8_t *p = slx_tm_shadow(k, t, at);
     if (load) {
         *out = 0;
         memcpy(out, p, n);

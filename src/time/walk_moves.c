@@ -28,10 +28,42 @@ static const slx_region *region_of(const slx_program *p, uint64_t addr, uint64_t
     return NULL;
 }
 
-uint8_t *slx_tm_shadow(const slx_tm_walk *k, uint32_t t, uint64_t addr, uint64_t bytes)
+bool slx_tm_in_spm(const slx_tm_walk *k, uint64_t addr, uint64_t bytes)
 {
     uint64_t size = k->prog->info.spm_bytes;
-    return addr <= size && bytes <= size - addr ? k->spms + t * size + addr : NULL;
+    return addr <= size && bytes <= size - addr;
+}
+
+uint8_t *slx_tm_shadow(const slx_tm_walk *k, uint32_t t, uint64_t addr)
+{
+    return k->spms + (addr / SLX_TM_CHUNK * k->n + t) * SLX_TM_CHUNK + addr % SLX_TM_CHUNK;
+}
+
+/* Bytes from `addr` on, of so many, that lie together. */
+static size_t in_chunk(uint64_t addr, uint64_t bytes)
+{
+    uint64_t left = SLX_TM_CHUNK - addr % SLX_TM_CHUNK;
+    return (size_t)(bytes < left ? bytes : left);
+}
+
+static void shadow_write(const slx_tm_walk *k, uint32_t t, uint64_t to, const uint8_t *from, uint64_t bytes)
+{
+    for (size_t n; bytes; to += n, from += n, bytes -= n)
+        memcpy(slx_tm_shadow(k, t, to), from, n = in_chunk(to, bytes));
+}
+
+/* Tile t's bytes to the end of a buffer. */
+static void shadow_read(const slx_tm_walk *k, uint32_t t, uint64_t from, uint64_t bytes, slx_buf *to)
+{
+    for (size_t n; bytes; from += n, bytes -= n) slx_buf_add(to, slx_tm_shadow(k, t, from), n = in_chunk(from, bytes));
+}
+
+/* From tile t to tile u, which may be the same. */
+static void shadow_copy(slx_tm_walk *k, uint32_t u, uint64_t to, uint32_t t, uint64_t from, uint64_t bytes)
+{
+    k->moving.len = 0;
+    shadow_read(k, t, from, bytes, &k->moving);
+    shadow_write(k, u, to, (const uint8_t *)k->moving.ptr, bytes);
 }
 
 /* Tiles that receive a multicast or a MOV. */
@@ -70,9 +102,8 @@ static bool visible(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const slx_regi
 {
     if (bytes > reg->bytes || from - reg->base > reg->bytes - bytes) return false;
     if (!load || reg != k->desc_region) return true;
-    uint8_t *p = slx_tm_shadow(k, t, to, bytes);
-    if (!p) return false;
-    memcpy(p, k->desc + (from - reg->base), bytes);
+    if (!slx_tm_in_spm(k, to, bytes)) return false;
+    shadow_write(k, t, to, k->desc + (from - reg->base), bytes);
     slx_tm_show(k, to, bytes);
     if (k->repeat.probing) slx_tm_repeat_see(k, w, t, to, bytes, from);
     return true;
@@ -86,11 +117,13 @@ static uint64_t index_end(const slx_region *reg, uint64_t first, uint64_t bytes,
     return stride ? (reg->bytes - bytes - before) / stride + 1 : UINT32_MAX;
 }
 
-/* The indices of r that are none of ~0, of `rows` in a scratchpad, to the end of w's list. false: one is too high. */
-static bool take_indices(slx_tm_walker *w, const uint8_t *from, uint64_t rows, uint64_t end, slx_tm_rec *r)
+/* The indices of r that are none of ~0, of `rows` in tile t's scratchpad, to the end of w's list. false: one is too
+ * high. */
+static bool take_indices(const slx_tm_walk *k, slx_tm_walker *w, uint32_t t, uint64_t from, uint64_t rows, uint64_t end,
+                         slx_tm_rec *r)
 {
     uint32_t n = 0, high = 0;
-    slx_buf_add(&w->idx, from, rows * 4);
+    shadow_read(k, t, from, rows * 4, &w->idx);
     uint32_t *idx = (uint32_t *)(void *)w->idx.ptr + r->idx_at;
     for (uint64_t i = 0; i < rows; i++) high = idx[i] > high ? idx[i] : high;
     r->rows = (uint32_t)rows;
@@ -128,20 +161,19 @@ slx_status slx_tm_step_transfer(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, co
     if (!reg) return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
     r->addr = hbm, r->stride = stride, r->bytes = (uint32_t)bytes, r->rows = (uint32_t)rows;
     if (indexed) {
-        const uint8_t *ip = slx_tm_shadow(k, t, v[2], rows * 4);
-        if (!ip || v[2] % 4)
+        if (!slx_tm_in_spm(k, v[2], rows * 4) || v[2] % 4)
             return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
         r->indexed = true;
         r->idx_at = (uint32_t)(w->idx.len / 4);
         uint64_t end = index_end(reg, hbm, bytes, stride);
         for (uint64_t i = 0; i < rows && load && reg == k->desc_region; i++) {
             uint32_t at;
-            memcpy(&at, ip + 4 * i, 4);
+            memcpy(&at, slx_tm_shadow(k, t, v[2] + 4 * i), 4);
             if (at == UINT32_MAX) continue;
             if (at >= end || !visible(k, w, t, reg, hbm + at * stride, spm + i * bytes, bytes, load))
                 return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
         }
-        if (!take_indices(w, ip, rows, end, r))
+        if (!take_indices(k, w, t, v[2], rows, end, r))
             return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
         idx = (const uint32_t *)(const void *)w->idx.ptr + r->idx_at;
         if (r->rows == 1) r->addr += idx[0] * stride, r->stride = bytes, r->indexed = false;
@@ -172,13 +204,13 @@ slx_status slx_tm_step_move(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, const 
         return slx_tm_fault(k, w, SLX_EFAULT, "no such tile or group", err);
     uint64_t size = k->prog->info.spm_bytes;
     uint64_t from = (rows - 1) * ss + bytes, to = (rows - 1) * ds + bytes;
-    if (rows > size || bytes > size || !slx_tm_shadow(k, t, v[0], from) || !slx_tm_shadow(k, t, v[2], to))
+    if (rows > size || bytes > size || !slx_tm_in_spm(k, v[0], from) || !slx_tm_in_spm(k, v[2], to))
         return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
     if (slx_tm_seen(k, v[0], from) || slx_tm_seen(k, v[2], to)) {
         for (uint32_t u = first; u < first + count; u++) {
             if (u != t) k->crossing = true;
             for (uint64_t i = 0; i < rows && !k->w[u].absent; i++)
-                memmove(slx_tm_shadow(k, u, v[2] + i * ds, bytes), slx_tm_shadow(k, t, v[0] + i * ss, bytes), bytes);
+                shadow_copy(k, u, v[2] + i * ds, t, v[0] + i * ss, bytes);
         }
         slx_tm_show(k, v[2], to);
     }
@@ -203,11 +235,11 @@ slx_status slx_tm_step_meeting(slx_tm_walk *k, slx_tm_walker *w, uint32_t t, con
     if (chips < 2 || !k->net.alpha_ticks)
         return slx_tm_fault(k, w, SLX_EUNSUPPORTED, "the chip has no links to others", err);
     uint64_t got = sum ? row : rows * row * chips;
-    if (v[2] > size || rows > size || !slx_tm_shadow(k, t, v[1], rows * row) || !slx_tm_shadow(k, t, v[0], got))
+    if (v[2] > size || rows > size || !slx_tm_in_spm(k, v[1], rows * row) || !slx_tm_in_spm(k, v[0], got))
         return slx_tm_fault(k, w, SLX_EFAULT, "address outside its space or region", err);
     bool seen = slx_tm_seen(k, v[1], rows * row) || slx_tm_seen(k, v[0], got);
     for (uint64_t i = 0; i < rows * chips && !sum && seen; i++)
-        memmove(slx_tm_shadow(k, t, v[0] + i * row, row), slx_tm_shadow(k, t, v[1] + i / chips * row, row), row);
+        shadow_copy(k, t, v[0] + i * row, t, v[1] + i / chips * row, row);
     if (!sum && seen) slx_tm_show(k, v[0], got);
     slx_tm_meeting m = slx_tm_net_meeting(&k->net, sum, rows * row);
     r->rows = m.messages;

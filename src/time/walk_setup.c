@@ -47,6 +47,11 @@ static void decode(slx_tm_walk *k, uint32_t pc)
     c->quiet = info->engine == SLX_ENG_CTL && !c->records && c->op != SLX_OP_SYS;
 }
 
+static size_t shadow_bytes(const slx_tm_walk *k)
+{
+    return (k->prog->info.spm_bytes / SLX_TM_CHUNK + (size_t)1) * k->n * SLX_TM_CHUNK;
+}
+
 void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, const uint8_t *desc,
                       uint32_t rank, const slx_tm_mem *mem)
 {
@@ -61,7 +66,7 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
     slx_tm_net_init(&k->net, c, p);
     k->fetch_fj = (uint64_t)(8 * SLX_INSN_BYTES * k->cost.fj_rd + 0.5);
     k->w = slx_xcalloc(k->n, sizeof *k->w);
-    k->spms = slx_lazy_alloc((size_t)k->n * p->info.spm_bytes);
+    k->spms = slx_lazy_alloc(shadow_bytes(k));
     k->history = slx_xcalloc(k->n, sizeof *k->history);
     k->in_stack = slx_xcalloc((size_t)k->n * mem->stacks, sizeof *k->in_stack);
     k->next = slx_xcalloc(k->n, sizeof *k->next);
@@ -93,7 +98,8 @@ void slx_tm_walk_deinit(slx_tm_walk *k)
         slx_buf_free(&k->w[i].recs);
         slx_buf_free(&k->w[i].idx);
     }
-    slx_lazy_free(k->spms, (size_t)k->n * k->prog->info.spm_bytes);
+    slx_lazy_free(k->spms, shadow_bytes(k));
+    slx_buf_free(&k->moving);
     free(k->w);
     free(k->history);
     free(k->in_stack);
