@@ -97,11 +97,14 @@ static slx_status each(bands *b, const figure *f, int n)
 slx_status slx_time_get_band(const slx_program *p, const slx_chip *c, const uint8_t *desc, const slx_time_options *how,
                              const slx_time_result *r, double *low_s, double *high_s, slx_err *err)
 {
-    bands b = {p, c, desc, how, r->seconds, 0, 0, err};
+    slx_time_options quick = *how; /* only differences count */
+    bands b = {p, c, desc, &quick, 0, 0, 0, err};
     double longer, shorter;
+    quick.by_classes = how->folded;
+    SLX_TRY(with(&b, NULL, 0, 1, &b.seconds));
     SLX_TRY(each(&b, rates, N_RATES));
     SLX_TRY(both_ends(&b, latencies, N_LATENCIES, &longer, &shorter));
-    if (fmax(longer, shorter) > matters * r->seconds)
+    if (fmax(longer, shorter) > matters * b.seconds)
         SLX_TRY(each(&b, latencies, N_LATENCIES));
     else
         add(&b, longer, shorter);

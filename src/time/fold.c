@@ -10,7 +10,7 @@
  *
  * Layers lose next to nothing (docs/timing.md). A class does: where memory is nearly full, the tile that is
  * simulated is served for all the others at once. On four chips and more that is small beside the meetings of the
- * chips; on one and two every tile is simulated. */
+ * chips; on one and two every tile is simulated, unless the options ask for classes there too. */
 #include "time/time_int.h"
 
 #include <stdlib.h>
@@ -23,9 +23,10 @@
  * in WORTH would be left. */
 enum { FOLD_CHIPS = 4, FOLD_FROM = 16, CLASS_FROM = 3, WORTH = 2 };
 
-bool slx_tm_fold_tiles(const slx_program *p)
+bool slx_tm_fold_tiles(const slx_program *p, const slx_time_options *opt)
 {
-    return slx_program_chips(&p->info) >= FOLD_CHIPS && p->info.n_tiles >= FOLD_FROM;
+    bool chips = slx_program_chips(&p->info) >= FOLD_CHIPS || opt->by_classes;
+    return opt->folded && chips && p->info.n_tiles >= FOLD_FROM;
 }
 
 static void every_tile(slx_tm_tiles *c, const slx_tm_mem *m)

@@ -200,7 +200,7 @@ static slx_status run_repeated(slx_tm_sim_args *a, slx_time_result *out, slx_err
 static slx_status simulate(slx_tm_walk *w, slx_tm_mem *m, slx_tm_tiles *c, const slx_time_options *opt,
                            slx_time_result *out, slx_tm_counts *counts, slx_err *err)
 {
-    bool tiles = opt->folded && slx_tm_fold_tiles(w->prog);
+    bool tiles = slx_tm_fold_tiles(w->prog, opt);
     if (tiles || (opt->folded && !opt->event)) {
         SLX_TRY(count_all(w, counts, !opt->event, out, err));
         w->apart = !w->crossing;

@@ -144,6 +144,9 @@ typedef struct {
     /* Where layers repeat one another, two or four of them, the others from those (10 layers and more). On 4 chips and more one
      * tile of each class, memory loaded for all of them (16 tiles and more, no more than half of them left). */
     bool folded;
+    /* And so on fewer chips: a few times as fast there, but some steps are up to 15 % off. For what one step differs from
+     * another by, both folded so. */
+    bool by_classes;
     /* NULL: none. Events are of every layer, from a run of their own. */
     void (*event)(void *arg, const slx_time_event *e);
     void *event_arg;
@@ -160,7 +163,7 @@ slx_status slx_time_step(const slx_program *p, const slx_chip *c, const uint8_t 
 void slx_time_result_free(slx_time_result *r);
 
 /* How far the seconds of r, that this step took, may be off within what the sources of the chip file allow: by runs of the
- * step with figures at both ends, 6 of them, or 34 where small figures matter (band.c). how: without events. */
+ * step with figures at both ends, 7 of them, or 35 where small figures matter (band.c). how: without events. */
 slx_status slx_time_get_band(const slx_program *p, const slx_chip *c, const uint8_t *desc, const slx_time_options *how,
                              const slx_time_result *r, double *low_s, double *high_s, slx_err *err);
 /* The same without a run, wider: what the critical path consists of, seconds of one or more steps, each part longer and

@@ -459,8 +459,8 @@ slx_status slx_tm_sim_run(const slx_tm_sim_args *a, slx_time_result *out, slx_er
 
 /* ------------------------------------------------------------------ what is simulated: fold.c */
 
-/* Does this program fold by tiles? */
-bool slx_tm_fold_tiles(const slx_program *p);
+/* Does a step of this program fold by tiles? */
+bool slx_tm_fold_tiles(const slx_program *p, const slx_time_options *opt);
 
 typedef struct {
     uint32_t all;  /* tiles of the program */
