@@ -260,46 +260,6 @@ static void test_rows(void **state)
     rmdir(dir);
 }
 
-/* The copies hold rows of the test half alone, and every set its bar: what is claimed on paper is true of this tree. */
-static void test_bars(void **state)
-{
-    static const struct {
-        const char *set;
-        double mape;
-    } bars[] = {{"gemm-a100", 9},        {"gemm-h100", 7},       {"gemm-h200", 6},
-                {"gemm-b200", 9},        {"gemm-l40s", 12.5},    {"gemm-b60", 10.5},
-                {"gemm-h100-fp8", 13},   {"gemm-l40s-fp8", 20},
-                {"gemm-b200-fp8", 7},    {"gemm-b60-fp8", 12.5},
-                {"gemm-b200-nvfp4", 12}, {"gemm-h100-fp8-block", 9},
-                {"gemm-h200-fp8-block", 6}, {"gemm-b200-fp8-block", 4}, {"gemm-l40s-fp8-block", 9},
-                {"decode-a100", 9.5},   {"decode-h100", 9.5},
-                {"decode-h200", 9.5},    {"decode-b200", 7},     {"prefill-a100", 7.5},
-                {"prefill-h100", 10.5},  {"prefill-h200", 10.5}, {"prefill-b200", 7.5},
-                {"nccl-a100", 10.5},     {"nccl-h100", 10.5},    {"nccl-h200", 10.5},
-                {"nccl-b200", 10.5},     {"graph-a100", 14},     {"graph-h100", 14},
-                {"graph-b200", 14}};
-    (void)state;
-    for (size_t i = 0; i < sizeof bars / sizeof *bars; i++) {
-        const slx_set *s = slx_set_find(bars[i].set);
-        slx_rows all, test;
-        slx_chip *c;
-        slx_err err;
-        slx_score r;
-        assert_non_null(s);
-        assert_int_equal(slx_chip_load_any(&c, s->chip, &err), SLX_OK);
-        assert_int_equal(slx_rows_read(&all, s, NULL, SLX_HALF_BOTH, &err), SLX_OK);
-        assert_int_equal(slx_rows_read(&test, s, NULL, SLX_HALF_TEST, &err), SLX_OK);
-        assert_true(all.n == test.n && test.n >= 20);
-        slx_score_rows(&r, &test, c);
-        if (r.answered < 0.95 * r.rows || 100 * r.mape > bars[i].mape)
-            fail_msg("%s: %.2f %% of %d rows, expected at most %g", s->name, 100 * r.mape, r.rows,
-                     bars[i].mape);
-        slx_rows_free(&all);
-        slx_rows_free(&test);
-        slx_chip_free(c);
-    }
-}
-
 /* Chips as if nobody had measured them: numbers of another chip, or those that serve all. The latter (generic) were
  * fitted on the other half of the bf16 rows of A100 to L40S, of attention and NCCL, on none of B60's and none of 8
  * bits: for these alone they are forecasts. The band holds them all the same. */
@@ -342,7 +302,6 @@ int main(void)
         cmocka_unit_test(test_answers),       cmocka_unit_test(test_chip_spec),
         cmocka_unit_test(test_malformed),     cmocka_unit_test(test_text),
         cmocka_unit_test(test_score_by_hand), cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_bars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
