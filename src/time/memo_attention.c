@@ -171,12 +171,12 @@ static float alone(const slx_memo_attention *k, bool is_short)
 {
     const uint32_t *bound = k->bound;
     const float *pages = k->page_n, *more = k->more_s;
-    float *restrict busy = k->busy_s, later_s = (float)k->later_s[is_short], first_s = (float)k->first_s[is_short],
-                    page_s = (float)k->alone[is_short][0].page_s;
+    float *restrict busy = k->busy_s, *restrict stiff = k->stiff_s, page_s = (float)k->alone[is_short][0].page_s;
+    float later_s = (float)k->later_s[is_short], first_s = (float)k->first_s[is_short];
     for (uint32_t t = 0, n = k->tiles; t < n; t++) {
         float later = (float)((int32_t)bound[t + 1] - (int32_t)bound[t]) - 1;
         float gaps = later > 0 ? later * later_s + first_s : 0, all = gaps + pages[t] * page_s + more[t];
-        k->stiff_s[t] += gaps;
+        stiff[t] += gaps;
         busy[t] = all > 0 ? all : 0; /* where larger items were measured as shorter ones */
     }
     return largest(busy, k->padded);
@@ -224,10 +224,17 @@ static void loads_idle(const slx_memo_attention *k, float scale)
     uint32_t lanes = k->lanes;
     float *restrict rate = k->on, *restrict work = k->on + lanes, all_rate = 0, all_work = 0;
     memset(rate, 0, 2 * (size_t)lanes * sizeof *rate);
+    for (uint32_t row = 0; row < k->tiles; row += k->columns) { /* of the grid, all in lanes side by side */
+        const float *pages = k->page_n + row, *crossing = k->crossing + row, *load_s = k->load_s + row;
+        float *to = rate + k->lane[row], *restrict to_work = work + k->lane[row];
+        for (uint32_t i = 0, n = least(k->columns, k->tiles - row); i < n; i++) {
+            float r = pages[i] > 0 ? 0 : crossing[i];
+            to[i] += r, to_work[i] += r * load_s[i];
+        }
+    }
     for (uint32_t t = 0; t < k->tiles; t++) {
-        float idle = k->page_n[t] > 0 ? 0 : 1, r = k->crossing[t] * idle, a = k->asking[t] * idle;
-        rate[k->lane[t]] += r, work[k->lane[t]] += r * k->load_s[t];
-        all_rate += a, all_work += a * k->load_s[t];
+        if (k->page_n[t] > 0) continue;
+        all_rate += k->asking[t], all_work += k->asking[t] * k->load_s[t];
     }
     for (uint32_t l = 0; l < lanes; l++)
         if (rate[l] > 0) ask(k->loaded + l, lanes, rate[l], 0, work[l] / rate[l] * scale);

@@ -1,6 +1,6 @@
 /* memo_int.h - inside the table of steps: memo_lab.c simulates, memo_watch.c looks at single tiles meanwhile; memo_share.c
- * and memo_attention.c compute what attention takes, memo_alone.c and memo_loads.c measure what they need for that; memo.c
- * has the points, memo_axis.c says which, memo_measure.c how far off they are. */
+ * and memo_attention.c compute what attention takes, memo_alone.c and memo_loads.c measure what they need for that;
+ * memo_table.h has the points, memo_axis.c says which, memo_measure.c how far off they are. */
 #ifndef SLX_MEMO_INT_H
 #define SLX_MEMO_INT_H
 
