@@ -45,6 +45,12 @@ static inline four four_at(const float *x)
     return v;
 }
 
+static inline four larger(four a, four b)
+{
+    four_bits more = a > b;
+    return (four)(((four_bits)a & more) | ((four_bits)b & ~more));
+}
+
 static uint32_t whole(uint32_t n)
 {
     return (n + FOUR - 1) / FOUR * FOUR;
@@ -87,10 +93,10 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
     while (k->sizes < SLX_MEMO_SIZES && UINT32_C(1) << (k->sizes - 1) < k->item_rows) k->sizes++;
     uint32_t columns = k->columns = mem.cut[2].share ? mem.cut[2].n : 1;
     k->lanes = whole(2 * columns), k->padded = whole(k->tiles);
-    k->ends = slx_xcalloc((3 * BINS + 5) * (size_t)k->lanes + BINS + 1, sizeof *k->ends);
+    k->ends = slx_xcalloc((3 * BINS + 7) * (size_t)k->lanes + BINS + 1, sizeof *k->ends);
     k->part = k->ends + BINS * k->lanes, k->loaded = k->part + BINS * k->lanes;
     k->asked = k->loaded + (BINS + 1) * k->lanes, k->on = k->asked + BINS + 1;
-    k->lane_s = k->on + 2 * k->lanes, k->is_right = k->lane_s + k->lanes;
+    k->lane_rate = k->on + 2 * k->lanes, k->lane_s = k->lane_rate + 2 * k->lanes, k->is_right = k->lane_s + k->lanes;
     k->page_n = slx_xcalloc(12 * (size_t)k->padded, sizeof *k->page_n);
     k->busy_s = k->page_n + k->padded;
     k->more_s = k->busy_s + k->padded, k->stiff_s = k->more_s + k->padded;
@@ -141,10 +147,14 @@ void slx_memo_attention_loads(slx_memo_attention *k)
     for (uint32_t t = 0; t < k->tiles; t++) {
         const slx_memo_weights *w = &k->weights[t];
         double pages = w->bytes * k->layers / k->page_bytes;
-        k->link_s[t] = (float)w->link_s, k->gated_s[t] = (float)w->gated_s, k->queued_s[t] = (float)w->queued_s;
+        k->link_s[t] = (float)w->link_s, k->queued_s[t] = (float)w->queued_s;
+        k->gated_s[t] = w->gated_s > 0 ? (float)w->gated_s : -INFINITY;
         k->asking[t] = tile > 0 ? (float)(w->window_bytes / tile) : 0;
         k->load_s[t] = k->asking[t] > 0 ? (float)pages / k->asking[t] : 0;
         k->crossing[t] = w->bytes > 0 ? k->asking[t] * (float)(w->lane_bytes / w->bytes) : 0;
+        k->lane_rate[k->lane[t]] += k->crossing[t];
+        k->lane_rate[k->lanes + k->lane[t]] += k->crossing[t] * k->load_s[t];
+        k->all_rate += k->asking[t], k->all_work += k->asking[t] * k->load_s[t];
     }
 }
 
@@ -157,11 +167,7 @@ uint32_t slx_memo_attention_rows(const slx_memo_attention *k, uint32_t i)
 static float largest(const float *x, uint32_t n)
 {
     four most = {0};
-    for (uint32_t i = 0; i < n; i += FOUR) {
-        four v = four_at(x + i);
-        four_bits more = v > most;
-        most = (four)(((four_bits)v & more) | ((four_bits)most & ~more));
-    }
+    for (uint32_t i = 0; i < n; i += FOUR) most = larger(four_at(x + i), most);
     float a = most[0] > most[1] ? most[0] : most[1], b = most[2] > most[3] ? most[2] : most[3];
     return a > b ? a : b;
 }
@@ -218,43 +224,27 @@ static inline void ask(float *at, uint32_t step, float rate, float from, float t
     }
 }
 
-/* Tiles without items, which load from the start: those of a lane together. */
-static void loads_idle(const slx_memo_attention *k, float scale)
-{
-    uint32_t lanes = k->lanes;
-    float *restrict rate = k->on, *restrict work = k->on + lanes, all_rate = 0, all_work = 0;
-    memset(rate, 0, 2 * (size_t)lanes * sizeof *rate);
-    for (uint32_t row = 0; row < k->tiles; row += k->columns) { /* of the grid, all in lanes side by side */
-        const float *pages = k->page_n + row, *crossing = k->crossing + row, *load_s = k->load_s + row;
-        float *to = rate + k->lane[row], *restrict to_work = work + k->lane[row];
-        for (uint32_t i = 0, n = least(k->columns, k->tiles - row); i < n; i++) {
-            float r = pages[i] > 0 ? 0 : crossing[i];
-            to[i] += r, to_work[i] += r * load_s[i];
-        }
-    }
-    for (uint32_t t = 0; t < k->tiles; t++) {
-        if (k->page_n[t] > 0) continue;
-        all_rate += k->asking[t], all_work += k->asking[t] * k->load_s[t];
-    }
-    for (uint32_t l = 0; l < lanes; l++)
-        if (rate[l] > 0) ask(k->loaded + l, lanes, rate[l], 0, work[l] / rate[l] * scale);
-    if (all_rate > 0) ask(k->asked, 1, all_rate, 0, all_work / all_rate * scale);
-}
-
 /* Weights that tiles load when the queue is through with their pages, in each stretch: in pages a second. They take
- * memory and the links of the mesh from pages. */
+ * memory and the links of the mesh from pages. Tiles without items load from the start, those of a lane together: what
+ * all tiles do there, less those with items. */
 static void loads(const slx_memo_attention *k, float scale)
 {
     uint32_t lanes = k->lanes;
+    float *restrict rate = k->on, *restrict work = k->on + lanes, all_rate = k->all_rate, all_work = k->all_work;
+    memcpy(rate, k->lane_rate, 2 * (size_t)lanes * sizeof *rate);
     memset(k->loaded, 0, (BINS + 1) * ((size_t)lanes + 1) * sizeof *k->loaded);
-    loads_idle(k, scale);
     for (uint32_t t = 0; t < k->tiles; t++) {
-        if (k->page_n[t] <= 0 || k->load_s[t] <= 0) continue;
+        float through = k->crossing[t], all = k->asking[t], lasts = k->load_s[t];
+        if (k->page_n[t] <= 0 || lasts <= 0) continue;
+        rate[k->lane[t]] -= through, work[k->lane[t]] -= through * lasts;
+        all_rate -= all, all_work -= all * lasts;
         float start = k->busy_s[t] - (float)k->lead_s, from = start > 0 ? start * scale : 0;
-        float to = from + k->load_s[t] * scale;
-        if (k->crossing[t] > 0) ask(k->loaded + k->lane[t], lanes, k->crossing[t], from, to);
-        ask(k->asked, 1, k->asking[t], from, to);
+        if (through > 0) ask(k->loaded + k->lane[t], lanes, through, from, from + lasts * scale);
+        ask(k->asked, 1, all, from, from + lasts * scale);
     }
+    for (uint32_t l = 0; l < lanes; l++) /* what rounding leaves of no tiles is none */
+        if (rate[l] > 1e-3f * k->lane_rate[l]) ask(k->loaded + l, lanes, rate[l], 0, work[l] / rate[l] * scale);
+    if (all_rate > 1e-3f * k->all_rate) ask(k->asked, 1, all_rate, 0, all_work / all_rate * scale);
     for (uint32_t b = 1; b < BINS; b++) {
         float *restrict now = k->loaded + b * lanes;
         const float *before = now - lanes;
@@ -306,20 +296,20 @@ static float together(const slx_memo_attention *k, float scale)
 /* What the last tile's output waits for: it goes to all tiles, behind what their links have still to bring them. */
 static float push_waits(const slx_memo_attention *k, float last)
 {
-    const float *end = k->rate, *link = k->link_s, *queued = k->queued_s, *gated = k->gated_s;
-    float wait = 0, lead = (float)k->lead_s;
+    const float *end = k->rate, none[FOUR] = {0};
+    four zero = four_at(none), lead = zero + (float)k->lead_s, most = zero;
     uint32_t who = 0;
     while (who + 1 < k->tiles && end[who] < last) who++;
-    for (uint32_t t = 0; t < k->tiles; t++) {
-        float start = end[t] - lead, left = (start > 0 ? start : 0) + link[t] - last;
-        float own = end[t] + gated[t] - last;
-        left = left < queued[t] ? left : queued[t];
-        own = end[t] > 0 && gated[t] > 0 ? own : 0;
-        left = left > own ? left : own;
-        left = t == who ? 0 : left;
-        wait = left > wait ? left : wait;
+    float link = k->link_s[who], gated = k->gated_s[who];
+    k->link_s[who] = k->gated_s[who] = -INFINITY; /* its own do not count */
+    for (uint32_t t = 0; t < k->padded; t += FOUR) {
+        four e = four_at(end + t), free_at = larger(e - lead, zero) + four_at(k->link_s + t) - last;
+        four queued = four_at(k->queued_s + t), own = e + four_at(k->gated_s + t) - last;
+        most = larger(most, larger(-larger(-free_at, -queued), own));
     }
-    return wait;
+    k->link_s[who] = link, k->gated_s[who] = gated;
+    float a = most[0] > most[1] ? most[0] : most[1], b = most[2] > most[3] ? most[2] : most[3];
+    return a > b ? a : b;
 }
 
 /* Pages of the lane that has most. */

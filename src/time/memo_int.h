@@ -116,6 +116,7 @@ typedef struct {
     float *lane_s, *is_right;                /* [lanes] page_cut_s of it; 1: reads through cut 0 and not 1 */
     float *load_s, *crossing, *asking;       /* [padded] of its weights: seconds on its link; while they come, in pages a
                                                 second, through its lane and of memory */
+    float *lane_rate, all_rate, all_work;    /* of all tiles' weights: [2][lanes] pages a second, and pages; of memory */
     int32_t *lane;                           /* [padded] its column, or columns + it: through cut 2, or 3 */
     uint32_t *bound, *before;                /* [tiles + 1] of slx_share_out */
     slx_share_seq *seq;                      /* [max_seqs + 1] scratch */
