@@ -6,6 +6,12 @@
 #include <stdarg.h>
 #include <string.h>
 
+double slx_chip_domain(const slx_chip *c)
+{
+    static const double usual = 8;
+    return c->part.domain > 1 ? c->part.domain : usual;
+}
+
 static slx_chip_peaks part_peaks(const slx_chip *c)
 {
     const double tera = 1e12, gib = 1073741824;

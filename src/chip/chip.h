@@ -108,6 +108,8 @@ slx_status slx_chip_from_figures(slx_chip **out, const slx_chip_figures *f, slx_
 /* The chip `like` as if nobody had measured it: the figures that slx_chip_figures holds, and numbers of a family or of
  * another chip (a name in families/ or chips/), whose own are then taken for its family's. For judging forecasts. */
 slx_status slx_chip_unmeasured(slx_chip **out, const slx_chip *like, const char *numbers, slx_err *err);
+/* Chips that fast links join: as published; else, or where it is one chip, a server's usual 8 (assumed). */
+double slx_chip_domain(const slx_chip *c);
 /* The chip c under other software for whole passes: its kernels, and the section `pass` and facts.unfused of that family
  * (a name in families/). *out NULL where c's own family is no file. */
 slx_status slx_chip_with_passes(slx_chip **out, const slx_chip *c, const char *family, slx_err *err);

@@ -135,7 +135,7 @@ static slx_status collective(const slx_chip *c, const slx_kernel *k, slx_lib_tim
                                   .impl = SLX_LIB_NCCL,
                                   .n_chips = k->chips,
                                   .bytes = k->bytes};
-    double domain = c->part.domain > 1 ? c->part.domain : 8, nodes = ceil(k->chips / domain);
+    double domain = slx_chip_domain(c), nodes = ceil(k->chips / domain);
     if (!(nodes > 1)) return in_a_node(c, q, t, err);
     q.n_chips = (uint32_t)ceil(k->chips / nodes);
     if (q.n_chips > 1)

@@ -86,7 +86,7 @@ static bool read_names(slx_question *q, const json_t *o, names *n)
  * both ways with the same times. Taken so where the product would pass the chips of one domain of fast links. */
 static void undo_product(const slx_chip *c, names *n, uint64_t *chips)
 {
-    double domain = c->part.domain > 1 ? c->part.domain : 8;
+    double domain = slx_chip_domain(c);
     uint64_t k = n->moe_ep, *said = n->apart > 1 ? &n->apart : &n->tp;
     if (n->tp > 1 && n->tp == n->apart && k == n->tp * n->apart && (double)k > domain) {
         n->moe_ep = n->tp, n->apart = 1;
