@@ -63,6 +63,8 @@ slx_status compare_decode(compare_point *out, const compare_row *row, const comp
 /* What an hour of the chip costs, by the constants as they are now. */
 slx_status compare_cost(slx_cost *out, const slx_chip *c, const slx_constants *k, slx_err *err);
 bool compare_predicted(const compare_row *row);
+/* Whether the point at a target has about the largest batch tried and time to spare: a larger one may do, too. */
+bool compare_capped(const compare_point *p, const compare_ask *ask, int target);
 
 void compare_print(const compare_ask *ask, const compare_row *rows, int n);
 void compare_print_json(const compare_ask *ask, const compare_row *rows, int n);

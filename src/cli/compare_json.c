@@ -86,6 +86,7 @@ static json_t *row_json(const compare_row *r, const compare_ask *ask)
         json_t *at = json_object();
         json_object_set_new(at, "target_tpot_s", cli_json_number(ask->target_s[t]));
         add_point(at, &r->target[t]);
+        json_object_set_new(at, "at_max_batch", json_boolean(compare_capped(&r->target[t], ask, t)));
         json_array_append_new(targets, at);
     }
     json_object_set_new(j, "targets", targets);

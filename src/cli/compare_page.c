@@ -294,6 +294,16 @@ static void point_table(report *r, int target)
         slx_html_paragraph(r->page, "None.");
 }
 
+static void capped_note(report *r, int target)
+{
+    slx_buf names = {0};
+    for (int i = 0; i < r->n; i++)
+        if (compare_capped(&r->rows[i].target[target], r->ask, target))
+            slx_buf_addf(&names, "%s%s", names.len ? ", " : "", r->rows[i].chip->name);
+    if (names.len) slx_html_paragraph(r->page, "Held back by the largest batch tried, not by the time: %s.", names.ptr);
+    slx_buf_free(&names);
+}
+
 static void missing_table(report *r)
 {
     static const char *const head[] = {"chip", "what cannot be told, and why"};
@@ -458,6 +468,7 @@ static slx_status write_report(report *r, slx_err *err)
             "The batch, up to %u, and the number of chips with most tokens a second and chip.",
             ask->max_batch);
         point_table(r, t);
+        capped_note(r, t);
     }
     slx_html_heading(page, "Charts");
     slx_html_paragraph(page, "Whiskers: low and high. A chip is shown at every batch that its "

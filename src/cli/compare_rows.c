@@ -26,6 +26,12 @@ bool compare_predicted(const compare_row *row)
     return !row->point.why;
 }
 
+bool compare_capped(const compare_point *p, const compare_ask *ask, int target)
+{
+    bool largest = !p->why && p->batch >= ask->max_batch - ask->max_batch / 16;
+    return largest && p->pass.seconds.mid < 0.95 * ask->target_s[target];
+}
+
 /* ------------------------------------------------------------------ what is not published */
 
 /* A peak, a rate of the memory or of the links, or a power that is not published is not inferred here, though the

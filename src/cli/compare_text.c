@@ -174,6 +174,12 @@ static void print_target_table(const compare_ask *ask, const sorted *order, int 
         cli_table_print(&t, stdout);
     else
         printf("none\n");
+    slx_buf capped = {0};
+    for (int i = 0; i < n; i++)
+        if (compare_capped(&order[i].row->target[target], ask, target))
+            slx_buf_addf(&capped, "%s%s", capped.len ? ", " : "", order[i].row->chip->name);
+    if (capped.len) printf("held back by the largest batch tried, not by the time (--max-batch): %s\n", capped.ptr);
+    slx_buf_free(&capped);
     slx_arena_deinit(&arena);
 }
 

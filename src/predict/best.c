@@ -1,6 +1,6 @@
 /* best.c - the batch and the TP degree that make the most tokens a second and chip while no token takes longer than the
- * target. The time of a step grows with the batch, and so do tokens a second: the largest batch that fits memory and
- * target is the best of its degree. */
+ * target. The time of a step grows with the batch, and so, but for whole tiles, do tokens a second: the best batch is
+ * the largest that fits memory and target, or near it. Of all that were tried the best is told. */
 #include "predict/predict_int.h"
 
 #include <string.h>
@@ -69,48 +69,105 @@ static slx_status attempt_more(const seeker *s, uint32_t tp, uint32_t batch, slx
     return st == SLX_EINTERRUPTED ? st : SLX_OK;
 }
 
-/* Batches that are tried on a chip of programs: multiples of about an eighth, whose rows the tiles share evenly. Fewer
- * steps are compiled and timed so; tokens a second change little between (docs/compare.md). */
-static uint32_t even(const seeker *s, uint32_t batch)
+static void keep_better(slx_best *best, const slx_best *b, bool good)
+{
+    if (good && (!best->batch || b->tok_s_chip > best->tok_s_chip)) *best = *b;
+}
+
+static double target_of(const seeker *s)
+{
+    return s->ask->tpot_s > 0 ? s->ask->tpot_s : INFINITY;
+}
+
+/* ------------------------------------------------------------------ a library's chips */
+
+/* A pass is a formula: the largest good batch to the last sequence, then every batch of a grid from half of it up to a
+ * quarter more, as whole tiles make more tokens than one sequence over them, and time may fall where a tile changes. */
+static slx_status search_library(const seeker *s, uint32_t tp, uint32_t hi, slx_best *best)
+{
+    uint32_t lo = best->batch, bad = hi + 1;
+    slx_best b;
+    bool good;
+    for (uint32_t at = hi; bad - lo > 1; at = lo + (bad - lo) / 2) {
+        SLX_TRY(attempt_more(s, tp, at, &b, &good));
+        keep_better(best, &b, good);
+        *(good ? &lo : &bad) = at;
+    }
+    uint32_t by = 1, most = lo + lo / 4 < hi ? lo + lo / 4 : hi;
+    while (by * 64 <= lo) by *= 2; /* 32 to 64 of them an octave; multiples of any tile that counts */
+    for (uint32_t at = lo / 2 / by * by; at <= most; at += by) {
+        if (!at || at == lo) continue;
+        SLX_TRY(attempt_more(s, tp, at, &b, &good));
+        keep_better(best, &b, good);
+    }
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ chips of programs */
+
+/* Batches that are tried: multiples of a quarter to an eighth, of 64 at most, whose rows tiles share evenly. A program
+ * is compiled and timed for each; tokens a second change little between (docs/compare.md). */
+static uint32_t even(uint32_t batch)
 {
     uint32_t by = 1;
-    if (s->c->library) return batch;
-    while (by < 32 && by * 16 <= batch) by *= 2;
+    while (by < 64 && by * 4 <= batch) by *= 2;
     return batch - batch % by;
 }
 
-/* The largest good batch of one degree; false in *found where batch 1 is not good. The time of a step is nearly
- * straight in the batch, so each trial lies where the line between the slowest good and the fastest bad one meets the
- * target, or the next even one below: when that is the slowest good one, the line says that there is none above.
- * *most: tokens a second and chip at the largest batch of all, whatever the target; 0 where not tried. */
-static slx_status largest(const seeker *s, uint32_t tp, slx_best *out, bool *found, double *most)
+/* The time of a step is nearly straight in the batch, so each trial lies where the line between the slowest good (at
+ * lo, t_lo seconds) and the fastest bad one meets the target, or the next even one below: when that is the slowest good
+ * one, the line says that there is none above. *most: tokens a second and chip at hi, whatever the target; 0 = refused.
+ */
+static slx_status search_program(const seeker *s, uint32_t tp, uint32_t lo, double t_lo, uint32_t hi,
+                                 slx_best *best, double *most)
 {
-    uint32_t lo = s->ask->batch ? s->ask->batch : 1,
-             top = s->ask->max_batch ? s->ask->max_batch : 512;
-    slx_best bad, next;
+    slx_best b;
     bool good;
+    double t_hi = INFINITY, target = target_of(s);
     *most = 0;
-    SLX_TRY(attempt(s, tp, lo, out, found));
-    if (!*found || s->ask->batch) return SLX_OK;
+    for (uint32_t at = hi; at > lo;) {
+        SLX_TRY(attempt_more(s, tp, at, &b, &good));
+        keep_better(best, &b, good);
+        if (at == hi && isfinite(b.pass.seconds.mid)) *most = b.tok_s_chip;
+        if (good) {
+            lo = at, t_lo = b.pass.seconds.mid;
+            if (at == hi) return SLX_OK;
+        } else {
+            hi = at, t_hi = b.pass.seconds.mid;
+        }
+        double step = (hi - lo) / 2.0;
+        if (isfinite(t_hi)) step = t_hi > t_lo ? (target * 0.995 - t_lo) / (t_hi - t_lo) * (hi - lo) : 0;
+        uint32_t next = step < 1 ? lo : lo + (step > hi - lo - 1 ? hi - lo - 1 : (uint32_t)step);
+        at = even(next);
+    }
+    return SLX_OK;
+}
+
+/* ------------------------------------------------------------------ one degree */
+
+/* The best batch of one degree; false in *found where batch 1 is not good. *below: what batch 1 takes at half the
+ * degree, where that was good (a step is then shorter here, and not tried); 0 = not known. *most: as in search_program.
+ */
+static slx_status search(const seeker *s, uint32_t tp, double *below, slx_best *out, bool *found, double *most)
+{
+    uint32_t lo = s->ask->batch ? s->ask->batch : 1;
+    uint32_t top = s->ask->max_batch ? s->ask->max_batch : SLX_BEST_MAX_BATCH;
+    *most = 0;
+    bool told = !s->c->library && !s->ask->batch && *below > 0;
+    if (told) {
+        *below /= 2, *found = true;
+    } else {
+        SLX_TRY(attempt(s, tp, lo, out, found));
+        *below = *found ? out->pass.seconds.mid : 0;
+        if (!*found || s->ask->batch) return SLX_OK;
+    }
     uint32_t hi = memory_holds(s, tp, top);
-    if (hi < top) hi = even(s, hi);
-    if (hi <= lo) return SLX_OK;
-    SLX_TRY(attempt_more(s, tp, hi, &bad, &good));
-    if (hi == top && isfinite(bad.pass.seconds.mid)) *most = bad.tok_s_chip;
-    if (good) return *out = bad, SLX_OK;
-    /* To 6 %, or within 2 % of the target: the curve is flat there. */
-    double target = s->ask->tpot_s > 0 ? s->ask->tpot_s : INFINITY;
-    while (hi - lo > 1 + lo / 16 && out->pass.seconds.mid < 0.98 * target) {
-        double t = out->pass.seconds.mid, step = (hi - lo) / 2.0;
-        if (isfinite(bad.pass.seconds.mid))
-            step = (target * 0.995 - t) / (bad.pass.seconds.mid - t) * (hi - lo);
-        uint32_t mid = step < 1 ? lo + 1 : lo + step > hi - 1 ? hi - 1 : lo + (uint32_t)step;
-        if ((mid = even(s, mid)) <= lo) return SLX_OK;
-        SLX_TRY(attempt_more(s, tp, mid, &next, &good));
-        if (good)
-            *out = next, lo = mid;
-        else
-            bad = next, hi = mid;
+    if (hi > lo && s->c->library) SLX_TRY(search_library(s, tp, hi, out));
+    if (hi > lo && !s->c->library)
+        SLX_TRY(search_program(s, tp, lo, *below, hi < top ? even(hi) : hi, out, most));
+    if (!out->batch) { /* no larger one: then this one has to be tried after all */
+        SLX_TRY(attempt(s, tp, lo, out, found));
+        *below = *found ? out->pass.seconds.mid : 0;
     }
     return SLX_OK;
 }
@@ -163,18 +220,20 @@ slx_status slx_predict_best(slx_predictor *p, const slx_chip *c, const slx_best_
     slx_err why = {0}, first = {0};
     seeker s = {p, c, ask, &why};
     bool any = false, slow = false;
+    double below = 0;
     for (int i = 0; i < 4; i++) {
         slx_best b = {0};
         bool found;
         double most;
         if (ask->tp ? i > 0 : degrees[i] > ask->model->n_heads) break;
         if (!ask->tp && ask->max_tp && degrees[i] > ask->max_tp) break;
-        slx_status st = largest(&s, ask->tp ? ask->tp : degrees[i], &b, &found, &most);
+        slx_status st = search(&s, ask->tp ? ask->tp : degrees[i], &below, &b, &found, &most);
         if (st == SLX_EINPUT || st == SLX_EINTERRUPTED) {
             if (err) *err = why;
             return st;
         }
         if (st != SLX_OK && !*first.msg) first = why;
+        if (st != SLX_OK) below = 0;
         slow |= st == SLX_OK && !found && b.tp > 0;
         if (st != SLX_OK || !found) continue;
         if (!any || b.tok_s_chip > out->tok_s_chip) *out = b;

@@ -307,6 +307,8 @@ slx_status slx_predict_layer(slx_predictor *p, const slx_chip *c, const slx_laye
 
 /* ------------------------------------------------------------------ the best way to serve */
 
+enum { SLX_BEST_MAX_BATCH = 512 };
+
 typedef struct {
     const slx_shape *model;
     uint32_t context;   /* keys of each sequence while it decodes */
@@ -314,7 +316,7 @@ typedef struct {
     uint32_t batch;     /* 0 = the best up to max_batch */
     uint32_t tp;        /* 0 = the best of 1, 2, 4, 8 */
     uint32_t max_tp;    /* of those; 0 = 8 */
-    uint32_t max_batch; /* 0 = 512 */
+    uint32_t max_batch; /* 0 = SLX_BEST_MAX_BATCH */
     const char *dtype, *kv_dtype;
 } slx_best_ask;
 

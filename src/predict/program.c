@@ -20,6 +20,7 @@ typedef struct {
 
 typedef struct {
     uint64_t key;
+    bool bands; /* its band is by runs: it serves where that is not asked for, too */
     slx_forward_cost cost;
 } known;
 
@@ -247,15 +248,15 @@ slx_status slx_programs_pass(slx_programs *set, const slx_chip *c, const slx_for
     }
     made *m;
     SLX_TRY(get_program(set, c, f, seqs, &m, err));
-    uint64_t id[6] = {m->key, f->batch, f->q_len, f->context, f->all_logits, f->bands};
+    uint64_t id[5] = {m->key, f->batch, f->q_len, f->context, f->all_logits};
     uint64_t key = slx_hash_of(id, sizeof id);
     for (size_t i = 0; i < set->n_costs; i++)
-        if (set->cost[i].key == key) return *out = set->cost[i].cost, SLX_OK;
+        if (set->cost[i].key == key && (set->cost[i].bands || !f->bands)) return *out = set->cost[i].cost, SLX_OK;
     SLX_TRY(pass(m, c, f, out, err));
     if (set->n_costs == set->cap_costs) {
         set->cap_costs = set->cap_costs ? 2 * set->cap_costs : 32;
         set->cost = slx_xrealloc(set->cost, set->cap_costs * sizeof *set->cost);
     }
-    set->cost[set->n_costs++] = (known){key, *out};
+    set->cost[set->n_costs++] = (known){key, f->bands, *out};
     return SLX_OK;
 }

@@ -2,7 +2,7 @@
  *
  * Figures err independently, so their effects add in quadrature. The clock and the memory's rate are tried at both
  * ends, each in a run of the same step. The others are latencies, most of them hidden: all of them together at one end,
- * then at the other, which is more than in quadrature; only where that moves the step by more than a fiftieth is each
+ * then at the other, which is more than in quadrature; only where that moves the step by more than a tenth is each
  * tried alone.
  */
 #include <math.h>
@@ -33,7 +33,7 @@ static const figure latencies[] = {
 #undef F
 enum { N_RATES = sizeof rates / sizeof *rates, N_LATENCIES = sizeof latencies / sizeof *latencies };
 
-static const double matters = 0.02; /* of the step */
+static const double matters = 0.1; /* of the step */
 
 static double pm_of(const slx_chip *c, const char *key)
 {

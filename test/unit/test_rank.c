@@ -147,9 +147,62 @@ static void test_formats_in_order(void **state)
     slx_predictor_close(p);
 }
 
+/* What a chip makes a second, s for a step of b sequences on tp chips; 0 where it takes too long or does not fit. */
+static double rate(slx_predictor *p, const slx_chip *c, const slx_best_ask *a, uint32_t tp, uint32_t b)
+{
+    slx_forward f = {.model = a->model, .decode = true, .batch = b, .context = a->context, .tp = tp, .dtype = a->dtype};
+    slx_predict_memory m;
+    slx_forward_cost cost;
+    slx_err err;
+    assert_int_equal(slx_predict_fits(c, &f, &m, &err), SLX_OK);
+    if (m.weights + m.kv > m.usable) return 0;
+    assert_int_equal(slx_predict_pass(p, c, &f, &cost, &err), SLX_OK);
+    return cost.seconds.mid > a->tpot_s ? 0 : b / cost.seconds.mid / tp;
+}
+
+/* The best batch is the best: no multiple of eight, and none of a few odd ones, makes more; nor does a larger range of
+ * batches ever make less. */
+static void test_best_is_a_maximum(void **state)
+{
+    static const char *const chips[] = {"a100", "h200", "b200", "mi355x", "tpu-v6e"};
+    static const struct {
+        const char *model, *dtype;
+        double tpot_s;
+    } asks[] = {{"llama-3.1-8b", "fp8", 0.008}, {"llama-3.1-8b", "bf16", 0.02}, {"llama-3.1-70b", "bf16", 0.03}};
+    (void)state;
+    slx_predictor *p;
+    slx_predictor_open(&p);
+    for (size_t i = 0; i < sizeof chips / sizeof *chips; i++)
+        for (size_t k = 0; k < sizeof asks / sizeof *asks; k++) {
+            slx_chip *c;
+            slx_shape *m;
+            slx_best few, many;
+            slx_err err = {0};
+            assert_int_equal(slx_chip_load_any(&c, chips[i], &err), SLX_OK);
+            assert_int_equal(slx_shape_open(&m, asks[k].model, &err), SLX_OK);
+            slx_best_ask a = {.model = m, .context = 2048, .tpot_s = asks[k].tpot_s, .dtype = asks[k].dtype};
+            if (slx_predict_best(p, c, &a, &few, &err)) fail_msg("%s: %s", chips[i], err.msg);
+            a.max_batch = 4096;
+            if (slx_predict_best(p, c, &a, &many, &err)) fail_msg("%s: %s", chips[i], err.msg);
+            if (many.tok_s_chip < few.tok_s_chip * (1 - 1e-9))
+                fail_msg("%s %s: %.1f up to 4096, %.1f up to 512", chips[i], asks[k].model, many.tok_s_chip,
+                         few.tok_s_chip);
+            assert_true(few.pass.seconds.mid <= a.tpot_s && few.batch <= 512);
+            for (uint32_t tp = 1; tp <= 8; tp *= 2)
+                for (uint32_t b = 1; b <= 512; b += b == 1 ? 7 : b % 104 == 0 ? 1 : 8 - b % 8)
+                    if (rate(p, c, &a, tp, b) > few.tok_s_chip * 1.001)
+                        fail_msg("%s %s: %.1f, but %.1f of batch %u on %u", chips[i], asks[k].model, few.tok_s_chip,
+                                 rate(p, c, &a, tp, b), b, tp);
+            slx_shape_free(m);
+            slx_chip_free(c);
+        }
+    slx_predictor_close(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_b200_beside_h200),
-                                       cmocka_unit_test(test_formats_in_order)};
+                                       cmocka_unit_test(test_formats_in_order),
+                                       cmocka_unit_test(test_best_is_a_maximum)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
