@@ -131,6 +131,7 @@ static void prologue(emitter *e, const slx_plan *p)
          P(PROLOGUE, rows_cap, p->rows_cap), P(PROLOGUE, spm_header, 0),
          P(PROLOGUE, slots, p->slots),
          P(PROLOGUE, buffers, p->brief.rows ? p->brief.attn.buffers : 0),
+         P(PROLOGUE, merges, p->desc.max_merges ? p->merge_buffers : 0),
          P(PROLOGUE, tok_credit_mask, TK_CREDITS | (p->chips > 1 ? UINT64_C(1) << TK_ZFREE : 0)),
          P(PROLOGUE, weights, p->region[SLX_REGION_WEIGHTS].base),
          P(PROLOGUE, kv, p->region[SLX_REGION_KV].base));
@@ -185,7 +186,8 @@ static void attention(emitter *e, const slx_plan *p, bool brief)
     const slx_map_attn *m = brief ? &p->brief.attn : &p->attn;
     const slx_hparams *hp = &p->model->hp;
     bool q = p->heads_quantised;
-    PUSH(e, ATTENTION, "attention", P(ATTENTION, off_span, p->desc.off_span),
+    PUSH(e, ATTENTION, "attention", P(ATTENTION, states, p->states),
+         P(ATTENTION, max_states, p->desc.max_states), P(ATTENTION, off_span, p->desc.off_span),
          P(ATTENTION, off_item, p->desc.off_item), P(ATTENTION, off_lim, p->desc.off_lim),
          P(ATTENTION, off_pages, p->desc.off_pages), P(ATTENTION, max_items, p->desc.max_items),
          P(ATTENTION, item_rows, m->item_rows), P(ATTENTION, max_rows, p->opt.max_rows),
@@ -214,6 +216,35 @@ static void attention(emitter *e, const slx_plan *p, bool brief)
          P(ATTENTION, chips, p->sum_o ? 1 : p->chips), P(ATTENTION, out_cols, p->attn_cols),
          P(ATTENTION, spm_goc, m->goc), P(ATTENTION, spm_gocs, m->gocs),
          P(ATTENTION, push, push_of(p, brief)), P(ATTENTION, buffers, m->buffers));
+}
+
+/* Behind attention, where its parts are merged if there are any. */
+static void merge(emitter *e, const slx_plan *p, bool brief)
+{
+    if (!p->desc.max_merges) return;
+    const slx_map_merge *m = brief ? &p->brief.merge : &p->merge;
+    const slx_hparams *hp = &p->model->hp;
+    bool q = p->heads_quantised;
+    uint64_t rows = brief ? p->brief.attn.item_rows : p->attn.item_rows;
+    PUSH(e, MERGE, "merge", P(MERGE, spm_header, 0), P(MERGE, off_span, p->desc.off_merge_span),
+         P(MERGE, off_merge, p->desc.off_merge), P(MERGE, max_merges, p->desc.max_merges),
+         P(MERGE, max_rows, p->opt.max_rows), P(MERGE, item_rows, rows), P(MERGE, max_chunks, p->max_chunks),
+         P(MERGE, max_states, p->desc.max_states), P(MERGE, heads, p->heads), P(MERGE, kv_heads, p->kv_heads),
+         P(MERGE, hd, hp->head_dim), P(MERGE, states, p->states),
+         P(MERGE, spm_item, m->item), P(MERGE, spm_kept, m->kept), P(MERGE, step, m->step),
+         P(MERGE, buffers, p->merge_buffers), P(MERGE, spm_stt, m->stt),
+         P(MERGE, spm_ot, m->ot), P(MERGE, spm_sts, m->sts), P(MERGE, spm_os, m->os), P(MERGE, spm_oc, m->oc),
+         P(MERGE, spm_ocs, m->ocs),
+         P(MERGE, out_codes,
+           brief ? p->brief.a
+           : q   ? p->a2c
+                 : 0),
+         P(MERGE, out_scales,
+           brief ? p->brief.as
+           : q   ? p->a2s
+                 : 0),
+         P(MERGE, out, p->attn_out), P(MERGE, chips, p->sum_o ? 1 : p->chips), P(MERGE, out_cols, p->attn_cols),
+         P(MERGE, spm_goc, m->goc), P(MERGE, spm_gocs, m->gocs), P(MERGE, push, push_of(p, brief)));
 }
 
 static void rowq(emitter *e, const slx_plan *p)
@@ -287,7 +318,9 @@ static void tables(emitter *e, const slx_plan *p)
          P(TABLES, max_items, p->desc.max_items), P(TABLES, spm_item, b->attn.item),
          P(TABLES, off_item, p->desc.off_item), P(TABLES, off_pages, p->desc.off_pages),
          P(TABLES, max_list, p->opt.max_pages), P(TABLES, max_chunks, p->max_chunks),
-         P(TABLES, spm_pages, b->attn.pages));
+         P(TABLES, spm_pages, b->attn.pages), P(TABLES, off_merge_span, p->desc.off_merge_span),
+         P(TABLES, off_merge, p->desc.off_merge), P(TABLES, max_merges, p->desc.max_merges), P(TABLES, spm_header, 0),
+         P(TABLES, spm_merge, p->desc.max_merges ? b->merge.item : 0));
 }
 
 /* Matrices id .. id+n-1 of this layer, or of the next. */
@@ -344,9 +377,10 @@ static void short_layer(emitter *e, const slx_plan *p)
     rope(e, p, true);
     barrier_to(e, SLX_TO_LDQ_LATER);
     attention(e, p, true);
-    barrier_to(e, SLX_TO_TEN);
     norm_ahead(e, p, p->off_ffn_norm, b->norm_ffn);
     prefetch(e, p, SLX_MAT_O, 1, "load o", TK_OR, false);
+    merge(e, p, true);
+    barrier_to(e, SLX_TO_TEN);
     prefetch(e, p, SLX_MAT_UP, 1, "load up", TK_UPR, false);
     norm_ahead(e, p, p->layer_stride + p->off_attn_norm, b->norm_attn);
     linear(e, p, SLX_MAT_O, 1, "o", &in, p->a2c, p->a2s, p->kblk_a, &b->y, p->y_stride, b->rows,
@@ -375,6 +409,7 @@ static void layer(emitter *e, const slx_plan *p)
     rope(e, p, false);
     barrier(e);
     attention(e, p, false);
+    merge(e, p, false);
     barrier(e);
     if (!p->heads_quantised) {
         rowq(e, p);

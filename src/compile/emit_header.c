@@ -128,6 +128,7 @@ static void info(slx_program *out, const slx_plan *p)
     i->chip_hash = p->chip->hash;
     i->model_hash = p->model->hash;
     i->n_tiles = p->tiles;
+    i->grid_x = p->chip->grid.x;
     i->spm_bytes = p->spm_bytes;
     i->acc_cells = p->acc_cells;
     i->max_m = p->max_m;

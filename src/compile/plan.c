@@ -234,6 +234,9 @@ static uint64_t exchange_bytes(slx_plan *p, uint64_t base)
     p->y = take(&at, r * p->y_stride);
     p->a4c = take(&at, r * p->ld_ff * 32);
     p->a4s = take(&at, r * p->ld_ff);
+    /* a part may keep an item's rows of state at the last number */
+    uint64_t states = p->desc.max_states ? p->desc.max_states + (uint64_t)p->attn.item_rows : 0;
+    p->states = take(&at, states * p->group * (4ull * hp->head_dim + 8));
     return at - base;
 }
 
@@ -293,6 +296,19 @@ static slx_status check_rom(slx_plan *p, slx_err *err)
                     need, c->rom.mib, c->rom.writable ? "weight SRAM" : "ROM", need - c->rom.mib);
 }
 
+/* Of the descriptor's region. What it has for split items takes whole turns of the memory's addresses, so that pages
+ * lie as they would without it. */
+static uint64_t desc_bytes(const slx_plan *p, uint32_t whole_items)
+{
+    const slx_chip *c = p->chip;
+    slx_desc_layout whole = p->desc;
+    whole.max_items = whole_items;
+    whole.max_merges = 0;
+    slx_desc_layout_init(&whole, p->tiles);
+    uint64_t turn = (uint64_t)c->hbm.stacks * c->hbm.channels * c->hbm.pch * c->hbm.interleave_bytes;
+    return whole.bytes + up(p->desc.bytes - whole.bytes, turn && turn % 4096 == 0 ? turn : 4096);
+}
+
 static slx_status plan_hbm(slx_plan *p, slx_err *err)
 {
     const slx_hparams *hp = &p->model->hp;
@@ -327,6 +343,7 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err)
                                 .max_pages = p->opt.max_pages,
                                 .max_items = (uint32_t)items,
                                 .item_rows = p->attn.item_rows};
+    slx_plan_attn_split(p);
     slx_desc_layout_init(&p->desc, p->tiles);
     if (p->desc.bytes >= 1u << 25)
         return slx_fail(err, SLX_EUNSUPPORTED, c->path, 0, 0,
@@ -340,7 +357,7 @@ static slx_status plan_hbm(slx_plan *p, slx_err *err)
         switch (k) {
         case SLX_REGION_WEIGHTS: bytes[k] = weights_bytes(p, *end); break;
         case SLX_REGION_ROPE: bytes[k] = 4ull * p->opt.max_context * (hp->n_rot ? hp->n_rot : 1); break;
-        case SLX_REGION_DESC: bytes[k] = p->desc.bytes + slack; break;
+        case SLX_REGION_DESC: bytes[k] = desc_bytes(p, (uint32_t)items) + slack; break;
         case SLX_REGION_KV: bytes[k] = p->kv_layer_stride * hp->n_layers; break;
         case SLX_REGION_EXCHANGE: bytes[k] = exchange_bytes(p, at); break;
         default: bytes[k] = 4ull * p->vocab_pad * (p->opt.max_samples + p->head.mr); break;
@@ -525,6 +542,10 @@ void slx_plan_print(const slx_plan *p, FILE *out)
     }
     fprintf(out, "  attention has %u page buffer%s\n", p->attn.buffers,
             p->attn.buffers > 1 ? "s" : "");
+    if (p->desc.max_merges)
+        fprintf(out, "  its items may be split: %u merges, %u states of a row, %u buffers for them\n",
+                p->desc.max_merges,
+                p->desc.max_states, p->merge_buffers);
     for (int i = 0; i < SLX_N_REGION_KINDS; i++)
         fprintf(out, "region %-10s 0x%010llx %12llu bytes\n", p->region[i].name,
                 (unsigned long long)p->region[i].base, (unsigned long long)p->region[i].bytes);

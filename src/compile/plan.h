@@ -50,6 +50,8 @@ typedef struct {
     uint64_t item, q, qs, lim, pages, page, page_step, t, p, pc, ps, st2, o2, stt, ot, sts, os, oc, ocs, goc, gocs, end;
     uint32_t item_rows, buffers; /* of pages */
 } slx_map_attn;
+/* Buffers of kept states, step apart; a group's state and that of all; heads. */
+typedef struct { uint64_t item, kept, step, stt, ot, sts, os, oc, ocs, goc, gocs, end; } slx_map_merge;
 
 /* Short steps: one map for all phases. A row of x, y, q, k, v lies on the tile that has it; a and a4 hold all rows, on every
  * tile; home: places of the tile's slices of a matrix, all at once (resident). */
@@ -60,6 +62,7 @@ typedef struct {
     slx_map_embed embed;
     slx_map_rope rope;
     slx_map_attn attn;
+    slx_map_merge merge;
     slx_map_linear lin;
     slx_map_gateup gateup;
     slx_map_head head;
@@ -94,6 +97,8 @@ typedef struct {
     slx_map_rows rows, rowq;
     slx_map_rope rope;
     slx_map_attn attn;
+    slx_map_merge merge;
+    uint32_t merge_buffers;          /* of states, in steps of both kinds; 0: items are never split */
     slx_map_short brief;
 
     slx_region region[SLX_N_REGION_KINDS];
@@ -108,7 +113,7 @@ typedef struct {
     uint32_t rows_pad;
     /* EXCHANGE, absolute addresses; strides in bytes */
     uint64_t x, x_stride, a1c, a1s, qkv, qkv_stride, off_k, off_v, qc, qs, attn_out, attn_out_stride, a2c, a2s, y,
-        y_stride, a4c, a4s;
+        y_stride, a4c, a4s, states;
 } slx_plan;
 
 slx_status slx_plan_make(slx_plan *p, const slx_model *m, const slx_chip *c, const slx_compile_options *opt,
@@ -126,7 +131,9 @@ void slx_plan_shard_mat(const slx_plan *p, slx_mat_id id, slx_mat_plan *m);
 /* plan_spm.c: pieces, row tiles and scratchpad maps for the formats already chosen. */
 slx_status slx_plan_spm(slx_plan *p, slx_err *err);
 
-/* plan_attn.c: what attention takes of a tile, about (attn_*_ps of the header). */
+/* plan_attn.c: how much may be split (of desc; off the other capacities), and the maps of merges; then what attention takes of a
+ * tile, about (attn_*_ps of the header). */
+void slx_plan_attn_split(slx_plan *p);
 void slx_plan_attn_times(const slx_plan *p, slx_program_info *out);
 
 /* Words, spans and recipe of a plan. out is initialised. dump: "schedule" prints the spans. */

@@ -230,6 +230,40 @@ uint64_t slx_spm_map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint3
     return o->end = b.at;
 }
 
+/* Bytes of a buffer for m kept states. */
+static uint64_t kept_bytes(const slx_plan *p, uint64_t m)
+{
+    return up(m * (4ull * p->model->hp.head_dim + 8), 64);
+}
+
+uint64_t slx_spm_map_merge(const slx_plan *p, slx_map_merge *o, uint64_t at, uint32_t rows, uint32_t buffers)
+{
+    bump b = {at};
+    uint64_t hd = p->model->hp.head_dim, m = (uint64_t)rows * p->group, chips = gathered(p, p->sum_o);
+    o->item = area(&b, 64);
+    o->step = kept_bytes(p, m);
+    o->kept = area(&b, o->step * buffers);
+    o->stt = area(&b, 8 * m);
+    o->ot = area(&b, m * hd * 4);
+    o->sts = area(&b, 8 * m);
+    o->os = area(&b, m * hd * 4);
+    o->oc = area(&b, p->heads_quantised ? m * hd : 0);
+    o->ocs = area(&b, p->heads_quantised ? m * hd / 32 : 0);
+    o->goc = area(&b, chips * m * hd * (p->heads_quantised ? 1 : 4));
+    o->gocs = area(&b, p->heads_quantised ? chips * m * hd / 32 : 0);
+    return o->end = b.at;
+}
+
+bool slx_spm_map_merge_short(const slx_plan *p, slx_map_merge *o, const slx_map_attn *a, uint32_t buffers)
+{
+    uint64_t item = o->item;
+    *o = (slx_map_merge){
+        .item = item, .stt = a->stt, .ot = a->ot, .sts = a->sts, .os = a->os, .oc = a->oc, .ocs = a->ocs};
+    o->kept = a->page;
+    o->step = kept_bytes(p, (uint64_t)a->item_rows * p->group);
+    return o->step * buffers <= a->page_step * a->buffers;
+}
+
 /* ------------------------------------------------------------------ short steps */
 
 /* Most slices of a matrix that one tile has. */
@@ -263,6 +297,7 @@ uint64_t slx_spm_map_short(const slx_plan *p, slx_map_short *o, uint64_t at, uin
     /* what control flow reads comes first, so that little else can be taken for it */
     b.at =
         slx_spm_map_attn(p, &o->attn, b.at, buffers, rows < p->attn.item_rows ? rows : p->attn.item_rows);
+    o->merge.item = area(&b, 64);
     b.at = slx_spm_map_rope(p, &o->rope, b.at, p->kv_heads, 1);
     b.at = slx_spm_map_embed(p, &o->embed, b.at, 1);
     o->a = area(&b, rows * kblk_a * 32);

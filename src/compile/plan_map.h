@@ -29,6 +29,10 @@ uint64_t slx_spm_map_rows(slx_map_rows *o, uint64_t at, uint64_t d, bool norm, b
 /* kv: KV heads whose codes are held at once. */
 uint64_t slx_spm_map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint32_t kv, uint32_t mr);
 uint64_t slx_spm_map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint32_t pages, uint32_t rows);
+/* Of a long step, a phase of its own; of a short one, where states come to the places of attention's pages, which have been read
+ * on all tiles: false where they have no room. */
+uint64_t slx_spm_map_merge(const slx_plan *p, slx_map_merge *o, uint64_t at, uint32_t rows, uint32_t buffers);
+bool slx_spm_map_merge_short(const slx_plan *p, slx_map_merge *o, const slx_map_attn *a, uint32_t buffers);
 uint64_t slx_spm_slice_bytes(const slx_mat_plan *m);
 /* Everything apart from everything else: what one phase pushes to other tiles must not meet what they still read. */
 uint64_t slx_spm_map_short(const slx_plan *p, slx_map_short *o, uint64_t at, uint32_t rows, uint32_t buffers, bool resident);

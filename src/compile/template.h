@@ -5,7 +5,7 @@
  *
  *   prologue
  *   branch: a short step   tables | embed | prefetch BAR | LOOP layers: the phases below | lmhead | jump to the end
- *   any other              embed BAR | LOOP layers: linear q k v BAR | rope BAR | attention BAR [rowq BAR] | linear o BAR
+ *   any other              embed BAR | LOOP layers: linear q k v BAR | rope BAR | attention merge BAR [rowq BAR] | linear o BAR
  *                          | rows (x += o; norm; quantise) BAR | gateup BAR | linear down BAR
  *                          | rows (x += down; next norm) BAR | lmhead
  *   end
@@ -50,17 +50,18 @@ uint64_t slx_share_slack(uint64_t tiles, uint64_t groups, uint64_t mr);
 /* Parameters by name: X(name), in the order of slx_span.param. Addresses are HBM (absolute) unless spm_/off_; off_w is
  * relative to r9. *_stride in bytes. */
 #define SLX_TP_PROLOGUE(X) X(tiles) X(max_rows) X(max_samples) X(rows_cap) X(spm_header) X(slots) X(buffers) \
-    X(tok_credit_mask) X(weights) X(kv)
+    X(merges) X(tok_credit_mask) X(weights) X(kv)
 /* to: the engine that waits for it (SLX_TO_*). */
 #define SLX_TP_BARRIER(X) X(group) X(to)
 /* A step of more than `rows` rows goes on `words` words behind; JUMP: every step. */
 #define SLX_TP_BRANCH(X) X(rows) X(words)
 #define SLX_TP_JUMP(X) X(words)
 /* What the layers of a short step share: indices and rotations of the tile's row, numbers of the sampled rows, the
- * tile's share of attention items, the first of them and its pages. */
+ * tile's share of attention items, the first of them and its pages; of merges, where items are split. */
 #define SLX_TP_TABLES(X) X(off_position) X(off_kcode) X(off_kscale) X(off_vscale) X(rope) X(n_rot) X(push) X(spm_idx) \
     X(idx_stride) X(spm_tab) X(off_sample) X(max_samples) X(spm_sample) X(off_span) X(max_items) X(spm_item) \
-    X(off_item) X(off_pages) X(max_list) X(max_chunks) X(spm_pages)
+    X(off_item) X(off_pages) X(max_list) X(max_chunks) X(spm_pages) \
+    X(off_merge_span) X(off_merge) X(max_merges) X(spm_header) X(spm_merge)
 /* Weights of up to three matrices into their places in the scratchpad, slice after slice, as LINEAR will read them. next: of
  * the next layer, none behind the last; ready: token LDQ -> TEN that says they are there, ready + 1 that their places are free. */
 #define SLX_TP_PREFETCH(X) X(off_w) X(off_w1) X(off_w2) X(fmt) X(fmt1) X(fmt2) X(slices) X(slices1) X(slices2) X(rot) X(rot1) X(rot2) \
@@ -91,15 +92,23 @@ enum { SLX_LINEAR_PARTS = 3 };
     X(off_position) X(off_kcode) X(off_kscale) X(off_vscale) X(q_codes) X(q_scales) X(kv_head_stride) X(mr) X(rows_cap) \
     X(spm_idx) X(spm_tab) X(spm_q) X(spm_k) X(spm_v) X(spm_r) X(spm_qc) X(spm_qs) X(spm_kc) X(spm_ks) X(spm_vc) X(spm_vs) X(idx_stride) \
     X(bias) X(off_bias) X(spm_bias) X(norm) X(off_norm) X(spm_norm) X(eps) X(push) X(pages)
-/* out_cols: columns of a row of the output. chips > 1: KV head h of chip r is head h*chips + r of the output, gathered; else
- * the chip's own heads (there out_cols is heads*hd).
- * out_codes != 0: quantised heads (hd % 32 == 0); else fp32 rows [row][heads*hd] to out. Pages take
- * turns in `buffers` buffers, page_step apart: a power of two; without push 1 or 2. */
+/* out_cols: columns of a row of the output. chips > 1: KV head h of chip r is head h*chips + r of the output, gathered; else the chip's own
+ * heads (there out_cols is heads*hd). out_codes != 0: quantised heads (hd % 32 == 0); else fp32 rows [row][heads*hd] to out. Pages take
+ * turns in `buffers` buffers, page_step apart: a power of two; without push 1 or 2. Items may be parts: then they keep states at `states`,
+ * below max_states: a record of G o rows [hd] and G (m, l) a number, where a state of several rows takes as many numbers, with all its o
+ * first. The states of odd groups are then made in sts, os, as far behind stt, ot one as the other. */
 #define SLX_TP_ATTENTION(X) X(off_span) X(off_item) X(off_lim) X(off_pages) X(max_items) X(item_rows) X(max_rows) X(max_list) \
     X(max_chunks) X(heads) X(kv_heads) X(hd) X(hdp) X(q_codes) X(q_scales) X(scale_bits) X(page_stride) X(kv_head_stride) \
     X(out_codes) X(out_scales) X(out) X(spm_item) X(spm_q) X(spm_qs) X(spm_lim) X(spm_pages) X(spm_page) X(page_step) X(spm_t) X(spm_p) \
     X(spm_pc) X(spm_ps) X(spm_st2) X(spm_o2) X(spm_stt) X(spm_ot) X(spm_sts) X(spm_os) X(spm_oc) X(spm_ocs) \
-    X(chips) X(out_cols) X(spm_goc) X(spm_gocs) X(push) X(buffers)
+    X(chips) X(out_cols) X(spm_goc) X(spm_gocs) X(push) X(buffers) X(states) X(max_states)
+/* What attention's parts kept, merged in order; heads go where ATTENTION would put them. Nothing, and no barrier, where the header
+ * at spm_header says that no item is split. Records take turns in `buffers` buffers (a power of two), step apart. push: TABLES brought
+ * the tile's span and the first of its merges. */
+#define SLX_TP_MERGE(X) X(spm_header) X(off_span) X(off_merge) X(max_merges) X(max_rows) X(item_rows) X(max_chunks) X(max_states) \
+    X(heads) X(kv_heads) X(hd) X(states) X(spm_item) X(spm_kept) X(step) X(buffers) \
+    X(spm_stt) X(spm_ot) X(spm_sts) X(spm_os) X(spm_oc) X(spm_ocs) X(out_codes) X(out_scales) X(out) X(chips) X(out_cols) \
+    X(spm_goc) X(spm_gocs) X(push)
 /* quantise fp32 rows (head_dim not a multiple of 32). */
 #define SLX_TP_ROWQ(X) X(src) X(src_stride) X(cols) X(a_codes) X(a_scales) X(mr) X(spm_x) X(spm_q) X(spm_qs) X(rows_cap)
 /* x += y; norm with the weight at r9 + off_norm; quantise. layer 1: a layer norm as in EMBED, and y has a bias [d] at
@@ -121,7 +130,7 @@ enum { SLX_LINEAR_PARTS = 3 };
 
 #define SLX_TEMPLATES(X)                                                                           \
     X(PROLOGUE) X(BARRIER) X(BRANCH) X(JUMP) X(TABLES) X(PREFETCH) X(NORMLD) X(EMBED) X(LOOP_BEGIN) X(LINEAR) \
-    X(ROPE) X(ATTENTION) X(ROWQ) X(ROWS) X(GATEUP) X(LMHEAD) X(END)
+    X(ROPE) X(ATTENTION) X(MERGE) X(ROWQ) X(ROWS) X(GATEUP) X(LMHEAD) X(END)
 
 typedef enum {
 #define X(n) SLX_TMPL_##n,
@@ -144,6 +153,7 @@ typedef enum {
 #define SLX_TP_NAME_LINEAR(p) SLX_LINEAR_##p,
 #define SLX_TP_NAME_ROPE(p) SLX_ROPE_##p,
 #define SLX_TP_NAME_ATTENTION(p) SLX_ATTENTION_##p,
+#define SLX_TP_NAME_MERGE(p) SLX_MERGE_##p,
 #define SLX_TP_NAME_ROWQ(p) SLX_ROWQ_##p,
 #define SLX_TP_NAME_ROWS(p) SLX_ROWS_##p,
 #define SLX_TP_NAME_GATEUP(p) SLX_GATEUP_##p,

@@ -16,7 +16,7 @@ SLX_TEMPLATES(X)
 
 static const char *const tmpl_names[] = {"prologue", "barrier",   "branch", "jump",       "tables",
                                          "prefetch", "normld",    "embed",  "loop_begin", "linear",
-                                         "rope",     "attention", "rowq",   "rows",       "gateup",
+                                         "rope",     "attention", "merge",  "rowq",   "rows",       "gateup",
                                          "lmhead",   "end"};
 static const struct {
     uint32_t n;
@@ -35,6 +35,7 @@ static const struct {
     {SLX_LINEAR_n_params, names_LINEAR, tmpl_linear},
     {SLX_ROPE_n_params, names_ROPE, tmpl_rope},
     {SLX_ATTENTION_n_params, names_ATTENTION, tmpl_attention},
+    {SLX_MERGE_n_params, names_MERGE, tmpl_merge},
     {SLX_ROWQ_n_params, names_ROWQ, tmpl_rowq},
     {SLX_ROWS_n_params, names_ROWS, tmpl_rows},
     {SLX_GATEUP_n_params, names_GATEUP, tmpl_gateup},
@@ -79,7 +80,7 @@ const char *slx_tmpl_token_name(unsigned id)
         "yready", "in",     "out",   "round",  "ofree",  "tv",     "vt",    "gfree",  "item",
         "seen",   "bart",   "barv",  "nfree",  "nready", "qkvr",   "qkvf",  "or",     "of",
         "gater",  "gatef",  "upr",   "upf",    "downr",  "downf",  "pace",  "sfree",  "sready",
-        "zfree",  "zready", "vnet",  "met",    "bfree",  "cast"};
+        "zfree",  "zready", "vnet",  "met",    "bfree",  "cast",   "tfree",  "mfree", "mready"};
     _Static_assert(sizeof names / sizeof names[0] == TK_END, "one name a token");
     return id < TK_END ? names[id] : NULL;
 }
@@ -349,6 +350,7 @@ void tmpl_prologue(em *e, const uint64_t *p)
         uint64_t credit = 1;
         if (t == TK_WFREE) credit = p[SLX_PROLOGUE_slots];
         if (t == TK_SFREE) credit = p[SLX_PROLOGUE_buffers];
+        if (t == TK_MFREE) credit = p[SLX_PROLOGUE_merges];
         if (t == TK_PFREE || t == TK_ZFREE || t == TK_NFREE || t == TK_PACE) credit = 2;
         if (p[SLX_PROLOGUE_tok_credit_mask] >> t & 1 && credit)
             put(e, SLX_OP_TOK, 0, 0, 0, NOTOK, t, IMM(credit), 0, 0, 0, 0);

@@ -6,7 +6,10 @@
  *   queries, in HBM: codes [row][head][d], scales [row][head][d/32]
  *
  * Attention works through its tile's items: rows x the G query heads of one KV head, M = rows*G states (m, l, o); per
- * chunk scores, softmax, P*V, merged in order into the group's T, groups into S.
+ * chunk scores, softmax, P*V, merged in order into the group's T, groups into S. An item may be a part of one, whose
+ * other chunks other tiles have: its groups' states are stored, and merged by MERGE (tmpl_merge.c). A group is then as
+ * many chunks as the part says: the state of a chunk alone is merged into an empty T too, which changes no bit of it
+ * (its o has no -0: sums of products from +0 on).
  */
 #include "compile/tmpl_int.h"
 
@@ -32,6 +35,12 @@ static void load_tables(em *e, unsigned r_at, unsigned r_m, uint64_t idx, uint64
         e_ldx(e, IMM(spm_tab), addr_c(e, rope), IMM(idx), REG(r_m), n_rot * 4, n_rot * 4, NOTOK);
 }
 
+/* Words of an item (program.h). */
+enum {
+    ITEM_ROW0 = 0, ITEM_ROWS = 4, ITEM_HEAD = 8, ITEM_PAGE = 12, ITEM_CHUNKS = 16,
+    ITEM_FIRST = 20, ITEM_EACH = 24, ITEM_SLOT = 28
+};
+
 /* Where a descriptor has items and lists of pages, and where one of each lies in the scratchpad. */
 typedef struct {
     uint64_t off_item, off_pages, max_items, max_list, max_chunks, spm_item, spm_pages;
@@ -47,14 +56,14 @@ static void load_item(em *e, const item_tables *t, unsigned r_item)
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
     e_ld(e, IMM(t->spm_item), regi(e, T0, (int64_t)t->off_item), IMM(32), IMM(1), 0, 0,
          WAITPOST(TK_SEEN, TK_ITEM));
-    e_lds(e, PAGEAT, t->spm_item + 12, t->max_list, false, WAIT(TK_ITEM));
-    e_lds(e, CHUNKS, t->spm_item + 16, t->max_chunks, false, POST(TK_SEEN));
+    e_lds(e, PAGEAT, t->spm_item + ITEM_PAGE, t->max_list, false, WAIT(TK_ITEM));
+    e_lds(e, CHUNKS, t->spm_item + ITEM_CHUNKS, t->max_chunks, false, POST(TK_SEEN));
     e_alu(e, SLX_ALUFN_shl, T0, REG(PAGEAT), IMM(2));
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(SLX_R_DESC));
     e_alu(e, SLX_ALUFN_shl, CHUNKS, REG(CHUNKS), IMM(2));
     e_ld(e, IMM(t->spm_pages), regi(e, T0, (int64_t)t->off_pages), REG(CHUNKS), IMM(1), 0, 0,
          WAITPOST(TK_SEEN, TK_ITEM));
-    e_lds(e, CHUNKS, t->spm_item + 16, t->max_chunks, false, WAITPOST(TK_ITEM, TK_SEEN));
+    e_lds(e, CHUNKS, t->spm_item + ITEM_CHUNKS, t->max_chunks, false, WAITPOST(TK_ITEM, TK_SEEN));
 }
 
 /* CTL waits for all of it; other engines read it behind what waits for EMBED's loads, which come later. */
@@ -88,6 +97,13 @@ void tmpl_tables(em *e, const uint64_t *p)
     size_t any = e_loop(e, REG(T0), 0);
     load_item(e, &it, FIRST);
     e_loop_end(e, any);
+    const e_merges m = {p[SLX_TABLES_off_merge_span], p[SLX_TABLES_off_merge], p[SLX_TABLES_max_merges],
+                        p[SLX_TABLES_max_chunks], p[SLX_TABLES_spm_header], p[SLX_TABLES_spm_merge]};
+    if (m.max) {
+        size_t none = e_merges_skip(e, &m);
+        e_merges_load(e, &m);
+        e_skip_end(e, none);
+    }
 }
 
 /* Keys, which lie at k_at, and values of M rows to their pages, head after head. */
@@ -243,33 +259,35 @@ void tmpl_rope(em *e, const uint64_t *p)
     if (!push) e_loop_end(e, loop);
 }
 
-/* An item's rows of quantised heads to all tiles: part bytes of each row of codes, `row` bytes long. */
-static void push_heads(em *e, const uint64_t *p, unsigned r_row0, unsigned r_rows, unsigned r_head,
-                       uint64_t row, uint64_t part)
+/* Registers: the item's first number and 1; its group, rows and side; at, bytes and n are scratch. */
+typedef struct {
+    unsigned slot, group, rows, side, at, bytes, n;
+} state_at;
+
+/* A record of the state's rows: o, and behind it (m, l). VEC goes on when the state before it is stored, whose place it
+ * takes next. */
+static void store_state(em *e, const uint64_t *p, uint64_t g, const state_at *r)
 {
-    enum { I = 21, COL, AT, FROM };
-    e_join(e, SLX_ENG_STQ, WAIT(TK_OUT));
-    size_t rows = e_loop(e, REG(r_rows), I);
-    for (int k = 0; k < 2; k++) {
-        uint64_t unit = k ? 32 : 1, from = p[k ? SLX_ATTENTION_spm_ocs : SLX_ATTENTION_spm_oc],
-                 to = p[k ? SLX_ATTENTION_out_scales : SLX_ATTENTION_out_codes];
-        /* the min changes nothing, it tells the verifier */
-        e_alu(e, SLX_ALUFN_add, AT, REG(r_row0), REG(I));
-        e_alu(e, SLX_ALUFN_min, AT, REG(AT), IMM(p[SLX_ATTENTION_push] - 1));
-        row_addr(e, AT, AT, to, row / unit);
-        e_mulc(e, COL, r_head, part / unit);
-        e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(COL));
-        row_addr(e, FROM, I, from, part / unit);
-        e_mov(e, REG(FROM), true, 0, REG(AT), IMM(part / unit), IMM(1), NOTOK);
-    }
-    e_loop_end(e, rows);
-    e_join(e, SLX_ENG_STQ, POST(TK_ROUND));
+    uint64_t max = p[SLX_ATTENTION_max_states], hd = p[SLX_ATTENTION_hd], o = 4 * g * hd, ml = 8 * g;
+    e_join(e, SLX_ENG_VEC, POST(TK_OUT));
+    e_alu(e, SLX_ALUFN_mul, r->n, REG(r->group), REG(r->rows));
+    e_alu(e, SLX_ALUFN_add, r->n, REG(r->n), regi(e, r->slot, -1));
+    /* what is beyond has no room */
+    e_alu(e, SLX_ALUFN_min, r->n, REG(r->n), IMM(max - 1));
+    row_addr(e, r->at, r->n, p[SLX_ATTENTION_states], o + ml);
+    e_mulc(e, r->bytes, r->rows, o);
+    e_st(e, REG(r->at), regi(e, r->side, (int64_t)p[SLX_ATTENTION_spm_ot]), REG(r->bytes), IMM(1), 0, 0, WAIT(TK_OUT));
+    e_alu(e, SLX_ALUFN_add, r->at, REG(r->at), REG(r->bytes));
+    e_mulc(e, r->bytes, r->rows, ml);
+    e_st(e, REG(r->at), regi(e, r->side, (int64_t)p[SLX_ATTENTION_spm_stt]), REG(r->bytes), IMM(1), 0, 0,
+         POST(TK_TFREE));
+    e_join(e, SLX_ENG_VEC, WAIT(TK_TFREE));
 }
 
 void tmpl_attention(em *e, const uint64_t *p)
 {
     enum {
-        PAGE = 11,
+        SLOT = 11, /* of a part, the number of its first state and 1; else 0 */
         FIRST,
         COUNT,
         I,
@@ -278,18 +296,23 @@ void tmpl_attention(em *e, const uint64_t *p)
         ROWS,
         KVHEAD,
         PAGEAT = 20,
+        CHUNK0 = PAGEAT, /* of the sequence, when the list of pages is on its way */
         CHUNKS,
         M,
         KV,
-        NG,
+        EACH,
         G,
         C0,
-        NC,
+        TSIDE, /* where this group's T is, behind the first */
         C,
         CHUNK,
-        T1
+        T1,
+        PAGE = T1
     };
-    _Static_assert((int)T1 == (int)R_PAIR, "T1 is only used where no pair is built");
+    _Static_assert((int)T1 == (int)R_PAIR, "T1 and PAGE are only used where no pair is built");
+    _Static_assert((int)ROW0 == (int)R_HEAD_ROW0 && (int)ROWS == (int)R_HEAD_ROWS && (int)KVHEAD == (int)R_HEAD_KV &&
+                       (int)M == (int)R_HEAD_M,
+                   "an item of e_heads_out");
     uint64_t heads = p[SLX_ATTENTION_heads], kvh = p[SLX_ATTENTION_kv_heads],
              hd = p[SLX_ATTENTION_hd];
     uint64_t hdp = p[SLX_ATTENTION_hdp], nb = hdp / 32, page = p[SLX_ATTENTION_spm_page],
@@ -301,12 +324,14 @@ void tmpl_attention(em *e, const uint64_t *p)
     }
     uint64_t g = heads / kvh, item = p[SLX_ATTENTION_spm_item], t = p[SLX_ATTENTION_spm_t],
              pp = p[SLX_ATTENTION_spm_p];
+    uint64_t most_states = p[SLX_ATTENTION_max_states], most_each = most_states ? SLX_GROUP_CHUNKS : 0; /* no parts */
     uint64_t push = p[SLX_ATTENTION_push], buffers = p[SLX_ATTENTION_buffers];
     unsigned pfree = push ? TK_SFREE : buffers > 1 ? TK_PFREE : TK_AFREE, pready = pfree + 1;
     _Static_assert(TK_SFREE + 1 == TK_SREADY && TK_PFREE + 1 == TK_PREADY &&
                        TK_AFREE + 1 == TK_AREADY,
                    "pairs");
-    if (buffers == 0 || buffers & (buffers - 1) || buffers > 64 || (!push && buffers > 2)) {
+    if (p[SLX_ATTENTION_max_chunks] == 0 || buffers == 0 || buffers & (buffers - 1) || buffers > 64 ||
+        (!push && buffers > 2)) {
         e->ok = false;
         return;
     }
@@ -337,11 +362,11 @@ void tmpl_attention(em *e, const uint64_t *p)
         e_ld(e, IMM(item), regi(e, T0, (int64_t)p[SLX_ATTENTION_off_item]), IMM(32), IMM(1), 0, 0,
              WAITPOST(TK_SEEN, TK_ITEM));
     }
-    e_lds(e, ROW0, item, p[SLX_ATTENTION_max_rows] - 1, false, push ? NOTOK : WAIT(TK_ITEM));
-    e_lds(e, ROWS, item + 4, p[SLX_ATTENTION_item_rows], false, NOTOK);
-    e_lds(e, KVHEAD, item + 8, kvh - 1, false, NOTOK);
-    e_lds(e, PAGEAT, item + 12, p[SLX_ATTENTION_max_list], false, NOTOK);
-    e_lds(e, CHUNKS, item + 16, p[SLX_ATTENTION_max_chunks], false, push ? NOTOK : POST(TK_SEEN));
+    e_lds(e, ROW0, item + ITEM_ROW0, p[SLX_ATTENTION_max_rows] - 1, false, push ? NOTOK : WAIT(TK_ITEM));
+    e_lds(e, ROWS, item + ITEM_ROWS, p[SLX_ATTENTION_item_rows], false, NOTOK);
+    e_lds(e, KVHEAD, item + ITEM_HEAD, kvh - 1, false, NOTOK);
+    e_lds(e, PAGEAT, item + ITEM_PAGE, p[SLX_ATTENTION_max_list], false, NOTOK);
+    e_lds(e, CHUNKS, item + ITEM_CHUNKS, p[SLX_ATTENTION_max_chunks], false, push ? NOTOK : POST(TK_SEEN));
     e_mulc(e, M, ROWS, g);
     /* inputs of the item */
     row_addr(e, T0, ROW0, p[SLX_ATTENTION_q_codes], heads * hdp);
@@ -368,18 +393,36 @@ void tmpl_attention(em *e, const uint64_t *p)
     }
     e_mulc(e, KV, KVHEAD, p[SLX_ATTENTION_kv_head_stride]);
     e_alu(e, SLX_ALUFN_add, KV, REG(KV), REG(R_KV));
+    e_lds(e, CHUNK0, item + ITEM_FIRST, p[SLX_ATTENTION_max_chunks] - 1, false, NOTOK);
+    e_lds(e, EACH, item + ITEM_EACH, most_each, false, NOTOK);
+    e_lds(e, SLOT, item + ITEM_SLOT, most_states ? most_states - 1 : 0, false, NOTOK);
+    e_alu(e, SLX_ALUFN_add, SLOT, REG(SLOT), IMM(1));
+    e_alu(e, SLX_ALUFN_min, T0, REG(EACH), IMM(1));
+    e_alu(e, SLX_ALUFN_mul, SLOT, REG(SLOT), REG(T0));
+    e_alu(e, SLX_ALUFN_sub, EACH, REG(EACH), IMM(1)); /* of a whole item a group's */
+    e_alu(e, SLX_ALUFN_and, EACH, REG(EACH), IMM(SLX_GROUP_CHUNKS - 1));
+    e_alu(e, SLX_ALUFN_add, EACH, REG(EACH), IMM(1));
+    uint64_t stt = p[SLX_ATTENTION_spm_stt], ot = p[SLX_ATTENTION_spm_ot], side = p[SLX_ATTENTION_spm_sts] - stt;
+    if (p[SLX_ATTENTION_spm_sts] < stt || p[SLX_ATTENTION_spm_os] - ot != side) e->ok = false;
     uint32_t s = IMM(p[SLX_ATTENTION_spm_sts]), so = IMM(p[SLX_ATTENTION_spm_os]);
-    uint32_t tt = IMM(p[SLX_ATTENTION_spm_stt]), to = IMM(p[SLX_ATTENTION_spm_ot]);
+    uint32_t tt = regi(e, TSIDE, (int64_t)stt), to = regi(e, TSIDE, (int64_t)ot);
     uint32_t c2 = IMM(p[SLX_ATTENTION_spm_st2]), co = IMM(p[SLX_ATTENTION_spm_o2]);
     put(e, SLX_OP_VMRG, SLX_MRGFN_empty, 0, 0, WAIT(TK_IN), s, so, 0, 0, pair_r(e, M, hd), 0);
-    e_tiles(e, NG, CHUNKS, SLX_GROUP_CHUNKS);
-    size_t groups = e_loop(e, REG(NG), G);
-    e_alu(e, SLX_ALUFN_shl, C0, REG(G), IMM(4));
-    e_alu(e, SLX_ALUFN_sub, NC, REG(CHUNKS), REG(C0));
-    e_alu(e, SLX_ALUFN_min, NC, REG(NC), IMM(SLX_GROUP_CHUNKS));
+    e_alu(e, SLX_ALUFN_add, T0, REG(CHUNKS), REG(EACH));
+    e_alu(e, SLX_ALUFN_sub, T0, REG(T0), IMM(1));
+    e_alu(e, SLX_ALUFN_divu, T0, REG(T0), REG(EACH));
+    size_t groups = e_loop(e, REG(T0), G);
+    e_alu(e, SLX_ALUFN_min, T0, REG(SLOT), IMM(1));
+    e_alu(e, SLX_ALUFN_and, TSIDE, REG(G), REG(T0)); /* S is not used where T is stored */
+    e_mulc(e, TSIDE, TSIDE, side);
+    e_alu(e, SLX_ALUFN_mul, C0, REG(G), REG(EACH));
+    e_alu(e, SLX_ALUFN_sub, T0, REG(CHUNKS), REG(C0));
+    e_alu(e, SLX_ALUFN_min, T0, REG(T0), REG(EACH));
     put(e, SLX_OP_VMRG, SLX_MRGFN_empty, 0, 0, NOTOK, tt, to, 0, 0, pair_r(e, M, hd), 0);
-    size_t chunks = e_loop(e, REG(NC), C);
+    size_t chunks = e_loop(e, REG(T0), C);
     e_alu(e, SLX_ALUFN_add, CHUNK, REG(C0), REG(C));
+    /* the min changes nothing, it tells the verifier */
+    e_alu(e, SLX_ALUFN_min, CHUNK, REG(CHUNK), IMM(p[SLX_ATTENTION_max_chunks] - 1));
     e_alu(e, SLX_ALUFN_and, PAGE, REG(CHUNK), IMM(buffers - 1));
     e_mulc(e, PAGE, PAGE, step);
     e_alu(e, SLX_ALUFN_shl, T0, REG(CHUNK), IMM(2));
@@ -401,7 +444,8 @@ void tmpl_attention(em *e, const uint64_t *p)
          WAIT(pready));
     e_aout(e, t, pair_r(e, M, SLX_MAX_CHUNK), 4 * SLX_MAX_CHUNK,
            (uint32_t)p[SLX_ATTENTION_scale_bits], POST(TK_TV));
-    e_alu(e, SLX_ALUFN_shl, T0, REG(CHUNK), IMM(7));
+    e_alu(e, SLX_ALUFN_add, T0, REG(CHUNK), REG(CHUNK0));
+    e_alu(e, SLX_ALUFN_shl, T0, REG(T0), IMM(7));
     put(e, SLX_OP_VSMX, 0, (unsigned)g, 0, WAIT(TK_TV), IMM(pp), c2, IMM(t),
         IMM(p[SLX_ATTENTION_spm_lim]), pair_r(e, M, SLX_MAX_CHUNK), REG(T0));
     /* p * V scale, quantised over positions */
@@ -414,49 +458,35 @@ void tmpl_attention(em *e, const uint64_t *p)
     e_aout(e, p[SLX_ATTENTION_spm_o2], pair_r(e, M, hd), 4 * hd, 0, POST(TK_TV));
     put(e, SLX_OP_VMRG, SLX_MRGFN_merge, 0, 0, WAIT(TK_TV), tt, to, c2, co, pair_r(e, M, hd), 0);
     e_loop_end(e, chunks);
-    put(e, SLX_OP_VMRG, SLX_MRGFN_merge, 0, 0, NOTOK, s, so, tt, to, pair_r(e, M, hd), 0);
-    e_loop_end(e, groups);
-    /* the heads of this chip, or of all: KV head h of them is columns h*part of a row of the output */
-    bool codes = p[SLX_ATTENTION_out_codes] != 0, gather = p[SLX_ATTENTION_chips] > 1;
-    uint64_t chips = gather ? p[SLX_ATTENTION_chips] : 1, row = p[SLX_ATTENTION_out_cols],
-             own = g * hd, part = own * chips;
-    uint32_t made = gather ? POST(TK_VNET) : POST(TK_OUT), met = WAIT(gather ? TK_MET : TK_OUT);
-    if (row != chips * heads * hd || (push && (gather || !codes))) e->ok = false;
-    put(e, SLX_OP_VMRG, SLX_MRGFN_final, 0, 0, codes ? NOTOK : made, s, so, 0, 0, pair_r(e, M, hd),
-        0);
-    if (codes) {
-        uint64_t oc = p[SLX_ATTENTION_spm_oc], ocs = p[SLX_ATTENTION_spm_ocs];
-        if (hd % 32) e->ok = false;
-        e_quant(e, 0, oc, ocs, so, 0, pair_r(e, M, hd), 0, made);
-        if (push) {
-            push_heads(e, p, ROW0, ROWS, KVHEAD, row, part);
-            e_loop_end(e, items);
-            return;
-        }
-        if (gather) {
-            e_gat(e, IMM(p[SLX_ATTENTION_spm_goc]), IMM(oc), own, REG(ROWS), WAIT(TK_VNET));
-            e_gat(e, IMM(p[SLX_ATTENTION_spm_gocs]), IMM(ocs), own / 32, REG(ROWS), POST(TK_MET));
-            oc = p[SLX_ATTENTION_spm_goc], ocs = p[SLX_ATTENTION_spm_gocs];
-        }
-        row_addr(e, T0, ROW0, p[SLX_ATTENTION_out_codes], row);
-        e_mulc(e, T1, KVHEAD, part);
-        e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
-        e_st(e, REG(T0), IMM(oc), IMM(part), REG(ROWS), part, row, met);
-        row_addr(e, T0, ROW0, p[SLX_ATTENTION_out_scales], row / 32);
-        e_mulc(e, T1, KVHEAD, part / 32);
-        e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
-        e_st(e, REG(T0), IMM(ocs), IMM(part / 32), REG(ROWS), part / 32, row / 32, POST(TK_ROUND));
-    } else {
-        uint64_t from = p[SLX_ATTENTION_spm_os];
-        if (gather) {
-            from = p[SLX_ATTENTION_spm_goc];
-            e_gat(e, IMM(from), so, 4 * own, REG(ROWS), WAITPOST(TK_VNET, TK_MET));
-        }
-        row_addr(e, T0, ROW0, p[SLX_ATTENTION_out], 4 * row);
-        e_mulc(e, T1, KVHEAD, 4 * part);
-        e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
-        e_st(e, REG(T0), IMM(from), IMM(4 * part), REG(ROWS), 4 * part, 4 * row,
-             tok(gather ? TK_MET : TK_OUT, 0, TK_ROUND, 0));
+    /* T into S or, of a part, to memory */
+    e_alu(e, SLX_ALUFN_min, T0, REG(SLOT), IMM(1));
+    e_alu(e, SLX_ALUFN_sub, T1, IMM(1), REG(T0));
+    e_alu(e, SLX_ALUFN_mul, T1, REG(T1), REG(M));
+    put(e, SLX_OP_VMRG, SLX_MRGFN_merge, 0, 0, NOTOK, s, so, tt, to, pair_r(e, T1, hd), 0);
+    if (most_states) {
+        size_t whole = e_skip(e, SLX_COND_eq, REG(SLOT), IMM(0));
+        store_state(e, p, g, &(state_at){SLOT, G, ROWS, TSIDE, .at = T1, .bytes = C0, .n = CHUNK});
+        e_skip_end(e, whole);
     }
+    e_loop_end(e, groups);
+    size_t part = e_skip(e, SLX_COND_ne, REG(SLOT), IMM(0));
+    const e_heads end = {heads,
+                         kvh,
+                         hd,
+                         p[SLX_ATTENTION_spm_sts],
+                         p[SLX_ATTENTION_spm_os],
+                         p[SLX_ATTENTION_spm_oc],
+                         p[SLX_ATTENTION_spm_ocs],
+                         p[SLX_ATTENTION_spm_goc],
+                         p[SLX_ATTENTION_spm_gocs],
+                         p[SLX_ATTENTION_out_codes],
+                         p[SLX_ATTENTION_out_scales],
+                         p[SLX_ATTENTION_out],
+                         p[SLX_ATTENTION_chips],
+                         p[SLX_ATTENTION_out_cols],
+                         push};
+    e_heads_out(e, &end);
+    e_skip_end(e, part);
+    e_join(e, SLX_ENG_STQ, POST(TK_ROUND));
     e_loop_end(e, items);
 }

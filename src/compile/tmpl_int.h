@@ -36,6 +36,9 @@
  *   TK_VNET     VEC -> NET         0        results that meet other chips are in the scratchpad
  *   TK_MET      NET -> STQ         0        all chips have met
  *   TK_CAST     LDQ -> STQ         0        this tile's part of a row tile is with all tiles of its group
+ *   TK_TFREE    STQ -> VEC         1        a group's state of an attention item has been stored: two take turns
+ *   TK_MFREE    VEC -> LDQ         buffers  a buffer for a stored state is free
+ *   TK_MREADY   LDQ -> VEC         0        ... is full
  */
 #ifndef SLX_TMPL_INT_H
 #define SLX_TMPL_INT_H
@@ -47,16 +50,18 @@ enum {
     TK_ROUND, TK_OFREE, TK_TV, TK_VT, TK_GFREE, TK_ITEM, TK_SEEN,
     TK_BART, TK_BARV, TK_NFREE, TK_NREADY, TK_QKVR, TK_QKVF, TK_OR, TK_OF, TK_GATER, TK_GATEF, TK_UPR, TK_UPF,
     TK_DOWNR, TK_DOWNF, TK_PACE, TK_SFREE, TK_SREADY,
-    TK_ZFREE, TK_ZREADY, TK_VNET, TK_MET, TK_BFREE, TK_CAST, TK_END
+    TK_ZFREE, TK_ZREADY, TK_VNET, TK_MET, TK_BFREE, TK_CAST,
+    TK_TFREE, TK_MFREE, TK_MREADY, TK_END
 };
-/* Ids with a credit of one; TK_PFREE, TK_NFREE and TK_PACE have two, TK_WFREE the slots of the ring. Programs of several chips give
- * TK_ZFREE two. */
+/* Ids with a credit of one; TK_PFREE, TK_NFREE and TK_PACE have two, TK_WFREE the slots of the ring. Programs of several chips
+ * give TK_ZFREE two. */
 #define TK_CREDITS                                                                                 \
     (UINT64_C(1) << TK_WFREE | UINT64_C(1) << TK_PFREE | UINT64_C(1) << TK_AFREE | UINT64_C(1) << TK_YFREE |                 \
      UINT64_C(1) << TK_ROUND | UINT64_C(1) << TK_OFREE | UINT64_C(1) << TK_GFREE |                 \
      UINT64_C(1) << TK_SEEN | UINT64_C(1) << TK_BFREE | UINT64_C(1) << TK_NFREE | UINT64_C(1) << TK_QKVF |                   \
      UINT64_C(1) << TK_OF | UINT64_C(1) << TK_GATEF | UINT64_C(1) << TK_UPF |                   \
-     UINT64_C(1) << TK_DOWNF | UINT64_C(1) << TK_PACE | UINT64_C(1) << TK_SFREE)
+     UINT64_C(1) << TK_DOWNF | UINT64_C(1) << TK_PACE | UINT64_C(1) << TK_SFREE |                  \
+     UINT64_C(1) << TK_TFREE | UINT64_C(1) << TK_MFREE)
 const char *slx_tmpl_token_name(unsigned id); /* "wfree"; NULL */
 
 enum {
@@ -182,6 +187,24 @@ static inline uint64_t row_bytes(uint64_t cols) { return up(4 * cols, 64); }
 /* Bytes of a norm's weight, and of its bias behind it. */
 static inline uint64_t norm_bytes(bool layer, uint64_t cols) { return layer ? row_bytes(cols) + 4 * cols : 4 * cols; }
 
+/* What becomes of an attention item's heads (tmpl_merge.c): divided, quantised, sent to all tiles or stored, together with those
+ * of other chips where these meet. */
+typedef struct {
+    uint64_t heads, kv_heads, hd, sts, os, oc, ocs, goc, gocs, out_codes, out_scales, out, chips, out_cols, push;
+} e_heads;
+/* The item: its first row, rows, KV head, rows * heads a KV head. STQ stores last. r15, r21 to r24 and r30 are scratch. */
+enum { R_HEAD_ROW0 = 16, R_HEAD_ROWS, R_HEAD_KV, R_HEAD_M = 22 };
+void e_heads_out(em *e, const e_heads *h);
+
+/* Where a descriptor has merges, and where the tile's span and one of its merges lie in the scratchpad. */
+typedef struct {
+    uint64_t off_span, off_merge, max, max_chunks, spm_header, spm_item;
+} e_merges;
+/* Skips what follows, up to e_skip_end, where the step has none. */
+size_t e_merges_skip(em *e, const e_merges *m);
+/* The tile's span and the first of its merges to the scratchpad. r11, r12 and r15 are scratch. */
+void e_merges_load(em *e, const e_merges *m);
+
 void tmpl_prologue(em *e, const uint64_t *p);
 void tmpl_barrier(em *e, const uint64_t *p);
 void tmpl_loop_begin(em *e, const uint64_t *p);
@@ -199,5 +222,6 @@ void tmpl_gateup(em *e, const uint64_t *p);
 void tmpl_lmhead(em *e, const uint64_t *p);
 void tmpl_rope(em *e, const uint64_t *p);
 void tmpl_attention(em *e, const uint64_t *p);
+void tmpl_merge(em *e, const uint64_t *p);
 
 #endif

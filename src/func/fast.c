@@ -292,9 +292,11 @@ static void alloc(slx_fast *f)
     f->f_scales = aligned(&f->arena, rows * f->ff_pad / 32);
     act_init(f, &f->act, (uint32_t)rows, wide);
     f->block_rows = slx_fast_block_rows(f);
-    f->items = slx_new(&f->arena, slx_fast_item, (size_t)f->prog->info.desc.max_items * f->chips);
+    f->items = slx_new(&f->arena, slx_fast_item,
+                       ((size_t)f->prog->info.desc.max_items + f->prog->info.desc.max_merges) * f->chips);
     f->slots = slx_new(&f->arena, uint32_t, rows);
     f->covered = slx_new(&f->arena, uint8_t, rows * f->kv_heads);
+    f->used = slx_new(&f->arena, uint8_t, (size_t)f->prog->info.desc.max_items + f->prog->info.desc.max_merges + 1);
     for (int i = 0; i < f->n_threads; i++) alloc_thread(f, &f->th[i]);
 }
 

@@ -40,10 +40,8 @@ static bool overlap(const area *a, const area *b)
     return a->bytes && b->bytes && a->at < b->at + b->bytes && b->at < a->at + a->bytes;
 }
 
-static bool scratchpad(const areas *l, uint64_t rows)
+static bool lie_apart(const areas *l)
 {
-    if (rows == 0 || rows > MAX_TILE_ROWS)
-        return slx_fast_no(l->pf, l->span, "row tile of %llu", (unsigned long long)rows);
     for (uint32_t i = 0; i < l->n; i++) {
         if (l->a[i].at % 64)
             return slx_fast_no(l->pf, l->span, "%s at 0x%llx, not a multiple of 64", l->a[i].name,
@@ -53,6 +51,15 @@ static bool scratchpad(const areas *l, uint64_t rows)
                 return slx_fast_no(l->pf, l->span, "%s lies over %s", l->a[i].name, l->a[k].name);
     }
     return true;
+}
+
+/* And apart from the header of the step, which every layer looks at again. */
+static bool scratchpad(areas *l, uint64_t rows)
+{
+    if (rows == 0 || rows > MAX_TILE_ROWS)
+        return slx_fast_no(l->pf, l->span, "row tile of %llu", (unsigned long long)rows);
+    put(l, "header", l->pf->p->spans[0].param[SLX_PROLOGUE_spm_header], 64); /* the first span is the prologue */
+    return lie_apart(l);
 }
 
 /* ------------------------------------------------------------------ products */
@@ -246,7 +253,7 @@ static uint64_t areas_attention(areas *l, const slx_span *x)
     uint64_t m = rows_ * (P(x, ATTENTION, heads) / P(x, ATTENTION, kv_heads)), page = 264 * hdp;
     uint64_t at = P(x, ATTENTION, spm_page), step = P(x, ATTENTION, page_step),
              t = P(x, ATTENTION, spm_t);
-    put(l, "item", P(x, ATTENTION, spm_item), 32);
+    put(l, "item and span", P(x, ATTENTION, spm_item), 64);
     put(l, "q", P(x, ATTENTION, spm_q), m * hdp);
     put(l, "q scales", P(x, ATTENTION, spm_qs), m * hdp / 32);
     put(l, "limits", P(x, ATTENTION, spm_lim), rows_ * 8);
@@ -281,7 +288,50 @@ static bool attention(slx_fast_proof *pf, const slx_span *x)
     return scratchpad(&l, areas_attention(&l, x));
 }
 
+/* Bytes of `buffers` areas, `step` apart; where they are too near, more than what is free behind the first. */
+static uint64_t turns(uint64_t bytes, uint64_t step, uint64_t buffers)
+{
+    if (buffers > 1 && (step < bytes || step % 64)) return UINT32_MAX;
+    return step * (buffers - 1) + bytes;
+}
+
+static bool merge(slx_fast_proof *pf, const slx_span *x)
+{
+    areas l = {.pf = pf, .span = x};
+    uint64_t hd = P(x, MERGE, hd), n = P(x, MERGE, buffers), codes = P(x, MERGE, out_codes);
+    uint64_t m = P(x, MERGE, item_rows) * (P(x, MERGE, heads) / P(x, MERGE, kv_heads)), o = m * hd * 4;
+    put(&l, "merge and span", P(x, MERGE, spm_item), 64);
+    put(&l, "kept states", P(x, MERGE, spm_kept), turns(o + m * 8, P(x, MERGE, step), n));
+    put(&l, "group's state", P(x, MERGE, spm_stt), m * 8);
+    put(&l, "group's o", P(x, MERGE, spm_ot), o);
+    put(&l, "state", P(x, MERGE, spm_sts), m * 8);
+    put(&l, "o", P(x, MERGE, spm_os), o);
+    put(&l, "o codes", P(x, MERGE, spm_oc), codes ? m * hd : 0);
+    put(&l, "o scales", P(x, MERGE, spm_ocs), codes ? m * hd / 32 : 0);
+    uint64_t chips = P(x, MERGE, chips) > 1 ? P(x, MERGE, chips) : 0;
+    put(&l, "all chips' o", P(x, MERGE, spm_goc), chips * m * hd * (codes ? 1 : 4));
+    put(&l, "all chips' o scales", P(x, MERGE, spm_gocs), codes ? chips * m * hd / 32 : 0);
+    return scratchpad(&l, m);
+}
+
 /* ------------------------------------------------------------------ short steps */
+
+/* Kept states come to the places of the pages, which all tiles have read then; all else is where attention has it. */
+static bool merge_over_pages(slx_fast_proof *pf, const slx_span *a, const slx_span *x)
+{
+    static const int twins[][2] = {{SLX_ATTENTION_spm_stt, SLX_MERGE_spm_stt}, {SLX_ATTENTION_spm_ot, SLX_MERGE_spm_ot},
+                                   {SLX_ATTENTION_spm_sts, SLX_MERGE_spm_sts}, {SLX_ATTENTION_spm_os, SLX_MERGE_spm_os},
+                                   {SLX_ATTENTION_spm_oc, SLX_MERGE_spm_oc},
+                                   {SLX_ATTENTION_spm_ocs, SLX_MERGE_spm_ocs}};
+    for (size_t i = 0; i < sizeof twins / sizeof *twins; i++)
+        if (!slx_fast_same(pf, x, "place", x->param[twins[i][1]], a->param[twins[i][0]])) return false;
+    uint64_t page = P(a, ATTENTION, spm_page), end = page + P(a, ATTENTION, page_step) * P(a, ATTENTION, buffers);
+    uint64_t m = P(x, MERGE, item_rows) * (P(x, MERGE, heads) / P(x, MERGE, kv_heads)), n = P(x, MERGE, buffers);
+    uint64_t kept = P(x, MERGE, spm_kept), bytes = turns(m * (P(x, MERGE, hd) * 4 + 8), P(x, MERGE, step), n);
+    if (kept < page || kept + bytes > end || kept % 64)
+        return slx_fast_no(pf, x, "kept states do not lie in the places of the pages");
+    return true;
+}
 
 /* Slices of a matrix, in places of their own. */
 static void homes(areas *l, uint64_t at, uint64_t slices, uint64_t tiles, uint64_t fmt,
@@ -319,6 +369,7 @@ bool slx_fast_short_apart(slx_fast_proof *pf, const slx_fast_short *w)
     put(&l, "sample rows", P(t, TABLES, spm_sample), 4ull * in->desc.max_samples);
     areas_rope(&l, r, 1, P(r, ROPE, kv_heads));
     areas_attention(&l, w->attn);
+    if (w->merge) put(&l, "merge and span", P(w->merge, MERGE, spm_item), 64);
     areas_embed(&l, e, 1);
     put(&l, "a", P(e, EMBED, a_codes), n * k * 32);
     put(&l, "a's scales", P(e, EMBED, a_scales), n * k);
@@ -352,6 +403,7 @@ bool slx_fast_short_apart(slx_fast_proof *pf, const slx_fast_short *w)
     if (P(q, LINEAR, mr) < n || P(w->o, LINEAR, mr) < n || P(w->down, LINEAR, mr) < n ||
         P(g, GATEUP, mr) < n)
         return slx_fast_no(pf, w->branch, "a row tile below the rows of a short step");
+    if (w->merge && !merge_over_pages(pf, w->attn, w->merge)) return false;
     return slx_fast_same(pf, w->o, "y", P(w->o, LINEAR, spm_y), P(q, LINEAR, spm_y)) &&
            slx_fast_same(pf, w->down, "y", P(w->down, LINEAR, spm_y), P(q, LINEAR, spm_y)) &&
            slx_fast_same(pf, w->down, "other y", P(w->down, LINEAR, y_step), P(w->o, LINEAR, y_step)) &&
@@ -372,7 +424,7 @@ static bool qkv_row(slx_fast_proof *pf, const slx_fast_spans *s)
         if (at[i] > stride || l.a[i].bytes > stride - at[i])
             return slx_fast_no(pf, r, "%s leaves its row", name[i]);
     }
-    return slx_fast_same(pf, r, "row stride modulo 64", stride % 64, 0) && scratchpad(&l, 1);
+    return slx_fast_same(pf, r, "row stride modulo 64", stride % 64, 0) && lie_apart(&l);
 }
 
 static bool exchange(slx_fast_proof *pf, const slx_fast_spans *s)
@@ -398,6 +450,9 @@ static bool exchange(slx_fast_proof *pf, const slx_fast_spans *s)
     put(&l, "q scales", P(s->rope, ROPE, q_scales), n * heads / 32);
     put(&l, "attention codes", q ? P(q, ROWQ, a_codes) : P(a, ATTENTION, out_codes), n * ka * 32);
     put(&l, "attention scales", q ? P(q, ROWQ, a_scales) : P(a, ATTENTION, out_scales), n * ka);
+    uint64_t states = P(a, ATTENTION, max_states) ? P(a, ATTENTION, max_states) + P(a, ATTENTION, item_rows) : 0,
+             group = in->n_heads / in->n_kv_heads;
+    put(&l, "kept states", P(a, ATTENTION, states), states * group * (4ull * in->head_dim + 8));
     if (q) put(&l, "attention output", P(a, ATTENTION, out), n * cols * 4);
     put(&l, "gate and up codes", P(g, GATEUP, out_codes), n * kf * 32);
     put(&l, "gate and up scales", P(g, GATEUP, out_scales), n * kf);
@@ -422,7 +477,8 @@ static bool exchange(slx_fast_proof *pf, const slx_fast_spans *s)
 bool slx_fast_apart(slx_fast_proof *pf, const slx_fast_spans *s)
 {
     return embed(pf, s->embed) && linear(pf, s, s->qkv) && rope(pf, s->rope) &&
-           attention(pf, s->attn) && (!s->rowq || rowq(pf, s->rowq)) && linear(pf, s, s->o) &&
+           attention(pf, s->attn) && (!s->merge || merge(pf, s->merge)) && (!s->rowq || rowq(pf, s->rowq)) &&
+           linear(pf, s, s->o) &&
            rows(pf, s->rows1) && gateup(pf, s) && linear(pf, s, s->down) && rows(pf, s->rows2) &&
            head(pf, s) && qkv_row(pf, s) && exchange(pf, s);
 }

@@ -24,18 +24,19 @@
 
 enum { SLX_FAST_MAX_THREADS = 64, SLX_FAST_SMALL_ROWS = 8 };
 
-/* The spans of the one program shape the fused kernels know. rowq is NULL where heads are whole blocks. */
+/* The spans of the one program shape the fused kernels know. rowq is NULL where heads are whole blocks, merge where
+ * attention items are never split. */
 typedef struct {
-    const slx_span *prologue, *embed, *loop, *qkv, *rope, *attn, *rowq, *o, *rows1, *gateup, *down,
-        *rows2, *head;
+    const slx_span *prologue, *embed, *loop, *qkv, *rope, *attn, *merge, *rowq, *o, *rows1,
+        *gateup, *down, *rows2, *head;
 } slx_fast_spans;
 
 /* Spans of the way that short steps take: the same phases, each with a twin above. branch is NULL where the program has
  * none. load: prefetches of q k v (first layer), o, gate, up, down, of the next layer's q k v; NULL where weights lie
  * in ROM or pass through the ring. */
 typedef struct {
-    const slx_span *branch, *tables, *embed, *loop, *qkv, *rope, *attn, *norm1, *norm2, *o, *rows1, *gateup, *down,
-        *rows2, *head, *jump, *load[6];
+    const slx_span *branch, *tables, *embed, *loop, *qkv, *rope, *attn, *merge, *norm1, *norm2, *o, *rows1, *gateup,
+        *down, *rows2, *head, *jump, *load[6];
 } slx_fast_short;
 
 /* A proof under way: the first reason against it, in buf. Both helpers are false when they say no. */
@@ -50,7 +51,11 @@ bool slx_fast_same(slx_fast_proof *pf, const slx_span *s, const char *what, uint
                    uint64_t expected);
 /* For a program whose phases fit each other: nothing that a phase writes lies over what it still reads. */
 bool slx_fast_apart(slx_fast_proof *pf, const slx_fast_spans *s);
+/* MERGE m reads what attention a keeps and goes on as it does. */
+bool slx_fast_merge_same(slx_fast_proof *pf, const slx_fast_spans *s, const slx_span *a, const slx_span *m);
 
+/* Takes MERGE where the program splits attention items. */
+bool slx_fast_take_merge(slx_fast_proof *pf, uint32_t *i, const slx_span **merge);
 /* Takes the spans of the short way from *i on, if there are any; their order only. */
 bool slx_fast_short_order(slx_fast_proof *pf, uint32_t *i, slx_fast_short *w);
 /* The short way computes what its twins in s do. */
@@ -134,9 +139,10 @@ struct slx_fast {
     slx_act act; /* max_rows rows, shared, for large steps */
     slx_fast_thread th[SLX_FAST_MAX_THREADS];
     uint32_t block_rows;  /* head rows one attention block holds */
-    slx_fast_item *items; /* [max_items] */
+    slx_fast_item *items; /* [max_items + max_merges], of all chips */
     uint32_t *slots;      /* [max_rows] fast_desc.c: rows of pages that a step writes */
     uint8_t *covered;     /* [max_rows][kv_heads] fast_desc.c: an item has it */
+    uint8_t *used;        /* [max_items + max_merges] fast_desc.c: a tile does it */
     uint8_t **kv;         /* [kv_heads] page 0 of layer 0, on the head's chip */
     uint32_t q_scale_max; /* the largest scale code of a query whose scores are always finite */
     bool interleaved;

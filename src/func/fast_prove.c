@@ -83,6 +83,13 @@ bool slx_fast_barrier(proof *pf, uint32_t *i, uint64_t to)
     return same(pf, s, "engine that waits", s->param[SLX_BARRIER_to], to);
 }
 
+bool slx_fast_take_merge(proof *pf, uint32_t *i, const slx_span **merge)
+{
+    if (!pf->p->info.desc.max_merges) return true;
+    *merge = slx_fast_take(pf, i, SLX_TMPL_MERGE);
+    return *merge != NULL;
+}
+
 bool slx_fast_loop_ends(proof *pf, const slx_span *loop, uint32_t end)
 {
     const slx_insn *in = &pf->p->insns[loop->pc];
@@ -107,6 +114,7 @@ static bool order(proof *pf, slx_fast_spans *s, slx_fast_short *w)
     TAKE(rope, ROPE);
     if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     TAKE(attn, ATTENTION);
+    if (!slx_fast_take_merge(pf, &i, &s->merge)) return false;
     if (!slx_fast_barrier(pf, &i, SLX_TO_LDQ)) return false;
     if (i < p->n_spans && p->spans[i].tmpl == SLX_TMPL_ROWQ) {
         TAKE(rowq, ROWQ);
@@ -161,6 +169,7 @@ static bool plain(proof *pf, const slx_fast_spans *s)
     bool ok = same(pf, s->embed, "short steps", P(s->embed, EMBED, push), 0) &&
               same(pf, s->rope, "short steps", P(s->rope, ROPE, push), 0) &&
               same(pf, s->attn, "short steps", P(s->attn, ATTENTION, push), 0) &&
+              (!s->merge || same(pf, s->merge, "short steps", P(s->merge, MERGE, push), 0)) &&
               same(pf, s->gateup, "short steps", P(s->gateup, GATEUP, push), 0) &&
               same(pf, s->gateup, "token of weights", P(s->gateup, GATEUP, ready), 0) &&
               same(pf, s->head, "short steps", P(s->head, LMHEAD, push), 0);
@@ -276,6 +285,31 @@ static bool ff_meet(proof *pf, const slx_fast_spans *s, product *down)
            same(pf, g, "output blocks", P(g, GATEUP, out_kblk), ld);
 }
 
+bool slx_fast_merge_same(proof *pf, const slx_fast_spans *s, const slx_span *a, const slx_span *m)
+{
+    const slx_desc_layout *dl = &pf->p->info.desc;
+    if (!same(pf, a, "most states", P(a, ATTENTION, max_states), dl->max_states)) return false;
+    if (!m) return same(pf, a, "most states", dl->max_states, 0);
+    return same(pf, m, "header", P(m, MERGE, spm_header), P(s->prologue, PROLOGUE, spm_header)) &&
+           same(pf, m, "spans", P(m, MERGE, off_span), dl->off_merge_span) &&
+           same(pf, m, "merges", P(m, MERGE, off_merge), dl->off_merge) &&
+           same(pf, m, "most merges", P(m, MERGE, max_merges), dl->max_merges) &&
+           same(pf, m, "buffers of states", P(m, MERGE, buffers), P(s->prologue, PROLOGUE, merges)) &&
+           same(pf, m, "most states", P(m, MERGE, max_states), dl->max_states) &&
+           same(pf, m, "most rows", P(m, MERGE, max_rows), P(a, ATTENTION, max_rows)) &&
+           same(pf, m, "rows of an item", P(m, MERGE, item_rows), P(a, ATTENTION, item_rows)) &&
+           same(pf, m, "chunks", P(m, MERGE, max_chunks), P(a, ATTENTION, max_chunks)) &&
+           same(pf, m, "heads", P(m, MERGE, heads), P(a, ATTENTION, heads)) &&
+           same(pf, m, "KV heads", P(m, MERGE, kv_heads), P(a, ATTENTION, kv_heads)) &&
+           same(pf, m, "head", P(m, MERGE, hd), P(a, ATTENTION, hd)) &&
+           same(pf, m, "states", P(m, MERGE, states), P(a, ATTENTION, states)) &&
+           same(pf, m, "output codes", P(m, MERGE, out_codes), P(a, ATTENTION, out_codes)) &&
+           same(pf, m, "output scales", P(m, MERGE, out_scales), P(a, ATTENTION, out_scales)) &&
+           same(pf, m, "output", P(m, MERGE, out), P(a, ATTENTION, out)) &&
+           same(pf, m, "output columns", P(m, MERGE, out_cols), P(a, ATTENTION, out_cols)) &&
+           same(pf, m, "chips", P(m, MERGE, chips), P(a, ATTENTION, chips));
+}
+
 static bool data_flow(proof *pf, const slx_fast_spans *s)
 {
     const slx_program_info *in = &pf->p->info;
@@ -323,7 +357,8 @@ static bool data_flow(proof *pf, const slx_fast_spans *s)
          same(pf, a, "most items", P(a, ATTENTION, max_items), dl->max_items) &&
          same(pf, a, "rows of an item", P(a, ATTENTION, item_rows), dl->item_rows) &&
          same(pf, a, "most rows", P(a, ATTENTION, max_rows), dl->max_rows) &&
-         same(pf, a, "length of the page list", P(a, ATTENTION, max_list), dl->max_pages);
+         same(pf, a, "length of the page list", P(a, ATTENTION, max_list), dl->max_pages) &&
+         slx_fast_merge_same(pf, s, a, s->merge);
     if (P(e, EMBED, layer) || P(s->rows1, ROWS, layer) || P(s->rows2, ROWS, layer) || P(s->gateup, GATEUP, gelu))
         return no(pf, e, "layer norms, learned positions and gelu have no fused kernels");
     uint64_t oc = P(a, ATTENTION, out_codes), os = P(a, ATTENTION, out_scales), o_meet,

@@ -45,9 +45,10 @@ bool slx_fast_short_order(proof *pf, uint32_t *i, slx_fast_short *w)
     TAKE(rope, ROPE);
     BAR(LDQ_LATER);
     TAKE(attn, ATTENTION);
-    BAR(TEN);
     TAKE(norm1, NORMLD);
     LOAD(LOAD_O);
+    if (!slx_fast_take_merge(pf, i, &w->merge)) return false;
+    BAR(TEN);
     LOAD(LOAD_UP);
     TAKE(norm2, NORMLD);
     TAKE(o, LINEAR);
@@ -114,6 +115,7 @@ static const int of_attention[] = {X(ATTENTION, off_item),
                                    X(ATTENTION, kv_head_stride),
                                    X(ATTENTION, chips),
                                    X(ATTENTION, out_cols),
+                                   X(ATTENTION, states),
                                    -1};
 static const int of_rows[] = {X(ROWS, d), X(ROWS, eps), -1};
 static const int of_gateup[] = {X(GATEUP, off_gate), X(GATEUP, off_up),
@@ -170,6 +172,8 @@ static bool limits(proof *pf, const slx_fast_spans *s, const slx_fast_short *w, 
            same(pf, w->qkv, "rows", P(w->qkv, LINEAR, push), n) &&
            same(pf, w->rope, "rows", P(w->rope, ROPE, push), n) &&
            same(pf, w->attn, "rows", P(w->attn, ATTENTION, push), n) &&
+           (!w->merge || same(pf, w->merge, "rows", P(w->merge, MERGE, push), n)) &&
+           slx_fast_merge_same(pf, s, w->attn, w->merge) &&
            same(pf, w->o, "rows", P(w->o, LINEAR, push), n) &&
            same(pf, w->rows1, "rows", P(w->rows1, ROWS, push), n) &&
            same(pf, w->gateup, "rows", P(w->gateup, GATEUP, push), n) &&
@@ -211,6 +215,11 @@ static bool flow(proof *pf, const slx_fast_short *w)
         same(pf, t, "page list", P(t, TABLES, off_pages), dl->off_pages) &&
         same(pf, t, "length of the page list", P(t, TABLES, max_list), dl->max_pages) &&
         same(pf, t, "chunks", P(t, TABLES, max_chunks), P(a, ATTENTION, max_chunks)) &&
+        same(pf, t, "most merges", P(t, TABLES, max_merges), dl->max_merges) &&
+        (!w->merge || (same(pf, t, "merges' spans", P(t, TABLES, off_merge_span), dl->off_merge_span) &&
+                       same(pf, t, "merges", P(t, TABLES, off_merge), dl->off_merge) &&
+                       same(pf, t, "header", P(t, TABLES, spm_header), P(w->merge, MERGE, spm_header)) &&
+                       same(pf, t, "merge", P(t, TABLES, spm_merge), P(w->merge, MERGE, spm_item)))) &&
         same(pf, w->head, "sample rows", P(w->head, LMHEAD, spm_idx), P(t, TABLES, spm_sample));
     ok = ok && same(pf, q, "input codes", P(q, LINEAR, spm_a), codes) &&
          same(pf, q, "input scales", P(q, LINEAR, spm_as), scales) &&

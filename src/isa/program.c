@@ -105,6 +105,8 @@ uint64_t slx_desc_place(slx_desc_layout *l, uint32_t n_tiles)
         {&l->off_pages, (uint64_t)l->max_pages * 4},
         {&l->off_span, (uint64_t)n_tiles * 8},
         {&l->off_item, (uint64_t)l->max_items * 32},
+        {&l->off_merge_span, l->max_merges ? (uint64_t)n_tiles * 8 : 0},
+        {&l->off_merge, (uint64_t)l->max_merges * 32},
     };
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
         *part[i].off = (uint32_t)at;

@@ -15,7 +15,7 @@
 
 #include "isa/isa.h"
 
-enum { SLX_PROGRAM_VERSION = 4 };
+enum { SLX_PROGRAM_VERSION = 5 };
 
 /* Kinds of sections: INFO and DESC hold one record, ENTRIES the pc of the step, then those of the functions. */
 typedef enum {
@@ -54,22 +54,28 @@ typedef struct {
 /* ------------------------------------------------------------------ step descriptor
  * Structure of arrays of u32 (f32 where said) at fixed offsets inside the DESC region, so that LDX, STX, VSMX and LDS
  * read them in place. Offsets and capacities stand in slx_desc_layout; capacities are the LDS limits of the program.
- *   header   u32 rows, samples, pages_in_list, 0...                                      (64 bytes)
+ *   header   u32 rows, samples, pages_in_list, merges, 0...                              (64 bytes)
  *   token[R] position[R] kcode_idx[R] kscale_idx[R] vscale_idx[R]                        (R = max_rows, each padded to 64)
  *   lim[R]{u32 lo, hi}       admitted absolute positions of a row
  *   sample_row[S]            row whose logits go to slot s
  *   page_list[P]             page numbers of all sequences, one after another
  *   item_span[T]{u32 first, count}   attention work of each tile, in items
- *   item[I]{u32 row0, rows, kv_head, page_at, chunks, 0, 0, 0}   (32 bytes) rows of one sequence, all their chunks:
- *            page_at indexes page_list, chunks >= 1 pages from there; rows <= item_rows
+ *   item[I]{u32 row0, rows, kv_head, page_at, chunks, first, each, slot}   (32 bytes) rows of one sequence and their
+ *            chunks: page_at indexes page_list, chunks >= 1 pages from there, the first of them chunk `first` of the
+ *            sequence; rows <= item_rows. each 0: all of the rows' chunks. Else a part of them (up to 16 each), of which
+ *            the states (m, l, o) of every `each` chunks are kept: state k of a row is number slot + k*rows + its row
+ *   merge_span[T]{u32 first, count}  what each tile merges, where the header's merges is not 0
+ *   merge[M]{u32 row0, rows, kv_head, page_at, chunks, states, fold, slot}   (32 bytes) an item whose parts, in order, kept
+ *            so many states from slot on; every `fold` of them (up to 16) are merged first. page_at and chunks: of all parts
  * A page p is one page of every (layer, KV head): code index p*264+offset, scale index p*8448+offset, V scale index
  * p*264*d+offset, with d = head_dim padded to 32 and offset = position mod 128.
  */
 typedef struct {
     uint32_t max_rows, max_samples, max_seqs, max_pages; /* max_pages: pool size and length of page_list */
     uint32_t max_items, item_rows;                       /* rows of one item at most */
+    uint32_t max_merges, max_states;                     /* 0: items are never split; states of a row kept at once */
     uint32_t off_header, off_token, off_position, off_kcode, off_kscale, off_vscale, off_lim, off_sample,
-        off_pages, off_span, off_item;
+        off_pages, off_span, off_item, off_merge_span, off_merge;
     uint32_t bytes;                                      /* of the whole descriptor */
 } slx_desc_layout;
 /* Fills the offsets and bytes from the capacities and the number of tiles. */
@@ -137,7 +143,7 @@ uint32_t slx_tree_segments(uint32_t kblk);
 
 /* Names the template whose expansion with `param` gives exactly the words [pc, pc+count) of stream 0; see
  * compile/template.h. fast uses a fused kernel only after expanding it again and comparing word for word. */
-enum { SLX_SPAN_PARAMS = 48 };
+enum { SLX_SPAN_PARAMS = 56 };
 typedef struct {
     uint32_t tmpl;      /* slx_template_id of compile/template.h */
     uint32_t pc, count;
@@ -163,9 +169,14 @@ typedef struct {
      * one chip: heads, KV heads and KV are shares, d_model, d_ff and vocab are the model's. KV head g of the model is on chip
      * (g / kv_unit) % n_chips, there number g / kv_unit / n_chips * kv_unit + g % kv_unit (kv_unit 0 means 1). */
     uint32_t n_chips, kv_unit;
+    uint32_t grid_x; /* tiles in a row of the chip; 0: not known */
     /* What attention takes of a tile, about, in picoseconds: the host shares its items out by them (step_share.h). An item
-     * beside its chunks; a page through the tile's link; the engines' work for a chunk: base + rows * row. 0: not known. */
-    uint32_t attn_item_ps, attn_page_ps, attn_row_base_ps, attn_row_ps;
+     * beside its chunks; a page through the tile's link; the engines' work for a chunk: base + rows * row. A page while all
+     * tiles read; a step that merges beside the merges; a state merged: state + rows * row; loads of weights that tiles without items
+     * do meanwhile in steps of at most short_rows. 0: not known. */
+    uint32_t attn_item_ps, attn_page_ps, attn_row_base_ps, attn_row_ps, attn_shared_page_ps, attn_merge_ps, attn_state_ps,
+        attn_state_row_ps, attn_beside_ps, short_rows;
+    uint32_t attn_split_chunks; /* items of fewer chunks stay whole */
 } slx_program_info;
 
 static inline uint32_t slx_program_chips(const slx_program_info *i) { return i->n_chips ? i->n_chips : 1; }

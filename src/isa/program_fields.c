@@ -26,6 +26,9 @@ static const slx_field info_fields[] = {
     INFO(kv_layer_stride, U64), INFO(n_chips, U32),     INFO(kv_unit, U32),
     INFO(attn_item_ps, U32),    INFO(attn_page_ps, U32),
     INFO(attn_row_base_ps, U32), INFO(attn_row_ps, U32),
+    INFO(attn_shared_page_ps, U32), INFO(attn_merge_ps, U32), INFO(attn_state_ps, U32),
+    INFO(attn_state_row_ps, U32),
+    INFO(attn_beside_ps, U32),  INFO(short_rows, U32), INFO(attn_split_chunks, U32), INFO(grid_x, U32),
 };
 RECORD(slx_rec_info, "info", slx_program_info, info_fields)
 
@@ -34,7 +37,8 @@ static const slx_field desc_fields[] = {
     DESC(max_rows),   DESC(max_samples), DESC(max_seqs),  DESC(max_pages),    DESC(max_items),
     DESC(item_rows),  DESC(off_header),  DESC(off_token), DESC(off_position), DESC(off_kcode),
     DESC(off_kscale), DESC(off_vscale),  DESC(off_lim),   DESC(off_sample),   DESC(off_pages),
-    DESC(off_span),   DESC(off_item),    DESC(bytes),
+    DESC(off_span),   DESC(off_item),    DESC(max_merges), DESC(max_states), DESC(off_merge_span),
+    DESC(off_merge),  DESC(bytes),
 };
 RECORD(slx_rec_desc, "desc", slx_desc_layout, desc_fields)
 

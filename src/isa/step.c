@@ -1,8 +1,8 @@
 /* step.c - one step's descriptor from the rows its sequences want computed. Layout: program.h.
  *
  * Rows stand in the order of the sequences. A sequence's rows are cut into pieces of item_rows; each piece times each
- * KV head is one attention item over all chunks up to its last row. Items go to tiles in runs of about equal work
- * (step_share.h): which tile does which changes no bit.
+ * KV head is one attention item over all chunks up to its last row. Long ones may be split into parts; items and parts
+ * go to tiles in runs of about equal work (step_share.h): which tile does which, and in how many parts, changes no bit.
  */
 #include "isa/step.h"
 
@@ -54,18 +54,58 @@ static slx_status check_total(const char *what, uint64_t found, uint32_t max, sl
                   max);
 }
 
-/* Which items each tile does. */
-static void put_spans(const slx_program_info *info, uint8_t *desc, const slx_step_seq *seqs, uint32_t n_seqs)
+/* Words of an item or merge. */
+static void put_words(uint8_t *at, const uint32_t word[8])
 {
-    uint32_t tiles = info->n_tiles, *bound = slx_xcalloc(2 * (tiles + (size_t)1), sizeof *bound);
-    slx_share_seq *q = slx_xcalloc(n_seqs + (size_t)1, sizeof *q);
-    for (uint32_t i = 0; i < n_seqs; i++) q[i] = (slx_share_seq){seqs[i].n, seqs[i].pos0};
-    slx_share_out(info, q, n_seqs, bound, bound + tiles + 1);
-    for (uint32_t t = 0; t < tiles; t++) {
-        put32(desc + info->desc.off_span, 2 * t, bound[t]);
-        put32(desc + info->desc.off_span, 2 * t + 1, bound[t + 1] - bound[t]);
+    for (uint32_t k = 0; k < 8; k++) put32(at, k, word[k]);
+}
+
+/* What has been written of the attention table. */
+typedef struct {
+    const slx_program_info *info;
+    slx_share_cut cut;
+    uint8_t *desc;
+    uint32_t items, merges, slots;
+} tables;
+
+/* One KV head of one piece: an item, or its parts and their merge. */
+static void put_piece(tables *t, uint32_t row0, uint32_t head, uint32_t list, const slx_share_piece *p)
+{
+    const slx_desc_layout *l = &t->info->desc;
+    uint32_t part = slx_share_part(t->info, &t->cut, p), each = slx_share_each(part), slot = t->slots;
+    bool whole = part >= p->chunks;
+    for (uint32_t first = 0; first < p->chunks; first += part) {
+        uint32_t chunks = p->chunks - first < part ? p->chunks - first : part;
+        put_words(t->desc + l->off_item + 32ull * t->items++,
+                  (uint32_t[8]){row0 + p->first, p->rows, head, list + first, chunks, first, whole ? 0 : each,
+                                whole ? 0 : slot});
+        if (!whole) slot += (chunks + each - 1) / each * p->rows;
     }
-    free(q);
+    if (whole) return;
+    put_words(t->desc + l->off_merge + 32ull * t->merges++,
+              (uint32_t[8]){row0 + p->first, p->rows, head, list, p->chunks, (p->chunks + each - 1) / each,
+                            each == 1 ? SLX_GROUP_CHUNKS : 1, t->slots});
+    t->slots = slot;
+}
+
+/* Which items and which merges each tile does. */
+static void put_spans(const tables *t, const slx_share_seq *seqs, uint32_t n)
+{
+    const slx_program_info *info = t->info;
+    uint32_t tiles = info->n_tiles, *bound = slx_xcalloc(3 * (tiles + (size_t)1), sizeof *bound);
+    uint32_t *before = bound + tiles + 1, *order = before + tiles + 1;
+    bool spread = slx_share_out(info, &t->cut, seqs, n, bound, before);
+    slx_share_order(info, order);
+    for (uint32_t i = 0; i < tiles; i++) {
+        uint32_t to = spread ? order[i] : i;
+        put32(t->desc + info->desc.off_span, 2ull * to, bound[i]);
+        put32(t->desc + info->desc.off_span, 2ull * to + 1, bound[i + 1] - bound[i]);
+    }
+    for (uint64_t i = 0; i < tiles && t->merges; i++) { /* merges over all columns too */
+        uint32_t first = (uint32_t)(i * t->merges / tiles), end = (uint32_t)((i + 1) * t->merges / tiles);
+        put32(t->desc + info->desc.off_merge_span, 2ull * order[i], first);
+        put32(t->desc + info->desc.off_merge_span, 2ull * order[i] + 1, end - first);
+    }
     free(bound);
 }
 
@@ -93,7 +133,10 @@ slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx
     put32(desc + l->off_header, 0, (uint32_t)rows);
     put32(desc + l->off_header, 1, (uint32_t)samples);
     put32(desc + l->off_header, 2, (uint32_t)pages);
-    uint32_t row = 0, slot = 0, list = 0, item = 0, d = info->head_dim_pad;
+    slx_share_seq *share = slx_xcalloc(n_seqs + (size_t)1, sizeof *share);
+    for (uint32_t i = 0; i < n_seqs; i++) share[i] = (slx_share_seq){seqs[i].n, seqs[i].pos0};
+    tables t = {.info = info, .cut = slx_share_choose(info, share, n_seqs), .desc = desc};
+    uint32_t row = 0, slot = 0, list = 0, d = info->head_dim_pad;
     for (uint32_t i = 0; i < n_seqs; i++) {
         const slx_step_seq *s = &seqs[i];
         uint32_t row0 = row, used = (s->pos0 + s->n + SLX_MAX_CHUNK - 1) / SLX_MAX_CHUNK;
@@ -111,18 +154,15 @@ slx_status slx_step_build(const slx_program_info *info, uint8_t *desc, const slx
         for (uint32_t k = 0; k < used; k++) put32(desc + l->off_pages, list + k, s->pages[k]);
         /* one KV head after another: neighbouring items share pages */
         for (uint32_t h = 0; h < info->n_kv_heads; h++)
-            for (uint32_t k = 0; k < slx_share_pieces(info, s->n); k++, item++) {
-                slx_share_piece p = slx_share_piece_at(info, s->n, s->pos0, k);
-                uint8_t *at = desc + l->off_item + 32ull * item;
-                put32(at, 0, row0 + p.first);
-                put32(at, 1, p.rows);
-                put32(at, 2, h);
-                put32(at, 3, list);
-                put32(at, 4, p.chunks);
+            for (uint32_t k = 0; k < slx_share_pieces(info, s->n); k++) {
+                slx_share_piece p = slx_share_piece_at(info, &share[i], k);
+                put_piece(&t, row0, h, list, &p);
             }
         list += used;
     }
-    put_spans(info, desc, seqs, n_seqs);
+    put32(desc + l->off_header, 3, t.merges);
+    put_spans(&t, share, n_seqs);
+    free(share);
     return SLX_OK;
 }
 

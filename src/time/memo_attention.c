@@ -97,17 +97,20 @@ slx_status slx_memo_attention_init(slx_memo_attention *k, const slx_program *p, 
     k->part = k->ends + BINS * k->lanes, k->loaded = k->part + BINS * k->lanes;
     k->asked = k->loaded + (BINS + 1) * k->lanes, k->on = k->asked + BINS + 1;
     k->lane_rate = k->on + 2 * k->lanes, k->lane_s = k->lane_rate + 2 * k->lanes, k->is_right = k->lane_s + k->lanes;
-    k->page_n = slx_xcalloc(12 * (size_t)k->padded, sizeof *k->page_n);
+    k->page_n = slx_xcalloc(13 * (size_t)k->padded, sizeof *k->page_n);
     k->busy_s = k->page_n + k->padded;
     k->more_s = k->busy_s + k->padded, k->stiff_s = k->more_s + k->padded;
     k->rate = k->stiff_s + k->padded, k->into = k->rate + k->padded, k->load_s = k->into + k->padded;
     k->crossing = k->load_s + k->padded, k->asking = k->crossing + k->padded;
     k->link_s = k->asking + k->padded, k->gated_s = k->link_s + k->padded, k->queued_s = k->gated_s + k->padded;
+    k->items_n = k->queued_s + k->padded;
     k->weights = slx_xcalloc(k->tiles, sizeof *k->weights);
     k->lane = slx_xcalloc(2 * (size_t)k->padded, sizeof *k->lane);
     k->at = k->lane + k->padded;
-    k->bound = slx_xcalloc(2 * (k->tiles + (size_t)1), sizeof *k->bound);
-    k->before = k->bound + k->tiles + 1;
+    k->bound = slx_xcalloc(4 * (k->tiles + (size_t)1), sizeof *k->bound);
+    k->before = k->bound + k->tiles + 1, k->down = k->before + k->tiles + 1, k->across = k->down + k->tiles + 1;
+    slx_share_order(in, k->down);
+    for (uint32_t t = 0; t < k->tiles; t++) k->across[t] = t;
     k->seq = slx_xcalloc(in->desc.max_seqs + (size_t)1, sizeof *k->seq);
     double tick_s = k->tick_s = 1 / (c->grid.clock_ghz * 1e9 * SLX_TM_TICKS), layers = k->layers = in->n_layers;
     /* codes and scales of keys and values: tmpl_attn.c */
@@ -175,12 +178,11 @@ static float largest(const float *x, uint32_t n)
 /* Seconds alone of every tile, but for the start of its first item; the longest. */
 static float alone(const slx_memo_attention *k, bool is_short)
 {
-    const uint32_t *bound = k->bound;
-    const float *pages = k->page_n, *more = k->more_s;
+    const float *pages = k->page_n, *items = k->items_n, *more = k->more_s;
     float *restrict busy = k->busy_s, *restrict stiff = k->stiff_s, page_s = (float)k->alone[is_short][0].page_s;
     float later_s = (float)k->later_s[is_short], first_s = (float)k->first_s[is_short];
     for (uint32_t t = 0, n = k->tiles; t < n; t++) {
-        float later = (float)((int32_t)bound[t + 1] - (int32_t)bound[t]) - 1;
+        float later = items[t] - 1;
         float gaps = later > 0 ? later * later_s + first_s : 0, all = gaps + pages[t] * page_s + more[t];
         stiff[t] += gaps;
         busy[t] = all > 0 ? all : 0; /* where larger items were measured as shorter ones */
@@ -351,8 +353,9 @@ slx_memo_load slx_memo_attention_of(slx_memo_attention *k, bool is_short, const 
         dilate(k, is_short);
         float last = together(k, scale);
         out.seconds += last;
-        if (is_short) out.seconds += push_waits(k, last);
+        if (is_short && !k->cut.merge_ps) out.seconds += push_waits(k, last);
     }
+    out.seconds += (double)k->cut.merge_ps * 1e-12 * k->layers;
     out.pages = lane_pages(k);
     double crowd = slx_memo_attention_page_rows(seq, n) - k->append_free;
     out.append_s = is_short || crowd < 0 ? 0 : crowd * k->append_row_s;

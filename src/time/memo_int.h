@@ -18,6 +18,8 @@ typedef struct {
     bool *attends;       /* [n_spans] spans of the program that attention is */
     uint8_t *desc;
     uint32_t points;     /* simulated for the table */
+    bool whole;          /* now as if the program split no items, on tiles in their own order: by `without` */
+    slx_program_info without;
 } slx_memo_lab;
 
 void slx_memo_lab_init(slx_memo_lab *l, const slx_program *p, const slx_chip *c, const slx_time_watts *watts);
@@ -118,12 +120,15 @@ typedef struct {
                                                 second, through its lane and of memory */
     float *lane_rate, all_rate, all_work;    /* of all tiles' weights: [2][lanes] pages a second, and pages; of memory */
     int32_t *lane;                           /* [padded] its column, or columns + it: through cut 2, or 3 */
+    slx_share_cut cut;                       /* of the last step's items */
     uint32_t *bound, *before;                /* [tiles + 1] of slx_share_out */
+    uint32_t *down, *across;                 /* [tiles] orders of the tiles: down the columns, and as they are counted */
+    const uint32_t *order;                   /* one of them, of the last step */
     slx_share_seq *seq;                      /* [max_seqs + 1] scratch */
     /* scratch */
     float *ends, *part, *loaded;             /* [stretches][lanes]; loaded: and one more */
     float *asked, *on;                       /* [stretches + 1], [2][lanes] */
-    float *page_n, *busy_s;                  /* [padded] pages; seconds alone */
+    float *page_n, *items_n, *busy_s;        /* [padded] pages; items and parts; seconds alone */
     float *more_s, *stiff_s;                 /* [padded] of them beyond those of items of one row; that do not dilate */
     float *rate, *into;                      /* [padded] pages a second, later seconds together; share of the last stretch */
     int32_t *at;                             /* [padded] last stretch and lane */

@@ -19,6 +19,8 @@ void slx_memo_lab_init(slx_memo_lab *l, const slx_program *p, const slx_chip *c,
 {
     *l = (slx_memo_lab){.p = p, .c = c, .watts = *watts, .short_rows = slx_program_short_rows(p)};
     l->attends = attention_spans(p);
+    l->without = p->info;
+    l->without.desc.max_merges = l->without.grid_x = 0;
     l->desc = slx_xcalloc(1, p->info.desc.bytes + 1u);
 }
 
@@ -45,7 +47,7 @@ static void scatter(uint32_t *page, uint32_t n, uint32_t all)
 slx_status slx_memo_run(slx_memo_lab *l, const slx_memo_seq *seq, uint32_t n, slx_time_options opt,
                         slx_time_result *out, slx_err *err)
 {
-    const slx_program_info *in = &l->p->info;
+    const slx_program_info *in = l->whole ? &l->without : &l->p->info;
     uint64_t pages = 0;
     uint32_t rows = 0, at = 0;
     for (uint32_t i = 0; i < n; i++) {

@@ -40,11 +40,14 @@ slx_status slx_memo_law_ready(slx_memo *m, bool small, slx_err *err)
 {
     if (m->measured[small]) return SLX_OK;
     if (small) SLX_TRY(slx_memo_law_ready(m, false, err)); /* which it takes some from */
-    SLX_TRY(slx_memo_alone_measure(&m->lab, &m->law, small, err));
-    if (small) {
-        SLX_TRY(slx_memo_loads_measure(&m->lab, &m->law, err));
-        slx_memo_attention_loads(&m->law);
-    }
+    m->lab.whole = true; /* of whole items */
+    m->law.info = &m->lab.without;
+    slx_status st = slx_memo_alone_measure(&m->lab, &m->law, small, err);
+    if (small && st == SLX_OK) st = slx_memo_loads_measure(&m->lab, &m->law, err);
+    m->law.info = &m->lab.p->info;
+    m->lab.whole = false;
+    if (st != SLX_OK) return st;
+    if (small) slx_memo_attention_loads(&m->law);
     m->measured[small] = true;
     return SLX_OK;
 }

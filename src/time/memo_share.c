@@ -24,10 +24,10 @@ typedef struct {
     double pages, more_s, stiff_s;
 } run;
 
-static run run_of(const slx_memo_attention *k, bool is_short, uint32_t items, uint32_t rows, uint64_t end,
+static run run_of(const slx_memo_attention *k, bool is_short, uint32_t items, uint32_t rows, uint32_t pages,
                   slx_memo_load *out)
 {
-    run r = {.items = items, .pages = slx_memo_pages(end)};
+    run r = {.items = items, .pages = pages};
     slx_memo_alone a = of_rows(k, is_short, rows), one = k->alone[is_short][0];
     r.more_s = a.item_s - one.item_s + r.pages * (a.page_s - one.page_s);
     r.stiff_s = a.page_s < k->full_s ? 0 : a.item_s + r.pages * a.page_s;
@@ -52,20 +52,43 @@ static void deal(const slx_memo_attention *k, dealer *d, const run *r)
     for (d->items += r->items; t < k->tiles && k->bound[t + 1] <= d->items; t++) {
         run to = d->all;
         run_add(&to, r, k->bound[t + 1] - first);
-        k->more_s[t] = (float)(to.more_s - d->given.more_s);
-        k->stiff_s[t] = (float)(to.stiff_s - d->given.stiff_s);
+        k->more_s[k->order[t]] = (float)(to.more_s - d->given.more_s);
+        k->stiff_s[k->order[t]] = (float)(to.stiff_s - d->given.stiff_s);
         d->given = to;
     }
     d->tile = t;
     run_add(&d->all, r, r->items);
 }
 
-/* Tile t has the items from bound[t] up to bound[t + 1] - 1, and before[t + 1] - before[t] pages. */
+/* Items and parts of every tile, and their pages. */
 static void bounds(slx_memo_attention *k, const slx_memo_seq *seq, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) k->seq[i] = (slx_share_seq){seq[i].rows, seq[i].before};
-    slx_share_out(k->info, k->seq, n, k->bound, k->before);
-    for (uint32_t t = 0; t < k->tiles; t++) k->page_n[t] = (float)(k->before[t + 1] - k->before[t]);
+    k->cut = slx_share_choose(k->info, k->seq, n);
+    k->order = slx_share_out(k->info, &k->cut, k->seq, n, k->bound, k->before) ? k->down : k->across;
+    for (uint32_t t = 0; t < k->tiles; t++) {
+        k->page_n[k->order[t]] = (float)(k->before[t + 1] - k->before[t]);
+        k->items_n[k->order[t]] = (float)(k->bound[t + 1] - k->bound[t]);
+    }
+}
+
+/* So many heads of a piece: whole, or in parts. */
+static void deal_piece(const slx_memo_attention *k, bool is_short, dealer *d, uint32_t heads, const slx_share_piece *p,
+                       slx_memo_load *out)
+{
+    uint32_t part = slx_share_part(k->info, &k->cut, p), rest = p->chunks % part;
+    if (part >= p->chunks) {
+        run all = run_of(k, is_short, heads, p->rows, p->chunks, out);
+        deal(k, d, &all);
+        return;
+    }
+    for (uint32_t i = 0; i < heads; i++) {
+        run full = run_of(k, is_short, p->chunks / part, p->rows, part, out);
+        deal(k, d, &full);
+        if (!rest) continue;
+        run last = run_of(k, is_short, 1, p->rows, rest, out);
+        deal(k, d, &last);
+    }
 }
 
 /* Pages of every tile, and its seconds beyond those of items of one row. */
@@ -80,18 +103,11 @@ void slx_memo_share_out(slx_memo_attention *k, bool is_short, const slx_memo_seq
         out->joules = k->before[k->tiles] * k->alone[is_short][0].page_j;
         return;
     }
-    for (const slx_memo_seq *s = seq; s < seq + n; s++) {
-        uint32_t pieces = slx_memo_pieces(k->item_rows, s->rows);
-        if (pieces == 1) {
-            run r = run_of(k, is_short, k->heads, s->rows, (uint64_t)s->before + s->rows, out);
-            deal(k, &d, &r);
-            continue;
-        }
-        for (uint32_t i = 0; i < k->heads * pieces; i++) { /* head after head, each in pieces */
-            uint32_t first = i % pieces * k->item_rows, most = s->rows - first;
-            uint32_t each = most < k->item_rows ? most : k->item_rows;
-            run r = run_of(k, is_short, 1, each, (uint64_t)s->before + first + each, out);
-            deal(k, &d, &r);
+    for (const slx_share_seq *s = k->seq; s < k->seq + n; s++) {
+        uint32_t pieces = slx_share_pieces(k->info, s->rows);
+        for (uint32_t i = 0; i < (pieces > 1 ? k->heads * pieces : 1); i++) { /* head after head, each in pieces */
+            slx_share_piece p = slx_share_piece_at(k->info, s, i % pieces);
+            deal_piece(k, is_short, &d, pieces > 1 ? 1 : k->heads, &p, out);
         }
     }
 }

@@ -81,7 +81,8 @@ void slx_tm_walk_init(slx_tm_walk *k, const slx_program *p, const slx_chip *c, c
         for (uint32_t i = p->spans[s].pc; i < p->n_insns && i - p->spans[s].pc < p->spans[s].count;
              i++) {
             k->span_of[i] = (uint16_t)s;
-            if (slx_insn_op(&p->insns[i]) == SLX_OP_VSMX) k->attention[s] = true;
+            unsigned op = slx_insn_op(&p->insns[i]);
+            if (op == SLX_OP_VSMX || op == SLX_OP_VMRG) k->attention[s] = true;
         }
     k->shown = slx_xcalloc(p->info.spm_bytes / SLX_TM_GRAIN / 64 + 1u, sizeof *k->shown);
     k->code = slx_xcalloc(p->n_insns + 1u, sizeof *k->code);

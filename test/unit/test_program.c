@@ -156,7 +156,7 @@ static void file_form(void **state)
     slx_buf b = {0};
     sample(&p);
     slx_program_serialise(&p, &b);
-    assert_memory_equal(b.ptr, "SILEXSLX\4\0\0\0\10\0\0\0", 16);
+    assert_memory_equal(b.ptr, "SILEXSLX\5\0\0\0\10\0\0\0", 16);
     assert_int_equal(b.len % 64, 0);
     uint64_t bytes;
     memcpy(&bytes, b.ptr + 16, 8);
@@ -251,7 +251,7 @@ static void damaged_files(void **state)
         const char *part;
     } wrong[] = {
         {0, 'X', "not a Silex program"},
-        {8, 5, "version 5, expected 4"},
+        {8, 6, "version 6, expected 5"},
         {12, 9, "9 sections, expected 8"},
         {40, 1, "byte 40 is 0x01, expected 0"},
         {64, 2, "section 1 is of kind 2, expected 1 (info)"},
@@ -329,7 +329,7 @@ static void wrong_fields(void **state)
     WRONG("in no weights region", p.weights[1].addr = 1 << 24);
     WRONG("in no weights region", p.weights[1].bytes = UINT64_MAX);
     WRONG("span 2 (end): instructions 3.. (5 of them)", p.spans[2].count = 5);
-    WRONG("49 parameters", p.spans[2].n_param = 49);
+    WRONG("57 parameters", p.spans[2].n_param = SLX_SPAN_PARAMS + 1);
     WRONG("parameter 3 is set", p.spans[0].param[3] = 1);
 }
 
@@ -449,7 +449,7 @@ static void descriptor(void **state)
 {
     (void)state;
     slx_desc_layout l = {
-        .max_rows = 17, .max_samples = 1, .max_pages = 16, .max_items = 3, .item_rows = 4};
+        .max_rows = 17, .max_samples = 1, .max_pages = 16, .max_items = 3, .item_rows = 4, .max_merges = 2};
     slx_desc_layout_init(&l, 9);
     assert_int_equal(l.off_header, 0);
     assert_int_equal(l.off_token, 64); /* 17 u32 = 68 -> 128 */
@@ -462,6 +462,11 @@ static void descriptor(void **state)
     assert_int_equal(l.off_pages, 960);  /* 16 u32 = 64 */
     assert_int_equal(l.off_span, 1024);  /* 9 pairs = 72 -> 128 */
     assert_int_equal(l.off_item, 1152);  /* 3 items = 96 -> 128 */
+    assert_int_equal(l.off_merge_span, 1280); /* 9 pairs = 72 -> 128 */
+    assert_int_equal(l.off_merge, 1408);      /* 2 items = 64 */
+    assert_int_equal(l.bytes, 1472);
+    l.max_merges = 0; /* items are never split */
+    slx_desc_layout_init(&l, 9);
     assert_int_equal(l.bytes, 1280);
 }
 

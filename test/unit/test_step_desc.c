@@ -66,14 +66,25 @@ static void rig_close(rig *r)
     unlink(r->path);
 }
 
+/* Which step: large: of more rows than share their heads among threads; split: the first sequence reaches its second
+ * page, and its items are in parts of one. */
+typedef struct {
+    bool large, split;
+} step_kind;
+
 /* Two sequences, of which only the first has as many rows as make a step a large one. */
-static void build(const rig *r, slx_machine *m, bool large)
+static void build(const rig *r, slx_machine *m, step_kind k)
 {
     static const uint32_t a[ROWS_A] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, b[ROWS_B] = {11, 12, 13};
-    static const uint32_t pa[1] = {2}, pb[1] = {0};
-    slx_step_seq s[2] = {{a, large ? ROWS_A : 2, 0, 1, pa, 1}, {b, ROWS_B, 0, 1, pb, 1}};
+    static const uint32_t pa[2] = {2, 1}, pb[1] = {0};
+    slx_step_seq s[2] = {{a, k.large ? ROWS_A : 2, k.split ? 127 : 0, 1, pa, 2}, {b, ROWS_B, 0, 1, pb, 1}};
+    slx_program_info in = r->prog.info;
+    if (k.split) { /* merging costs nothing */
+        in.attn_item_ps = in.attn_merge_ps = in.attn_state_ps = in.attn_state_row_ps = in.attn_shared_page_ps = 0;
+        in.attn_beside_ps = in.attn_split_chunks = 0;
+    }
     slx_err err = {0};
-    if (slx_step_build(&r->prog.info, slx_machine_desc(m), s, 2, &err) != SLX_OK)
+    if (slx_step_build(&in, slx_machine_desc(m), s, 2, &err) != SLX_OK)
         fail_msg("%s", err.msg);
 }
 
@@ -84,7 +95,7 @@ typedef struct {
 } result;
 
 /* A step from zeroed pages, so that what a word makes a step read from the past is the same for both. */
-static result step(const rig *r, int k, bool large, uint32_t word, uint32_t value)
+static result step(const rig *r, int k, step_kind what, uint32_t word, uint32_t value)
 {
     result x = {0};
     slx_err err = {0};
@@ -94,7 +105,7 @@ static result step(const rig *r, int k, bool large, uint32_t word, uint32_t valu
         if (mem && (kind == SLX_REGION_KV || kind == SLX_REGION_LOGITS || kind == SLX_REGION_EXCHANGE))
             memset(mem, 0, r->prog.regions[i].bytes);
     }
-    build(r, r->m[k], large);
+    build(r, r->m[k], what);
     if (word != UINT32_MAX) memcpy(slx_machine_desc(r->m[k]) + 4 * word, &value, 4);
     x.st = slx_machine_step(r->m[k], &x.fault, &err);
     static const uint32_t pages[4] = {0, 1, 2, 3};
@@ -106,35 +117,36 @@ static result step(const rig *r, int k, bool large, uint32_t word, uint32_t valu
     return x;
 }
 
-static bool agree(const rig *r, bool large, uint32_t word, uint32_t value, uint32_t *faults)
+static bool agree(const rig *r, step_kind what, uint32_t word, uint32_t value, uint32_t *faults)
 {
-    result a = step(r, 0, large, word, value), b = step(r, 1, large, word, value);
+    result a = step(r, 0, what, word, value), b = step(r, 1, what, word, value);
     *faults += a.st != SLX_OK;
     if (a.st == SLX_OK && b.st == SLX_OK && a.logits == b.logits && a.kv == b.kv) return true;
     if (a.st == SLX_EFAULT && b.st == SLX_EFAULT && a.fault.cause == b.fault.cause &&
         a.fault.tile == b.fault.tile && a.fault.pc == b.fault.pc && a.fault.index == b.fault.index)
         return true;
-    print_error("%s step, byte %u of the descriptor is 0x%x: strict %s (%s), fast %s (%s), %s\n",
-                large ? "large" : "small", word * 4, value, a.st ? "faults" : "runs",
+    print_error("%s%s step, byte %u of the descriptor is 0x%x: strict %s (%s), fast %s (%s), %s\n",
+                what.large ? "large" : "small", what.split ? ", split" : "", word * 4, value, a.st ? "faults" : "runs",
                 slx_fault_text(a.fault.cause), b.st ? "faults" : "runs",
                 slx_fault_text(b.fault.cause), a.kv == b.kv ? "logits differ" : "pages differ");
     return false;
 }
 
-static void every_word(bool large)
+static void every_word(step_kind what)
 {
     rig r;
     uint32_t bad = 0, faults = 0;
     rig_open(&r, 12);
-    assert_true(agree(&r, large, UINT32_MAX, 0, &faults));
-    build(&r, r.m[0], large);
+    assert_true(agree(&r, what, UINT32_MAX, 0, &faults));
+    build(&r, r.m[0], what);
     uint32_t n = r.prog.info.desc.bytes / 4, *was = slx_xmalloc(n * 4);
     memcpy(was, slx_machine_desc(r.m[0]), n * 4);
+    assert_int_equal(was[r.prog.info.desc.off_header / 4 + 3] > 0, what.split); /* merges */
     for (uint32_t w = 0; w < n; w++) {
         uint32_t v = was[w];
         const uint32_t to[] = {v + 1, 0, 3, 264, v ^ 0x80000000, UINT32_MAX};
         for (size_t k = 0; k < sizeof to / sizeof *to; k++)
-            if (to[k] != v) bad += !agree(&r, large, w, to[k], &faults);
+            if (to[k] != v) bad += !agree(&r, what, w, to[k], &faults);
     }
     free(was);
     rig_close(&r);
@@ -146,17 +158,24 @@ static void every_word(bool large)
 static void test_small(void **state)
 {
     (void)state;
-    every_word(false);
+    every_word((step_kind){0});
 }
 
 static void test_large(void **state)
 {
     (void)state;
-    every_word(true);
+    every_word((step_kind){.large = true});
+}
+
+static void test_small_split(void **state)
+{
+    (void)state;
+    every_word((step_kind){.split = true});
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_small), cmocka_unit_test(test_large)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_small), cmocka_unit_test(test_large),
+                                       cmocka_unit_test(test_small_split)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
