@@ -356,10 +356,8 @@ static bool answer(slx_queries *s, slx_question *q)
     if (!slx_field_text(q, q->o, "id", true, &id) || !slx_field_text(q, q->o, "kind", true, &kind))
         return false;
     int first = slx_query_ids_add(&s->ids, id, q->number);
-    if (first != q->number) { /* answered all the same */
-        q->malformed = true;
+    if (first != q->number) /* answered all the same: whoever asked can tell the two by their order */
         slx_query_note(q, "line %d: field id: found that of line %d again, expected one of its own", q->number, first);
-    }
     if (!strcmp(kind, "tokenize")) return slx_query_tokenize(q);
     if (!strcmp(kind, "template")) return slx_query_template(q);
     bool of_model = false;
