@@ -1,5 +1,6 @@
 /* compare_page.c - the HTML report of silex compare: answer, charts over batches, what moves it, sources. */
 #include "cli/compare_int.h"
+#include "isa/isa.h"
 #include "report/report.h"
 
 #include <math.h>
@@ -116,13 +117,19 @@ static void lines(report *r, point_fn *fn, const char *title, const char *x, con
 
 /* ------------------------------------------------------------------ roofline */
 
-static double peak_of(const slx_chip *c, int bits)
+/* Operations a second of products in the format that the row's weights have, and weights alone in 16 bits. */
+static double peak_of(const compare_row *row)
 {
+    const slx_chip *c = row->chip;
     slx_chip_peaks p = slx_chip_get_peaks(c);
-    double eight = p.w8a8_ops, four = p.w4a8_ops;
-    if (bits == 16) return p.bf16_ops;
-    if (bits == 4 && four > 0) return four;
-    return eight > 0 ? eight : p.bf16_ops;
+    if (!c->library) {
+        unsigned fmt = !strcmp(row->weights, "Q4_0")   ? SLX_FMT_q4s
+                       : !strcmp(row->weights, "Q8_0") ? SLX_FMT_q8s
+                                                       : SLX_FMT_mxint8;
+        return p.w8a8_ops / c->ten.rate.w8a8 * slx_chip_ten_rate(c, fmt);
+    }
+    if (!strcmp(row->dtype, "nvfp4")) return p.w4a8_ops;
+    return !strcmp(row->dtype, "fp8") || !strcmp(row->dtype, "int8") ? p.w8a8_ops : p.bf16_ops;
 }
 
 /* Roofs as lines, what passes reach as marks in the same colour. */
@@ -132,7 +139,7 @@ static void roofline(report *r)
     int n = 0;
     for (int i = 0; i < r->n; i++) {
         const slx_chip *c = r->rows[i].chip;
-        double peak = peak_of(c, r->ask->weight_bits) / 1e12,
+        double peak = peak_of(&r->rows[i]) / 1e12,
                tbs = slx_chip_get_peaks(c).hbm_bytes_s / 1e12;
         if (!r->at[i].n || !(peak > 0) || !(tbs > 0)) continue;
         slx_chart_point *roof = slx_new(&r->arena, slx_chart_point, 3),

@@ -108,6 +108,13 @@ class Compare(Case):
         page = self.ok("compare", "llama-3.1-8b", "b300", "--html", "-")
         self.assertIn("<td>estimated price</td>", page)
         page = self.ok("compare", "smollm2-135m", "silex-1", "--max-batch", 8, "--no-target", "--html", "-")
+        # no mark of the roofline is above the roof: a smaller y is higher on the page
+        roofline = page.split("<figcaption>Roofline</figcaption>")[1].split("</figure>")[0]
+        line = re.search(r'class="l [^>]*d="([^"]*)"', roofline)[1]
+        roof = min(float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", line))
+        marks = re.findall(r'cy="([\d.]+)"[^>]*><title>silex-1, ', roofline)
+        self.assertGreaterEqual(len(marks), 5)
+        self.assertTrue(all(float(y) > roof - 0.2 for y in marks))
         labels = re.findall(r'text-anchor="end">([^<]* \.\. [^<]*)<', page)  # of the tornado: no room for ten digits
         self.assertIn("80.0 M .. 1.00 G", labels)
         self.assertFalse([text for text in labels if re.search(r"\d{7}", text)])
