@@ -17,11 +17,12 @@ enum {
     X
 }; /* N row tiles, I index, AT first row (absolute), M rows of the tile */
 
-/* The norm's weight; in a short step, where most tiles have no row, only for those that have one. */
-static void load_norm(em *e, uint64_t spm, uint32_t addr, uint64_t bytes, bool mine, uint32_t toks)
+/* A norm's weight, if this tile has rows (N := 1 or 0): BAR does not wait for a load that nothing uses, and it could
+ * come down on what other tiles cast to this one in the next phase. */
+static void load_norm(em *e, uint64_t spm, uint32_t addr, uint64_t bytes, uint32_t toks)
 {
-    if (mine) e_alu(e, SLX_ALUFN_min, N, REG(R_MYROWS), IMM(1));
-    e_ld(e, IMM(spm), addr, IMM(bytes), mine ? REG(N) : IMM(1), 0, 0, toks);
+    e_alu(e, SLX_ALUFN_min, N, REG(R_MYROWS), IMM(1));
+    e_ld(e, IMM(spm), addr, IMM(bytes), REG(N), 0, 0, toks);
 }
 
 static size_t row_loop(em *e, uint64_t mr)
@@ -63,7 +64,7 @@ static void push_codes(em *e, uint64_t codes, uint64_t scales, uint64_t kblk, ui
 void tmpl_normld(em *e, const uint64_t *p)
 {
     e_addc(e, X, R_W, p[SLX_NORMLD_off_norm]);
-    load_norm(e, p[SLX_NORMLD_spm_w], REG(X), 4 * p[SLX_NORMLD_d], true,
+    load_norm(e, p[SLX_NORMLD_spm_w], REG(X), 4 * p[SLX_NORMLD_d],
               WAITPOST(TK_NFREE, TK_NREADY));
 }
 
@@ -81,7 +82,7 @@ void tmpl_embed(em *e, const uint64_t *p)
     if (push && layer) e->ok = false;
     size_t loop = 0;
     e_li(e, X, p[SLX_EMBED_norm_w]);
-    load_norm(e, p[SLX_EMBED_spm_w], REG(X), norm_bytes(layer, d), push != 0, NOTOK);
+    load_norm(e, p[SLX_EMBED_spm_w], REG(X), norm_bytes(layer, d), NOTOK);
     if (push)
         e_own_row(e, push, AT, M);
     else
@@ -163,10 +164,10 @@ void tmpl_rows(em *e, const uint64_t *p)
         return;
     }
     e_addc(e, X, R_W, p[SLX_ROWS_off_norm]);
-    load_norm(e, p[SLX_ROWS_spm_w], REG(X), norm_bytes(layer, d), false, NOTOK);
+    load_norm(e, p[SLX_ROWS_spm_w], REG(X), norm_bytes(layer, d), NOTOK);
     if (layer) {
         e_addc(e, X, R_W, p[SLX_ROWS_off_bias]);
-        e_ld(e, IMM(p[SLX_ROWS_spm_bias]), REG(X), IMM(4 * d), IMM(1), 0, 0, NOTOK);
+        e_ld(e, IMM(p[SLX_ROWS_spm_bias]), REG(X), IMM(4 * d), REG(N), 0, 0, NOTOK);
     }
     size_t loop = row_loop(e, p[SLX_ROWS_mr]);
     row_addr(e, X, p[SLX_ROWS_x], xs);

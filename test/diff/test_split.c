@@ -21,7 +21,6 @@ typedef struct {
     slx_model *model;
     slx_program prog;
     slx_machine *m[3]; /* strict, strict in another order, fast */
-    bool orders;       /* the second is asked too */
     char path[64];
     uint32_t pages[MAX_SEQS][CHUNKS], vocab;
 } rig;
@@ -236,10 +235,7 @@ static void check(const rig *r, const seq *q, uint32_t n, uint32_t cuts, slx_rng
     static const char *const name[] = {"strict", "strict in another order", "fast"};
     bool ok = true;
     whole.desc.max_merges = 0;
-
-
-
-                fine.attn_merge_ps = fine.attn_state_ps = fine.attn_state_row_ps = fine.attn_beside_ps = 0;
+    fine.attn_merge_ps = fine.attn_state_ps = fine.attn_state_row_ps = fine.attn_beside_ps = 0;
     fine.attn_shared_page_ps = fine.attn_item_ps = 0;
     fine.attn_split_chunks = 0;
     build(r, &whole, one, q, n);
@@ -255,7 +251,7 @@ static void check(const rig *r, const seq *q, uint32_t n, uint32_t cuts, slx_rng
             build(r, &fine, d, q, n);
             merges = get(d, l->off_header, 3);
         }
-        for (int k = 0; k < 3; k++) ok &= (k == 1 && !r->orders) || same(name[k], want, run(r, k, d, n));
+        for (int k = 0; k < 3; k++) ok &= same(name[k], want, run(r, k, d, n));
         if (q[0].before >= SLX_MAX_CHUNK && !merges && (c ? c == 1 : n == 1)) {
             print_error("nothing is split\n");
             ok = false;
@@ -279,14 +275,14 @@ static const struct slx_test_model_spec small = {.n_layers = 2, .d_model = 64, .
                                                .head_dim = 48, .n_rot = 16, .vocab = 45, .tied = true, .seed = 2};
 
 /* One row at every number of chunks round a group, then batches of unlike lengths, then pieces of prompts. */
-static void contexts(struct slx_test_model_spec s, const char *chip, uint32_t tp, uint32_t cuts, bool orders)
+static void contexts(struct slx_test_model_spec s, const char *chip, uint32_t tp, uint32_t cuts)
 {
     static const uint32_t chunks[] = {33, 32, 17, 16, 15, 2, 1};
     static const seq mixed[][MAX_SEQS] = {{{1, 4200}, {1, 5}, {1, 2047}, {1, 2048}, {1, 128}, {1, 127}},
                                           {{3, 2046}, {1, 4300}, {2, 126}},
                                           {{40, 4100}, {1, 1900}},
                                           {{20, 2040}, {20, 100}, {1, 4350}}};
-    rig r = {.orders = orders};
+    rig r = {0};
     slx_rng g = {5};
     rig_open(&r, s, chip, tp);
     warm_up(&r);
@@ -303,41 +299,40 @@ static void contexts(struct slx_test_model_spec s, const char *chip, uint32_t tp
 static void test_mini(void **state)
 {
     (void)state;
-    contexts(small, "silex-mini", 1, 3, true);
+    contexts(small, "silex-mini", 1, 3);
 }
 
 static void test_unquantised_heads(void **state)
 {
     (void)state;
-    contexts(odd, "silex-mini", 1, 3, true);
+    contexts(odd, "silex-mini", 1, 3);
 }
 
 static void test_many_tiles(void **state)
 {
     (void)state;
-    contexts(small, "silex-1", 1, 1, true);
+    contexts(small, "silex-1", 1, 1);
 }
 
 static void test_two_chips(void **state)
 {
     (void)state;
-    contexts(small, "silex-1", 2, 1, true);
+    contexts(small, "silex-1", 2, 1);
 }
 
-/* Chips that gather their heads: no matrix is a whole node of the tree on each. In program order only: what such chips
- * do in another order is not this test's matter. */
+/* Chips that gather their heads: no matrix is a whole node of the tree on each. */
 static void test_gathering_chips(void **state)
 {
     (void)state;
     struct slx_test_model_spec s = small;
     s.d_model = 96, s.d_ff = 96, s.n_heads = 6, s.head_dim = 48; /* 9 blocks for o, 3 for down: no halves */
-    contexts(s, "silex-1", 2, 1, false);
+    contexts(s, "silex-1", 2, 1);
 }
 
 static void test_weights_in_place(void **state)
 {
     (void)state;
-    contexts(small, "silex-etched", 1, 1, true);
+    contexts(small, "silex-etched", 1, 1);
 }
 
 int main(void)
@@ -345,6 +340,5 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_mini),        cmocka_unit_test(test_unquantised_heads),
                                        cmocka_unit_test(test_many_tiles),  cmocka_unit_test(test_two_chips),
                                        cmocka_unit_test(test_gathering_chips), cmocka_unit_test(test_weights_in_place)};
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -863,6 +863,51 @@ static void test_shuffle(void **state)
     }
 }
 
+/* One row on many tiles, in the templates of long steps (heads of 48): what tiles without rows load must not come down
+ * on what the next phase casts to them. */
+static void test_shuffle_tiles_without_rows(void **state)
+{
+    (void)state;
+    const struct slx_test_model_spec spec = {.n_layers = 2, .d_model = 96, .d_ff = 96, .n_heads = 6, .n_kv_heads = 2,
+                                             .head_dim = 48, .vocab = 50, .context = 256, .seed = 1};
+    const uint32_t token = 3, page = 0;
+    char path[64];
+    slx_err err = {0};
+    slx_chip *chip;
+    slx_model *m;
+    snprintf(path, sizeof path, "/tmp/slx-strict-%d.gguf", (int)getpid());
+    assert_true(slx_test_write_model(path, &spec));
+    if (slx_chip_load(&chip, "silex-1", &err) != SLX_OK || slx_model_open(&m, path, &err) != SLX_OK)
+        fail_msg("%s", err.msg);
+    for (uint32_t tp = 1; tp <= 2; tp++) {
+        slx_program p;
+        uint64_t want = 0;
+        slx_compile_options o = {.max_rows = 48, .max_samples = 1, .max_seqs = 1, .max_pages = 1, .tp = tp};
+        if (slx_compile(&p, m, chip, &o, NULL, NULL, &err) != SLX_OK) fail_msg("%s", err.msg);
+        for (uint64_t seed = 0; seed <= 12; seed++) {
+            slx_machine_options mo = {.kind = SLX_MACHINE_STRICT, .shuffle = seed};
+            slx_step_seq s = {&token, 1, 0, 1, &page, 1};
+            slx_machine *mach;
+            slx_fault fault;
+            slx_hash h;
+            assert_int_equal(slx_machine_open(&mach, &p, chip, m, &mo, &err), SLX_OK);
+            assert_int_equal(slx_step_build(&p.info, slx_machine_desc(mach), &s, 1, &err), SLX_OK);
+            if (slx_machine_step(mach, &fault, &err) != SLX_OK)
+                fail_msg("tp %u, seed %u: %s", tp, (unsigned)seed, err.msg);
+            slx_hash_init(&h);
+            slx_hash_add(&h, slx_machine_logits(mach, 0), p.info.vocab_pad * 4ull);
+            uint64_t got = slx_hash_get(&h) ^ slx_machine_kv_hash(mach, &page, 1);
+            if (!seed) want = got;
+            if (got != want) fail_msg("tp %u, seed %u: other bits", tp, (unsigned)seed);
+            slx_machine_close(mach);
+        }
+        slx_program_free(&p);
+    }
+    slx_model_close(m);
+    slx_chip_free(chip);
+    unlink(path);
+}
+
 /* Without its token a program has another outcome in some order: the shuffle does reorder. */
 static void test_shuffle_reorders(void **state)
 {
@@ -895,6 +940,7 @@ int main(void)
         cmocka_unit_test(test_faults),       cmocka_unit_test(test_diagnostics),
         cmocka_unit_test(test_retire),       cmocka_unit_test(test_counts),
         cmocka_unit_test(test_shuffle),      cmocka_unit_test(test_shuffle_reorders),
+        cmocka_unit_test(test_shuffle_tiles_without_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
