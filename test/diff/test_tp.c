@@ -85,13 +85,21 @@ static char chip_path[64];
 static int make_chip(void **state)
 {
     (void)state;
-    slx_buf text = {0};
+    slx_buf text = {0}, linked = {0};
     slx_err err = {0};
+    const char *energy = "\nenergy:\n";
     snprintf(chip_path, sizeof chip_path, "/tmp/slx-tp-%d.yaml", (int)getpid());
     if (slx_read_file(&text, "chips/silex-mini.yaml", &err) != SLX_OK) fail_msg("%s", err.msg);
-    const char *net = "\nnet: {ports: 4, gbps: 100, alpha_ns: 900, switch_ns: 600}\n";
-    slx_buf_adds(&text, net);
-    slx_status st = slx_write_file(chip_path, text.ptr, text.len, &err);
+    slx_buf_add(&text, "", 1);
+    const char *at = strstr(text.ptr, energy);
+    assert_non_null(at);
+    at += strlen(energy);
+    slx_buf_add(&linked, text.ptr, (size_t)(at - (const char *)text.ptr));
+    slx_buf_adds(&linked, "  serdes_pj_b: 4.5\n");
+    slx_buf_adds(&linked, at);
+    slx_buf_adds(&linked, "\nnet: {ports: 4, gbps: 100, alpha_ns: 900, switch_ns: 600}\n");
+    slx_status st = slx_write_file(chip_path, linked.ptr, linked.len, &err);
+    slx_buf_free(&linked);
     slx_buf_free(&text);
     return st == SLX_OK ? 0 : -1;
 }
