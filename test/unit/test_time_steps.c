@@ -9,6 +9,7 @@
 
 #include "compile/compile.h"
 #include "func/func.h"
+#include "isa/step_share.h"
 #include "run/estimate.h"
 #include "time/time.h"
 #include "gguf_make.h"
@@ -208,6 +209,70 @@ static void test_steps(void **state)
     assert_true(folded >= 10 && classes >= 2);
 }
 
+/* Rows of each sequence of a step and positions before, of one row behind a long context up to pieces of prompts. */
+static const slx_share_seq split[][3] = {{{1, 4200}}, {{1, 4300}, {1, 4224}, {1, 100}}, {{40, 4100}, {1, 4250}}};
+
+/* Steps that split attention items: bytes, products and instructions are the functional machine's, on one chip and on
+ * two, which sum or gather. */
+static void test_split_items(void **state)
+{
+    (void)state;
+    enum { PAGES = 34 };
+    static const struct {
+        const char *chip;
+        uint32_t head_dim, tp;
+    } cases[] = {{"silex-mini", 32, 1}, {"silex-1", 32, 1}, {"silex-1", 48, 1}, {"silex-1", 32, 2}, {"silex-1", 48, 2}};
+    char path[] = "/tmp/slx_time_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        slx_err err = {0};
+        slx_model *model;
+        slx_chip *c;
+        slx_program p;
+        struct slx_test_model_spec spec = {.n_layers = 2, .d_model = 96, .d_ff = 96, .n_heads = 6, .n_kv_heads = 2,
+                                           .head_dim = cases[i].head_dim, .vocab = 50, .context = PAGES * SLX_MAX_CHUNK,
+                                           .seed = 12};
+        assert_true(slx_test_write_model(path, &spec));
+        slx_compile_options opt = {.max_rows = 64, .max_pages = 3 * PAGES, .tp = cases[i].tp};
+        if (slx_model_open(&model, path, &err) != SLX_OK || slx_chip_load(&c, cases[i].chip, &err) != SLX_OK ||
+            slx_compile(&p, model, c, &opt, NULL, NULL, &err) != SLX_OK)
+            fail_msg("%s", err.msg);
+        slx_program_info fine = p.info; /* as if merging took no time: it splits what it may */
+        fine.attn_merge_ps = fine.attn_state_ps = fine.attn_state_row_ps = fine.attn_beside_ps = 0;
+        fine.attn_shared_page_ps = fine.attn_item_ps = 0;
+        uint8_t *desc = slx_xcalloc(1, p.info.desc.bytes);
+        uint32_t tokens[64] = {0}, pages[3][PAGES];
+        for (uint32_t k = 0; k < 3 * PAGES; k++) pages[k / PAGES][k % PAGES] = k;
+        for (size_t s = 0; s < sizeof split / sizeof *split; s++) {
+            char what[64];
+            slx_step_seq seq[3];
+            uint32_t n = 0, merges;
+            snprintf(what, sizeof what, "case %zu, step %zu", i, s);
+            for (; n < 3 && split[s][n].rows; n++)
+                seq[n] = (slx_step_seq){tokens, split[s][n].rows, split[s][n].before, 1, pages[n], PAGES};
+            if (slx_step_build(&fine, desc, seq, n, &err) != SLX_OK) fail_msg("%s: %s", what, err.msg);
+            memcpy(&merges, desc + p.info.desc.off_header + 12, 4);
+            bool enough = s == 2 && p.info.n_tiles <= 4; /* items for so few tiles */
+            if (!merges != enough) fail_msg("%s: %u items are split", what, merges);
+            if (enough) continue;
+            for (int folded = 0; folded < 2; folded++) {
+                slx_time_result r;
+                if (slx_time_step(&p, c, desc, &(slx_time_options){.folded = folded}, &r, &err) != SLX_OK)
+                    fail_msg("%s: %s", what, err.msg);
+                invariants(&p, desc, &r, what);
+                slx_time_result_free(&r);
+            }
+        }
+        free(desc);
+        slx_program_free(&p);
+        slx_chip_free(c);
+        slx_model_close(model);
+    }
+    unlink(path);
+}
+
 static void test_estimate(void **state)
 {
     (void)state;
@@ -269,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_split_items),
         cmocka_unit_test(test_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "compile/compile.h"
+#include "compile/template.h"
 #include "func/func.h"
 #include "gguf_make.h"
 #include "verify/verify.h"
@@ -995,6 +996,96 @@ static void test_compiled(void **state)
     unlink(path);
 }
 
+/* With `in` at pc the program is refused, for a reason that says `want`. */
+static void refuse_word(slx_program *p, uint32_t pc, slx_insn in, const char *want)
+{
+    slx_err err = {0};
+    slx_insn was = p->insns[pc];
+    p->insns[pc] = in;
+    if (slx_verify(p, mini, "p", &err) == SLX_OK) fail_msg("pc %u: accepted, want %s", pc, want);
+    if (!strstr(err.msg, want)) fail_msg("pc %u: said %s\nwant %s", pc, err.msg, want);
+    p->insns[pc] = was;
+}
+
+/* The last instruction of a span with this operation, function and immediate in word w. */
+static uint32_t last_with(const slx_program *p, const slx_span *s, unsigned op, unsigned f0, int w, uint64_t imm)
+{
+    for (uint32_t pc = s->pc + s->count; pc-- > s->pc;) {
+        const slx_insn *in = &p->insns[pc];
+        if (slx_insn_op(in) == op && slx_insn_f0(in) == f0 && in->w[w] == imm) return pc;
+    }
+    fail_msg("%s: no such instruction", s->name);
+    return 0;
+}
+
+/* No token and no bound of MERGE can go, nor its barrier, nor that all tiles read alike whether they merge. */
+static void changed_merge(slx_program *p, const slx_span *s)
+{
+    uint64_t item = s->param[SLX_MERGE_spm_item], states = s->param[SLX_MERGE_max_states];
+    const struct {
+        uint64_t word; /* of a merge, in bytes */
+        const char *want;
+    } limits[] = {{4, "ends at"}, {8, " writes "}, {20, "LOOP count"}, {24, "LOOP count"}};
+    for (uint32_t pc = s->pc; pc < s->pc + s->count; pc++)
+        for (int k = 0; k < 4; k++) {
+            slx_insn in = p->insns[pc];
+            if (!slx_insn_tok(&in, k)) continue;
+            in.w[1] &= ~(255u << (8 * k));
+            refuse_word(p, pc, in, "token t");
+        }
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        uint32_t pc = last_with(p, s, SLX_OP_LDS, SLX_WIDTH_u32, 3, item + limits[i].word);
+        slx_insn in = p->insns[pc];
+        in.w[4] = 0x7fffffff;
+        refuse_word(p, pc, in, limits[i].want);
+    }
+    /* a state's number, and its buffer's */
+    uint32_t at = last_with(p, s, SLX_OP_ALU, SLX_ALUFN_min, 4, states - 1);
+    slx_insn in = p->insns[at];
+    in.w[4] = (uint32_t)states * 100;
+    refuse_word(p, at, in, "LD reads HBM");
+    at = last_with(p, s, SLX_OP_ALU, SLX_ALUFN_and, 4, s->param[SLX_MERGE_buffers] - 1);
+    in = p->insns[at];
+    in.w[4] = 0xffff;
+    refuse_word(p, at, in, "LD writes SPM");
+    /* the word of the header that says how many merges a step has */
+    at = last_with(p, s, SLX_OP_LDS, SLX_WIDTH_u32, 3, s->param[SLX_MERGE_spm_header] + 12);
+    in = p->insns[at];
+    in.w[0] &= ~((uint32_t)SLX_F_UNI << 24);
+    refuse_word(p, at, in, "BAR under a LOOP or BR");
+    at = last_with(p, s, SLX_OP_BAR, 0, 2, 0);
+    refuse_word(p, at, (slx_insn){{SLX_OP_SYS}}, "token t");
+}
+
+static void test_merge(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/slx_verify_XXXXXX";
+    struct slx_test_model_spec spec = {.n_layers = 2, .d_model = 96, .d_ff = 96, .n_heads = 6, .n_kv_heads = 2,
+                                       .head_dim = 32, .vocab = 50, .context = 4352, .seed = 1};
+    slx_err err = {0};
+    slx_model *m;
+    slx_program p;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_true(slx_test_write_model(path, &spec));
+    slx_compile_options o = {.max_rows = 48, .max_samples = 4, .max_seqs = 4, .max_pages = 136};
+    if (slx_model_open(&m, path, &err) != SLX_OK || slx_compile(&p, m, mini, &o, NULL, NULL, &err) != SLX_OK)
+        fail_msg("%s", err.msg);
+    uint32_t spans = 0; /* of short steps, and of long ones */
+    for (uint32_t i = 0; i < p.n_spans; i++) {
+        if (p.spans[i].tmpl != SLX_TMPL_MERGE) continue;
+        changed_merge(&p, &p.spans[i]);
+        spans++;
+    }
+    assert_int_equal(spans, 2);
+    assert_int_equal(slx_verify(&p, mini, "p", &err), SLX_OK);
+    slx_program_free(&p);
+    slx_model_close(m);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1004,6 +1095,7 @@ int main(void)
         cmocka_unit_test(test_tokens),         cmocka_unit_test(test_barriers),
         cmocka_unit_test(test_domain),         cmocka_unit_test(test_random_legal),
         cmocka_unit_test(test_random_changed), cmocka_unit_test(test_compiled),
+        cmocka_unit_test(test_merge),
     };
     return cmocka_run_group_tests(tests, load_chip, free_chip);
 }
