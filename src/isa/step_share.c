@@ -2,6 +2,8 @@
  * they round away is no item. */
 #include "isa/step_share.h"
 
+#include <string.h>
+
 /* ------------------------------------------------------------------ how finely */
 
 static uint32_t floor_log2(uint64_t v)
@@ -18,9 +20,10 @@ uint32_t slx_share_part(const slx_program_info *info, const slx_share_cut *cut, 
 }
 
 /* What a step is under a cut: items and parts, states of a row, merges; work of them all, of the largest part, of the
- * merge that takes longest; chunks; rows. */
+ * merge that takes longest; chunks; rows; chunks of its longest item. */
 typedef struct {
     uint64_t items, states, merges, work_ps, part_ps, merge_ps, chunks, rows;
+    uint32_t longest;
 } sums;
 
 static void add_piece(sums *s, const slx_program_info *info, const slx_share_cut *cut, const slx_share_piece *p)
@@ -38,21 +41,66 @@ static void add_piece(sums *s, const slx_program_info *info, const slx_share_cut
     uint64_t chunk_ps = slx_share_chunk_ps(info, p->rows), part_ps = slx_share_item_ps(info, p->rows, longest);
     s->items += parts;
     s->chunks += p->chunks;
+    if (p->chunks > s->longest) s->longest = p->chunks;
     s->work_ps += (uint64_t)parts * info->attn_item_ps + p->chunks * chunk_ps;
     if (part_ps > s->part_ps) s->part_ps = part_ps;
 }
 
+/* Items of one row and of so many chunks, and more, are split. */
+static uint64_t split_from(const slx_program_info *info, const slx_share_cut *cut)
+{
+    if (cut->pages_log2 >= SLX_SHARE_WHOLE) return UINT64_MAX;
+    uint64_t more = (UINT64_C(1) << cut->pages_log2) + 1;
+    return more > info->attn_split_chunks ? more : info->attn_split_chunks;
+}
+
+static inline uint32_t single_chunks(const slx_share_seq *q)
+{
+    return q->before / SLX_MAX_CHUNK + 1;
+}
+
+/* Of one row, and whole, by split_from. */
+static inline bool is_single(const slx_share_seq *q, uint64_t split)
+{
+    return q->rows == 1 && single_chunks(q) < split;
+}
+
+/* Most steps are of sequences of a row each, whole: of them chunks, and those of the longest, say all. */
 static sums sum_up(const slx_program_info *info, const slx_share_cut *cut, const slx_share_seq *seqs, uint32_t n)
 {
     sums s = {0};
-    for (const slx_share_seq *q = seqs; q < seqs + n; q++) {
+    uint64_t singles = 0, chunks = 0, heads = info->n_kv_heads, split = split_from(info, cut);
+    uint32_t longest = 0, other = 0;
+    for (uint32_t i = 0; i < n; i++) { /* of nothing else, mostly */
+        uint32_t own = single_chunks(seqs + i);
+        other |= seqs[i].rows ^ 1;
+        chunks += own;
+        longest = own > longest ? own : longest;
+    }
+    if (!other && longest < split)
+        s.rows = singles = n; /* the loop below has nothing to do */
+    else
+        chunks = longest = 0;
+    for (const slx_share_seq *q = seqs + singles; q < seqs + n; q++) {
         s.rows += q->rows;
+        if (is_single(q, split)) {
+            uint32_t own = single_chunks(q);
+            singles++, chunks += own;
+            longest = own > longest ? own : longest;
+            continue;
+        }
         for (uint32_t i = 0, pieces = slx_share_pieces(info, q->rows); i < pieces; i++) {
             slx_share_piece p = slx_share_piece_at(info, q, i);
             add_piece(&s, info, cut, &p);
         }
     }
-    uint64_t heads = info->n_kv_heads;
+    if (singles) {
+        uint64_t part_ps = slx_share_item_ps(info, 1, longest);
+        s.items += singles, s.chunks += chunks;
+        s.work_ps += singles * info->attn_item_ps + chunks * slx_share_chunk_ps(info, 1);
+        if (part_ps > s.part_ps) s.part_ps = part_ps;
+        if (longest > s.longest) s.longest = longest;
+    }
     s.items *= heads, s.states *= heads, s.merges *= heads, s.work_ps *= heads, s.chunks *= heads;
     return s;
 }
@@ -94,6 +142,7 @@ slx_share_cut slx_share_choose(const slx_program_info *info, const slx_share_seq
     uint64_t page = slx_share_chunk_ps(info, 1);
     if (!info->desc.max_merges || !page || !n) return best;
     sums s = sum_up(info, &best, seqs, n);
+    if (s.longest < info->attn_split_chunks) return best; /* whatever the cut */
     uint64_t even = s.work_ps / info->n_tiles, memory = s.chunks * info->attn_shared_page_ps,
         least = attention_ps(info, &s);
     if (memory > even) even = memory;
@@ -120,44 +169,110 @@ slx_share_cut slx_share_choose(const slx_program_info *info, const slx_share_seq
 typedef struct {
     uint32_t tiles, tile, items, pages; /* tile: whose first item is sought; items and their chunks: placed so far */
     double each, shift, work;           /* a tile's part of the line; half a mean item; of the items placed; in ps */
+    double per_ps;                      /* tiles a ps of the line */
     bool alike;                         /* items are taken as alike */
     uint32_t *bound, *before;
 } line;
 
+/* Four tiles at once, on every host that the compilers know. */
+enum { FOUR = 4 };
+typedef double four __attribute__((vector_size(FOUR * sizeof(double))));
+typedef int64_t four_bits __attribute__((vector_size(FOUR * sizeof(int64_t))));
+typedef int32_t four_counts __attribute__((vector_size(FOUR * sizeof(int32_t))));
+
+/* Tiles t, t + 1, .., so many of them, up to FOUR: the first item of each is the n-th of `items` alike, as t goes on by
+ * `step` from `half`; below them all, or beyond, are other tiles' items. */
+static inline __attribute__((always_inline)) void fill(const line *l, uint32_t t, uint32_t tiles, double half,
+                                                       double step, uint32_t items, uint32_t chunks)
+{
+    const four next = {0, 1, 2, 3}, zero = {0};
+    four n = ((int32_t)t + next) * step + half, most = zero + items;
+    n = (four)((four_bits)n & (n > zero));
+    four_bits below = n < most;
+    n = (four)(((four_bits)n & below) | ((four_bits)most & ~below));
+    four_counts i = __builtin_convertvector(n, four_counts);
+    four_counts bound = i + (int32_t)l->items, before = i * (int32_t)chunks + (int32_t)l->pages;
+    memcpy(l->bound + t, &bound, tiles * sizeof *l->bound);
+    memcpy(l->before + t, &before, tiles * sizeof *l->before);
+}
+
 /* So many items alike. Item i of them has its middle at work + (i + 1/2) of its own; it goes before tile t if that is
  * no more than t parts of the line, less the shift. What rounding may take is far less than items leave between
- * them. */
-static inline void place(line *l, uint32_t items, uint32_t chunks, uint64_t work_ps)
+ * them. Four tiles are filled at once, mostly: those behind the last are filled again by who comes next. */
+static inline __attribute__((always_inline)) void place(line *l, uint32_t items, uint32_t chunks, uint64_t work_ps)
 {
-    double own = l->alike ? 1 : (double)work_ps, inverse = 1 / own, half = 0.5 + 1e-9 - (l->work + l->shift) * inverse;
-    double step = l->each * inverse, most = items;
-    uint32_t *restrict bound = l->bound, *restrict before = l->before, t = l->tile;
-    for (; t < l->tiles; t++) {
-        double n = t * step + half;
-        if (n >= most) break; /* and items of the next run, perhaps */
-        uint32_t i = (uint32_t)(int32_t)(n < 0 ? 0 : n);
-        bound[t] = l->items + i;
-        before[t] = l->pages + i * chunks;
-    }
-    l->tile = t;
+    const double late = 0.5 + 1e-9;
+    double own = l->alike ? 1 : (double)(int64_t)work_ps, inverse = 1 / own;
+    double half = late - (l->work + l->shift) * inverse, step = l->each * inverse;
+    double end = ((items - late) * own + l->work + l->shift) * l->per_ps;
+    uint32_t t = l->tile, last = end < l->tiles ? (uint32_t)(int32_t)end + 1 : l->tiles;
+    for (; t < last && t + FOUR <= l->tiles + 1; t += FOUR) fill(l, t, FOUR, half, step, items, chunks);
+    if (t < last) fill(l, t, last - t, half, step, items, chunks);
+    l->tile = last;
     l->items += items;
     l->pages += items * chunks;
     l->work += own * items;
 }
 
+/* A piece's items of so many heads: whole, or head after head in parts. */
+static void place_piece(line *l, const slx_program_info *info, const slx_share_cut *cut, const slx_share_piece *p,
+                        uint32_t heads)
+{
+    uint32_t part = slx_share_part(info, cut, p);
+    if (part >= p->chunks) {
+        place(l, heads, p->chunks, slx_share_item_ps(info, p->rows, p->chunks));
+        return;
+    }
+    uint32_t full = p->chunks / part, rest = p->chunks % part;
+    uint64_t part_ps = slx_share_item_ps(info, p->rows, part), rest_ps = slx_share_item_ps(info, p->rows, rest);
+    for (uint32_t i = 0; i < heads; i++) {
+        place(l, full, part, part_ps);
+        if (rest) place(l, 1, rest, rest_ps);
+    }
+}
+
 static void place_seq(line *l, const slx_program_info *info, const slx_share_cut *cut, const slx_share_seq *q)
 {
     uint32_t n = slx_share_pieces(info, q->rows), heads = info->n_kv_heads;
-    for (uint32_t i = 0; i < heads * n; i++) { /* head after head, each in pieces, each in parts */
-        slx_share_piece p = slx_share_piece_at(info, q, i % n);
-        uint32_t part = slx_share_part(info, cut, &p), full = p.chunks / part, rest = p.chunks % part;
-        if (part >= p.chunks && n == 1) { /* all heads alike */
-            place(l, heads, p.chunks, slx_share_item_ps(info, p.rows, p.chunks));
-            return;
+    for (uint32_t h = 0; h < (n > 1 ? heads : 1); h++) /* head after head, each in pieces */
+        for (uint32_t i = 0; i < n; i++) {
+            slx_share_piece p = slx_share_piece_at(info, q, i);
+            place_piece(l, info, cut, &p, n > 1 ? 1 : heads);
         }
-        if (full) place(l, full, part, slx_share_item_ps(info, p.rows, part));
-        if (rest) place(l, 1, rest, slx_share_item_ps(info, p.rows, rest));
+}
+
+/* Sequences of one row each, whole, up to the first that is none; returns how many. */
+static inline __attribute__((always_inline)) uint32_t singles_plain(line *l, const slx_program_info *info,
+                                                                    uint64_t split, const slx_share_seq *seqs,
+                                                                    uint32_t n)
+{
+    line at = *l; /* in registers */
+    uint32_t i = 0;
+    uint64_t item_ps = info->attn_item_ps, chunk_ps = slx_share_chunk_ps(info, 1);
+    for (; i < n && is_single(seqs + i, split); i++) {
+        uint32_t chunks = single_chunks(seqs + i);
+        uint64_t work_ps = item_ps + chunks * chunk_ps;
+        place(&at, info->n_kv_heads, chunks, work_ps ? work_ps : 1);
     }
+    *l = at;
+    return i;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static uint32_t singles_avx2(line *l, const slx_program_info *info, uint64_t split,
+                                                             const slx_share_seq *seqs, uint32_t n)
+{
+    return singles_plain(l, info, split, seqs, n); /* the same roundings, four at once */
+}
+#endif
+
+static uint32_t place_singles(line *l, const slx_program_info *info, uint64_t split, const slx_share_seq *seqs,
+                              uint32_t n)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) return singles_avx2(l, info, split, seqs, n);
+#endif
+    return singles_plain(l, info, split, seqs, n);
 }
 
 enum { COLUMNS = 64, LONG_ITEM = 4 }; /* chunks of a mean item whose loads are long enough to meet others' */
@@ -167,9 +282,15 @@ enum { COLUMNS = 64, LONG_ITEM = 4 }; /* chunks of a mean item whose loads are l
 static bool crowded(const slx_program_info *info, uint32_t items)
 {
     uint32_t in[COLUMNS] = {0}, columns = info->grid_x, tiles = info->n_tiles, most = 0;
-    if (columns < 2 || columns > COLUMNS || 2 * items > tiles) return false;
-    for (uint32_t i = 1; i <= items; i++) {
-        uint32_t n = ++in[((i * tiles + items - 1) / items - 1) % columns];
+    if (columns < 2 || columns > COLUMNS || !items || 2 * items > tiles) return false;
+    uint32_t far = tiles / items, left = tiles % items, way = far % columns, column = columns - 1, over = items - 1;
+    for (uint32_t i = 0; i < items; i++) { /* the next one stands at ceil((i + 1) tiles / items) - 1 */
+        over += left;
+        bool one = over >= items;
+        column += way + one;
+        over -= one ? items : 0;
+        column -= column >= columns ? columns : 0;
+        uint32_t n = ++in[column];
         if (n > most) most = n;
     }
     return most > (items + columns - 1) / columns + 1;
@@ -190,9 +311,14 @@ bool slx_share_out(const slx_program_info *info, const slx_share_cut *cut, const
     l.alike = s.items <= info->n_tiles || !s.work_ps;
     double work = l.alike ? (double)s.items : (double)s.work_ps;
     l.each = work / info->n_tiles;
+    l.per_ps = work > 0 ? info->n_tiles / work : 0;
     l.shift = s.items ? work / (double)s.items / 2 : 0;
     bound[0] = before[0] = 0;
-    for (uint32_t i = 0; i < n; i++) place_seq(&l, info, cut, &seqs[i]);
+    uint64_t split = split_from(info, cut);
+    for (uint32_t i = 0; i < n; i++) {
+        i += place_singles(&l, info, split, seqs + i, n - i);
+        if (i < n) place_seq(&l, info, cut, &seqs[i]);
+    }
     for (; l.tile <= l.tiles; l.tile++) bound[l.tile] = l.items, before[l.tile] = l.pages;
     return s.chunks >= LONG_ITEM * s.items && crowded(info, (uint32_t)s.items);
 }

@@ -178,12 +178,12 @@ static float largest(const float *x, uint32_t n)
 /* Seconds alone of every tile, but for the start of its first item; the longest. */
 static float alone(const slx_memo_attention *k, bool is_short)
 {
-    const float *pages = k->page_n, *items = k->items_n, *more = k->more_s;
+    const float *restrict pages = k->page_n, *restrict items = k->items_n, *restrict more = k->more_s;
     float *restrict busy = k->busy_s, *restrict stiff = k->stiff_s, page_s = (float)k->alone[is_short][0].page_s;
     float later_s = (float)k->later_s[is_short], first_s = (float)k->first_s[is_short];
-    for (uint32_t t = 0, n = k->tiles; t < n; t++) {
-        float later = items[t] - 1;
-        float gaps = later > 0 ? later * later_s + first_s : 0, all = gaps + pages[t] * page_s + more[t];
+    for (uint32_t t = 0, n = k->padded; t < n; t++) {
+        float later = items[t] - 1, behind = later * later_s + first_s;
+        float gaps = later > 0 ? behind : 0, all = gaps + pages[t] * page_s + more[t];
         stiff[t] += gaps;
         busy[t] = all > 0 ? all : 0; /* where larger items were measured as shorter ones */
     }
@@ -340,24 +340,43 @@ uint32_t slx_memo_attention_page_rows(const slx_memo_seq *seq, uint32_t n)
     return most;
 }
 
+/* Seconds of attention without merging, of items as they are shared out. */
+static inline double law(const slx_memo_attention *k, bool is_short)
+{
+    float busy = alone(k, is_short);
+    double start = k->alone[is_short][0].item_s;
+    if (busy <= 0) return start;
+    float scale = BINS / busy;
+    stretches(k, scale);
+    if (is_short) loads(k, scale);
+    dilate(k, is_short);
+    float last = together(k, scale);
+    return start + last + (is_short && !k->cut.merge_ps ? push_waits(k, last) : 0);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"), flatten)) static double law_avx2(const slx_memo_attention *k, bool is_short)
+{
+    return law(k, is_short); /* the same roundings, eight at once */
+}
+#endif
+
+static double law_of(const slx_memo_attention *k, bool is_short)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) return law_avx2(k, is_short);
+#endif
+    return law(k, is_short);
+}
+
 slx_memo_load slx_memo_attention_of(slx_memo_attention *k, bool is_short, const slx_memo_seq *seq, uint32_t n)
 {
     slx_memo_load out = {0};
     slx_memo_share_out(k, is_short, seq, n, &out);
-    float busy = alone(k, is_short);
-    out.seconds = k->alone[is_short][0].item_s;
-    if (busy > 0) {
-        float scale = BINS / busy;
-        stretches(k, scale);
-        if (is_short) loads(k, scale);
-        dilate(k, is_short);
-        float last = together(k, scale);
-        out.seconds += last;
-        if (is_short && !k->cut.merge_ps) out.seconds += push_waits(k, last);
-    }
-    out.seconds += (double)k->cut.merge_ps * 1e-12 * k->layers;
+    out.seconds = law_of(k, is_short) + (double)k->cut.merge_ps * 1e-12 * k->layers;
     out.pages = lane_pages(k);
+    if (is_short) return out;
     double crowd = slx_memo_attention_page_rows(seq, n) - k->append_free;
-    out.append_s = is_short || crowd < 0 ? 0 : crowd * k->append_row_s;
+    out.append_s = crowd < 0 ? 0 : crowd * k->append_row_s;
     return out;
 }

@@ -66,10 +66,18 @@ static void bounds(slx_memo_attention *k, const slx_memo_seq *seq, uint32_t n)
     for (uint32_t i = 0; i < n; i++) k->seq[i] = (slx_share_seq){seq[i].rows, seq[i].before};
     k->cut = slx_share_choose(k->info, k->seq, n);
     k->order = slx_share_out(k->info, &k->cut, k->seq, n, k->bound, k->before) ? k->down : k->across;
-    for (uint32_t t = 0; t < k->tiles; t++) {
-        k->page_n[k->order[t]] = (float)(k->before[t + 1] - k->before[t]);
-        k->items_n[k->order[t]] = (float)(k->bound[t + 1] - k->bound[t]);
-    }
+    float *restrict page_n = k->page_n, *restrict items_n = k->items_n;
+    const uint32_t *before = k->before, *bound = k->bound, *order = k->order;
+    if (order == k->across)
+        for (uint32_t t = 0, of = k->tiles; t < of; t++) {
+            page_n[t] = (float)(int32_t)(before[t + 1] - before[t]);
+            items_n[t] = (float)(int32_t)(bound[t + 1] - bound[t]);
+        }
+    else
+        for (uint32_t t = 0, of = k->tiles; t < of; t++) {
+            page_n[order[t]] = (float)(before[t + 1] - before[t]);
+            items_n[order[t]] = (float)(bound[t + 1] - bound[t]);
+        }
 }
 
 /* So many heads of a piece: whole, or in parts. */
