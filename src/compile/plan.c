@@ -544,8 +544,12 @@ void slx_plan_print(const slx_plan *p, FILE *out)
             p->attn.buffers > 1 ? "s" : "");
     if (p->desc.max_merges)
         fprintf(out, "  its items may be split: %u merges, %u states of a row, %u buffers for them\n",
-                p->desc.max_merges,
-                p->desc.max_states, p->merge_buffers);
+                p->desc.max_merges, p->desc.max_states, p->merge_buffers);
+    else
+        fprintf(out, "  its items stay whole: %s\n",
+                p->tiles == 1        ? "the chip has one tile"
+                : p->max_chunks == 1 ? "none has more than one chunk"
+                                     : "there is no room for states of their parts");
     for (int i = 0; i < SLX_N_REGION_KINDS; i++)
         fprintf(out, "region %-10s 0x%010llx %12llu bytes\n", p->region[i].name,
                 (unsigned long long)p->region[i].base, (unsigned long long)p->region[i].bytes);

@@ -13,12 +13,6 @@
  */
 #include "compile/tmpl_int.h"
 
-static void row_addr(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t stride)
-{
-    e_mulc(e, rd, row, stride);
-    e_addc(e, rd, rd, base);
-}
-
 /* Of rows AT .. AT+M-1: the index tables, and with the first of them the rotations. Uses registers 15 and 16. */
 static void load_tables(em *e, unsigned r_at, unsigned r_m, uint64_t idx, uint64_t idx_stride,
                         const uint64_t off[4], uint64_t n_rot, uint64_t rope, uint64_t spm_tab,
@@ -208,7 +202,7 @@ void tmpl_rope(em *e, const uint64_t *p)
         e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(R_ROW0));
         load_tables(e, AT, M, idx, is, tables, n_rot, p[SLX_ROPE_rope], p[SLX_ROPE_spm_tab],
                     WAIT(TK_ROUND));
-        row_addr(e, T0, AT, p[SLX_ROPE_qkv], stride);
+        e_at_row(e, T0, AT, p[SLX_ROPE_qkv], stride);
         e_ld(e, IMM(p[SLX_ROPE_spm_q]), REG(T0), IMM(qr), REG(M), stride, qr, NOTOK);
         e_ld(e, IMM(p[SLX_ROPE_spm_k]), regi(e, T0, (int64_t)p[SLX_ROPE_off_k]), IMM(kr), REG(M),
              stride, kr, NOTOK);
@@ -250,10 +244,10 @@ void tmpl_rope(em *e, const uint64_t *p)
     e_quant(e, 0, p[SLX_ROPE_spm_qc], p[SLX_ROPE_spm_qs],
             IMM(n_rot ? p[SLX_ROPE_spm_r] : p[SLX_ROPE_spm_q]), 0, pair_r(e, MQ, hd), 0,
             POST(TK_OUT));
-    row_addr(e, T0, AT, p[SLX_ROPE_q_codes], heads * hdp);
+    e_at_row(e, T0, AT, p[SLX_ROPE_q_codes], heads * hdp);
     e_st(e, REG(T0), IMM(p[SLX_ROPE_spm_qc]), IMM(heads * hdp), REG(M), heads * hdp, heads * hdp,
          WAIT(TK_OUT));
-    row_addr(e, T0, AT, p[SLX_ROPE_q_scales], heads * nb);
+    e_at_row(e, T0, AT, p[SLX_ROPE_q_scales], heads * nb);
     e_st(e, REG(T0), IMM(p[SLX_ROPE_spm_qs]), IMM(heads * nb), REG(M), heads * nb, heads * nb,
          push ? NOTOK : POST(TK_ROUND));
     if (!push) e_loop_end(e, loop);
@@ -274,7 +268,7 @@ static void store_state(em *e, const uint64_t *p, uint64_t g, const state_at *r)
     e_alu(e, SLX_ALUFN_add, r->n, REG(r->n), regi(e, r->slot, -1));
     /* what is beyond has no room */
     e_alu(e, SLX_ALUFN_min, r->n, REG(r->n), IMM(max - 1));
-    row_addr(e, r->at, r->n, p[SLX_ATTENTION_states], o + ml);
+    e_at_row(e, r->at, r->n, p[SLX_ATTENTION_states], o + ml);
     e_mulc(e, r->bytes, r->rows, o);
     e_st(e, REG(r->at), regi(e, r->side, (int64_t)p[SLX_ATTENTION_spm_ot]), REG(r->bytes), IMM(1), 0, 0, WAIT(TK_OUT));
     e_alu(e, SLX_ALUFN_add, r->at, REG(r->at), REG(r->bytes));
@@ -369,12 +363,12 @@ void tmpl_attention(em *e, const uint64_t *p)
     e_lds(e, CHUNKS, item + ITEM_CHUNKS, p[SLX_ATTENTION_max_chunks], false, push ? NOTOK : POST(TK_SEEN));
     e_mulc(e, M, ROWS, g);
     /* inputs of the item */
-    row_addr(e, T0, ROW0, p[SLX_ATTENTION_q_codes], heads * hdp);
+    e_at_row(e, T0, ROW0, p[SLX_ATTENTION_q_codes], heads * hdp);
     e_mulc(e, T1, KVHEAD, g * hdp);
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
     e_ld(e, IMM(p[SLX_ATTENTION_spm_q]), REG(T0), IMM(g * hdp), REG(ROWS), heads * hdp, g * hdp,
          WAIT(TK_ROUND));
-    row_addr(e, T0, ROW0, p[SLX_ATTENTION_q_scales], heads * nb);
+    e_at_row(e, T0, ROW0, p[SLX_ATTENTION_q_scales], heads * nb);
     e_mulc(e, T1, KVHEAD, g * nb);
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
     e_ld(e, IMM(p[SLX_ATTENTION_spm_qs]), REG(T0), IMM(g * nb), REG(ROWS), heads * nb, g * nb,

@@ -26,13 +26,6 @@ static void load_planes(em *e, const mat *m, unsigned fmt, uint64_t p)
              tok(i == 0 ? TK_WFREE : 0, 0, i == n - 1 ? TK_WREADY : 0, 0));
 }
 
-/* rd := slice * bytes + addr */
-static void slice_at(em *e, unsigned rd, unsigned slice, uint64_t bytes, uint64_t addr)
-{
-    e_mulc(e, rd, slice, bytes);
-    e_addc(e, rd, rd, addr);
-}
-
 /* Blocks of piece i of the rows whose numbers stand at spm_idx. */
 static void load_sampled(em *e, const mat *m, const uint64_t *p, uint64_t i)
 {
@@ -110,7 +103,7 @@ void tmpl_lmhead(em *e, const uint64_t *p)
     size_t slices = e_loop(e, REG(NSL), SL);
     e_alu(e, SLX_ALUFN_add, SLICE, REG(FIRST), REG(SL));
     if (m.rom) {
-        slice_at(e, WA, SLICE, mat_slice_bytes(e, &m, fmt, m.pieces), p[SLX_LMHEAD_w]);
+        e_at_row(e, WA, SLICE, p[SLX_LMHEAD_w], mat_slice_bytes(e, &m, fmt, m.pieces));
     } else {
         unsigned s = SLICE;
         if (p[SLX_LMHEAD_turns]) {
@@ -118,10 +111,10 @@ void tmpl_lmhead(em *e, const uint64_t *p)
             e_alu(e, SLX_ALUFN_add, TMP, REG(TMP), REG(SLX_R_RANK));
             s = TMP;
         }
-        slice_at(e, WA, s, m.ns * cb, p[SLX_LMHEAD_w]);
-        slice_at(e, WS, s, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_scale]);
+        e_at_row(e, WA, s, p[SLX_LMHEAD_w], m.ns * cb);
+        e_at_row(e, WS, s, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_scale], m.ns * sb);
         if (p[SLX_LMHEAD_off_m])
-            slice_at(e, WM, s, m.ns * sb, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_m]);
+            e_at_row(e, WM, s, p[SLX_LMHEAD_w] + p[SLX_LMHEAD_off_m], m.ns * sb);
     }
     for (uint64_t i = 0; i < m.pieces; i++) {
         if (!m.rom) load_planes(e, &m, fmt, i);

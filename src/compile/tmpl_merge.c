@@ -10,13 +10,6 @@
 
 enum { T0 = 15, ROW0 = R_HEAD_ROW0, ROWS = R_HEAD_ROWS, HEAD = R_HEAD_KV, M = R_HEAD_M, T1 = R_PAIR };
 
-/* rd := base + row * stride */
-static void row_addr(em *e, unsigned rd, unsigned row, uint64_t base, uint64_t stride)
-{
-    e_mulc(e, rd, row, stride);
-    e_addc(e, rd, rd, base);
-}
-
 /* An item's rows of quantised heads to all tiles: part bytes of each row of codes, `row` bytes long. */
 static void push_heads(em *e, const e_heads *h, uint64_t row, uint64_t part)
 {
@@ -28,10 +21,10 @@ static void push_heads(em *e, const e_heads *h, uint64_t row, uint64_t part)
         /* the min changes nothing, it tells the verifier */
         e_alu(e, SLX_ALUFN_add, AT, REG(ROW0), REG(I));
         e_alu(e, SLX_ALUFN_min, AT, REG(AT), IMM(h->push - 1));
-        row_addr(e, AT, AT, to, row / unit);
+        e_at_row(e, AT, AT, to, row / unit);
         e_mulc(e, COL, HEAD, part / unit);
         e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(COL));
-        row_addr(e, FROM, I, from, part / unit);
+        e_at_row(e, FROM, I, from, part / unit);
         e_mov(e, REG(FROM), true, 0, REG(AT), IMM(part / unit), IMM(1), NOTOK);
     }
     e_loop_end(e, rows);
@@ -40,7 +33,7 @@ static void push_heads(em *e, const e_heads *h, uint64_t row, uint64_t part)
 /* Rows of the item from `from` to the buffer at `to`: part bytes each, `row` bytes apart. */
 static void store_heads(em *e, uint64_t to, uint64_t from, uint64_t part, uint64_t row, uint32_t toks)
 {
-    row_addr(e, T0, ROW0, to, row);
+    e_at_row(e, T0, ROW0, to, row);
     e_mulc(e, T1, HEAD, part);
     e_alu(e, SLX_ALUFN_add, T0, REG(T0), REG(T1));
     e_st(e, REG(T0), IMM(from), IMM(part), REG(ROWS), part, row, toks);
@@ -120,7 +113,7 @@ static void merge_state(em *e, const uint64_t *p, unsigned r_k, uint64_t g)
     e_alu(e, SLX_ALUFN_add, AT, REG(AT), REG(SLOT));
     /* what is beyond has no room */
     e_alu(e, SLX_ALUFN_min, AT, REG(AT), IMM(p[SLX_MERGE_max_states] - 1));
-    row_addr(e, AT, AT, p[SLX_MERGE_states], o + 8 * g);
+    e_at_row(e, AT, AT, p[SLX_MERGE_states], o + 8 * g);
     e_alu(e, SLX_ALUFN_and, BUF, REG(r_k), IMM(p[SLX_MERGE_buffers] - 1));
     e_mulc(e, BUF, BUF, p[SLX_MERGE_step]);
     e_mulc(e, T0, ROWS, o + 8 * g);
@@ -177,8 +170,7 @@ static bool fits(const uint64_t *p)
 {
     uint64_t b = p[SLX_MERGE_buffers], kvh = p[SLX_MERGE_kv_heads], heads = p[SLX_MERGE_heads], hd = p[SLX_MERGE_hd];
     return p[SLX_MERGE_max_merges] && p[SLX_MERGE_max_states] && p[SLX_MERGE_max_rows] && b && !(b & (b - 1)) &&
-        b <= 64 &&
-           kvh && heads % kvh == 0 && heads / kvh <= 255 && hd && hd % 16 == 0 && hd <= 4096;
+           b <= 64 && kvh && heads % kvh == 0 && heads / kvh <= 255 && hd && hd % 16 == 0 && hd <= 4096;
 }
 
 void tmpl_merge(em *e, const uint64_t *p)

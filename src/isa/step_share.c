@@ -275,7 +275,9 @@ static uint32_t place_singles(line *l, const slx_program_info *info, uint64_t sp
     return singles_plain(l, info, split, seqs, n);
 }
 
-enum { COLUMNS = 64, LONG_ITEM = 4 }; /* chunks of a mean item whose loads are long enough to meet others' */
+/* Columns of the widest grid that is looked at: on a wider one items go to tiles in their own order. Chunks of a mean
+ * item whose loads are long enough to meet others'. */
+enum { COLUMNS = 64, LONG_ITEM = 4 };
 
 /* So few items, spread over the tiles as these are counted, would stand in some columns of the grid rather than in
  * all. */
