@@ -36,6 +36,7 @@
  *   TK_VNET     VEC -> NET         0        results that meet other chips are in the scratchpad
  *   TK_MET      NET -> STQ         0        all chips have met
  *   TK_CAST     LDQ -> STQ         0        this tile's part of a row tile is with all tiles of its group
+ *                                           or the norm's weight is there, whether the tile has rows or not
  *   TK_TFREE    STQ -> VEC         1        a group's state of an attention item has been stored: two take turns
  *   TK_MFREE    VEC -> LDQ         buffers  a buffer for a stored state is free
  *   TK_MREADY   LDQ -> VEC         0        ... is full

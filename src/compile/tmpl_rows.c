@@ -17,12 +17,18 @@ enum {
     X
 }; /* N row tiles, I index, AT first row (absolute), M rows of the tile */
 
-/* A norm's weight, if this tile has rows (N := 1 or 0): BAR does not wait for a load that nothing uses, and it could
- * come down on what other tiles cast to this one in the next phase. */
-static void load_norm(em *e, uint64_t spm, uint32_t addr, uint64_t bytes, uint32_t toks)
+/* The norm's weight; in a short step, where most tiles have no row, only for those that have one. */
+static void load_norm(em *e, uint64_t spm, uint32_t addr, uint64_t bytes, bool mine, uint32_t toks)
 {
-    e_alu(e, SLX_ALUFN_min, N, REG(R_MYROWS), IMM(1));
-    e_ld(e, IMM(spm), addr, IMM(bytes), REG(N), 0, 0, toks);
+    if (mine) e_alu(e, SLX_ALUFN_min, N, REG(R_MYROWS), IMM(1));
+    e_ld(e, IMM(spm), addr, IMM(bytes), mine ? REG(N) : IMM(1), 0, 0, toks);
+}
+
+/* Holds BAR back until what was loaded for all rows is there, which posted TK_CAST: a tile without rows uses none, and
+ * behind BAR it could land on what other tiles cast to this one in the next phase. */
+static void rows_loaded(em *e)
+{
+    e_join(e, SLX_ENG_STQ, WAIT(TK_CAST));
 }
 
 static size_t row_loop(em *e, uint64_t mr)
@@ -64,7 +70,7 @@ static void push_codes(em *e, uint64_t codes, uint64_t scales, uint64_t kblk, ui
 void tmpl_normld(em *e, const uint64_t *p)
 {
     e_addc(e, X, R_W, p[SLX_NORMLD_off_norm]);
-    load_norm(e, p[SLX_NORMLD_spm_w], REG(X), 4 * p[SLX_NORMLD_d],
+    load_norm(e, p[SLX_NORMLD_spm_w], REG(X), 4 * p[SLX_NORMLD_d], true,
               WAITPOST(TK_NFREE, TK_NREADY));
 }
 
@@ -82,7 +88,7 @@ void tmpl_embed(em *e, const uint64_t *p)
     if (push && layer) e->ok = false;
     size_t loop = 0;
     e_li(e, X, p[SLX_EMBED_norm_w]);
-    load_norm(e, p[SLX_EMBED_spm_w], REG(X), norm_bytes(layer, d), NOTOK);
+    load_norm(e, p[SLX_EMBED_spm_w], REG(X), norm_bytes(layer, d), push != 0, push ? NOTOK : POST(TK_CAST));
     if (push)
         e_own_row(e, push, AT, M);
     else
@@ -129,6 +135,7 @@ void tmpl_embed(em *e, const uint64_t *p)
     store_codes(e, p[SLX_EMBED_a_codes], p[SLX_EMBED_a_scales], kblk, p[SLX_EMBED_spm_q],
                 p[SLX_EMBED_spm_qs], NOTOK, POST(TK_ROUND));
     e_loop_end(e, loop);
+    rows_loaded(e);
 }
 
 /* x += y, norm, quantise M rows. */
@@ -164,10 +171,10 @@ void tmpl_rows(em *e, const uint64_t *p)
         return;
     }
     e_addc(e, X, R_W, p[SLX_ROWS_off_norm]);
-    load_norm(e, p[SLX_ROWS_spm_w], REG(X), norm_bytes(layer, d), NOTOK);
+    load_norm(e, p[SLX_ROWS_spm_w], REG(X), norm_bytes(layer, d), false, layer ? NOTOK : POST(TK_CAST));
     if (layer) {
         e_addc(e, X, R_W, p[SLX_ROWS_off_bias]);
-        e_ld(e, IMM(p[SLX_ROWS_spm_bias]), REG(X), IMM(4 * d), REG(N), 0, 0, NOTOK);
+        e_ld(e, IMM(p[SLX_ROWS_spm_bias]), REG(X), IMM(4 * d), IMM(1), 0, 0, POST(TK_CAST));
     }
     size_t loop = row_loop(e, p[SLX_ROWS_mr]);
     row_addr(e, X, p[SLX_ROWS_x], xs);
@@ -180,6 +187,7 @@ void tmpl_rows(em *e, const uint64_t *p)
     store_codes(e, p[SLX_ROWS_a_codes], p[SLX_ROWS_a_scales], kblk, p[SLX_ROWS_spm_q],
                 p[SLX_ROWS_spm_qs], NOTOK, POST(TK_ROUND));
     e_loop_end(e, loop);
+    rows_loaded(e);
 }
 
 void tmpl_rowq(em *e, const uint64_t *p)
