@@ -4,6 +4,7 @@
 #include "server/server.h"
 #include "server/store.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -104,6 +105,8 @@ static slx_status run(const void *p, cli_args args, slx_err *err)
                             .no_prefix_cache = v->no_cache,
                             .no_x_silex = v->no_x_silex,
                             .quiet = v->quiet};
+    /* It lives long and times steps only while its table of them fills: what they freed goes back (main.c keeps it). */
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
     slx_status st = open_engine(v, args.v[0], &e, err);
     if (st == SLX_OK) st = slx_server_run(e, &o, ready, (void *)(uintptr_t)v, err);
     slx_engine_close(e);
