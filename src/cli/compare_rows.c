@@ -72,12 +72,6 @@ static uint32_t most_chips(const slx_chip *c)
 
 /* ------------------------------------------------------------------ one point */
 
-/* One program reads the prompt and writes. */
-static uint32_t room(const compare_ask *ask)
-{
-    return ask->prompt > ask->context ? ask->prompt : ask->context;
-}
-
 static slx_forward decode_of(const compare_row *row, const compare_ask *ask, uint32_t tp,
                              uint32_t batch)
 {
@@ -85,7 +79,6 @@ static slx_forward decode_of(const compare_row *row, const compare_ask *ask, uin
                          .decode = true,
                          .batch = batch,
                          .context = ask->context,
-                         .room = room(ask),
                          .tp = tp,
                          .dtype = row->dtype,
                          .kv_dtype = row->kv_dtype};
@@ -225,7 +218,6 @@ static slx_status prefill(slx_forward_cost *out, const char **why_out, const com
                      .batch = batch,
                      .q_len = ask->prompt,
                      .context = ask->prompt,
-                     .room = room(ask),
                      .tp = tp,
                      .dtype = row->dtype,
                      .kv_dtype = row->kv_dtype};

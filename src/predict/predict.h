@@ -86,7 +86,6 @@ typedef struct {
     uint32_t batch;   /* sequences; 0 = 1 */
     uint32_t q_len;   /* new tokens of each sequence; 0 = context */
     uint32_t context; /* keys of each sequence, the new ones included */
-    uint32_t room;    /* program chips: keys of a sequence that the program takes, where passes share one; 0 = context */
     uint32_t tp;      /* chips that share every layer; 0 = 1 */
     uint32_t
         pp; /* groups of chips that hold layers one after the other; 0 = 1. The pass goes through all */

@@ -103,24 +103,17 @@ static slx_status open_model(slx_model **out, const slx_forward *f, slx_err *err
     return slx_model_open(out, s->path, err);
 }
 
-/* Keys of a sequence that the program of a pass takes. */
-static uint32_t room_of(const slx_forward *f)
-{
-    return f->room > f->context ? f->room : f->context;
-}
-
 static slx_status compile(made *out, const slx_chip *c, const slx_forward *f, uint32_t seqs,
                           slx_err *err)
 {
     slx_model *m;
     SLX_TRY(slx_time_get_watts(&out->watts, c, err));
     SLX_TRY(open_model(&m, f, err));
-    uint32_t room = room_of(f);
-    uint64_t pages = ((uint64_t)room / SLX_MAX_CHUNK + 1) * seqs;
+    uint64_t pages = ((uint64_t)f->context / SLX_MAX_CHUNK + 1) * seqs;
     slx_compile_options opt = {.max_seqs = seqs,
                                .max_samples = f->all_logits ? 512 : seqs,
                                .max_rows = seqs > 512 ? seqs : 0,
-                               .max_context = room,
+                               .max_context = f->context,
                                .max_pages = (uint32_t)(pages < 1 << 24 ? pages : 1 << 24),
                                .tp = f->tp};
     slx_status st = slx_compile(&out->p, m, c, &opt, NULL, NULL, err);
@@ -136,7 +129,6 @@ static void hash_text(slx_hash *h, const char *s)
 static slx_status get_program(slx_programs *set, const slx_chip *c, const slx_forward *f,
                               uint32_t seqs, made **out, slx_err *err)
 {
-    uint32_t room = room_of(f);
     slx_hash h;
     slx_hash_init(&h);
     slx_hash_add(&h, &c->hash, sizeof c->hash);
@@ -144,7 +136,7 @@ static slx_status get_program(slx_programs *set, const slx_chip *c, const slx_fo
     hash_text(&h, f->dtype);
     slx_hash_add(&h, &seqs, sizeof seqs);
     slx_hash_add(&h, &f->tp, sizeof f->tp);
-    slx_hash_add(&h, &room, sizeof room);
+    slx_hash_add(&h, &f->context, sizeof f->context);
     uint64_t key = slx_hash_get(&h) ^ f->all_logits;
     for (int i = 0; i < set->n_programs; i++)
         if (set->program[i].key == key) return *out = &set->program[i], SLX_OK;
