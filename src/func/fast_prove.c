@@ -193,6 +193,8 @@ static bool layout_prologue(proof *pf, const slx_fast_spans *s)
            (P(s->prologue, PROLOGUE, rows_cap) >=
                 (in->desc.max_rows + in->n_tiles - 1) / in->n_tiles ||
             no(pf, s->prologue, "a tile takes fewer rows than a step has for it")) &&
+           /* loads before the loop are of its first layer */
+           same(pf, s->prologue, "weights", P(s->prologue, PROLOGUE, weights), P(s->loop, LOOP_BEGIN, weights)) &&
            same(pf, s->loop, "layers", P(s->loop, LOOP_BEGIN, n_layers), in->n_layers) &&
            same(pf, s->loop, "KV stride of a layer", P(s->loop, LOOP_BEGIN, kv_layer_stride),
                 in->kv_layer_stride) &&

@@ -92,6 +92,23 @@ static void test_parameters(void **state)
     every_parameter("hd128", 3); /* short steps too */
 }
 
+/* What short steps load before the loop comes from where the prologue says that weights begin. */
+static void test_first_loads(void **state)
+{
+    (void)state;
+    rig r;
+    change_counts n = {0};
+    rig_open(&r, named("hd128"));
+    const slx_span *first = &r.prog.spans[0];
+    assert_int_equal(first->tmpl, SLX_TMPL_PROLOGUE);
+    uint64_t at = first->param[SLX_PROLOGUE_weights];
+    assert_true(change_param(&r.prog, 0, SLX_PROLOGUE_weights, at / 2, &r.c, &r.before, &n));
+    assert_true(change_param(&r.prog, 0, SLX_PROLOGUE_weights, at + 4096, &r.c, &r.before, &n));
+    rig_close(&r);
+    assert_true(n.verified > 0);
+    assert_int_equal(n.fused, 0);
+}
+
 /* k's weights for q, wherever they are loaded or multiplied. */
 static bool keys_for_queries(const slx_program *p, const rig *r, change_counts *n)
 {
@@ -152,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_first_loads),
         cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_still_fused),
     };
