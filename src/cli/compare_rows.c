@@ -4,6 +4,8 @@
  */
 #include "cli/compare_int.h"
 
+#include "time/lib.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -39,13 +41,11 @@ bool compare_capped(const compare_point *p, const compare_ask *ask, int target)
 static const char *unpublished(const compare_row *row, const compare_ask *ask, uint32_t tp)
 {
     const slx_chip *c = row->chip;
-    double f16 = c->part.bf16_tflops, f8 = fmax(c->part.fp8_tflops, c->part.int8_tops);
+    slx_lib_dtype d;
     if (!c->library) return NULL;
-    if (!(c->part.mem_tbs > 0)) return "part.mem_tbs: not published";
-    if (!(f16 > 0) && (!(f8 > 0) || ask->weight_bits == 16))
-        return "part.bf16_tflops: not published";
-    if (tp > 1 && !(c->part.links_gbs > 0)) return "part.links_gbs: not published";
-    return NULL;
+    const char *key = row->dtype && slx_lib_dtype_parse(row->dtype, &d) ? slx_lib_unpublished(c, d) : NULL;
+    if (!key && tp > 1 && !(c->part.links_gbs > 0)) key = "part.links_gbs";
+    return key ? slx_sprintf(ask->arena, "%s: not published", key) : NULL;
 }
 
 static void name_inferred(compare_row *row)
