@@ -181,11 +181,21 @@ static void rope(emitter *e, const slx_plan *p, bool brief)
          P(ROPE, pages, p->opt.max_pages));
 }
 
+/* Where attention puts quantised heads, its own or merged ones; 0: it puts them as fp32. */
+static uint64_t heads_codes(const slx_plan *p, bool brief)
+{
+    return brief ? p->brief.a : p->heads_quantised ? p->a2c : 0;
+}
+
+static uint64_t heads_scales(const slx_plan *p, bool brief)
+{
+    return brief ? p->brief.as : p->heads_quantised ? p->a2s : 0;
+}
+
 static void attention(emitter *e, const slx_plan *p, bool brief)
 {
     const slx_map_attn *m = brief ? &p->brief.attn : &p->attn;
     const slx_hparams *hp = &p->model->hp;
-    bool q = p->heads_quantised;
     PUSH(e, ATTENTION, "attention", P(ATTENTION, states, p->states),
          P(ATTENTION, max_states, p->desc.max_states), P(ATTENTION, off_span, p->desc.off_span),
          P(ATTENTION, off_item, p->desc.off_item), P(ATTENTION, off_lim, p->desc.off_lim),
@@ -197,24 +207,17 @@ static void attention(emitter *e, const slx_plan *p, bool brief)
          P(ATTENTION, q_scales, p->qs),
          P(ATTENTION, scale_bits, f32_bits(slx_const_attn_scale(hp->head_dim))),
          P(ATTENTION, page_stride, p->page_stride), P(ATTENTION, kv_head_stride, p->kv_head_stride),
-         P(ATTENTION, out_codes,
-           brief ? p->brief.a
-           : q   ? p->a2c
-                 : 0),
-         P(ATTENTION, out_scales,
-           brief ? p->brief.as
-           : q   ? p->a2s
-                 : 0),
+         P(ATTENTION, out_codes, heads_codes(p, brief)), P(ATTENTION, out_scales, heads_scales(p, brief)),
          P(ATTENTION, out, p->attn_out), P(ATTENTION, spm_item, m->item), P(ATTENTION, spm_q, m->q),
          P(ATTENTION, spm_qs, m->qs), P(ATTENTION, spm_lim, m->lim),
          P(ATTENTION, spm_pages, m->pages), P(ATTENTION, spm_page, m->page),
          P(ATTENTION, page_step, m->page_step), P(ATTENTION, spm_t, m->t),
          P(ATTENTION, spm_p, m->p), P(ATTENTION, spm_pc, m->pc), P(ATTENTION, spm_ps, m->ps),
-         P(ATTENTION, spm_st2, m->st2), P(ATTENTION, spm_o2, m->o2), P(ATTENTION, spm_stt, m->stt),
-         P(ATTENTION, spm_ot, m->ot), P(ATTENTION, spm_sts, m->sts), P(ATTENTION, spm_os, m->os),
-         P(ATTENTION, spm_oc, m->oc), P(ATTENTION, spm_ocs, m->ocs),
+         P(ATTENTION, spm_st2, m->st2), P(ATTENTION, spm_o2, m->o2), P(ATTENTION, spm_stt, m->s.stt),
+         P(ATTENTION, spm_ot, m->s.ot), P(ATTENTION, spm_sts, m->s.sts), P(ATTENTION, spm_os, m->s.os),
+         P(ATTENTION, spm_oc, m->s.oc), P(ATTENTION, spm_ocs, m->s.ocs),
          P(ATTENTION, chips, p->sum_o ? 1 : p->chips), P(ATTENTION, out_cols, p->attn_cols),
-         P(ATTENTION, spm_goc, m->goc), P(ATTENTION, spm_gocs, m->gocs),
+         P(ATTENTION, spm_goc, m->s.goc), P(ATTENTION, spm_gocs, m->s.gocs),
          P(ATTENTION, push, push_of(p, brief)), P(ATTENTION, buffers, m->buffers));
 }
 
@@ -224,7 +227,6 @@ static void merge(emitter *e, const slx_plan *p, bool brief)
     if (!p->desc.max_merges) return;
     const slx_map_merge *m = brief ? &p->brief.merge : &p->merge;
     const slx_hparams *hp = &p->model->hp;
-    bool q = p->heads_quantised;
     uint64_t rows = brief ? p->brief.attn.item_rows : p->attn.item_rows;
     PUSH(e, MERGE, "merge", P(MERGE, spm_header, 0), P(MERGE, off_span, p->desc.off_merge_span),
          P(MERGE, off_merge, p->desc.off_merge), P(MERGE, max_merges, p->desc.max_merges),
@@ -232,19 +234,12 @@ static void merge(emitter *e, const slx_plan *p, bool brief)
          P(MERGE, max_states, p->desc.max_states), P(MERGE, heads, p->heads), P(MERGE, kv_heads, p->kv_heads),
          P(MERGE, hd, hp->head_dim), P(MERGE, states, p->states),
          P(MERGE, spm_item, m->item), P(MERGE, spm_kept, m->kept), P(MERGE, step, m->step),
-         P(MERGE, buffers, p->merge_buffers), P(MERGE, spm_stt, m->stt),
-         P(MERGE, spm_ot, m->ot), P(MERGE, spm_sts, m->sts), P(MERGE, spm_os, m->os), P(MERGE, spm_oc, m->oc),
-         P(MERGE, spm_ocs, m->ocs),
-         P(MERGE, out_codes,
-           brief ? p->brief.a
-           : q   ? p->a2c
-                 : 0),
-         P(MERGE, out_scales,
-           brief ? p->brief.as
-           : q   ? p->a2s
-                 : 0),
+         P(MERGE, buffers, p->merge_buffers), P(MERGE, spm_stt, m->s.stt),
+         P(MERGE, spm_ot, m->s.ot), P(MERGE, spm_sts, m->s.sts), P(MERGE, spm_os, m->s.os), P(MERGE, spm_oc, m->s.oc),
+         P(MERGE, spm_ocs, m->s.ocs),
+         P(MERGE, out_codes, heads_codes(p, brief)), P(MERGE, out_scales, heads_scales(p, brief)),
          P(MERGE, out, p->attn_out), P(MERGE, chips, p->sum_o ? 1 : p->chips), P(MERGE, out_cols, p->attn_cols),
-         P(MERGE, spm_goc, m->goc), P(MERGE, spm_gocs, m->gocs), P(MERGE, push, push_of(p, brief)));
+         P(MERGE, spm_goc, m->s.goc), P(MERGE, spm_gocs, m->s.gocs), P(MERGE, push, push_of(p, brief)));
 }
 
 static void rowq(emitter *e, const slx_plan *p)

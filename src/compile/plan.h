@@ -46,12 +46,15 @@ typedef struct { uint64_t idx, a, as, y, y_step, end; uint32_t mr; } slx_map_hea
 typedef struct { uint64_t idx, codes, scales, x, n, w, q, qs, pidx, pos, end; uint32_t mr; } slx_map_embed;
 typedef struct { uint64_t x, y, w, q, qs, b, end; uint32_t mr; } slx_map_rows;
 typedef struct { uint64_t idx, idx_stride, tab, q, k, v, r, qc, qs, kc, ks, vc, vs, b, nw, end; uint32_t mr; } slx_map_rope;
+/* Where an item's rows end: a group's state and that of all (m and l, then o); heads quantised, and gathered. */
+typedef struct { uint64_t stt, ot, sts, os, oc, ocs, goc, gocs; } slx_map_states;
 typedef struct {
-    uint64_t item, q, qs, lim, pages, page, page_step, t, p, pc, ps, st2, o2, stt, ot, sts, os, oc, ocs, goc, gocs, end;
+    slx_map_states s;
+    uint64_t item, q, qs, lim, pages, page, page_step, t, p, pc, ps, st2, o2, end;
     uint32_t item_rows, buffers; /* of pages */
 } slx_map_attn;
-/* Buffers of kept states, step apart; a group's state and that of all; heads. */
-typedef struct { uint64_t item, kept, step, stt, ot, sts, os, oc, ocs, goc, gocs, end; } slx_map_merge;
+/* kept: buffers of kept states, step apart. */
+typedef struct { slx_map_states s; uint64_t item, kept, step, end; } slx_map_merge;
 
 /* Short steps: one map for all phases. A row of x, y, q, k, v lies on the tile that has it; a and a4 hold all rows, on every
  * tile; home: places of the tile's slices of a matrix, all at once (resident). */

@@ -198,6 +198,22 @@ uint64_t slx_spm_map_rope(const slx_plan *p, slx_map_rope *o, uint64_t at, uint3
     return o->end = b.at;
 }
 
+/* Of m rows and heads. */
+static slx_map_states map_states(const slx_plan *p, bump *b, uint64_t m)
+{
+    slx_map_states s;
+    uint64_t cells = m * p->model->hp.head_dim, chips = gathered(p, p->sum_o);
+    s.stt = area(b, 8 * m);
+    s.ot = area(b, cells * 4);
+    s.sts = area(b, 8 * m);
+    s.os = area(b, cells * 4);
+    s.oc = area(b, p->heads_quantised ? cells : 0);
+    s.ocs = area(b, p->heads_quantised ? cells / 32 : 0);
+    s.goc = area(b, chips * cells * (p->heads_quantised ? 1 : 4));
+    s.gocs = area(b, p->heads_quantised ? chips * cells / 32 : 0);
+    return s;
+}
+
 uint64_t slx_spm_map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint32_t pages,
                          uint32_t rows)
 {
@@ -218,15 +234,7 @@ uint64_t slx_spm_map_attn(const slx_plan *p, slx_map_attn *o, uint64_t at, uint3
     o->ps = area(&b, m * SLX_MAX_CHUNK / 32);
     o->st2 = area(&b, 8 * m);
     o->o2 = area(&b, m * hd * 4);
-    o->stt = area(&b, 8 * m);
-    o->ot = area(&b, m * hd * 4);
-    o->sts = area(&b, 8 * m);
-    o->os = area(&b, m * hd * 4);
-    o->oc = area(&b, p->heads_quantised ? m * hd : 0);
-    o->ocs = area(&b, p->heads_quantised ? m * hd / 32 : 0);
-    uint64_t chips = gathered(p, p->sum_o);
-    o->goc = area(&b, chips * m * hd * (p->heads_quantised ? 1 : 4));
-    o->gocs = area(&b, p->heads_quantised ? chips * m * hd / 32 : 0);
+    o->s = map_states(p, &b, m);
     return o->end = b.at;
 }
 
@@ -239,26 +247,19 @@ static uint64_t kept_bytes(const slx_plan *p, uint64_t m)
 uint64_t slx_spm_map_merge(const slx_plan *p, slx_map_merge *o, uint64_t at, uint32_t rows, uint32_t buffers)
 {
     bump b = {at};
-    uint64_t hd = p->model->hp.head_dim, m = (uint64_t)rows * p->group, chips = gathered(p, p->sum_o);
+    uint64_t m = (uint64_t)rows * p->group;
     o->item = area(&b, 64);
     o->step = kept_bytes(p, m);
     o->kept = area(&b, o->step * buffers);
-    o->stt = area(&b, 8 * m);
-    o->ot = area(&b, m * hd * 4);
-    o->sts = area(&b, 8 * m);
-    o->os = area(&b, m * hd * 4);
-    o->oc = area(&b, p->heads_quantised ? m * hd : 0);
-    o->ocs = area(&b, p->heads_quantised ? m * hd / 32 : 0);
-    o->goc = area(&b, chips * m * hd * (p->heads_quantised ? 1 : 4));
-    o->gocs = area(&b, p->heads_quantised ? chips * m * hd / 32 : 0);
+    o->s = map_states(p, &b, m);
     return o->end = b.at;
 }
 
 bool slx_spm_map_merge_short(const slx_plan *p, slx_map_merge *o, const slx_map_attn *a, uint32_t buffers)
 {
     uint64_t item = o->item;
-    *o = (slx_map_merge){
-        .item = item, .stt = a->stt, .ot = a->ot, .sts = a->sts, .os = a->os, .oc = a->oc, .ocs = a->ocs};
+    *o = (slx_map_merge){.item = item, .s = a->s};
+    o->s.goc = o->s.gocs = 0; /* nothing is gathered in short steps */
     o->kept = a->page;
     o->step = kept_bytes(p, (uint64_t)a->item_rows * p->group);
     return o->step * buffers <= a->page_step * a->buffers;
