@@ -107,9 +107,11 @@ class Compare(Case):
         self.assertNotIn("b300 has no weights", text)
         page = self.ok("compare", "llama-3.1-8b", "b300", "--html", "-")
         self.assertIn("<td>estimated price</td>", page)
-        page = self.ok("compare", "smollm2-135m", "silex-1", "--max-batch", 8, "--no-target", "--html", "-")
+        page = self.ok("compare", "smollm2-135m", "silex-1", "-w", 16, "--max-batch", 8, "--no-target", "--html", "-")
         # no mark of the roofline is above the roof: a smaller y is higher on the page
         roofline = page.split("<figcaption>Roofline</figcaption>")[1].split("</figure>")[0]
+        # 16 bits are kept as MXINT8 there, so the roof is that of 8 bits by 8: 128 tiles x 16,384 x 2 x 1.5 GHz
+        self.assertIn("<title>silex-1: 10k, 6.29k", roofline)
         line = re.search(r'class="l [^>]*d="([^"]*)"', roofline)[1]
         roof = min(float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", line))
         marks = re.findall(r'cy="([\d.]+)"[^>]*><title>silex-1, ', roofline)
